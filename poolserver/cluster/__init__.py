@@ -1,0 +1,1 @@
+"""The seam between worker processes and the coordinator: two streams of messages."""

@@ -1,0 +1,117 @@
+"""How messages cross the seam: by a call in one process, by a stream between two.
+
+A sender never waits and never fails: where the other end is gone the message is dropped.
+Nothing is lost by it: the journal on disk is the truth that the coordinator catches up
+from, and a worker goes on with the last template that it has.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
+
+import msgspec
+
+from poolserver.cluster.messages import Down, Up
+
+LENGTH_SIZE = 4
+# A template of a full block is some 8 MB of hex; four times that is a broken peer.
+MESSAGE_LIMIT = 32 * 1024 * 1024
+# A peer that leaves so much unread is stuck; it catches up from the journal when it is back.
+UNREAD_LIMIT = 4 * MESSAGE_LIMIT
+
+M_contra = TypeVar("M_contra", contravariant=True)
+M = TypeVar("M")
+Sent = TypeVar("Sent")
+Received = TypeVar("Received")
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+class Sender(Protocol[M_contra]):
+    def send(self, message: M_contra) -> None: ...
+
+
+class LocalLink(Generic[M]):
+    """One direction within a process: each message is handed over in a turn of its own.
+
+    A turn of its own, so that the receiver's work is never done inside the sender's call.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[M], None]) -> None:
+        self._loop = loop
+        self._receive = receive
+
+    def send(self, message: M) -> None:
+        self._loop.call_soon(self._receive, message)
+
+
+class StreamLink(asyncio.Protocol, Generic[Sent, Received]):
+    """Both directions over a stream socket: a length of 4 bytes, then msgpack."""
+
+    def __init__(
+        self,
+        decoder: msgspec.msgpack.Decoder[Received],
+        receive: Callable[[Received], None],
+        on_lost: Callable[[Exception | None], None],
+    ) -> None:
+        self._decoder = decoder
+        self._receive = receive
+        self._on_lost = on_lost
+        self._unread = bytearray()
+        self._transport: asyncio.Transport | None = None
+        self._fault: Exception | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._on_lost(self._fault or exc)
+
+    def send(self, message: Sent) -> None:
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        if transport.get_write_buffer_size() > UNREAD_LIMIT:
+            transport.abort()
+            return
+        body = _encoder.encode(message)
+        transport.write(len(body).to_bytes(LENGTH_SIZE, "big") + body)
+
+    def data_received(self, data: bytes) -> None:
+        self._unread += data
+        while len(self._unread) >= LENGTH_SIZE:
+            end = LENGTH_SIZE + int.from_bytes(self._unread[:LENGTH_SIZE], "big")
+            if end > MESSAGE_LIMIT:
+                self._abort(ValueError(f"a message of {end} bytes is over the limit"))
+                return
+            if len(self._unread) < end:
+                return
+            body = bytes(self._unread[LENGTH_SIZE:end])
+            del self._unread[:end]
+            try:
+                message = self._decoder.decode(body)
+            except msgspec.DecodeError as error:
+                self._abort(error)
+                return
+            self._receive(message)
+
+    def _abort(self, error: Exception) -> None:
+        self._fault = error
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+
+def down_decoder() -> msgspec.msgpack.Decoder[Down]:
+    """Decodes what the coordinator says."""
+    return msgspec.msgpack.Decoder(Down)
+
+
+def up_decoder() -> msgspec.msgpack.Decoder[Up]:
+    """Decodes what a worker says."""
+    return msgspec.msgpack.Decoder(Up)

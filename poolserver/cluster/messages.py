@@ -1,0 +1,107 @@
+"""What a worker process and the coordinator say to each other.
+
+Down flow settings and templates, up flow journal batches and counters. Each message is
+serialisable as it stands, so the seam is the same in one process and over a socket; what
+the worker needs in order to go on alone (templates, where to submit a block) is all here.
+"""
+
+import msgspec
+
+from poolserver.ledger.records import JournalBatch
+from poolserver.mining.template import BlockTemplate
+
+
+class ListenerSettings(msgspec.Struct, frozen=True):
+    """One Stratum listener; difficulties as vardiff takes them."""
+
+    host: str
+    port: int
+    start_difficulty: float
+    min_difficulty: float
+    max_difficulty: float | None
+
+
+class NodeSettings(msgspec.Struct, frozen=True):
+    """A node to submit blocks to."""
+
+    url: str
+    username: str | None
+    password: str | None
+    cookie_file: str | None
+
+    def __repr__(self) -> str:  # a password must not reach a log
+        return f"NodeSettings(url={self.url!r})"
+
+
+class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
+    """All that a worker process is told before it opens its listeners."""
+
+    instance_id: str
+    worker_index: int
+    boot_epoch: int
+    network: str
+    payout_script: bytes
+    coinbase_tag: bytes
+    extranonce2_size: int
+    version_mask: int
+    target_shares_per_minute: float
+    job_lifetime_s: float
+    refresh_interval_s: float
+    template_max_age_s: float
+    node_loss_grace_s: float
+    line_limit: int
+    outbox_limit: int
+    handshake_timeout_s: float
+    listeners: tuple[ListenerSettings, ...]
+    nodes: tuple[NodeSettings, ...]
+    listed_accounts: tuple[str, ...]
+    any_account: bool
+    journal_dir: str
+    spool_dir: str
+    journal_release: str
+    journal_sync_interval_s: float
+
+
+class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):
+    """A new template: of a new tip, or a fresher one of the same."""
+
+    template: BlockTemplate
+
+
+class TemplateConfirmed(msgspec.Struct, frozen=True, tag="confirmed"):
+    """The node was asked and its template is still the last one sent."""
+
+
+class WorkerStarted(msgspec.Struct, frozen=True, tag="started"):
+    """The worker listens; ``ports`` are those really bound, in the order of the listeners."""
+
+    source: str
+    ports: tuple[int, ...]
+
+
+class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
+    """The worker's gauges and counts since its start, sent once a second."""
+
+    source: str
+    connections: int
+    rigs: int
+    jobs: int
+    malformed: int
+    slow_drops: int
+    journal_failed: bool
+
+
+class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
+    """A found block, or what became of it. ``state``: found, accepted, stale, rejected."""
+
+    source: str
+    hash_hex: str
+    height: int
+    worker_name: str
+    state: str
+    reason: str
+    unix_ms: int
+
+
+Down = WorkerSettings | TemplateUpdate | TemplateConfirmed
+Up = WorkerStarted | WorkerCounters | JournalBatch | BlockEvent
