@@ -154,7 +154,7 @@ class Pool:
         return current
 
     def issue(self, miner: Miner, job: Job) -> float | None:
-        """Note that ``job`` goes out on this connection; the difficulty to announce before it, if new."""
+        """Note that ``job`` goes out here; the difficulty to announce before it, if new."""
         miner.vardiff.cap(self._ceiling)
         wanted = miner.vardiff.difficulty
         told = miner.changes[-1] if miner.changes else None
@@ -171,7 +171,7 @@ class Pool:
     # --- shares --------------------------------------------------------------------------
 
     def submit_share(self, miner: Miner, submit: Submit, now: float) -> Judgement:
-        """Judge a share. The network target comes first: a block is a block whatever else is wrong."""
+        """Judge a share: the network target first, a block is a block whatever else is wrong."""
         issued = self.jobs.get(submit.job_id)
         if issued is None:
             return Judgement(ShareOutcome.JOB_NOT_FOUND, False, 0, 0, NO_HASH)
@@ -225,7 +225,7 @@ class Pool:
         return ShareOutcome.ACCEPTED if proven else ShareOutcome.DUPLICATE
 
     def _meets_lowered(self, miner: Miner, job: Job, hash_le: bytes) -> Difficulty | None:
-        """A rig that applies a lowered difficulty to older jobs is met there, once seen to do so."""
+        """Meet a rig that applies a lowered difficulty to older jobs there, once seen to do so."""
         lowered = miner.lowered_since(job.number)
         if lowered is None or int.from_bytes(hash_le, "little") > lowered.target:
             return None

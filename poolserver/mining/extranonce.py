@@ -11,9 +11,8 @@ from poolserver.mining.identity import WorkerIdentity
 
 EXTRANONCE1_SIZE = 4
 COUNTER_BITS = 20
-COUNTER_SPACE = (
-    1 << COUNTER_BITS
-)  # 1,048,576 connections: seventy times what one process is built for
+# 1,048,576 connections: seventy times what one process is built for.
+COUNTER_SPACE = 1 << COUNTER_BITS
 
 
 class ExtranonceExhausted(RuntimeError):

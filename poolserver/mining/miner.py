@@ -15,7 +15,7 @@ class Worker(NamedTuple):
 
 
 class ChangePoint(NamedTuple):
-    """From job ``first_job`` on, shares are judged by ``difficulty`` and may roll ``version_mask``."""
+    """From ``first_job`` on shares are judged by ``difficulty`` and may roll ``version_mask``."""
 
     first_job: int
     difficulty: Difficulty
@@ -63,7 +63,7 @@ class Miner:
         return self.changes[0]
 
     def change(self, first_job: int, difficulty: Difficulty, oldest_live_job: int) -> None:
-        """Apply ``difficulty`` to the jobs from ``first_job`` on; forget terms that no live job has."""
+        """Apply ``difficulty`` from ``first_job`` on; forget terms that no live job has."""
         self.changes.append(ChangePoint(first_job, difficulty, self.version_mask))
         while len(self.changes) > 1 and self.changes[1].first_job <= oldest_live_job:
             del self.changes[0]

@@ -109,9 +109,7 @@ class BlockTemplate(msgspec.Struct, frozen=True):
 def _check_rules(result: GetBlockTemplate) -> None:
     for rule in result.rules:
         if rule.startswith("!") and rule[1:] not in KNOWN_RULES:
-            raise TemplateError(
-                f"the template follows the rule {rule[1:]!r}, which is not known here"
-            )
+            raise TemplateError(f"the template follows an unknown rule, {rule[1:]!r}")
     challenge = result.signet_challenge
     if challenge is not None and challenge != OP_TRUE_CHALLENGE_HEX:
         raise TemplateError("this signet wants signed blocks; only a challenge of 51 can be mined")

@@ -23,7 +23,7 @@ DOUBT_SIGMAS = 1.5
 MAX_RISE = 8.0
 MAX_FALL = 16.0
 MAX_FALL_NO_SHARE_YET = 256.0
-# With no share at all, a rate at the band's lower edge has a chance of e^-5 to have been silent so long.
+# A rate at the band's lower edge has a chance of e^-5 to send no share for so long.
 SILENT_EXPECTED_SHARES = 5.0
 # At most one change in so many seconds: each costs the rig a new job.
 MIN_CHANGE_INTERVAL_S = 3.0

@@ -1,5 +1,6 @@
 """Vardiff against simulated rigs: time is an argument, so a day of rig time takes a moment."""
 
+from itertools import pairwise
 from math import inf
 from random import Random
 
@@ -60,7 +61,7 @@ def test_a_rise_is_at_most_eightfold() -> None:
     vardiff = Vardiff(TERMS, 1.0, 0.0)
     _, changes = simulate(vardiff, 200e12, 0.0, 60.0, Random(1))
     steps = [1.0, *(difficulty for _, difficulty in changes)]
-    assert all(b / a <= 8 for a, b in zip(steps, steps[1:], strict=False))
+    assert all(b / a <= 8 for a, b in pairwise(steps))
 
 
 def test_silence_from_the_start_eases_the_difficulty_by_up_to_256() -> None:
@@ -77,7 +78,7 @@ def test_silence_after_shares_eases_the_difficulty_by_at_most_16() -> None:
     changes = [c for t in range(310, 3000, 10) if (c := vardiff.on_tick(float(t))) is not None]
     assert changes
     steps = [65536.0, *changes]
-    assert all(a / b <= 16 for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a / b <= 16 for a, b in pairwise(steps))
 
 
 def test_a_pinned_difficulty_never_changes() -> None:
