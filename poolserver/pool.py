@@ -15,7 +15,7 @@ from poolserver.bitcoin.target import Difficulty, difficulty_from_target
 from poolserver.mining.extranonce import ExtranonceAllocator
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import Job, JobFactory, JobTerms
-from poolserver.mining.miner import Miner, Worker
+from poolserver.mining.miner import AuthorizedWorker, Miner
 from poolserver.mining.registry import JobRegistry
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
@@ -94,7 +94,7 @@ class Pool:
 
     def authorize(
         self, miner: Miner, username: str, declare: Callable[[str, str], int]
-    ) -> Worker | None:
+    ) -> AuthorizedWorker | None:
         """Take ``username`` as a worker of this connection; None where its account is unknown.
 
         ``declare(account, name)`` gives the number under which the journal books the worker.
@@ -105,7 +105,7 @@ class Pool:
         account = self._account_of(username)
         if account is None:
             return None
-        worker = Worker(declare(account, username), account, username)
+        worker = AuthorizedWorker(declare(account, username), account, username)
         if not miner.workers:
             self._start_from_last_rate(miner, username)
         miner.workers[username] = worker

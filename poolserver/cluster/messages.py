@@ -80,11 +80,14 @@ class WorkerStarted(msgspec.Struct, frozen=True, tag="started"):
 
 
 class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
-    """The worker's gauges and counts since its start, sent once a second."""
+    """The worker's gauges and counts since its start, sent once a second.
+
+    ``rigs`` counts the authorized workers by account.
+    """
 
     source: str
     connections: int
-    rigs: int
+    rigs: dict[str, int]
     jobs: int
     malformed: int
     slow_drops: int

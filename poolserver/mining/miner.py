@@ -6,7 +6,7 @@ from poolserver.bitcoin.target import Difficulty
 from poolserver.mining.vardiff import Vardiff
 
 
-class Worker(NamedTuple):
+class AuthorizedWorker(NamedTuple):
     """A rig's name as it was authorized: ``account.worker`` or ``address.worker``."""
 
     ref: int
@@ -46,7 +46,7 @@ class Miner:
         self.user_agent = user_agent
         self.vardiff = vardiff
         self.version_mask = 0
-        self.workers: dict[str, Worker] = {}
+        self.workers: dict[str, AuthorizedWorker] = {}
         self.changes: list[ChangePoint] = []
         self.last_job = 0
 

@@ -1,0 +1,227 @@
+"""The coordinator: nodes, templates, the books, site power and what operators are shown.
+
+The other side of the seam from ``server.worker.Worker``. It never sees a rig's socket; what it
+knows of shares comes up the link as journal batches, or from the journal on the disk.
+"""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from poolserver.cluster.link import Sender
+from poolserver.cluster.messages import (
+    BlockEvent,
+    Down,
+    TemplateConfirmed,
+    TemplateUpdate,
+    Up,
+    WorkerCounters,
+    WorkerStarted,
+)
+from poolserver.config import Config
+from poolserver.ledger.fold import Delta
+from poolserver.ledger.keeper import LedgerKeeper
+from poolserver.ledger.records import JournalBatch
+from poolserver.ledger.store import BlockRow, SqliteStore
+from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.mining.source import JobSource
+from poolserver.mining.template import BlockTemplate
+from poolserver.power.hashrate import Hashrates
+from poolserver.power.meters import Meters
+from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
+
+# What readiness asks for: without fresh work a rig had better use its backup pool.
+READY_TEMPLATE_AGE_S = 60.0
+
+NO_HASHRATE = Hashrates(0.0, 0.0, 0.0, 0.0)
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SiteView:
+    """A site as operators are shown it. ``hashrates`` are in H/s, ``work_scale`` is in them."""
+
+    name: str
+    budget_w: int | None
+    work_scale: int
+    hashrates: Hashrates
+    estimate: SiteEstimate | None
+    energy_j: int
+    rigs: int
+
+
+class Coordinator:
+    """Templates down, books and metrics up. ``clock`` is monotonic, in seconds."""
+
+    def __init__(
+        self,
+        config: Config,
+        source: JobSource,
+        down: Sender[Down],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._config = config
+        self._source = source
+        self._down = down
+        self._clock = clock
+        self._sites = {site.name: SitePower(site) for site in config.sites}
+        self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
+        self._meters = Meters(self._site_of)
+        self._unassigned: set[str] = set()
+        self._tasks: list[asyncio.Task[None]] = []
+        self.workers: dict[str, WorkerCounters] = {}
+        self.ports: tuple[int, ...] = ()
+        self.template: BlockTemplate | None = None
+        self.template_at: float | None = None
+        self.keeper = LedgerKeeper(
+            SqliteStore(config.data_dir / "ledger.sqlite"),
+            config.data_dir / "journal",
+            site_of=self._site_of,
+            energy_pj=energy_of_sites(self._sites.values()),
+            on_delta=self._on_delta,
+        )
+
+    # --- life ----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Open the books and begin to ask for templates.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        await self.keeper.open()
+        for name, site in self._sites.items():
+            if site.config.work_scale > 1:
+                log.warning("work_scale_in_force", site=name, work_scale=site.config.work_scale)
+        self._tasks = [
+            asyncio.create_task(self.keeper.run(), name="ledger keeper"),
+            asyncio.create_task(self._source.run(self._on_template, self._on_confirmed)),
+        ]
+
+    async def stop(self) -> None:
+        """Stop asking for templates and close the books."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.keeper.close()
+
+    def check(self) -> None:
+        """Raise what ended a background task that should never end, if one has."""
+        for task in self._tasks:
+            if task.done() and not task.cancelled():
+                task.result()
+
+    # --- from the node -------------------------------------------------------------------
+
+    def _on_template(self, template: BlockTemplate, received_at: float) -> None:
+        if self.template is None or template.prevhash_le != self.template.prevhash_le:
+            log.info("new_tip", height=template.height, transactions=len(template.transactions_hex))
+        self.template, self.template_at = template, received_at
+        self._down.send(TemplateUpdate(template))
+
+    def _on_confirmed(self, received_at: float) -> None:
+        self.template_at = received_at
+        self._down.send(TemplateConfirmed())
+
+    # --- from the workers ----------------------------------------------------------------
+
+    def receive(self, message: Up) -> None:
+        """Take one message of a worker."""
+        match message:
+            case JournalBatch():
+                self.keeper.add(message)
+            case WorkerCounters():
+                self.workers[message.source] = message
+            case WorkerStarted():
+                self.ports = message.ports
+                log.info("listening", source=message.source, ports=message.ports)
+            case BlockEvent():
+                self._on_block(message)
+
+    def _on_delta(self, delta: Delta) -> None:
+        now = self._clock()
+        for account, worker in delta.declared.values():
+            self._meters.declare(account, worker, now)
+            if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
+                self._unassigned.add(account)
+                log.warning("account_without_site", account=account, site=UNASSIGNED_SITE)
+        self._meters.update(
+            {
+                (key.account, key.worker): (totals.proven_work, totals.proven_work_sq)
+                for key, totals in delta.totals.workers.items()
+            },
+            now,
+        )
+
+    def _on_block(self, event: BlockEvent) -> None:
+        self.keeper.block_states[event.state] += 1
+        row = BlockRow(
+            hash_hex=event.hash_hex,
+            height=event.height,
+            state=event.state,
+            reason=event.reason,
+            worker=event.worker_name,
+            found_at_ms=event.unix_ms,
+            updated_at_ms=event.unix_ms,
+        )
+        task = asyncio.create_task(self.keeper.put_block(row), name="store block")
+        self._tasks.append(task)
+        task.add_done_callback(self._tasks.remove)
+
+    # --- for those who look --------------------------------------------------------------
+
+    @property
+    def totals(self) -> Totals:
+        """The books as they stand."""
+        return self.keeper.totals
+
+    def template_age_s(self) -> float | None:
+        """Since when the node last confirmed the template that rigs work on; None before one."""
+        return None if self.template_at is None else self._clock() - self.template_at
+
+    def not_ready_because(self) -> str | None:
+        """Why this pool should not be given rigs now, None where all is well."""
+        age = self.template_age_s()
+        if age is None:
+            return "no template yet"
+        if age > READY_TEMPLATE_AGE_S:
+            return f"the template is {age:.0f} s old"
+        if not self.workers:
+            return "no worker is listening yet"
+        return None
+
+    def site_views(self) -> list[SiteView]:
+        """Every site of the config, and ``unassigned`` where there is work without a site."""
+        names = list(self._sites)
+        if UNASSIGNED_SITE in self._meters.sites or any(
+            key.site == UNASSIGNED_SITE for key in self.totals.workers
+        ):
+            names.append(UNASSIGNED_SITE)
+        return [self._site_view(name) for name in names]
+
+    def _site_view(self, name: str) -> SiteView:
+        meter = self._meters.sites.get(name)
+        rates = meter.rates(self._clock()) if meter else NO_HASHRATE
+        power = self._sites.get(name)
+        scale = power.config.work_scale if power else 1
+        rigs = sum(
+            count
+            for worker in self.workers.values()
+            for account, count in worker.rigs.items()
+            if self._site_of(account) == name
+        )
+        return SiteView(
+            name=name,
+            budget_w=power.config.budget_w if power else None,
+            work_scale=scale,
+            hashrates=Hashrates(*(rate * scale for rate in rates)),
+            estimate=power.estimate(rates.m5, meter.relative_sigmas.m5 if meter else 0.0)
+            if power
+            else None,
+            energy_j=self.totals.energy_j(name),
+            rigs=rigs,
+        )

@@ -1,0 +1,158 @@
+"""Everything that Prometheus is told, read from plain numbers at each scrape.
+
+Nothing on the share path touches a metric: the numbers are those that the ledger, the meters
+and the workers keep anyway. The names are a contract with the operators.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING
+
+from prometheus_client import CollectorRegistry, Histogram
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from poolserver import __version__
+from poolserver.mining.share import ShareOutcome
+
+if TYPE_CHECKING:
+    from poolserver.coordinator import Coordinator
+
+BLOCK_STATES = ("found", "accepted", "stale", "rejected")
+WINDOWS = ("1m", "5m", "15m", "1h")
+
+
+class RpcMetrics:
+    """Latency and errors of calls to nodes; ``observe`` is a NodeRpc's hook."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._seconds = Histogram(
+            "poolserver_rpc_duration_seconds",
+            "Time that a call to a node took.",
+            ["method"],
+            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 60),
+            registry=registry,
+        )
+        self._errors: dict[tuple[str, str], int] = defaultdict(int)
+        registry.register(self)
+
+    def observe(self, method: str, seconds: float, error_kind: str | None) -> None:
+        """Count a call."""
+        self._seconds.labels(method).observe(seconds)
+        if error_kind is not None:
+            self._errors[method, error_kind] += 1
+
+    def collect(self) -> Iterable[Metric]:
+        errors = CounterMetricFamily(
+            "poolserver_rpc_errors", "Calls to a node that failed.", labels=["method", "kind"]
+        )
+        for labels, count in sorted(self._errors.items()):
+            errors.add_metric(labels, count)
+        yield errors
+
+
+class PoolMetrics(Collector):
+    """What the coordinator knows, as metric families."""
+
+    def __init__(self, coordinator: "Coordinator", network: str) -> None:
+        self._coordinator = coordinator
+        self._network = network
+
+    def collect(self) -> Iterator[Metric]:
+        yield InfoMetricFamily(
+            "poolserver",
+            "The pool's version and network.",
+            value={"version": __version__, "network": self._network},
+        )
+        yield self._shares()
+        yield from self._sites()
+        yield from self._template()
+        yield self._blocks()
+        yield from self._workers()
+
+    def _shares(self) -> Metric:
+        counts: dict[tuple[str, str, str], int] = defaultdict(int)
+        for key, worker in self._coordinator.totals.workers.items():
+            for outcome in ShareOutcome:
+                if count := worker.shares[outcome]:
+                    counts[key.site, outcome.result, outcome.reason] += count
+        family = CounterMetricFamily(
+            "poolserver_shares",
+            "Shares judged, over the pool's whole life.",
+            labels=["site", "result", "reason"],
+        )
+        for labels, count in sorted(counts.items()):
+            family.add_metric(labels, count)
+        return family
+
+    def _sites(self) -> Iterator[Metric]:
+        hashrate = _gauge("site_hashrate_hashes_per_second", "Proven hashrate.", "site", "window")
+        power = _gauge("site_power_watts", "Estimated power: hashrate x J/TH x PUE.", "site")
+        sigma = _gauge("site_power_sigma_watts", "Standard error of the power estimate.", "site")
+        budget = _gauge("site_budget_watts", "Power that the site may draw.", "site")
+        headroom = _gauge("site_headroom_watts", "Budget less estimated power.", "site")
+        scale = _gauge("site_work_scale", "Hashes that each proven hash counts for.", "site")
+        rigs = _gauge("site_rigs", "Rigs that are connected and authorized.", "site")
+        energy = CounterMetricFamily(
+            "poolserver_site_energy_joules",
+            "Energy that the proven work stands for: work x J/TH x PUE.",
+            labels=["site"],
+        )
+        for view in self._coordinator.site_views():
+            site = [view.name]
+            for window, rate in zip(WINDOWS, view.hashrates, strict=True):
+                hashrate.add_metric([view.name, window], rate)
+            rigs.add_metric(site, view.rigs)
+            scale.add_metric(site, view.work_scale)
+            energy.add_metric(site, view.energy_j)
+            if view.estimate is not None and view.budget_w is not None:
+                power.add_metric(site, view.estimate.power_w)
+                sigma.add_metric(site, view.estimate.sigma_w)
+                headroom.add_metric(site, view.estimate.headroom_w)
+                budget.add_metric(site, view.budget_w)
+        yield from (hashrate, power, sigma, budget, headroom, scale, rigs, energy)
+
+    def _template(self) -> Iterator[Metric]:
+        age = self._coordinator.template_age_s()
+        template = self._coordinator.template
+        if age is not None and template is not None:
+            age_family = _gauge(
+                "template_age_seconds", "Since the node last confirmed the work of the rigs."
+            )
+            age_family.add_metric([], age)
+            height = _gauge("template_height", "Height of the block that is worked on.")
+            height.add_metric([], template.height)
+            yield from (age_family, height)
+
+    def _blocks(self) -> Metric:
+        family = CounterMetricFamily(
+            "poolserver_blocks", "Blocks found, and what became of them.", labels=["state"]
+        )
+        states = self._coordinator.keeper.block_states
+        for state in BLOCK_STATES:
+            family.add_metric([state], states[state])
+        return family
+
+    def _workers(self) -> Iterator[Metric]:
+        workers = self._coordinator.workers.values()
+        connections = _gauge("connections", "Open Stratum connections.")
+        connections.add_metric([], sum(worker.connections for worker in workers))
+        jobs = _gauge("jobs", "Jobs that shares are still taken for.")
+        jobs.add_metric([], sum(worker.jobs for worker in workers))
+        failed = _gauge("journal_failed", "1 while the share journal cannot be written.")
+        failed.add_metric([], max((int(worker.journal_failed) for worker in workers), default=0))
+        malformed = CounterMetricFamily(
+            "poolserver_malformed_messages",
+            "Messages of rigs that were not well-formed.",
+            value=sum(worker.malformed for worker in workers),
+        )
+        drops = CounterMetricFamily(
+            "poolserver_slow_connections_dropped",
+            "Connections dropped because they did not read.",
+            value=sum(worker.slow_drops for worker in workers),
+        )
+        yield from (connections, jobs, failed, malformed, drops)
+
+
+def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
+    return GaugeMetricFamily(f"poolserver_{name}", help_text, labels=labels)
