@@ -81,16 +81,21 @@ class Pool:
         self._ceiling = inf
         self.jobs = JobRegistry(terms.job_lifetime_s)
 
+    @property
+    def version_mask(self) -> int:
+        """The version bits that rigs may roll."""
+        return self._terms.jobs.version_mask
+
     # --- connections ---------------------------------------------------------------------
 
-    def subscribe(self, user_agent: str, vardiff: VardiffTerms, now: float) -> Miner:
+    def connect(self, vardiff: VardiffTerms, now: float) -> Miner:
         """A new connection's state, with an extranonce1 that no live one has.
 
         Raises:
             ExtranonceExhausted: none is left.
         """
         extranonce1 = self._extranonces.allocate()
-        return Miner(extranonce1, user_agent, Vardiff(vardiff, vardiff.start, now))
+        return Miner(extranonce1, Vardiff(vardiff, vardiff.start, now))
 
     def authorize(
         self, miner: Miner, username: str, declare: Callable[[str, str], int]
@@ -126,6 +131,10 @@ class Pool:
         hashrate = self._last_hashrate.get(username)
         if hashrate is not None:
             miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
+
+    def tick(self, miner: Miner, now: float) -> bool:
+        """Look at a connection without a share; whether its difficulty has changed."""
+        return miner.vardiff.on_tick(now, self._ceiling) is not None
 
     # --- jobs ----------------------------------------------------------------------------
 

@@ -41,9 +41,9 @@ class Miner:
         "workers",
     )
 
-    def __init__(self, extranonce1: bytes, user_agent: str, vardiff: Vardiff) -> None:
+    def __init__(self, extranonce1: bytes, vardiff: Vardiff) -> None:
         self.extranonce1 = extranonce1
-        self.user_agent = user_agent
+        self.user_agent = ""
         self.vardiff = vardiff
         self.version_mask = 0
         self.workers: dict[str, AuthorizedWorker] = {}

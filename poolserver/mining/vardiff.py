@@ -86,6 +86,13 @@ class Vardiff:
         ideal = hashrate / HASHES_PER_DIFFICULTY / target_per_s
         self.difficulty = self.clamp(power_of_two_at_least(ideal), ceiling)
 
+    def suggest(self, difficulty: float) -> bool:
+        """Take a rig's wish for its start; whether that changed anything. Shares know better."""
+        before = self.difficulty
+        if not self._shares:
+            self.difficulty = self.clamp(difficulty)
+        return self.difficulty != before
+
     def cap(self, ceiling: float) -> None:
         """Come down to ``ceiling`` at once: the network's difficulty has fallen below ours."""
         self.difficulty = min(self.difficulty, ceiling)

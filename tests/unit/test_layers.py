@@ -59,7 +59,7 @@ def imports_of(path: Path) -> Iterator[str]:
             yield node.module
 
 
-@pytest.mark.parametrize(("module", "path"), modules(), ids=lambda value: str(value))
+@pytest.mark.parametrize(("module", "path"), list(modules()), ids=str)
 def test_imports_go_one_way(module: str, path: Path) -> None:
     own = floor_of(module) if module != "poolserver._vendor" else 1
     for imported in imports_of(path):

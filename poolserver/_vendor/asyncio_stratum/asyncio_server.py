@@ -1,0 +1,178 @@
+"""A pool's connections on asyncio: one ``ServerProtocol`` per socket, no task, no stream.
+
+What arrives in one piece is handled at once and answered by one write. A peer that does not read
+what it is sent is dropped, never waited for.
+"""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from typing import Any, Protocol, TypeVarTuple, cast
+
+from .codec import Codec
+from .connection import DEFAULT_CODEC
+from .errors import Dropped
+from .limits import Limits
+from .messages import Malformed, Request, Response
+from .server import ServerConnection
+from .state import State
+from .tcp import tune_socket
+
+Args = TypeVarTuple("Args")
+
+logger = logging.getLogger(__name__)
+
+
+class Application(Protocol):
+    """What a pool does with its sessions.
+
+    All four are called by the event loop and must not block. One object may serve all sessions, or
+    the protocol factory may make one for each. An exception is logged and drops that session only.
+    """
+
+    def on_connect(self, session: "ServerProtocol", /) -> None:
+        """A miner has connected: the first call for a session."""
+
+    def on_request(self, session: "ServerProtocol", request: Request | Response, /) -> None:
+        """A request, to be answered through ``session.connection``; or an answer to one of ours."""
+
+    def on_malformed(self, session: "ServerProtocol", malformed: Malformed, /) -> None:
+        """Something was wrong and has been answered with an error; close if it is too much."""
+
+    def on_disconnect(self, session: "ServerProtocol", error: Exception | None, /) -> None:
+        """The connection has ended, with the cause if it is an error: the last call for a session.
+
+        ``Dropped`` if it was this side that gave up on the peer.
+        """
+
+
+class ServerProtocol(asyncio.Protocol):
+    """One miner's session: the owner of its socket and of its ``ServerConnection``.
+
+    Answers are made through ``connection`` and written together at the end of the turn in which
+    their requests came in. An application that must wait for something first, such as a journal on
+    disk, calls ``hold()`` in that turn and ``flush()`` later. What is queued outside of a turn is
+    written by ``flush()``::
+
+        await loop.create_server(lambda: ServerProtocol(application), port=3333)
+    """
+
+    __slots__ = (
+        "_application",
+        "_cause",
+        "_deadline",
+        "_held",
+        "_in_turn",
+        "_limits",
+        "_transport",
+        "connection",
+        "peername",
+    )
+
+    def __init__(
+        self,
+        application: Application,
+        *,
+        codec: Codec = DEFAULT_CODEC,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        extranonce2_size: int = 8,
+    ) -> None:
+        self.connection = ServerConnection(
+            codec=codec, limits=limits, extranonce2_size=extranonce2_size
+        )
+        self.peername: Any = None  # (host, port, ...) of a TCP socket once connected
+        self._application = application
+        self._limits = limits
+        self._transport: asyncio.Transport | None = None
+        self._deadline: asyncio.TimerHandle | None = None
+        self._in_turn = False
+        self._held = False
+        self._cause: Exception | None = None
+
+    # --- for the application ---------------------------------------------------------------------
+
+    def hold(self) -> None:
+        """Keep back all that is queued, until ``flush``."""
+        self._held = True
+
+    def flush(self) -> None:
+        """End a hold, and write all that is queued: at once, or at the end of the running turn."""
+        self._held = False
+        if not self._in_turn:
+            self._write()
+
+    def write_rendered(self, lines: bytes) -> None:
+        """Write rendered lines, such as a job for all sessions, behind what is already queued."""
+        self.connection.write_rendered(lines)
+        if not (self._in_turn or self._held):
+            self._write()
+
+    def close(self) -> None:
+        """Write what is queued, held or not, and end the connection; nothing more is read."""
+        self.connection.close()
+        if self._transport is not None:
+            self._write()
+            self._transport.close()
+
+    def abort(self, cause: Exception | None = None) -> None:
+        """End the connection at once; what has not been sent is lost."""
+        self.connection.close()
+        self._cause = self._cause or cause
+        if self._transport is not None:
+            self._transport.abort()
+
+    # --- for the event loop ----------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limits.outbox_bytes)
+        self.peername = transport.get_extra_info("peername")
+        tune_socket(transport, self._limits.keepalive_idle_s)
+        self._deadline = asyncio.get_running_loop().call_later(
+            self._limits.handshake_timeout_s, self._handshake_is_due
+        )
+        self._turn(self._application.on_connect, self)
+
+    def data_received(self, data: bytes) -> None:
+        self._turn(self._handle, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.connection.close()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._turn(self._application.on_disconnect, self, self._cause or exc)
+        self._transport = None
+
+    def pause_writing(self) -> None:
+        # The transport holds more than outbox_bytes that the peer has not taken.
+        self.abort(Dropped("slow_peer"))
+
+    # --- inside ----------------------------------------------------------------------------------
+
+    def _handle(self, data: bytes) -> None:
+        for event in self.connection.receive_data(data):
+            if isinstance(event, Malformed):
+                self._application.on_malformed(self, event)
+            else:
+                self._application.on_request(self, event)
+
+    def _turn(self, call: Callable[[*Args], None], *args: *Args) -> None:
+        """The edge between loop and application: no exception passes, one write at the end."""
+        self._in_turn = True
+        try:
+            call(*args)
+        except Exception as error:
+            logger.exception("the session of %s is dropped for an error in the pool", self.peername)
+            self.abort(error)
+        self._in_turn = False
+        if not self._held:
+            self._write()
+
+    def _write(self) -> None:
+        data = self.connection.data_to_send()
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _handshake_is_due(self) -> None:
+        if self.connection.state is not State.READY:
+            self.abort(Dropped("handshake_timeout"))

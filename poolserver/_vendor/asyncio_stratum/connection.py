@@ -1,0 +1,171 @@
+"""What both sides of a connection share: lines in, events out, an outbox of bytes.
+
+A connection has no socket and no clock. Its owner hands it what the socket received and sends what
+``data_to_send`` gives.
+"""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import count
+from typing import Any, Generic, TypeVar
+
+from .codec import Codec, StdlibCodec, nests_too_deep
+from .errors import CodecError, Fault, LineTooLong, LocalProtocolError, RemoteProtocolError
+from .fields import parse_error
+from .framing import LineBuffer
+from .limits import Limits
+from .messages import Malformed, RequestId, Response
+from .render import render_call, render_error, render_result
+from .state import TRANSITIONS, Outcome, State, Step
+
+EventT = TypeVar("EventT")
+
+DEFAULT_CODEC: Codec = StdlibCodec()
+
+
+class Connection(ABC, Generic[EventT]):
+    """The common part of ``ServerConnection`` and ``ClientConnection``."""
+
+    __slots__ = (
+        "_codec",
+        "_legal",
+        "_limits",
+        "_lines",
+        "_next_id",
+        "_outbox",
+        "_state",
+        "_waiting",
+    )
+
+    def __init__(self, *, codec: Codec, limits: Limits) -> None:
+        self._codec = codec
+        self._limits = limits
+        self._lines = LineBuffer(limits.line_bytes)
+        self._outbox: list[bytes] = []
+        self._state = State.NEW
+        self._legal = TRANSITIONS[State.NEW]  # the row of the current state
+        self._next_id = count(1)
+        self._waiting: dict[int, str] = {}  # methods of our requests that have no answer yet
+
+    @property
+    def state(self) -> State:
+        """How far the handshake has come."""
+        return self._state
+
+    def receive_data(self, data: bytes) -> Iterator[EventT | Malformed | Response]:
+        """Take bytes from the peer and iterate over the events in them.
+
+        A line is looked at when its event is asked for, in the state that the answers to those
+        before it have left: so answer ``Subscribe`` before you ask for the next. Lines that are not
+        asked for are kept for the next call. After ``close`` there are no more events.
+
+        Nothing that the peer sends raises an exception.
+        """
+        self._lines.feed(data)
+        return self._events()
+
+    def data_to_send(self) -> bytes:
+        """All that is to be sent, once; empty if there is nothing."""
+        data = b"".join(self._outbox)
+        self._outbox.clear()
+        return data
+
+    def write_rendered(self, lines: bytes) -> None:
+        """Queue one or more rendered lines as they are."""
+        self._outbox.append(lines)
+
+    def close(self) -> None:
+        """The connection has ended or is about to: no more events. May be called again."""
+        self._move(Outcome.CLOSED)
+
+    # --- incoming --------------------------------------------------------------------------------
+
+    def _events(self) -> Iterator[EventT | Malformed | Response]:
+        while self._state is not State.CLOSED:
+            try:
+                line = self._lines.next_line()
+                if line is None:
+                    return
+                event = self._read(line)
+            except LineTooLong as error:
+                event = self._malformed(None, error.fault)
+            if event is not None:
+                yield event
+
+    def _read(self, line: bytes) -> EventT | Malformed | Response | None:
+        try:
+            if nests_too_deep(line):
+                raise CodecError("too many brackets")
+            envelope = self._codec.decode(line)
+        except CodecError as error:
+            # No detail: it would be the codec's own words.
+            return self._malformed(None, error.fault)
+        request_id = envelope.id
+        if not (type(request_id) is int or type(request_id) is str or request_id is None):
+            return self._malformed(None, Fault.INVALID_ID)
+        method = envelope.method
+        params = envelope.params
+        if type(method) is not str:
+            if method is not None or params is not None:
+                return self._malformed(request_id, Fault.INVALID_MESSAGE, "the method is no string")
+            return self._read_response(request_id, envelope.result, envelope.error)
+        if params is None:
+            params = []
+        try:
+            if type(params) is not list:
+                raise RemoteProtocolError("the parameters are not a list")
+            return self._read_call(request_id, method, params)
+        except RemoteProtocolError as error:
+            return self._malformed(request_id, error.fault, error.detail)
+
+    @abstractmethod
+    def _read_call(
+        self, request_id: RequestId, method: str, params: list[Any]
+    ) -> EventT | Malformed | Response | None:
+        """Make an event of a request or a notification; None if there is nothing to tell.
+
+        Raises:
+            RemoteProtocolError: the parameters are wrong.
+        """
+
+    def _read_response(
+        self, request_id: RequestId, result: Any, error: Any
+    ) -> EventT | Malformed | Response:
+        if request_id is None and result is None and error is None:
+            return self._malformed(None, Fault.INVALID_MESSAGE, "the method is missing")
+        # An answer is never answered, or two of us could keep each other busy for ever.
+        method = self._waiting.pop(request_id, None) if type(request_id) is int else None
+        return self._read_answer(Response(request_id, method, result, parse_error(error)))
+
+    def _read_answer(self, response: Response) -> EventT | Malformed | Response:
+        """Make a more telling event of an answer."""
+        return response
+
+    def _malformed(self, request_id: RequestId, fault: Fault, detail: str = "") -> Malformed:
+        """Report a fault and answer it."""
+        malformed = Malformed(request_id, fault, detail)
+        self._outbox.append(render_error(request_id, malformed.error, self._codec))
+        return malformed
+
+    # --- outgoing --------------------------------------------------------------------------------
+
+    def _call(self, method: str, params: list[Any]) -> int:
+        request_id = next(self._next_id)
+        self._waiting[request_id] = method
+        self._outbox.append(render_call(request_id, method, params, self._codec))
+        return request_id
+
+    def _tell(self, method: str, params: list[Any]) -> None:
+        self._outbox.append(render_call(None, method, params, self._codec))
+
+    def _answer(self, request_id: RequestId, result: Any) -> None:
+        self._outbox.append(render_result(request_id, result, self._codec))
+
+    # --- state -----------------------------------------------------------------------------------
+
+    def _move(self, step: Step) -> None:
+        try:
+            self._state = self._legal[step]
+        except KeyError:
+            raise LocalProtocolError(f"{step} is not legal in {self._state}") from None
+        self._legal = TRANSITIONS[self._state]

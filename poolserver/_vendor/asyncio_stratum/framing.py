@@ -1,0 +1,79 @@
+"""Bytes to lines."""
+
+from collections import deque
+
+from .errors import LineTooLong
+
+
+class LineBuffer:
+    r"""Cuts a byte stream into lines that end with LF; CRLF is taken too, empty lines are skipped.
+
+    A line over ``limit`` bytes is reported once, at its place among the others, and the rest of it
+    is thrown away as it comes in, so that the stream stays usable and memory bounded.
+    Each byte is looked at once, however small the pieces are in which it comes.
+
+    >>> lines = LineBuffer()
+    >>> lines.feed(b'{"id":1}\r\n{"id"')
+    >>> lines.next_line(), lines.next_line()
+    (b'{"id":1}', None)
+    """
+
+    __slots__ = ("_discarding", "_limit", "_lines", "_tail")
+
+    def __init__(self, limit: int = 16 * 1024) -> None:
+        self._limit = limit
+        self._lines: deque[bytes | None] = deque()  # None stands for a line that was too long
+        self._tail = bytearray()  # the line that has not ended yet
+        self._discarding = False  # the line that has not ended yet is known to be too long
+
+    def feed(self, data: bytes) -> None:
+        """Take the next bytes of the stream."""
+        lines = data.split(b"\n")
+        rest = lines.pop()
+        if lines:
+            if self._tail or self._discarding:
+                lines[0] = self._end_tail(lines[0])
+            for line in lines:
+                self._add(line)
+        if rest:
+            self._extend_tail(rest)
+
+    def next_line(self) -> bytes | None:
+        """The next whole line without its end, or None while there is none.
+
+        Raises:
+            LineTooLong: in place of a line that was over the limit; the next call goes on after it.
+        """
+        if not self._lines:
+            return None
+        line = self._lines.popleft()
+        if line is None:
+            raise LineTooLong(f"a line is longer than {self._limit} bytes")
+        return line
+
+    def _add(self, line: bytes) -> None:
+        if len(line) > self._limit:
+            self._lines.append(None)
+            return
+        if line[-1:] == b"\r":
+            line = line[:-1]
+        if line:
+            self._lines.append(line)
+
+    def _end_tail(self, end: bytes) -> bytes:
+        if self._discarding:
+            self._discarding = False
+            return b""  # reported when it passed the limit
+        line = bytes(self._tail) + end
+        self._tail.clear()
+        return line
+
+    def _extend_tail(self, piece: bytes) -> None:
+        if self._discarding:
+            return
+        if len(self._tail) + len(piece) > self._limit:
+            self._lines.append(None)
+            self._tail.clear()
+            self._discarding = True
+        else:
+            self._tail += piece

@@ -1,0 +1,1 @@
+"""Consensus primitives: targets, scripts, addresses, headers, merkle trees, blocks; no I/O."""

@@ -1,0 +1,48 @@
+"""The pool's configuration: a TOML file into a frozen ``Config``, with every error at its path.
+
+kinds, values      what a single setting may be
+settings           all settings: names, types, limits, defaults, descriptions
+walk               TOML's tree into settings
+checks             settings that do not go together
+load               files, defaults that depend on other settings
+reference          docs/configuration.md's tables
+"""
+
+from poolserver.config.errors import ConfigError, Problem
+from poolserver.config.load import load_config, parse_config
+from poolserver.config.reference import settings_reference
+from poolserver.config.settings import (
+    AuthConfig,
+    Config,
+    HttpConfig,
+    JournalConfig,
+    ListenerConfig,
+    LogConfig,
+    NodeConfig,
+    PayoutConfig,
+    SiteConfig,
+    StratumConfig,
+    TemplatesConfig,
+)
+from poolserver.config.values import Endpoint, Secret
+
+__all__ = [
+    "AuthConfig",
+    "Config",
+    "ConfigError",
+    "Endpoint",
+    "HttpConfig",
+    "JournalConfig",
+    "ListenerConfig",
+    "LogConfig",
+    "NodeConfig",
+    "PayoutConfig",
+    "Problem",
+    "Secret",
+    "SiteConfig",
+    "StratumConfig",
+    "TemplatesConfig",
+    "load_config",
+    "parse_config",
+    "settings_reference",
+]

@@ -1,0 +1,113 @@
+"""What no single setting can show to be wrong: settings that do not go together.
+
+The checks see a configuration in which a value that could not be read is ``UNSET`` (walk.py)
+and say nothing about it, so that whoever mends the file hears of each problem once.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import pairwise
+from math import inf
+from typing import TypeVar
+
+from msgspec import UNSET
+
+from poolserver.bitcoin.address import AddressError
+from poolserver.config.errors import Problem
+from poolserver.config.kinds import figure, quoted
+from poolserver.config.settings import Config, ListenerConfig, NodeConfig
+
+T = TypeVar("T")
+
+# Where work without a site goes; a site of the operator's by that name would be taken for it.
+UNASSIGNED_SITE = "unassigned"
+
+
+def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
+    """Every problem between the settings of ``config``."""
+    yield from _payout(config)
+    nodes = list(_each("nodes", config.nodes))
+    yield from _repeated((f"{path}.url", node.url) for path, node in nodes)
+    for path, node in nodes:
+        yield from _login(path, node, environ)
+    yield from _listening(config)
+    for path, listener in _each("listeners", config.listeners):
+        yield from _difficulties(path, listener)
+    yield from _sites(config)
+
+
+def known(*values: object) -> bool:
+    """Whether all of these could be read, or have their default."""
+    return all(value is not UNSET for value in values)
+
+
+def _each(path: str, items: tuple[T, ...]) -> Iterator[tuple[str, T]]:
+    """The items of a list that could be read, each with its path."""
+    for index, item in enumerate(items if known(items) else ()):
+        if known(item):
+            yield f"{path}[{index}]", item
+
+
+def _payout(config: Config) -> Iterator[Problem]:
+    if known(config.network, config.payout) and known(config.payout.address):
+        try:
+            _ = config.payout_script_pubkey
+        except AddressError as error:
+            yield Problem("payout.address", str(error))
+
+
+def _login(path: str, node: NodeConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
+    if not known(node.username, node.password, node.password_env, node.cookie_file):
+        return
+    passwords = (node.password is not None) + (node.password_env is not None)
+    by_password = node.username is not None or passwords > 0
+    if by_password == (node.cookie_file is not None) or (by_password and node.username is None):
+        yield Problem(path, "needs username and password, or cookie_file")
+    elif by_password and passwords != 1:
+        yield Problem(path, "needs one of password and password_env with its username")
+    if node.password_env is not None and not environ.get(node.password_env):
+        # Its name is not repeated: a password may have been put there by mistake.
+        yield Problem(f"{path}.password_env", "names a variable that the environment does not have")
+
+
+def _listening(config: Config) -> Iterator[Problem]:
+    addresses = [
+        (f"{path}.address", listener.address)
+        for path, listener in _each("listeners", config.listeners)
+    ]
+    if known(config.http):
+        addresses.append(("http.address", config.http.address))
+    # Port 0 is another port for each.
+    yield from _repeated((path, each) for path, each in addresses if known(each) and each.port)
+
+
+def _difficulties(path: str, listener: ListenerConfig) -> Iterator[Problem]:
+    names = ("min_difficulty", "start_difficulty", "max_difficulty")
+    given = [(name, getattr(listener, name)) for name in names]
+    given = [(name, value) for name, value in given if value not in (UNSET, inf)]
+    for (lower_name, lower), (name, value) in pairwise(given):
+        if lower > value:
+            text = f"must be at least {lower_name}, {figure(lower)}, is {figure(value)}"
+            yield Problem(f"{path}.{name}", text)
+
+
+def _sites(config: Config) -> Iterator[Problem]:
+    sites = list(_each("sites", config.sites))
+    yield from _repeated((f"{path}.name", site.name) for path, site in sites)
+    yield from _repeated(
+        account for path, site in sites for account in _each(f"{path}.accounts", site.accounts)
+    )
+    for path, site in sites:
+        if site.name == UNASSIGNED_SITE:
+            yield Problem(f"{path}.name", f'"{UNASSIGNED_SITE}" is kept for work without a site')
+        real = known(config.network) and config.network in ("main", "testnet4")
+        if real and known(site.work_scale) and site.work_scale > 1:
+            text = f"is for regtest and private signets, not for {config.network}"
+            yield Problem(f"{path}.work_scale", text)
+
+
+def _repeated(values: Iterable[tuple[str, object]]) -> Iterator[Problem]:
+    """A problem at each value that stands at an earlier path too."""
+    first: dict[object, str] = {}
+    for path, value in values:
+        if known(value) and first.setdefault(value, path) != path:
+            yield Problem(path, f"{quoted(str(value))} is already {first[value]}")

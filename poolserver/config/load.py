@@ -1,0 +1,98 @@
+"""A configuration file into a ``Config``."""
+
+import os
+import tomllib
+from collections.abc import Mapping
+from decimal import Decimal
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+from msgspec.structs import replace
+
+from poolserver.config.checks import check, known
+from poolserver.config.errors import ConfigError, Problem
+from poolserver.config.settings import Config, ListenerConfig, NodeConfig
+from poolserver.config.values import Secret
+from poolserver.config.walk import walk
+
+START_DIFFICULTY = 65536.0
+MIN_DIFFICULTY = 1.0
+# 4,096 hashes, and one: what a test in Python can find in no time.
+REGTEST_START_DIFFICULTY = 2.0**-20
+REGTEST_MIN_DIFFICULTY = 2.0**-32
+
+
+def load_config(path: str | Path, environ: Mapping[str, str] = os.environ) -> Config:
+    """Read a file. Passwords named by ``password_env`` are taken from ``environ``.
+
+    Raises:
+        ConfigError: with every problem of the file.
+    """
+    try:
+        data = Path(path).read_bytes()
+    except OSError as error:
+        raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}")]) from error
+    try:
+        text = data.decode("utf-8-sig")  # some editors open a file with a byte order mark
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise ConfigError([Problem(str(path), f"is not UTF-8: line {line}")]) from error
+    folder = Path(path).absolute().parent
+    return parse_config(text, source=str(path), folder=folder, environ=environ)
+
+
+def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, str]) -> Config:
+    """Read a configuration's text. Pure: ``source`` names it in errors, ``folder`` is where it is.
+
+    Raises:
+        ConfigError: with every problem of the text.
+    """
+    problems: list[Problem] = []
+    config = walk(Config, _parse_toml(text, source), problems)
+    problems.extend(check(config, environ))
+    if problems:
+        raise ConfigError(problems)
+    return replace(
+        config,
+        data_dir=folder / config.data_dir,
+        nodes=tuple(_worked_out_node(node, folder, environ) for node in config.nodes),
+        listeners=tuple(_worked_out_listener(each, config.network) for each in config.listeners),
+    )
+
+
+def _parse_toml(text: str, source: str) -> dict[str, Any]:
+    try:
+        return tomllib.loads(text, parse_float=_decimal)
+    except RecursionError:
+        trouble = "is nested too deeply"
+    except ValueError as error:  # TOMLDecodeError; from the parser's int() a plain ValueError
+        end = f"line {text.count(chr(10)) + 1}, column {len(text) - text.rfind(chr(10))}"
+        trouble = f"is not TOML: {error}".replace("(at end of document)", f"(at the end, {end})")
+    raise ConfigError([Problem(source, trouble)])
+
+
+def _decimal(written: str) -> Decimal:
+    """A number just as written. TOML's range is a double's: beyond it is infinity, or nothing."""
+    value = float(written)
+    return Decimal(written) if value and isfinite(value) else Decimal(value)
+
+
+def _worked_out_node(node: NodeConfig, folder: Path, environ: Mapping[str, str]) -> NodeConfig:
+    if node.password_env is not None:
+        return replace(node, password=Secret(environ[node.password_env]))
+    return replace(node, cookie_file=node.cookie_file and folder / node.cookie_file)
+
+
+def _worked_out_listener(listener: ListenerConfig, network: str) -> ListenerConfig:
+    """With its default difficulties: the network's, moved to agree with those that are written."""
+    on_regtest = network == "regtest"
+    lowest, start = listener.min_difficulty, listener.start_difficulty
+    highest = listener.max_difficulty
+    if not known(lowest):
+        default = REGTEST_MIN_DIFFICULTY if on_regtest else MIN_DIFFICULTY
+        lowest = min(default, start if known(start) else highest, highest)
+    if not known(start):
+        default = REGTEST_START_DIFFICULTY if on_regtest else START_DIFFICULTY
+        start = min(max(default, lowest), highest)
+    return replace(listener, min_difficulty=lowest, start_difficulty=start)

@@ -1,0 +1,358 @@
+"""Every setting of the pool: its type, its limits, its default and what it is for.
+
+The one place where these stand: the walker (walk.py) reads TOML by them and the reference in
+docs/configuration.md is made of them. The names are a contract with the operators, and are
+not changed. A limit or default cites its reason in the description, for the operator, or in
+a comment, for us.
+"""
+
+from fractions import Fraction
+from math import inf
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from poolserver.bitcoin.address import script_pubkey_from_address
+from poolserver.bitcoin.networks import NETWORKS, Network
+from poolserver.config.kinds import exact
+from poolserver.config.values import (
+    Account,
+    CoinbaseTag,
+    Difficulty,
+    Endpoint,
+    FilePath,
+    InstanceId,
+    ListenAddress,
+    Megawatts,
+    NodeUrl,
+    Password,
+    VersionMask,
+    ZmqEndpoint,
+)
+
+# The default of a field that load.py works out from the other settings, once they are known:
+# whoever makes such a section by hand gives the field.
+WORKED_OUT: Any = msgspec.UNSET
+
+
+def doc(text: str, *, default: str | None = None) -> Meta:
+    """A setting's description; ``default`` puts a default in words that a value cannot show."""
+    return Meta(description=text, extra={"default": default} if default else None)
+
+
+class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What the coinbase of our blocks says."""
+
+    address: Annotated[
+        str,
+        doc(
+            "Receives the block reward. Base58 (P2PKH, P2SH), segwit and taproot addresses of "
+            "the network."
+        ),
+    ]
+    coinbase_tag: Annotated[
+        CoinbaseTag,
+        doc(
+            "The pool's mark in each coinbase. The coinbase's 100 bytes of script also hold "
+            "the height, the job's tag and the extranonce."
+        ),
+    ] = "/poolserver/"
+
+
+class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A Bitcoin node that gives templates and takes blocks; at least one, in order of preference.
+    The login is `cookie_file`, or `username` with one of `password` and `password_env`.
+    """
+
+    url: Annotated[NodeUrl, doc("The node's RPC server.")]
+    username: Annotated[str | None, doc("`rpcauth` or `rpcuser` of the node.")] = None
+    password: Annotated[
+        Password | None,
+        doc("The password. `password_env` keeps it out of the file."),
+    ] = None
+    password_env: Annotated[
+        str | None, doc("Name of an environment variable that holds the password.")
+    ] = None
+    cookie_file: Annotated[
+        FilePath | None,
+        doc("The node's `.cookie`, read at each login: the node writes a new one at each start."),
+    ] = None
+    zmq_hashblock: Annotated[
+        ZmqEndpoint | None,
+        doc(
+            "The node's `zmqpubhashblock`: news of a block comes at once. Without it there are "
+            "longpoll and polling.",
+            default="none",
+        ),
+    ] = None
+    trusted: Annotated[
+        bool,
+        doc("Its chain is believed where nodes differ. For a node of your own, on your network."),
+    ] = False
+
+
+class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A port that miners connect to; at least one. At difficulty 1 a share takes 2^32 hashes.
+    `min_difficulty` = `start_difficulty` = `max_difficulty` pins the difficulty.
+    """
+
+    address: Annotated[
+        ListenAddress,
+        doc("Where to listen; IPv6 as `[::]:3333`. Port 0 is any free port, and is logged."),
+    ]
+    start_difficulty: Annotated[
+        Difficulty,
+        doc(
+            "What a miner starts at until its hashrate is known. 65536 is a share every 1.4 s "
+            "from a rig of 200 TH/s: enough to know it at once, and no flood from a thousand.",
+            default="65536, on regtest 2^-20; moved into the two limits below",
+        ),
+    ] = WORKED_OUT
+    min_difficulty: Annotated[
+        Difficulty,
+        doc(
+            "Vardiff goes no lower. Below 1 not every firmware counts aright.",
+            default="1, on regtest 2^-32; or `start_difficulty` if that is lower",
+        ),
+    ] = WORKED_OUT
+    max_difficulty: Annotated[
+        Difficulty,
+        doc("Vardiff goes no higher.", default="none (the network's difficulty)"),
+    ] = inf
+
+
+class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Who may mine here."""
+
+    accounts: Annotated[
+        Literal["listed", "any"],
+        doc(
+            '"listed": accounts of a site, and payout addresses. "any": everyone; work '
+            "without a site goes to the site `unassigned`, which is shown, with an alert."
+        ),
+    ] = "listed"
+
+
+class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The HTTP server: `/metrics`, `/healthz`, `/readyz`."""
+
+    address: Annotated[
+        ListenAddress,
+        doc("Where to listen. This machine only by default, since it asks for no password."),
+    ] = Endpoint("127.0.0.1", 9333)
+
+
+class SiteConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """A place with rigs and a power budget. Its energy is worked out in exact numbers."""
+
+    name: Annotated[str, doc("Shown in pages, metrics and reports.")]
+    accounts: Annotated[
+        tuple[Account, ...],
+        Meta(min_length=1),
+        doc(
+            "Whose work is the site's: the part of `account.worker` before the first dot. At "
+            "most 63 bytes, since some firmware cuts a longer username."
+        ),
+    ]
+    budget_mw: Annotated[Megawatts, doc("The power that the site may draw, in MW.")]
+    pue: Annotated[
+        Fraction,
+        exact(ge=1, le=10),
+        doc(
+            "Power usage effectiveness: the site's power over that of its rigs, so never below "
+            "1. 1.05 is a hall that is cooled by air."
+        ),
+    ] = Fraction(105, 100)
+    default_j_per_th: Annotated[
+        Fraction,
+        exact(gt=0, le=10**9),
+        doc(
+            "Efficiency, in J/TH, of rigs that nothing better is known of. 17.5 is an Antminer "
+            "S21. (A laptop's processor is near 10^7.)"
+        ),
+    ] = Fraction(175, 10)
+    work_scale: Annotated[
+        int,
+        Meta(ge=1, le=10**12),
+        doc(
+            "How many hashes each hash of this site counts for. For demonstrations: one "
+            "processor then stands for a whole site. Refused on main and testnet4, and on a "
+            "signet whose challenge is not `51`."
+        ),
+    ] = 1
+
+    @property
+    def budget_w(self) -> int:
+        """The budget in watts."""
+        return int(self.budget_mw * 1_000_000)
+
+
+class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The share journal: the record of all accepted work."""
+
+    release: Annotated[
+        Literal["turn", "at_once", "sync"],
+        doc(
+            'When a share is answered. "turn": after its record is written, at the end of the '
+            'event loop\'s turn; a crash of the pool loses nothing that was answered. "at_once": '
+            'before. "sync": after it is on the disk, so that a power cut loses nothing either.'
+        ),
+    ] = "turn"
+    sync_interval_ms: Annotated[
+        int,
+        Meta(ge=1, le=10_000),
+        doc(
+            "How often the journal is forced to the disk: what a power cut can cost, and with "
+            '"sync" how long an answer can take.'
+        ),
+    ] = 50
+
+
+class StratumConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """How miners are dealt with. The defaults suit all common firmware."""
+
+    version_mask: Annotated[
+        VersionMask,
+        doc(
+            "Bits of the block version that miners may roll (BIP320). `1fffffe0` is the wider "
+            "mask of the draft BIP323.",
+            default='`"1fffe000"`',
+        ),
+    ] = 0x1FFFE000
+    target_shares_per_minute: Annotated[
+        float,
+        Meta(gt=0, le=600),
+        doc(
+            "What vardiff aims at, for each connection. At 12 a rig's hashrate is known to "
+            "7.5% after a quarter of an hour; halving it doubles that time."
+        ),
+    ] = 12.0
+    # At least 1 KiB: a username of 191 bytes and a password are a line.
+    line_limit: Annotated[
+        int,
+        Meta(ge=1024, le=2**20),
+        doc("Longest line taken from a miner, in bytes. The longest known are below 1,000."),
+    ] = 16384
+    handshake_timeout_s: Annotated[
+        float,
+        Meta(ge=1, le=3600),
+        doc("A connection that has not authorised a worker by then is closed."),
+    ] = 60.0
+    # At least 16 KiB: two notify lines with a coinbase of 2 KiB and 12 branches.
+    outbox_limit: Annotated[
+        int,
+        Meta(ge=16384, le=2**24),
+        doc(
+            "Bytes that may wait for a miner that does not read; above it the connection is "
+            "closed. 64 KiB are some twenty jobs."
+        ),
+    ] = 65536
+    job_lifetime_s: Annotated[
+        float,
+        Meta(ge=60, le=7000),
+        doc(
+            "How long shares of a job are judged by it. A rig stays on an old job for a minute "
+            "or two; memory sets the upper end."
+        ),
+    ] = 600.0
+    refresh_interval_s: Annotated[
+        float,
+        Meta(ge=1, le=55),
+        doc(
+            "New work is sent at least so often. NerdMiner reconnects after 60 s of silence, "
+            "cgminer after 90 s."
+        ),
+    ] = 30.0
+    extranonce2_size: Annotated[
+        int,
+        Meta(ge=2, le=16),
+        doc(
+            "Bytes of extranonce left to the miner. cgminer takes 2 to 16, NiceHash at least "
+            "4, WhatsMiner at most 8."
+        ),
+    ] = 8
+
+
+class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Block templates, and what to do when no node gives any."""
+
+    poll_interval_s: Annotated[
+        float,
+        Meta(ge=0.05, le=60),
+        doc("How often a node is asked for its tip, beside longpoll and ZMQ."),
+    ] = 1.0
+    template_max_age_s: Annotated[
+        float,
+        Meta(ge=30, le=7000),
+        doc(
+            "How long the last template is mined on while no node answers and no newer block "
+            "is known of: a block found on it is still good."
+        ),
+    ] = 300.0
+    node_loss_grace_s: Annotated[
+        float,
+        Meta(ge=0, le=3600),
+        doc(
+            "After that, or with a newer block known and no template: how long until miners "
+            "are disconnected, so that they go to their backup pool."
+        ),
+    ] = 60.0
+
+
+class LogConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The log, on standard error, in UTC."""
+
+    level: Annotated[
+        Literal["debug", "info", "warning", "error"], doc("The least that is logged.")
+    ] = "info"
+    format: Annotated[
+        Literal["console", "json"], doc('For people, or ("json") an object a line for programs.')
+    ] = "console"
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """Which pool this is, on which network, and where it keeps its data.
+
+    With all of the sections in it the whole of a configuration, valid and complete if it
+    comes from ``load_config`` or ``parse_config``.
+    """
+
+    instance_id: Annotated[
+        InstanceId,
+        doc(
+            "Names this pool: a part of extranonce1, of job ids and of the journal's source, "
+            "so two pools that share a ledger must differ in it."
+        ),
+    ] = "pool-1"
+    network: Annotated[Literal["main", "testnet4", "signet", "regtest"], doc("The node's network.")]
+    data_dir: Annotated[
+        FilePath,
+        doc("Journal, blocks and database. Relative to this file's folder, like every path in it."),
+    ] = Path("var")
+    payout: PayoutConfig
+    nodes: Annotated[tuple[NodeConfig, ...], Meta(min_length=1)]
+    listeners: Annotated[tuple[ListenerConfig, ...], Meta(min_length=1)]
+    auth: AuthConfig = AuthConfig()
+    http: HttpConfig = HttpConfig()
+    sites: tuple[SiteConfig, ...] = ()
+    journal: JournalConfig = JournalConfig()
+    stratum: StratumConfig = StratumConfig()
+    templates: TemplatesConfig = TemplatesConfig()
+    log: LogConfig = LogConfig()
+
+    @property
+    def bitcoin_network(self) -> Network:
+        """What differs on this network."""
+        return NETWORKS[self.network]
+
+    @property
+    def payout_script_pubkey(self) -> bytes:
+        """The script, 22 to 34 bytes, that receives the block reward."""
+        return script_pubkey_from_address(self.payout.address, self.bitcoin_network)
+
+    @property
+    def uses_work_scale(self) -> bool:
+        """Whether a site multiplies its work: then a signet's challenge must be ``51``."""
+        return any(site.work_scale > 1 for site in self.sites)

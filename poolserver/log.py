@@ -1,0 +1,138 @@
+"""The log: structlog's events and the standard library's records, in one form on one stream.
+
+JSON, an object a line, or a line for people; times are UTC. Nothing on the share path logs:
+there are counters for that.
+"""
+
+import logging
+import sys
+from typing import Any, Literal, Protocol, TextIO
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+LogFormat = Literal["console", "json"]
+
+# aiohttp tells of each HTTP request; a page that is looked at asks every second.
+_QUIET = ("aiohttp.access",)
+
+
+def configure_logging(
+    level: str = "info", format: LogFormat = "console", stream: TextIO | None = None
+) -> None:
+    """Send all that is logged, from ``level`` up, to ``stream`` (standard error if not given).
+
+    May be called again: the last call counts. Handlers of others are left alone.
+    """
+    stream = sys.stderr if stream is None else stream
+    common: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+    ]
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *common,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+    )
+    handler = _PoolHandler(stream)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=common,
+            processors=[
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                *_renderers(format, colors=stream.isatty()),
+            ],
+        )
+    )
+    root = logging.getLogger()
+    for earlier in [each for each in root.handlers if isinstance(each, _PoolHandler)]:
+        root.removeHandler(earlier)
+    root.addHandler(handler)
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(logging.WARNING)
+
+
+class _PoolHandler(logging.StreamHandler[TextIO]):
+    """Told from the handlers of others (pytest has one) when logging is configured again."""
+
+
+def _renderers(format: LogFormat, *, colors: bool) -> list[Processor]:
+    """The last steps. Tracebacks are without local variables, which may hold a password."""
+    if format == "json":
+        return [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    plain = structlog.dev.plain_traceback
+    return [
+        _on_one_line,
+        structlog.dev.ConsoleRenderer(colors=colors, exception_formatter=plain),
+    ]
+
+
+def _on_one_line(_logger: object, _method: str, event: EventDict) -> EventDict:
+    """Escape what is not printable: a miner's user agent must not forge a line of the log."""
+    return {name: _printable(value) for name, value in event.items()}
+
+
+def _printable(value: Any) -> Any:
+    if not isinstance(value, str) or value.isprintable():
+        return value
+    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+
+
+class EventLog(Protocol):
+    """What ``RateLimited`` needs of a logger; structlog's has it."""
+
+    def warning(self, event: str, **fields: Any) -> Any: ...
+    def info(self, event: str, **fields: Any) -> Any: ...
+
+
+class RateLimited:
+    """Says that something fails, and why, without saying it a thousand times.
+
+    Each reason is logged at once when it is new, then at most every ``interval_s`` with the
+    number of times that were left out; and when it works again, that it does. ``now`` is
+    monotonic, in seconds.
+    """
+
+    # Of a peer that fails with an ever new text: what comes after so many is counted together.
+    MAX_REASONS = 16
+    OTHER_REASONS = "other reasons"
+
+    def __init__(self, log: EventLog, interval_s: float = 60.0) -> None:
+        self._log = log
+        self._interval_s = interval_s
+        self._began_at: float | None = None
+        self._failures = 0
+        self._said: dict[str, tuple[float, int]] = {}  # reason: when last, how many left out since
+
+    def failed(self, event: str, reason: str, now: float, **fields: Any) -> None:
+        """It failed (again), for ``reason``."""
+        if self._began_at is None:
+            self._began_at = now
+        self._failures += 1
+        if reason not in self._said and len(self._said) >= self.MAX_REASONS:
+            reason = self.OTHER_REASONS
+        said_at, left_out = self._said.get(reason, (None, 0))
+        if said_at is not None and now - said_at < self._interval_s:
+            self._said[reason] = (said_at, left_out + 1)
+            return
+        self._said[reason] = (now, 0)
+        if left_out:
+            fields["left_out"] = left_out
+        self._log.warning(event, reason=reason, **fields)
+
+    def restored(self, event: str, now: float, **fields: Any) -> None:
+        """It works (still); only after a failure is there anything to say."""
+        if self._began_at is None:
+            return
+        lasted_s = round(now - self._began_at, 3)
+        self._log.info(event, failures=self._failures, lasted_s=lasted_s, **fields)
+        self._began_at = None
+        self._failures = 0
+        self._said.clear()

@@ -1,0 +1,1 @@
+"""The worker process: listeners, rigs' sessions, jobs out and shares in."""

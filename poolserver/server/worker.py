@@ -1,0 +1,321 @@
+"""The worker process: everything between a rig's socket and the share journal.
+
+It knows nothing of SQLite, HTTP, meters or other workers. Its settings and templates come down
+the link, journal batches and counters go up; with the other end gone it goes on with what it
+has, and submits and spools a block alone.
+"""
+
+import asyncio
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from math import inf
+from pathlib import Path
+
+import structlog
+
+from poolserver._vendor.asyncio_stratum import Limits, ServerProtocol
+from poolserver.bitcoin.networks import NETWORKS
+from poolserver.cluster.link import Sender
+from poolserver.cluster.messages import (
+    BlockEvent,
+    Down,
+    ListenerSettings,
+    TemplateConfirmed,
+    TemplateUpdate,
+    Up,
+    WorkerCounters,
+    WorkerSettings,
+    WorkerStarted,
+)
+from poolserver.ledger.journal import Journal, ReleasePolicy
+from poolserver.mining.accounts import AccountRules
+from poolserver.mining.coinbase import CoinbaseError
+from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.job import Job, JobTerms
+from poolserver.mining.template import BlockTemplate
+from poolserver.mining.vardiff import VardiffTerms
+from poolserver.node.rpc import NodeRpc
+from poolserver.node.spool import Spool
+from poolserver.node.submitter import BlockSubmitter, FoundBlock, Verdict
+from poolserver.pool import Pool, PoolTerms, SolvedBlock
+from poolserver.server.msgspec_codec import MsgspecCodec
+from poolserver.server.session import MinerSession
+
+TICK_S = 1.0
+# Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
+VARDIFF_SWEEP_TICKS = 10
+# Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
+LISTEN_BACKLOG = 4096
+
+log = structlog.get_logger(__name__)
+
+
+class Worker:
+    """Listeners, sessions, jobs, journal and blocks of one process, on one event loop."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        up: Sender[Up],
+        submit_rpcs: Sequence[NodeRpc],
+        *,
+        now: Callable[[], float] = time.monotonic,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
+        """Needs a running loop.
+
+        Raises:
+            JournalError: the journal's folder cannot be used.
+        """
+        self._settings = settings
+        self._up = up
+        self._now = now
+        self._unix_time = unix_time
+        identity = WorkerIdentity(
+            settings.instance_id, settings.worker_index, settings.boot_epoch
+        )
+        self._source = identity.source
+        self.pool = _make_pool(identity, settings)
+        self.journal = Journal(
+            Path(settings.journal_dir),
+            identity,
+            on_durable=up.send,
+            release=ReleasePolicy(settings.journal_release),
+            sync_interval_s=settings.journal_sync_interval_s,
+            on_failure=self._on_journal_failure,
+        )
+        self._submitter = BlockSubmitter(
+            submit_rpcs, Spool(Path(settings.spool_dir)), on_verdict=self._on_verdict
+        )
+        self._sessions: set[MinerSession] = set()
+        self._servers: list[asyncio.Server] = []
+        self._ticker: asyncio.Task[None] | None = None
+        self._latest: BlockTemplate | None = None
+        self._sent_at = self._fresh_at = -inf
+        self.malformed = 0
+        self.slow_drops = 0
+
+    # --- life ----------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Take up spooled blocks again and open the listeners.
+
+        Raises:
+            OSError: an address cannot be bound.
+        """
+        await self._submitter.resume()
+        ports: list[int] = []
+        for listener in self._settings.listeners:
+            ports.append(await self._listen(listener))
+        self._up.send(WorkerStarted(self._source, tuple(ports)))
+        self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
+
+    async def stop(self) -> None:
+        """Close the listeners and every session; save the journal and give blocks a last chance."""
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for server in self._servers:
+            server.close()
+        for session in list(self._sessions):
+            session.close()
+        await self._submitter.close()
+        await self.journal.close()
+
+    async def _listen(self, listener: ListenerSettings) -> int:
+        settings = self._settings
+        codec = MsgspecCodec()
+        limits = Limits(
+            line_bytes=settings.line_limit,
+            outbox_bytes=settings.outbox_limit,
+            handshake_timeout_s=settings.handshake_timeout_s,
+        )
+        vardiff = VardiffTerms(
+            target_shares_per_minute=settings.target_shares_per_minute,
+            start=listener.start_difficulty,
+            minimum=listener.min_difficulty,
+            maximum=inf if listener.max_difficulty is None else listener.max_difficulty,
+        )
+
+        def accept() -> ServerProtocol:
+            return ServerProtocol(
+                MinerSession(self, vardiff),
+                codec=codec,
+                limits=limits,
+                extranonce2_size=settings.extranonce2_size,
+            )
+
+        server = await asyncio.get_running_loop().create_server(
+            accept, listener.host, listener.port, backlog=LISTEN_BACKLOG
+        )
+        self._servers.append(server)
+        port: int = server.sockets[0].getsockname()[1]
+        return port
+
+    # --- from the coordinator ------------------------------------------------------------
+
+    def receive(self, message: Down) -> None:
+        """Take one message of the coordinator."""
+        match message:
+            case TemplateUpdate(template):
+                self._on_template(template)
+            case TemplateConfirmed():
+                self._fresh_at = self._now()
+            case WorkerSettings():
+                log.warning("settings_ignored", reason="a worker's settings hold for its life")
+
+    def _on_template(self, template: BlockTemplate) -> None:
+        """A new tip goes out at once; a fresher template of the same tip with the next refresh."""
+        self._fresh_at = self._now()
+        is_new_tip = self._latest is None or template.prevhash_le != self._latest.prevhash_le
+        self._latest = template
+        if is_new_tip:
+            self._broadcast(clean=True)
+
+    def _broadcast(self, *, clean: bool) -> None:
+        """One job for every session; those with the most hashrate are first."""
+        if self._latest is None:
+            return
+        try:
+            job = self.pool.on_template(self._latest, self._now(), self.unix_time())
+        except CoinbaseError as error:
+            log.error("no_job", height=self._latest.height, reason=str(error))
+            return
+        self._sent_at = self._now()
+        line = job.notify_clean if clean else job.notify_refresh
+        for session in sorted(self._sessions, key=_difficulty, reverse=True):
+            session.send_job(job, line if session.has_work else job.notify_clean)
+
+    # --- for the sessions ----------------------------------------------------------------
+
+    def now(self) -> float:
+        """Monotonic seconds."""
+        return self._now()
+
+    def unix_time(self) -> int:
+        """Seconds of the clock, for ntime."""
+        return int(self._unix_time())
+
+    def enter(self, session: MinerSession) -> None:
+        """A rig has connected."""
+        self._sessions.add(session)
+
+    def leave(self, session: MinerSession) -> None:
+        """Its connection has ended."""
+        self._sessions.discard(session)
+
+    def solved(
+        self, block: SolvedBlock, hash_le: bytes, worker_name: str, on_spooled: Callable[[], None]
+    ) -> None:
+        """Submit a block; ``on_spooled`` is called once it is safe on this disk, or cannot be."""
+        found = FoundBlock(
+            hash_hex=block.hash_hex,
+            height=block.height,
+            block_hex=block.block_hex,
+            worker_name=worker_name,
+            found_at_unix=self._unix_time(),
+        )
+        submission = self._submitter.begin(found)
+        submission.spooled.add_done_callback(lambda _: on_spooled())
+        log.info("block_found", height=block.height, block=block.hash_hex, worker=worker_name)
+        self._tell_block(found, "found", "")
+
+    # --- what happens by itself ----------------------------------------------------------
+
+    async def _tick_for_ever(self) -> None:
+        ticks = 0
+        while True:
+            await asyncio.sleep(TICK_S)
+            ticks += 1
+            self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
+
+    def tick(self, *, sweep: bool) -> None:
+        """Refresh work that is old, ease silent rigs, report."""
+        now, settings = self._now(), self._settings
+        age = now - self._fresh_at
+        if self._latest is not None:
+            if age > settings.template_max_age_s + settings.node_loss_grace_s:
+                self._send_rigs_away(age)
+            elif age <= settings.template_max_age_s and now - self._sent_at >= (
+                settings.refresh_interval_s
+            ):
+                self._broadcast(clean=False)
+        if sweep:
+            for session in list(self._sessions):
+                session.tick(now)
+        self._up.send(self._counters())
+
+    def _send_rigs_away(self, age: float) -> None:
+        """Work that may be on an old tip is worth less than a rig's backup pool."""
+        if self._sessions:
+            log.error("rigs_sent_away", template_age_s=round(age), rigs=len(self._sessions))
+        for session in list(self._sessions):
+            session.close()
+
+    def _counters(self) -> WorkerCounters:
+        rigs = Counter(
+            worker.account
+            for session in self._sessions
+            if session.miner is not None
+            for worker in session.miner.workers.values()
+        )
+        return WorkerCounters(
+            source=self._source,
+            connections=len(self._sessions),
+            rigs=dict(rigs),
+            jobs=len(self.pool.jobs),
+            malformed=self.malformed,
+            slow_drops=self.slow_drops,
+            journal_failed=self.journal.failed is not None,
+        )
+
+    def _on_journal_failure(self, error: OSError | None) -> None:
+        if error is None:
+            log.info("journal_restored")
+        else:
+            log.error("journal_failed", reason=str(error))
+
+    def _on_verdict(self, found: FoundBlock, verdict: Verdict) -> None:
+        log.info(
+            "block_verdict",
+            height=found.height,
+            block=found.hash_hex,
+            state=verdict.state,
+            reason=verdict.reason,
+        )
+        self._tell_block(found, verdict.state, verdict.reason)
+
+    def _tell_block(self, found: FoundBlock, state: str, reason: str) -> None:
+        self._up.send(
+            BlockEvent(
+                source=self._source,
+                hash_hex=found.hash_hex,
+                height=found.height,
+                worker_name=found.worker_name,
+                state=state,
+                reason=reason,
+                unix_ms=int(self._unix_time() * 1000),
+            )
+        )
+
+
+def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
+    accounts = AccountRules(
+        NETWORKS[settings.network], frozenset(settings.listed_accounts), settings.any_account
+    )
+    terms = PoolTerms(
+        jobs=JobTerms(
+            payout_script=settings.payout_script,
+            coinbase_tag=settings.coinbase_tag,
+            extranonce2_size=settings.extranonce2_size,
+            version_mask=settings.version_mask,
+        ),
+        job_lifetime_s=settings.job_lifetime_s,
+        # On regtest half of all hashes are blocks: the network's difficulty is no ceiling there.
+        cap_at_network_difficulty=settings.network != "regtest",
+    )
+    return Pool(identity, terms, accounts.account_of)
+
+
+def _difficulty(session: MinerSession) -> float:
+    return session.miner.vardiff.difficulty if session.miner is not None else 0.0

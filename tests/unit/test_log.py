@@ -1,0 +1,197 @@
+"""One log for all, that no miner can forge and no password gets into."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import structlog
+
+from poolserver.config import Secret
+from poolserver.log import RateLimited, configure_logging
+
+# --- configure_logging -------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+def logged_json(stream: io.StringIO) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in stream.getvalue().splitlines()]
+
+
+def test_json_is_an_object_a_line_in_utc() -> None:
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    structlog.get_logger("poolserver.node").warning("node_lost", height=7)
+    (event,) = logged_json(stream)
+    assert event.pop("timestamp").endswith("Z")
+    assert event == {
+        "event": "node_lost",
+        "height": 7,
+        "level": "warning",
+        "logger": "poolserver.node",
+    }
+
+
+def test_records_of_the_standard_library_take_the_same_way() -> None:
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    logging.getLogger("asyncio").error("slow by %d ms", 5)
+    (event,) = logged_json(stream)
+    assert event["event"] == "slow by 5 ms"
+    assert (event["level"], event["logger"]) == ("error", "asyncio")
+    assert event["timestamp"].endswith("Z")
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_what_is_below_the_level_is_left_out(format: Any) -> None:
+    stream = io.StringIO()
+    configure_logging("warning", format, stream)
+    structlog.get_logger("a").info("not this")
+    logging.getLogger("b").info("nor this")
+    assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_text_of_a_miner_cannot_forge_a_line(format: Any) -> None:
+    stream = io.StringIO()
+    configure_logging("info", format, stream)
+    forged = "cgminer\n2026-01-03 [error] all is lost\x1b[2J\u2028"
+    structlog.get_logger("a").info("subscribed", user_agent=forged)
+    logging.getLogger("b").info("subscribed %s", forged)
+    written = stream.getvalue()
+    assert written.count("\n") == 2
+    assert "\x1b" not in written
+    assert "\u2028" not in written
+
+
+@pytest.mark.parametrize("format", ["console", "json"])
+def test_neither_a_secret_nor_a_local_variable_is_logged(format: Any) -> None:
+    stream = io.StringIO()
+    configure_logging("info", format, stream)
+    password = "".join(["hunter", "2"])  # the source line of a traceback is no leak
+    log = structlog.get_logger("a")
+    log.info("connecting", password=Secret(password))
+    try:
+        raise RuntimeError("refused")
+    except RuntimeError:
+        log.exception("failed")
+    assert "refused" in stream.getvalue()
+    assert "Traceback" in stream.getvalue()
+    assert password not in stream.getvalue()
+
+
+def test_console_colours_are_for_terminals_only() -> None:
+    stream = io.StringIO()
+    configure_logging("info", "console", stream)
+    structlog.get_logger("a").error("oh")
+    assert "\x1b" not in stream.getvalue()
+
+
+def test_configured_again_the_last_call_counts() -> None:
+    first, second = io.StringIO(), io.StringIO()
+    configure_logging("info", "json", first)
+    log = structlog.get_logger("a")
+    log.info("one")
+    configure_logging("info", "json", second)
+    log.info("two")
+    assert [event["event"] for event in logged_json(first)] == ["one"]
+    assert [event["event"] for event in logged_json(second)] == ["two"]
+
+
+def test_each_http_request_is_not_worth_a_line() -> None:
+    stream = io.StringIO()
+    configure_logging("info", "json", stream)
+    logging.getLogger("aiohttp.access").info("GET /metrics 200")
+    assert stream.getvalue() == ""
+
+
+# --- RateLimited -------------------------------------------------------------------------------
+
+
+class FakeLog:
+    def __init__(self) -> None:
+        self.lines: list[tuple[str, str, dict[str, Any]]] = []
+
+    def warning(self, event: str, **fields: Any) -> None:
+        self.lines.append(("warning", event, fields))
+
+    def info(self, event: str, **fields: Any) -> None:
+        self.lines.append(("info", event, fields))
+
+
+def test_the_first_failure_is_logged_at_once() -> None:
+    log = FakeLog()
+    RateLimited(log).failed("node_lost", "refused", now=0.0, url="u")
+    assert log.lines == [("warning", "node_lost", {"reason": "refused", "url": "u"})]
+
+
+def test_a_failure_that_goes_on_is_logged_once_an_interval_with_the_count_left_out() -> None:
+    log = FakeLog()
+    limited = RateLimited(log, interval_s=60)
+    for second in range(121):
+        limited.failed("node_lost", "refused", now=float(second))
+    assert [fields for _, _, fields in log.lines] == [
+        {"reason": "refused"},
+        {"reason": "refused", "left_out": 59},
+        {"reason": "refused", "left_out": 59},
+    ]
+
+
+def test_another_reason_is_logged_at_once() -> None:
+    log = FakeLog()
+    limited = RateLimited(log, interval_s=60)
+    for now, reason in enumerate(["refused", "timeout", "refused", "timeout"]):
+        limited.failed("node_lost", reason, now=float(now))
+    assert [fields["reason"] for _, _, fields in log.lines] == ["refused", "timeout"]
+
+
+def test_ever_new_reasons_are_counted_together() -> None:
+    log = FakeLog()
+    limited = RateLimited(log, interval_s=60)
+    for number in range(1000):
+        limited.failed("node_lost", f"reason {number}", now=0.0)
+    assert len(log.lines) == RateLimited.MAX_REASONS + 1
+    assert log.lines[-1][2]["reason"] == RateLimited.OTHER_REASONS
+
+
+def test_restored_says_how_often_and_how_long_it_failed() -> None:
+    log = FakeLog()
+    limited = RateLimited(log)
+    limited.failed("node_lost", "refused", now=10.0)
+    limited.failed("node_lost", "refused", now=11.0)
+    limited.restored("node_restored", now=12.5, url="u")
+    assert log.lines[-1] == ("info", "node_restored", {"failures": 2, "lasted_s": 2.5, "url": "u"})
+
+
+def test_nothing_is_said_of_what_never_failed() -> None:
+    log = FakeLog()
+    limited = RateLimited(log)
+    limited.restored("node_restored", now=1.0)
+    limited.failed("node_lost", "refused", now=2.0)
+    limited.restored("node_restored", now=3.0)
+    limited.restored("node_restored", now=4.0)
+    assert len(log.lines) == 2
+
+
+def test_a_failure_after_restoration_is_new() -> None:
+    log = FakeLog()
+    limited = RateLimited(log)
+    limited.failed("node_lost", "refused", now=0.0)
+    limited.restored("node_restored", now=1.0)
+    limited.failed("node_lost", "refused", now=2.0)
+    assert [line[:2] for line in log.lines] == [
+        ("warning", "node_lost"),
+        ("info", "node_restored"),
+        ("warning", "node_lost"),
+    ]
