@@ -36,7 +36,7 @@ def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
 
 
 def known(*values: object) -> bool:
-    """Whether all of these could be read, or have their default."""
+    """Whether all of these are there: could be read, and need not be worked out yet."""
     return all(value is not UNSET for value in values)
 
 

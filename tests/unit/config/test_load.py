@@ -14,6 +14,8 @@ from poolserver.config import Config, ConfigError, Endpoint, Secret, load_config
 Read = Callable[..., Config]
 After = Callable[..., list[str]]
 
+MAIN_ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
+REGTEST_ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 DIFFICULTIES = "start_difficulty = 1e-6\nmin_difficulty = 1e-9\n"
 
 
@@ -202,7 +204,7 @@ def test_default_difficulties_on_regtest(
 def test_default_difficulties_on_a_real_network(
     good: str, read: Read, written: str, low_start_high: tuple[float, ...]
 ) -> None:
-    text = good.replace("bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080", MAIN_ADDRESS)
+    text = good.replace(REGTEST_ADDRESS, MAIN_ADDRESS)
     text = text.replace('"regtest"', '"main"').replace("work_scale = 10_000_000_000", "")
     (listener,) = read(text.replace(DIFFICULTIES, f"{written}\n")).listeners
     low, start, high = low_start_high
@@ -210,24 +212,14 @@ def test_default_difficulties_on_a_real_network(
     assert listener.max_difficulty == high
 
 
-MAIN_ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"
-
 # --- hostile texts -----------------------------------------------------------------------------
 
 FOLDER = Path("/etc/pool")
+GOOD = (Path(__file__).parents[3] / "configs" / "demo.toml").read_text()
 VALUES = st.sampled_from(
     [
         *("0", "-1", "1e400", "nan", "0xffffffffffffffffff", "true", "1979-05-27", "07:32:00"),
-        *(
-            '""',
-            '"~x/y"',
-            '"[::]:1"',
-            '"http://[:1"',
-            '"\\u0000"',
-            '"\\n"',
-            '"ä"',
-            '"x.y"',
-        ),
+        *('""', '"~x/y"', '"[::]:1"', '"http://[:1"', '"\\u0000"', '"\\n"', '"ä"', '"x.y"'),
         *("[]", "[[1]]", "{}", "{a=1}", "[", "'", "x"),
     ]
 )
@@ -264,6 +256,3 @@ def test_the_good_text_with_any_values_replaced_is_read_or_refused(data: st.Data
 @given(st.integers(0, 600), st.text(max_size=6), st.integers(0, 8))
 def test_the_good_text_with_any_splice_is_read_or_refused(at: int, text: str, cut: int) -> None:
     refused_or_read(GOOD[:at] + text + GOOD[at + cut :])
-
-
-GOOD = (Path(__file__).parents[3] / "configs" / "demo.toml").read_text()

@@ -1,0 +1,164 @@
+"""The fold: journal batches in, what they add to the totals out.
+
+Each source numbers its records without gaps, and the fold knows the last number it took of
+each. A batch may therefore come twice, or overlap an earlier one, and each record still
+counts once; a batch that leaves records out is refused.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import NamedTuple
+
+from poolserver.bitcoin.header import hash_le_to_hex
+from poolserver.ledger.records import (
+    NO_WORKER,
+    BlockRecord,
+    JournalBatch,
+    LedgerError,
+    ShareRecord,
+    TornTail,
+    WorkerRecord,
+    decode_records,
+)
+from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.mining.share import ShareOutcome
+
+UNASSIGNED_SITE = "unassigned"
+"""Where the work of an account is booked that belongs to no site."""
+
+_ACCEPTED = ShareOutcome.ACCEPTED
+_NOBODY = ("", "")
+
+
+class SequenceGap(LedgerError):
+    """Records of ``source`` are missing: ``expected`` is the next one due, ``found`` came."""
+
+    def __init__(self, source: str, expected: int, found: int) -> None:
+        super().__init__(f"{source}: record {expected} is due, the batch begins at {found}")
+        self.source = source
+        self.expected = expected
+        self.found = found
+
+
+class UnknownWorker(LedgerError):
+    """A record names a ``worker_ref`` that its source never declared."""
+
+
+class WorkerRef(NamedTuple):
+    """A worker's number, which means something within its source only."""
+
+    source: str
+    ref: int
+
+
+class Progress(NamedTuple):
+    """The records of one source that a delta covers: those after ``after``, up to ``through``."""
+
+    after: int
+    through: int
+
+
+class FoundBlock(NamedTuple):
+    """A share that met the network target, as the journal tells."""
+
+    hash_hex: str
+    height: int
+    key: WorkerKey
+    found_at_ms: int
+
+
+@dataclass(slots=True)
+class Delta:
+    """What some batches add to the ledger; false when they add nothing."""
+
+    progress: dict[str, Progress] = field(default_factory=dict)
+    totals: Totals = field(default_factory=Totals)
+    workers: dict[WorkerRef, tuple[str, str]] = field(default_factory=dict)
+    """The (account, worker name) of each worker that was declared."""
+    blocks: list[FoundBlock] = field(default_factory=list)
+
+    def __bool__(self) -> bool:
+        return bool(self.progress)
+
+    def merge(self, later: "Delta") -> None:
+        """Take in a delta that follows on this one, for one transaction instead of two.
+
+        Raises:
+            SequenceGap: it does not follow on; nothing was changed.
+        """
+        for source, (after, _) in later.progress.items():
+            mine = self.progress.get(source)
+            if mine is not None and mine.through != after:
+                raise SequenceGap(source, mine.through + 1, after + 1)
+        for source, (after, through) in later.progress.items():
+            mine = self.progress.get(source)
+            self.progress[source] = Progress(after if mine is None else mine.after, through)
+        self.totals.add(later.totals)
+        self.workers.update(later.workers)
+        self.blocks.extend(later.blocks)
+
+
+def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str], str]:
+    """The function from an account to its site, UNASSIGNED_SITE for one that has none.
+
+    Raises:
+        ValueError: two sites claim one account.
+    """
+    site_of_account: dict[str, str] = {}
+    for site, accounts in accounts_of_sites.items():
+        for account in accounts:
+            other = site_of_account.setdefault(account, site)
+            if other != site:
+                raise ValueError(f"account {account!r} is claimed by sites {other!r} and {site!r}")
+    return lambda account: site_of_account.get(account, UNASSIGNED_SITE)
+
+
+class Fold:
+    """Where each source stands, and who its workers are.
+
+    ``site_of`` gives an account's site and ``energy_pj`` the energy that an amount of proven
+    work takes at a site. Both are asked when a batch is folded, and the answer stays with
+    the totals: an account that moves to another site leaves its past behind.
+    """
+
+    def __init__(
+        self,
+        *,
+        site_of: Callable[[str], str],
+        energy_pj: Callable[[str, int], Fraction],
+        progress: Mapping[str, int] | None = None,
+        workers: Mapping[WorkerRef, tuple[str, str]] | None = None,
+    ) -> None:
+        """``progress`` and ``workers`` are what the store knows from before."""
+        self._site_of = site_of
+        self._energy_pj = energy_pj
+        self._folded = dict(progress or {})
+        self._workers = dict(workers or {})
+
+    def folded(self, source: str) -> int:
+        """The sequence of the last record taken of ``source``; 0 before the first."""
+        return self._folded.get(source, 0)
+
+    def fold(self, batch: JournalBatch) -> Delta:
+        """What is new in ``batch``. Either all of it is taken, or (on an error) none.
+
+        Raises:
+            SequenceGap: records before it are missing.
+            TornTail: its bytes are not ``count`` whole records.
+            UnknownWorker: it speaks of a worker that was not declared.
+        """
+        after = self.folded(batch.source)
+        if batch.first_sequence > after + 1:
+            raise SequenceGap(batch.source, after + 1, batch.first_sequence)
+        if batch.last_sequence <= after:
+            return Delta()
+        delta = Delta(progress={batch.source: Progress(after, batch.last_sequence)})
+        sequence = batch.first_sequence - 1
+        by_ref: dict[int, WorkerTotals] = {}
+        for sequence, record in decode_records(batch.records, batch.first_sequence):
+            if sequence <= after:
+                continue
+            if isinstance(record, ShareRecord):
+                add_share(by_ref.get(record.worker_ref) or self._totals_of(record.worker_ref, ...), record)
+        return delta

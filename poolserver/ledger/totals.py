@@ -1,0 +1,92 @@
+"""What shares add up to: exact totals per worker and energy per site.
+
+Adding is commutative and associative, so totals may be summed in any order and any parts.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
+from typing import NamedTuple
+
+from poolserver.bitcoin.target import DIFFICULTY_1_TARGET
+from poolserver.mining.share import ShareOutcome
+
+PICOJOULES_PER_JOULE = 10**12
+_OUTCOMES = len(ShareOutcome)
+
+
+class WorkerKey(NamedTuple):
+    """Where work is booked: at which site, for which account, by which worker.
+
+    ``worker`` is the full username. Both names are empty for submits by nobody.
+    """
+
+    site: str
+    account: str
+    worker: str
+
+
+@dataclass(slots=True)
+class WorkerTotals:
+    """The sum of one worker's shares. Work is in hashes, exact; times are Unix milliseconds."""
+
+    accepted_work: int = 0
+    """Credit: the work of accepted shares."""
+    proven_work: int = 0
+    """What the machines did: the work of every share whose hash proved it, late ones too."""
+    proven_work_sq: int = 0
+    """The sum of squares of the proven work: its root is the Poisson error of ``proven_work``."""
+    shares: list[int] = field(default_factory=lambda: [0] * _OUTCOMES)
+    """How many there were of each ShareOutcome, by its number."""
+    best_hash: int | None = None
+    """The lowest hash of an accepted share, as an integer."""
+    first_ms: int | None = None
+    last_ms: int | None = None
+
+    @property
+    def best_difficulty(self) -> float:
+        """The difficulty that the best share would have met; 0 before the first one."""
+        return 0.0 if self.best_hash is None else DIFFICULTY_1_TARGET / max(self.best_hash, 1)
+
+    def add(self, other: "WorkerTotals") -> None:
+        self.accepted_work += other.accepted_work
+        self.proven_work += other.proven_work
+        self.proven_work_sq += other.proven_work_sq
+        self.shares = [a + b for a, b in zip(self.shares, other.shares, strict=True)]
+        self.best_hash = _least(self.best_hash, other.best_hash)
+        self.first_ms = _least(self.first_ms, other.first_ms)
+        self.last_ms = _greatest(self.last_ms, other.last_ms)
+
+
+@dataclass(slots=True)
+class Totals:
+    """The totals of all workers, and the energy that each site's proven work took.
+
+    Energy is kept as an exact fraction of picojoules (J/TH is pJ per hash, and what an
+    operator writes, like 17.5 J/TH at PUE 1.05, is a decimal fraction): nothing is rounded
+    until it is shown, so no sum depends on how the records were batched.
+    """
+
+    workers: dict[WorkerKey, WorkerTotals] = field(default_factory=dict)
+    site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
+
+    def add(self, other: "Totals") -> None:
+        for key, worker in other.workers.items():
+            mine = self.workers.get(key)
+            if mine is None:
+                mine = self.workers[key] = WorkerTotals()
+            mine.add(worker)
+        for site, energy_pj in other.site_energy_pj.items():
+            self.site_energy_pj[site] = self.site_energy_pj.get(site, Fraction(0)) + energy_pj
+
+    def energy_j(self, site: str) -> int:
+        """The site's energy in whole joules, rounded down."""
+        return floor(self.site_energy_pj.get(site, Fraction(0)) / PICOJOULES_PER_JOULE)
+
+
+def _least(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else min(a, b)
+
+
+def _greatest(a: int | None, b: int | None) -> int | None:
+    return b if a is None else a if b is None else max(a, b)

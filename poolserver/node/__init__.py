@@ -1,0 +1,1 @@
+"""Talking to Bitcoin nodes: RPC, templates in, blocks out."""

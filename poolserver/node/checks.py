@@ -1,0 +1,122 @@
+"""What a node must be before its templates are mined on."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+import msgspec
+
+from poolserver.bitcoin.networks import Network
+from poolserver.mining.template import OP_TRUE_CHALLENGE_HEX, GetBlockTemplate
+from poolserver.node.rpc import NodeError, RpcError
+
+# getblocktemplate with mintime of BIP94 and longpoll that waits for fees came by then.
+MIN_VERSION = 250_000
+# Blocks two hours ahead of the others' clocks are refused; ntime may be rolled for nearly that.
+CLOCK_ALARM_S = 2.0
+CLOCK_REFUSE_S = 600.0
+
+
+class NodeCheckError(Exception):
+    """The node cannot be mined with. Where ``fatal`` is false it may be able to later."""
+
+    def __init__(self, text: str, *, fatal: bool) -> None:
+        super().__init__(text)
+        self.fatal = fatal
+
+
+class Rpc(Protocol):
+    """What this package needs of a node."""
+
+    url: str
+
+    async def call(
+        self, method: str, *params: Any, type: Any = ..., timeout_s: float = ...
+    ) -> Any: ...
+
+    async def close(self) -> None: ...
+
+
+class ChainInfo(msgspec.Struct):
+    """getblockchaininfo, as far as it matters."""
+
+    chain: str
+    blocks: int
+    initialblockdownload: bool
+    bestblockhash: str = ""
+    signet_challenge: str | None = None
+
+
+class NetworkInfo(msgspec.Struct):
+    """getnetworkinfo, as far as it matters."""
+
+    version: int
+    subversion: str
+
+
+class NodeInfo(msgspec.Struct, frozen=True):
+    """A node that passed. ``clock_skew_s`` is its clock less ours, good to a second."""
+
+    version: int
+    subversion: str
+    height: int
+    private_signet: bool
+    clock_skew_s: float
+
+
+async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float]) -> NodeInfo:
+    """Ask a node who it is.
+
+    Raises:
+        NodeCheckError: it is unreachable, of another network, too old, far behind or its clock
+            is far off; the text says which, for people.
+    """
+    try:
+        info: NetworkInfo = await rpc.call("getnetworkinfo", type=NetworkInfo)
+        chain: ChainInfo = await rpc.call("getblockchaininfo", type=ChainInfo)
+        _check_chain(info, chain, network)
+        # The template's curtime is the node's clock, unless mintime holds it up.
+        template: GetBlockTemplate = await rpc.call(
+            "getblocktemplate", {"rules": template_rules(network)}, type=GetBlockTemplate
+        )
+    except RpcError as error:
+        raise NodeCheckError(f"the node at {rpc.url} says: {error.message}", fatal=False) from error
+    except NodeError as error:
+        raise NodeCheckError(f"the node cannot be asked: {error}", fatal=False) from error
+    challenge = chain.signet_challenge or template.signet_challenge
+    private_signet = network.chain == "signet" and challenge == OP_TRUE_CHALLENGE_HEX
+    if network.chain == "signet" and not private_signet:
+        raise NodeCheckError(
+            "this signet's blocks need a signature, so a pool cannot mine them; "
+            "a private signet with -signetchallenge=51 can be mined",
+            fatal=True,
+        )
+    if chain.initialblockdownload and network.chain != "regtest" and not private_signet:
+        raise NodeCheckError("the node is still loading the block chain", fatal=False)
+    skew = template.curtime - unix_time() if template.curtime > template.mintime else 0.0
+    if abs(skew) > CLOCK_REFUSE_S:
+        raise NodeCheckError(
+            f"the node's clock and ours are {abs(skew):.0f} s apart: set them right", fatal=True
+        )
+    return NodeInfo(
+        version=info.version,
+        subversion=info.subversion,
+        height=chain.blocks,
+        private_signet=private_signet,
+        clock_skew_s=skew,
+    )
+
+
+def template_rules(network: Network) -> list[str]:
+    """The rules that getblocktemplate is told we know (BIP9, BIP145)."""
+    return ["segwit", "signet"] if network.chain == "signet" else ["segwit"]
+
+
+def _check_chain(info: NetworkInfo, chain: ChainInfo, network: Network) -> None:
+    if chain.chain != network.chain:
+        raise NodeCheckError(
+            f"the node runs on {chain.chain}, the config says {network.name}", fatal=True
+        )
+    if info.version < MIN_VERSION:
+        raise NodeCheckError(
+            f"Bitcoin Core or Knots 25 or newer is needed, this is {info.subversion}", fatal=True
+        )

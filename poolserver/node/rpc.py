@@ -1,0 +1,207 @@
+"""JSON-RPC to bitcoind.
+
+The exception tree::
+
+    NodeError
+    ├── NodeUnreachable     no connection, or it broke
+    ├── NodeTimeout         no answer in time
+    ├── NodeAuthError       the login was refused, or there is no cookie
+    ├── NodeGarbage         an answer that is not what the call answers
+    └── RpcError            the node's own error: code and message
+        └── NodeWarmingUp   code -28: it has just been started
+"""
+
+import asyncio
+import time
+from base64 import b64encode
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import aiohttp
+import msgspec
+
+T = TypeVar("T")
+
+CALL_TIMEOUT_S = 30.0
+CONNECT_TIMEOUT_S = 5.0
+# Decoding 4 MB of template takes some 10 ms: a share must not wait for it, so it goes to a thread,
+# which costs 0.1 ms: too much for the small answers.
+OFF_LOOP_BYTES = 64 * 1024
+# A full block's template is 8 MB of hex; an answer of four times that is no answer of a node.
+ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
+RPC_IN_WARMUP = -28
+
+
+class NodeError(Exception):
+    """A call to a node failed; ``kind`` is a stable label for metrics."""
+
+    kind = "error"
+
+
+class NodeUnreachable(NodeError):
+    kind = "unreachable"
+
+
+class NodeTimeout(NodeError):
+    kind = "timeout"
+
+
+class NodeAuthError(NodeError):
+    kind = "auth"
+
+
+class NodeGarbage(NodeError):
+    kind = "garbage"
+
+
+class RpcError(NodeError):
+    """The node understood the call and refused it."""
+
+    kind = "rpc"
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(f"{message} (code {code})")
+        self.code = code
+        self.message = message
+
+
+class NodeWarmingUp(RpcError):
+    """The node has been started and is not ready yet."""
+
+    kind = "warming_up"
+
+
+class Credentials:
+    """A login: name and password, or the cookie file that the node rewrites at each start."""
+
+    def __init__(
+        self, username: str | None, password: str | None, cookie_file: Path | None = None
+    ) -> None:
+        self._username = username
+        self._password = password
+        self._cookie_file = cookie_file
+
+    def header(self) -> str:
+        """The Authorization header, read anew each time.
+
+        Raises:
+            NodeAuthError: the cookie file cannot be read.
+        """
+        login = f"{self._username}:{self._password}"
+        if self._cookie_file is not None:
+            try:
+                login = self._cookie_file.read_text().strip()
+            except OSError as error:
+                raise NodeAuthError(f"no cookie: {error.strerror}: {error.filename}") from None
+        return "Basic " + b64encode(login.encode()).decode()
+
+
+class _RpcFailure(msgspec.Struct):
+    code: int
+    message: str
+
+
+class _Envelope(msgspec.Struct):
+    result: msgspec.Raw = msgspec.Raw(b"null")
+    error: _RpcFailure | None = None
+
+
+_envelope_decoder = msgspec.json.Decoder(_Envelope)
+
+
+def _no_observer(method: str, seconds: float, error_kind: str | None) -> None:
+    """Nobody counts the calls."""
+
+
+class NodeRpc:
+    """One connection pool to one node.
+
+    Block submission has a ``NodeRpc`` of its own, so that a long poll or a slow template is
+    never before a block in a queue.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        credentials: Credentials,
+        *,
+        observe: Callable[[str, float, str | None], None] = _no_observer,
+    ) -> None:
+        """``observe(method, seconds, error_kind)`` is told of every call."""
+        self.url = url
+        self._credentials = credentials
+        self._observe = observe
+        self._session: aiohttp.ClientSession | None = None
+
+    async def call(
+        self, method: str, *params: Any, type: type[T] | Any = Any, timeout_s: float = CALL_TIMEOUT_S
+    ) -> Any:
+        """Call ``method``; its result, decoded as ``type``.
+
+        Raises:
+            NodeError: see the module's tree.
+        """
+        began = time.perf_counter()
+        kind: str | None = None
+        try:
+            return await self._call(method, params, type, timeout_s)
+        except NodeError as error:
+            kind = error.kind
+            raise
+        finally:
+            self._observe(method, time.perf_counter() - began, kind)
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    async def _call(self, method: str, params: tuple[Any, ...], type: Any, timeout_s: float) -> Any:
+        body = msgspec.json.encode(
+            {"jsonrpc": "1.0", "id": 0, "method": method, "params": list(params)}
+        )
+        status, answer = await self._post(body, timeout_s)
+        if status in (401, 403):
+            raise NodeAuthError(f"{self.url}: the login was refused")
+        if len(answer) > OFF_LOOP_BYTES:
+            return await asyncio.to_thread(_decode, method, status, answer, type)
+        return _decode(method, status, answer, type)
+
+    async def _post(self, body: bytes, timeout_s: float) -> tuple[int, bytes]:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(trust_env=False)
+        timeout = aiohttp.ClientTimeout(total=timeout_s, sock_connect=CONNECT_TIMEOUT_S)
+        headers = {
+            "Authorization": self._credentials.header(),
+            "Content-Type": "application/json",
+        }
+        try:
+            async with self._session.post(
+                self.url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+            ) as response:
+                answer = await response.content.read(ANSWER_LIMIT_BYTES)
+                while not response.content.at_eof():
+                    chunk = await response.content.read(ANSWER_LIMIT_BYTES)
+                    answer += chunk
+                    if len(answer) > ANSWER_LIMIT_BYTES:
+                        raise NodeGarbage(f"{self.url}: an answer over {ANSWER_LIMIT_BYTES} bytes")
+                return response.status, answer
+        except TimeoutError:
+            raise NodeTimeout(f"{self.url}: no answer within {timeout_s:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            reason = str(error) or error.__class__.__name__
+            raise NodeUnreachable(f"{self.url}: {reason}") from None
+
+
+def _decode(method: str, status: int, answer: bytes, type: Any) -> Any:
+    try:
+        envelope = _envelope_decoder.decode(answer)
+        if envelope.error is None:
+            return msgspec.json.decode(envelope.result, type=type)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise NodeGarbage(f"{method}: status {status}, an answer that is not one: {error}") from None
+    failure = envelope.error
+    refused = NodeWarmingUp if failure.code == RPC_IN_WARMUP else RpcError
+    raise refused(failure.code, failure.message)
