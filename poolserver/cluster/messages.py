@@ -18,7 +18,7 @@ class ListenerSettings(msgspec.Struct, frozen=True):
     port: int
     start_difficulty: float
     min_difficulty: float
-    max_difficulty: float | None
+    max_difficulty: float
 
 
 class NodeSettings(msgspec.Struct, frozen=True):

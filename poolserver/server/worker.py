@@ -35,7 +35,7 @@ from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import Job, JobTerms
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import VardiffTerms
-from poolserver.node.rpc import NodeRpc
+from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.spool import Spool
 from poolserver.node.submitter import BlockSubmitter, FoundBlock, Verdict
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
@@ -134,7 +134,7 @@ class Worker:
             target_shares_per_minute=settings.target_shares_per_minute,
             start=listener.start_difficulty,
             minimum=listener.min_difficulty,
-            maximum=inf if listener.max_difficulty is None else listener.max_difficulty,
+            maximum=listener.max_difficulty,
         )
 
         def accept() -> ServerProtocol:
@@ -315,6 +315,22 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
         cap_at_network_difficulty=settings.network != "regtest",
     )
     return Pool(identity, terms, accounts.account_of)
+
+
+def submit_rpcs(
+    settings: WorkerSettings, observe: Callable[[str, float, str | None], None]
+) -> list[NodeRpc]:
+    """Connections to the nodes for blocks alone, so that nothing else is before one in a queue."""
+    return [
+        NodeRpc(
+            node.url,
+            Credentials(
+                node.username, node.password, Path(node.cookie_file) if node.cookie_file else None
+            ),
+            observe=observe,
+        )
+        for node in settings.nodes
+    ]
 
 
 def _difficulty(session: MinerSession) -> float:

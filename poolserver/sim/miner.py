@@ -95,8 +95,8 @@ class Miner:
         self._failures = min(self._failures + 1, 16)  # 2^16 s is beyond any maximum
         return longest * self._random.uniform(0.5, 1.0)
 
-    async def _mine(self) -> float | None:
-        """One connection from its beginning to its end; for how long the pool asks to stay away.
+    async def _mine(self) -> float:
+        """One connection from its beginning to its end; the seconds to stay away, if so asked.
 
         Raises:
             OSError: it could not be made, was lost, or went silent.
@@ -117,7 +117,7 @@ class Miner:
                     self._on_event(event, client)
                     if self.rig.is_hashing:
                         patience.reschedule(self._loop.time() + SILENCE_TIMEOUT_S)
-            return None
+            raise ConnectionResetError("the pool closed the connection")
         finally:
             client.close()
             self._forget_connection()

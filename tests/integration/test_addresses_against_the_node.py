@@ -26,18 +26,18 @@ DESCRIPTORS = {
 class Node(Protocol):
     """What these tests ask of the bitcoind fixture."""
 
-    async def rpc(self, method: str, *params: Any) -> Any: ...
+    async def call(self, method: str, *params: Any) -> Any: ...
 
 
 async def network_of(node: Node) -> Network:
-    chain = (await node.rpc("getblockchaininfo"))["chain"]
+    chain = (await node.call("getblockchaininfo"))["chain"]
     (network,) = [network for network in NETWORKS.values() if network.chain == chain]
     return network
 
 
 async def derived_address(node: Node, kind: str) -> str:
-    descriptor = (await node.rpc("getdescriptorinfo", DESCRIPTORS[kind]))["descriptor"]
-    (address,) = await node.rpc("deriveaddresses", descriptor)
+    descriptor = (await node.call("getdescriptorinfo", DESCRIPTORS[kind]))["descriptor"]
+    (address,) = await node.call("deriveaddresses", descriptor)
     assert isinstance(address, str)
     return address
 
@@ -45,7 +45,7 @@ async def derived_address(node: Node, kind: str) -> str:
 @pytest.mark.parametrize("kind", DESCRIPTORS)
 async def test_an_address_gives_the_script_that_the_node_gives(bitcoind: Node, kind: str) -> None:
     address = await derived_address(bitcoind, kind)
-    seen = await bitcoind.rpc("validateaddress", address)
+    seen = await bitcoind.call("validateaddress", address)
     assert seen["isvalid"]
     script_pubkey = script_pubkey_from_address(address, await network_of(bitcoind))
     assert script_pubkey.hex() == seen["scriptPubKey"]
@@ -57,7 +57,7 @@ async def test_the_node_reads_each_witness_version_as_we_write_it(
 ) -> None:
     network, program = await network_of(bitcoind), bytes(range(32))
     address = encode_witness(network.bech32_hrp, version, program)
-    seen = await bitcoind.rpc("validateaddress", address)
+    seen = await bitcoind.call("validateaddress", address)
     assert (seen["witness_version"], seen["witness_program"]) == (version, program.hex())
     if version <= 1:
         assert script_pubkey_from_address(address, network).hex() == seen["scriptPubKey"]
@@ -72,6 +72,6 @@ async def test_the_node_and_we_refuse_a_mistyped_address(bitcoind: Node, kind: s
     for position in range(len(address)):
         wrong = "3" if address[position] != "3" else "4"
         mistyped = address[:position] + wrong + address[position + 1 :]
-        assert not (await bitcoind.rpc("validateaddress", mistyped))["isvalid"]
+        assert not (await bitcoind.call("validateaddress", mistyped))["isvalid"]
         with pytest.raises(AddressError):
             script_pubkey_from_address(mistyped, network)

@@ -4,6 +4,8 @@ from collections import deque
 
 from .errors import LineTooLong
 
+_CR = ord("\r")
+
 
 class LineBuffer:
     r"""Cuts a byte stream into lines that end with LF; CRLF is taken too, empty lines are skipped.
@@ -28,13 +30,14 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        lines = data.split(b"\n")
-        rest = lines.pop()
-        if lines:
-            if self._tail or self._discarding:
-                lines[0] = self._end_tail(lines[0])
-            for line in lines:
-                self._add(line)
+        *lines, rest = data.split(b"\n")
+        if lines and (self._tail or self._discarding):
+            lines[0] = self._end_tail(lines[0])
+        for line in lines:
+            if len(line) > self._limit:
+                self._lines.append(None)
+            elif line and line != b"\r":
+                self._lines.append(line[:-1] if line[-1] == _CR else line)
         if rest:
             self._extend_tail(rest)
 
@@ -50,15 +53,6 @@ class LineBuffer:
         if line is None:
             raise LineTooLong(f"a line is longer than {self._limit} bytes")
         return line
-
-    def _add(self, line: bytes) -> None:
-        if len(line) > self._limit:
-            self._lines.append(None)
-            return
-        if line[-1:] == b"\r":
-            line = line[:-1]
-        if line:
-            self._lines.append(line)
 
     def _end_tail(self, end: bytes) -> bytes:
         if self._discarding:

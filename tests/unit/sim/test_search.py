@@ -11,7 +11,7 @@ from poolserver.sim import search
 from poolserver.sim.search import Attempt, Work
 
 EXTRANONCE1 = bytes.fromhex("a1b2c3d4")
-DIFFICULTY = Difficulty.of(2.0**-24)  # 257 hashes
+DIFFICULTY = Difficulty.of(2.0**-24)  # 256 hashes
 JOB = Notify(
     job_id="1",
     prevhash_le=bytes(range(32)),

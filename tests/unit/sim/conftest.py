@@ -1,9 +1,10 @@
-"""A small pool on loopback, made of the library's server side: it judges shares with the share
-check, and does what a test asks of it."""
+"""A small pool on loopback, made of the Stratum library's server side."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+
+import pytest
 
 from poolserver._native import JobHasher
 from poolserver._vendor.asyncio_stratum import (
@@ -25,23 +26,23 @@ PREVHASH_LE = bytes(range(32))
 COINB1, COINB2 = b"coinb1/", b"/coinb2"
 MERKLE_BRANCH = (b"\x11" * 32, b"\x22" * 32)
 VERSION, NBITS, NTIME = 0x20000000, 0x1D00FFFF, 1_763_942_400
+DIFFICULTY = Difficulty.of(2.0**-24)  # 256 hashes a share
 
 
 class FakePool:
-    """An ``Application`` of the library. ``shares`` holds what each submit was found to be."""
+    """An ``Application`` of the library: judges shares with the share check, does what a test asks."""
 
-    def __init__(self, difficulty: float) -> None:
-        self.difficulty = Difficulty.of(difficulty)
+    def __init__(self) -> None:
         self.version_mask: int | None = 0x1FFFE000
         self.refuses_users = False
         self.answer: StratumError | None = None  # refuses all good shares with it
         self.answers_submits = True
         self.sessions: list[ServerProtocol] = []
         self.connections = 0
-        self.users: list[str] = []
+        self.users: list[tuple[str, str]] = []
         self.user_agents: set[str] = set()
         self.submits: list[Submit] = []
-        self.good = 0
+        self.bad: list[Submit] = []  # above the share target, or seen before
         self.port = 0
         self._job = 0
         self._hashes: set[bytes] = set()
@@ -73,7 +74,7 @@ class FakePool:
             session.flush()
 
     def _send_work(self, session: ServerProtocol, *, clean_jobs: bool) -> None:
-        session.connection.set_difficulty(self.difficulty.value)
+        session.connection.set_difficulty(DIFFICULTY.value)
         session.connection.notify(
             render_notify(
                 job_id=str(self._job),
@@ -87,6 +88,10 @@ class FakePool:
                 clean_jobs=clean_jobs,
             )
         )
+
+    def set_extranonce1(self, session: ServerProtocol, extranonce1: bytes) -> None:
+        session.connection.set_extranonce(extranonce1)
+        self._extranonce1[session] = extranonce1
 
     def on_connect(self, session: ServerProtocol) -> None:
         self.connections += 1
@@ -111,8 +116,8 @@ class FakePool:
                 )
             case Authorize() if self.refuses_users:
                 connection.refuse(request, StratumError(24, "unauthorized"))
-            case Authorize(username=username):
-                self.users.append(username)
+            case Authorize(username=username, password=password):
+                self.users.append((username, password))
                 # As many pools do: work first, the answer after it.
                 self._send_work(session, clean_jobs=True)
                 connection.authorized(request)
@@ -128,11 +133,11 @@ class FakePool:
             version,
             submit.ntime,
             submit.nonce,
-            self.difficulty.target_le,
+            DIFFICULTY.target_le,
         )
-        assert hash_le not in self._hashes, "a duplicate"
+        if not good or hash_le in self._hashes:
+            self.bad.append(submit)
         self._hashes.add(hash_le)
-        self.good += good
         if not self.answers_submits:
             return
         error = self.answer if good else StratumError(23, "low_difficulty")
@@ -140,3 +145,9 @@ class FakePool:
             session.connection.accept(submit)
         else:
             session.connection.refuse(submit, error)
+
+
+@pytest.fixture
+def pool() -> FakePool:
+    """A pool that serves within ``async with pool.serve()``."""
+    return FakePool()

@@ -1,0 +1,143 @@
+"""The commands. Each does its one thing and says in one line what went wrong."""
+
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, NoReturn
+
+import click
+import uvloop
+
+from poolserver import __version__
+from poolserver._native import BACKENDS, IMPLEMENTATION, backend
+from poolserver.app import START_ERRORS, serve
+from poolserver.config import Config, ConfigError, Endpoint, load_config
+from poolserver.demo import DEMO_RIGS, DemoError, run_demo
+from poolserver.log import configure_logging
+from poolserver.power.models import ModelError
+from poolserver.sim.command import SimulationOptions, run_simulation
+from poolserver.sim.site import SiteReport
+
+EXIT_FAILED = 1
+EXIT_CONFIG = 2
+
+
+@click.group()
+@click.version_option(__version__, prog_name="poolserver")
+def main() -> None:
+    """A Bitcoin mining pool server for sites that live on a power budget."""
+
+
+@main.command()
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path), metavar="FILE")
+def run(path: Path) -> None:
+    """Run the pool that FILE describes, until Ctrl-C."""
+    config = _load(path)
+    configure_logging(config.log.level, config.log.format)
+    try:
+        _run(serve(config))
+    except START_ERRORS as error:
+        _fail(str(error))
+
+
+@main.command("check-config")
+@click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
+def check_config(path: Path) -> None:
+    """Say all that is wrong with FILE, each with its place in it."""
+    config = _load(path)
+    scaled = [site.name for site in config.sites if site.work_scale > 1]
+    click.echo(f"{path}: good, for {config.network} with {len(config.sites)} site(s)")
+    for name in scaled:
+        click.echo(f"note: site {name} multiplies its work (work_scale): for demonstrations only")
+
+
+@main.command()
+@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.")
+@click.option("--rigs", default=DEMO_RIGS, show_default=True, type=click.IntRange(1, 500))
+@click.option(
+    "--bitcoind",
+    envvar="BITCOIND",
+    default="bitcoind",
+    show_default=True,
+    help="The node's program.",
+)
+def demo(seconds: float | None, rigs: int, bitcoind: str) -> None:
+    """Run a private signet, a pool and a simulated site that mines real blocks."""
+    try:
+        result = _run(run_demo(bitcoind, seconds=seconds, rigs=rigs))
+    except DemoError as error:
+        _fail(str(error))
+    click.echo(result)
+
+
+@main.command()
+@click.option("--pool", default="127.0.0.1:3333", show_default=True, metavar="HOST:PORT")
+@click.option("--user", default="demo", show_default=True, help="The account; rigs add their name.")
+@click.option("--password", default="x", show_default=True)
+@click.option("--site", default="hall", show_default=True, help="Begins the rigs' names.")
+@click.option("--rigs", default=10, show_default=True, type=click.IntRange(1, 10_000))
+@click.option("--model", default="S21", show_default=True, help="A miner model by its name.")
+@click.option("--th-s", type=click.FloatRange(min=0, min_open=True), help="Instead of the model's.")
+@click.option("--watts", type=click.FloatRange(min=0), help="Instead of the model's.")
+@click.option(
+    "--work-scale",
+    default=1,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Hashes of a rig that one of the CPU stands for; as in the pool's config.",
+)
+@click.option("--pue", default=1.0, show_default=True, type=click.FloatRange(min=1))
+@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.")
+@click.option("--seed", default=1, show_default=True)
+def simulate(pool: str, **options: Any) -> None:
+    """Let simulated rigs mine at a pool. They really hash, on the CPU."""
+    try:
+        host, port = Endpoint.parse(pool)
+        simulation = SimulationOptions(host=host, port=port, **options)
+        report = _run(run_simulation(simulation, _show_progress))
+    except (ValueError, ModelError) as error:
+        _fail(str(error))
+    click.echo(
+        f"{report.shares_accepted} shares accepted, {report.shares_stale} stale, "
+        f"{report.shares_rejected} rejected {report.reject_reasons or ''}"
+    )
+
+
+@main.command()
+def version() -> None:
+    """Tell the version and how shares are hashed on this machine."""
+    how = f"{backend()} of {', '.join(BACKENDS)}" if IMPLEMENTATION == "c" else "Python, slow"
+    click.echo(f"poolserver {__version__}")
+    click.echo(f"share check: {how}")
+    click.echo(f"Python {sys.version.split()[0]}, uvloop {uvloop.__version__}")
+
+
+def _show_progress(report: SiteReport) -> None:
+    line = (
+        f"{report.elapsed_s:6.0f} s  {report.rigs_hashing}/{report.rigs} rigs hash  "
+        f"{report.proven_hashrate_h_s / 1e12:.3g} TH/s proven  "
+        f"{report.shares_accepted} accepted  {report.shares_stale} stale  "
+        f"{report.shares_rejected} rejected"
+    )
+    trouble = report.behind or report.trouble
+    click.echo(f"{line}  ({trouble})" if trouble else line, err=True)
+
+
+def _load(path: Path) -> Config:
+    try:
+        return load_config(path)
+    except ConfigError as error:
+        click.echo(str(error), err=True)
+        sys.exit(EXIT_CONFIG)
+
+
+def _run(main_coroutine: Coroutine[Any, Any, Any]) -> Any:
+    """Run on uvloop; Ctrl-C is a way to stop and no error."""
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(main_coroutine)
+
+
+def _fail(reason: str) -> NoReturn:
+    click.echo(f"poolserver: {reason}", err=True)
+    sys.exit(EXIT_FAILED)

@@ -1,0 +1,36 @@
+"""Real parts: a bitcoind, found or fetched by scripts/find-bitcoind.sh."""
+
+import os
+import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from poolserver.node.process import PRIVATE_SIGNET, REGTEST, BitcoindProcess
+
+OWN_BITCOIND = Path(__file__).parents[2] / ".tools/bitcoind/bin/bitcoind"
+
+
+@pytest.fixture(scope="session")
+def bitcoind_path() -> Path:
+    """The program; where it cannot be had the test is skipped by that name (in CI it fails)."""
+    candidates = (os.environ.get("BITCOIND"), shutil.which("bitcoind"), str(OWN_BITCOIND))
+    for candidate in candidates:
+        if candidate and Path(candidate).exists():
+            return Path(candidate)
+    pytest.skip("bitcoind: none found; scripts/get-bitcoind.sh fetches one")
+
+
+@pytest.fixture
+async def bitcoind(bitcoind_path: Path) -> AsyncIterator[BitcoindProcess]:
+    """A regtest node of its own for the test."""
+    async with BitcoindProcess(bitcoind_path, REGTEST) as node:
+        yield node
+
+
+@pytest.fixture
+async def signet_bitcoind(bitcoind_path: Path) -> AsyncIterator[BitcoindProcess]:
+    """A private signet's node, on which a block takes 4.8 million hashes."""
+    async with BitcoindProcess(bitcoind_path, PRIVATE_SIGNET) as node:
+        yield node
