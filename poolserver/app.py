@@ -199,4 +199,3 @@ async def serve(config: Config) -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     await PoolServer(config).run(stop)
-

@@ -18,7 +18,6 @@ from poolserver.ledger.records import (
     LedgerError,
     ShareRecord,
     TornTail,
-    WorkerRecord,
     decode_records,
 )
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
@@ -28,7 +27,6 @@ UNASSIGNED_SITE = "unassigned"
 """Where the work of an account is booked that belongs to no site."""
 
 _ACCEPTED = ShareOutcome.ACCEPTED
-_NOBODY = ("", "")
 
 
 class SequenceGap(LedgerError):
@@ -154,11 +152,68 @@ class Fold:
         if batch.last_sequence <= after:
             return Delta()
         delta = Delta(progress={batch.source: Progress(after, batch.last_sequence)})
+        self._add_records(delta, batch, after)
+        self._add_energy(delta.totals)
+        self._folded[batch.source] = batch.last_sequence
+        self._workers.update(delta.workers)
+        return delta
+
+    def _add_records(self, delta: Delta, batch: JournalBatch, after: int) -> None:
+        booked: dict[int, WorkerTotals] = {}  # by worker_ref: one look-up a share
         sequence = batch.first_sequence - 1
-        by_ref: dict[int, WorkerTotals] = {}
         for sequence, record in decode_records(batch.records, batch.first_sequence):
             if sequence <= after:
                 continue
             if isinstance(record, ShareRecord):
-                add_share(by_ref.get(record.worker_ref) or self._totals_of(record.worker_ref, ...), record)
-        return delta
+                totals = booked.get(record.worker_ref)
+                if totals is None:
+                    key = self._key(delta, batch.source, record.worker_ref)
+                    totals = delta.totals.workers.setdefault(key, WorkerTotals())
+                    booked[record.worker_ref] = totals
+                _add_share(totals, record)
+            elif isinstance(record, BlockRecord):
+                key = self._key(delta, batch.source, record.worker_ref)
+                hash_hex = hash_le_to_hex(record.hash_le)
+                delta.blocks.append(FoundBlock(hash_hex, record.height, key, record.unix_ms))
+            else:
+                worker = WorkerRef(batch.source, record.worker_ref)
+                delta.workers[worker] = (record.account, record.worker_name)
+                booked.pop(record.worker_ref, None)
+        if sequence != batch.last_sequence:
+            raise TornTail(len(batch.records), f"not {batch.count} records, as the batch says")
+
+    def _key(self, delta: Delta, source: str, worker_ref: int) -> WorkerKey:
+        if worker_ref == NO_WORKER:
+            return WorkerKey(self._site_of(""), "", "")
+        ref = WorkerRef(source, worker_ref)
+        worker = delta.workers.get(ref) or self._workers.get(ref)
+        if worker is None:
+            raise UnknownWorker(f"{source}: worker {worker_ref} was never declared")
+        account, name = worker
+        return WorkerKey(self._site_of(account), account, name)
+
+    def _add_energy(self, totals: Totals) -> None:
+        work_of_sites: dict[str, int] = {}
+        for key, worker in totals.workers.items():
+            work_of_sites[key.site] = work_of_sites.get(key.site, 0) + worker.proven_work
+        for site, proven_work in work_of_sites.items():
+            energy_pj = self._energy_pj(site, proven_work)
+            if energy_pj:
+                totals.site_energy_pj[site] = energy_pj
+
+
+def _add_share(totals: WorkerTotals, share: ShareRecord) -> None:
+    totals.shares[share.outcome] += 1
+    if share.proven:
+        work = share.work
+        totals.proven_work += work
+        totals.proven_work_sq += work * work
+        if share.outcome is _ACCEPTED:
+            totals.accepted_work += work
+            share_hash = int.from_bytes(share.hash_le, "little")
+            if totals.best_hash is None or share_hash < totals.best_hash:
+                totals.best_hash = share_hash
+    if totals.first_ms is None or share.unix_ms < totals.first_ms:
+        totals.first_ms = share.unix_ms
+    if totals.last_ms is None or share.unix_ms > totals.last_ms:
+        totals.last_ms = share.unix_ms

@@ -85,34 +85,37 @@ class BitcoindProcess:
         Raises:
             NodeStartError: it ended, or did not answer in time.
         """
-        self._process = await asyncio.create_subprocess_exec(
-            str(self._program),
-            *self._chain,
-            f"-datadir={self._folder}",
-            f"-rpcport={self.rpc_port}",
-            f"-rpcuser={self.username}",
-            f"-rpcpassword={self.password}",
-            f"-zmqpubhashblock={self.zmq_endpoint}",
-            "-server=1",
-            "-listen=0",
-            "-dnsseed=0",
-            "-fixedseeds=0",
-            "-connect=0",
-            "-printtoconsole=1",
-            *self._extra,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=(self._folder / "output.log").open("wb"),
-            stderr=asyncio.subprocess.STDOUT,
-            # A Ctrl-C at the terminal is for us; we end the node when we are done with it.
-            start_new_session=True,
-        )
+        with (self._folder / "output.log").open("wb") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                str(self._program),
+                *self._chain,
+                f"-datadir={self._folder}",
+                f"-rpcport={self.rpc_port}",
+                f"-rpcuser={self.username}",
+                f"-rpcpassword={self.password}",
+                f"-zmqpubhashblock={self.zmq_endpoint}",
+                "-server=1",
+                "-listen=0",
+                "-dnsseed=0",
+                "-fixedseeds=0",
+                "-connect=0",
+                "-printtoconsole=1",
+                *self._extra,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=asyncio.subprocess.STDOUT,
+                # A Ctrl-C at the terminal is for us; we end the node when we are done with it.
+                start_new_session=True,
+            )
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:
             try:
                 await self.rpc.call("getblockchaininfo")
             except NodeError as error:
                 if self._process.returncode is not None or time.monotonic() > deadline:
-                    raise NodeStartError(f"bitcoind did not start: {error}\n{self._tail()}") from None
+                    raise NodeStartError(
+                        f"bitcoind did not start: {error}\n{self._tail()}"
+                    ) from None
                 await asyncio.sleep(POLL_S)
             else:
                 return

@@ -135,7 +135,11 @@ class NodeRpc:
         self._session: aiohttp.ClientSession | None = None
 
     async def call(
-        self, method: str, *params: Any, type: type[T] | Any = Any, timeout_s: float = CALL_TIMEOUT_S
+        self,
+        method: str,
+        *params: Any,
+        type: type[T] | Any = Any,
+        timeout_s: float = CALL_TIMEOUT_S,
     ) -> Any:
         """Call ``method``; its result, decoded as ``type``.
 
@@ -201,7 +205,9 @@ def _decode(method: str, status: int, answer: bytes, type: Any) -> Any:
         if envelope.error is None:
             return msgspec.json.decode(envelope.result, type=type)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise NodeGarbage(f"{method}: status {status}, an answer that is not one: {error}") from None
+        raise NodeGarbage(
+            f"{method}: status {status}, an answer that is not one: {error}"
+        ) from None
     failure = envelope.error
     refused = NodeWarmingUp if failure.code == RPC_IN_WARMUP else RpcError
     raise refused(failure.code, failure.message)

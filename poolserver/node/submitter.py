@@ -143,7 +143,9 @@ class BlockSubmitter:
                 return Verdict("accepted", "")
             if answer not in ASK_AGAIN:
                 return Verdict("rejected", answer)
-            header: _BlockHeader = await rpc.call("getblockheader", found.hash_hex, type=_BlockHeader)
+            header: _BlockHeader = await rpc.call(
+                "getblockheader", found.hash_hex, type=_BlockHeader
+            )
         except RpcError as error:
             # -22 is "Block decode failed": the bytes will not get better.
             if error.code == -22:
@@ -153,7 +155,9 @@ class BlockSubmitter:
         except NodeError as error:
             log.warning("submitblock_failed", url=rpc.url, reason=str(error))
             return None
-        return Verdict("accepted", answer) if header.confirmations >= 0 else Verdict("stale", answer)
+        return (
+            Verdict("accepted", answer) if header.confirmations >= 0 else Verdict("stale", answer)
+        )
 
 
 def _best(answers: Sequence[Verdict | None]) -> Verdict | None:

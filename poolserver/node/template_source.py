@@ -81,7 +81,7 @@ class NodeTemplateSource:
                 template = await self._ask(self._rpc, self._request)
             except (NodeError, TemplateError) as error:
                 self._trouble.failed("no_template", str(error), self._clock())
-                await asyncio.sleep(backoff * random.uniform(0.5, 1.5))  # noqa: S311 - jitter
+                await asyncio.sleep(backoff * random.uniform(0.5, 1.5))
                 backoff = min(backoff * 2, BACKOFF_MAX_S)
                 continue
             backoff = BACKOFF_FIRST_S

@@ -161,9 +161,7 @@ class MinerSession:
         self._releasing = False
         self._protocol.flush()
 
-    def _answer_after_spool(
-        self, submit: Submit, judgement: Judgement, block: SolvedBlock
-    ) -> None:
+    def _answer_after_spool(self, submit: Submit, judgement: Judgement, block: SolvedBlock) -> None:
         def answer() -> None:
             self._answer(submit, judgement.outcome)
             if not self._releasing:

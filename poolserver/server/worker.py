@@ -32,7 +32,7 @@ from poolserver.ledger.journal import Journal, ReleasePolicy
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
 from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.job import Job, JobTerms
+from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.node.rpc import Credentials, NodeRpc
@@ -72,9 +72,7 @@ class Worker:
         self._up = up
         self._now = now
         self._unix_time = unix_time
-        identity = WorkerIdentity(
-            settings.instance_id, settings.worker_index, settings.boot_epoch
-        )
+        identity = WorkerIdentity(settings.instance_id, settings.worker_index, settings.boot_epoch)
         self._source = identity.source
         self.pool = _make_pool(identity, settings)
         self.journal = Journal(

@@ -91,8 +91,8 @@ class StdlibCodec:
 
 
 def nests_too_deep(line: bytes) -> bool:
-    """Whether a line could nest deeper than ``MAX_BRACKETS``; free for all honest lines."""
-    return len(line) > MAX_BRACKETS and line.count(b"[") + line.count(b"{") > MAX_BRACKETS
+    """Whether a line could nest deeper than ``MAX_BRACKETS``, which takes as many bytes."""
+    return line.count(b"[") + line.count(b"{") > MAX_BRACKETS
 
 
 def _finite_float(text: str) -> float:

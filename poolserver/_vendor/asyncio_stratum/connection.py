@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from itertools import count
 from typing import Any, Generic, TypeVar
 
-from .codec import Codec, StdlibCodec, nests_too_deep
+from .codec import MAX_BRACKETS, Codec, StdlibCodec, nests_too_deep
 from .errors import CodecError, Fault, LineTooLong, LocalProtocolError, RemoteProtocolError
 from .fields import parse_error
 from .framing import LineBuffer
@@ -21,6 +21,8 @@ from .state import TRANSITIONS, Outcome, State, Step
 EventT = TypeVar("EventT")
 
 DEFAULT_CODEC: Codec = StdlibCodec()
+
+_CLOSED = State.CLOSED  # looking a member up in its enum takes 0.1 us in Python 3.11
 
 
 class Connection(ABC, Generic[EventT]):
@@ -81,7 +83,7 @@ class Connection(ABC, Generic[EventT]):
     # --- incoming --------------------------------------------------------------------------------
 
     def _events(self) -> Iterator[EventT | Malformed | Response]:
-        while self._state is not State.CLOSED:
+        while self._state is not _CLOSED:
             try:
                 line = self._lines.next_line()
                 if line is None:
@@ -94,7 +96,7 @@ class Connection(ABC, Generic[EventT]):
 
     def _read(self, line: bytes) -> EventT | Malformed | Response | None:
         try:
-            if nests_too_deep(line):
+            if len(line) > MAX_BRACKETS and nests_too_deep(line):
                 raise CodecError("too many brackets")
             envelope = self._codec.decode(line)
         except CodecError as error:

@@ -30,7 +30,8 @@ class LineBuffer:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the stream."""
-        *lines, rest = data.split(b"\n")
+        lines = data.split(b"\n")
+        rest = lines.pop()
         if lines and (self._tail or self._discarding):
             lines[0] = self._end_tail(lines[0])
         for line in lines:

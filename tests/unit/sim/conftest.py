@@ -30,7 +30,7 @@ DIFFICULTY = Difficulty.of(2.0**-24)  # 256 hashes a share
 
 
 class FakePool:
-    """An ``Application`` of the library: judges shares with the share check, does what a test asks."""
+    """An ``Application`` of the library: judges shares by the share check, behaves as told."""
 
     def __init__(self) -> None:
         self.version_mask: int | None = 0x1FFFE000

@@ -4,10 +4,9 @@ from random import Random
 
 import pytest
 
-from poolserver._native import JobHasher, twin
+from poolserver._native import JobHasher, sha256d, twin
 from poolserver._vendor.asyncio_stratum import Notify
 from poolserver.bitcoin.target import Difficulty, target_from_nbits, target_le
-from poolserver.sim import search
 from poolserver.sim.search import Attempt, Work
 
 EXTRANONCE1 = bytes.fromhex("a1b2c3d4")
@@ -92,7 +91,7 @@ def test_a_share_is_a_block_with_the_chance_of_its_targets() -> None:
         nonce = attempt.run(1 << 20)
         assert nonce is not None
         header = attempt.header()[:76] + nonce.to_bytes(4, "little")
-        hits += int.from_bytes(search.sha256d(header), "little") <= quarter
+        hits += int.from_bytes(sha256d(header), "little") <= quarter
     assert hits / shares == pytest.approx(0.25, abs=4 * (0.25 * 0.75 / shares) ** 0.5)
 
 

@@ -1,0 +1,119 @@
+"""No reference and no memory is lost, and a share allocates its result and nothing else."""
+
+import gc
+import sys
+import tracemalloc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+import pytest
+
+TIMES = 300
+LEAK_FREE_BYTES = 8 * TIMES  # a leak of one pointer per call; the least Python object has 16 bytes
+
+JOB = (b"head", b"tail" * 50, [bytes(32)] * 12, bytes(32), 0x1D00FFFF, bytes(32))
+SHARE = (b"extranonce12", 1, 2, 3, bytes(32))
+
+
+def build_jobs(native: ModuleType) -> None:
+    native.JobHasher(*JOB)
+
+
+def check_shares(native: ModuleType) -> None:
+    native.JobHasher(*JOB).check(*SHARE)
+
+
+def refuse_jobs(native: ModuleType) -> None:
+    for place, value in enumerate((None, None, [*JOB[2], b"short"], b"short", -1, b"short")):
+        with pytest.raises((TypeError, ValueError)):
+            native.JobHasher(*JOB[:place], value, *JOB[place + 1 :])
+
+
+def refuse_shares(native: ModuleType) -> None:
+    job = native.JobHasher(*JOB)
+    for place, value in enumerate((b"", 2**64, None, -1, b"short")):
+        with pytest.raises((TypeError, ValueError)):
+            job.check(*SHARE[:place], value, *SHARE[place + 1 :])
+
+
+def hash_data(native: ModuleType) -> None:
+    native.sha256d(b"data")
+    native.sha256d_pairs(bytes(192))
+
+
+def scan(native: ModuleType) -> None:
+    native.scan_nonces(bytes(80), 2**32 - 20, 40, b"\xff" * 32)
+
+
+def name_backends(native: ModuleType) -> None:
+    native.set_backend(native.backend())
+    with pytest.raises(ValueError, match="no backend 'x'"):
+        native.set_backend("x")
+
+
+@pytest.mark.parametrize(
+    "call",
+    [build_jobs, check_shares, refuse_jobs, refuse_shares, hash_data, scan, name_backends],
+)
+def test_no_memory_is_lost(native: ModuleType, call: Callable[[ModuleType], None]) -> None:
+    with _traced_memory():
+        for _ in range(10):  # fills caches
+            call(native)
+        gc.collect()
+        before, _peak = tracemalloc.get_traced_memory()
+        for _ in range(TIMES):
+            call(native)
+        gc.collect()
+        after, _peak = tracemalloc.get_traced_memory()
+    assert after - before < LEAK_FREE_BYTES
+
+
+def test_no_reference_to_an_argument_is_kept(native: ModuleType) -> None:
+    # Each made anew, so that only this function and a leak hold it.
+    coinb1, coinb2, prevhash_le, target_le, sibling, extranonce = map(_fresh_bytes, range(6))
+    nbits, version, ntime, nonce = map(int, ("1000001", "1000002", "1000003", "1000004"))
+    job = (coinb1, coinb2, [sibling], prevhash_le, nbits, target_le)
+    share = (extranonce, version, ntime, nonce, target_le)
+    watched = [sibling, *job, *share]
+    before = list(map(sys.getrefcount, watched))
+    for _ in range(100):
+        hasher = native.JobHasher(*job)
+        hasher.check(*share)
+        del hasher
+    assert list(map(sys.getrefcount, watched)) == before
+
+
+def test_a_job_hasher_gives_its_type_back(c: ModuleType) -> None:
+    before = sys.getrefcount(c.JobHasher)
+    for _ in range(100):
+        c.JobHasher(*JOB).check(*SHARE)
+    assert sys.getrefcount(c.JobHasher) - before < 10  # the interpreter's caches may hold one
+
+
+def test_a_job_hasher_needs_no_garbage_collector(c: ModuleType) -> None:
+    assert not gc.is_tracked(c.JobHasher(*JOB))
+
+
+def test_a_share_allocates_its_tuple_and_its_hash(c: ModuleType) -> None:
+    check = c.JobHasher(*JOB).check
+    kept: list[Any] = [None] * TIMES
+    before = sys.getallocatedblocks()
+    for i in range(TIMES):
+        kept[i] = check(*SHARE)
+    after = sys.getallocatedblocks()
+    assert after - before <= 2 * TIMES + 10  # the loop's own counter and the like
+
+
+def _fresh_bytes(value: int) -> bytes:
+    return bytes([value]) * 32
+
+
+@contextmanager
+def _traced_memory() -> Iterator[None]:
+    tracemalloc.start()
+    try:
+        yield
+    finally:
+        tracemalloc.stop()

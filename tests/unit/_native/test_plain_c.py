@@ -1,0 +1,58 @@
+"""sha256d.c stands alone: it compiles without a warning, and its backends agree with the twin.
+
+Where a cross compiler and qemu-user are installed the ARMv8 backend is run as well (on Debian:
+gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user).
+"""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from poolserver._native import twin
+
+HERE = Path(__file__).parent
+NATIVE = Path(twin.__file__).parent
+SOURCES = (HERE / "plain_c.c", NATIVE / "sha256d.c")
+FLAGS = (
+    *("-std=c11", "-O3", "-static", f"-I{NATIVE}"),
+    *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"),
+)
+
+ARM_COMPILER, ARM_EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
+COMPILERS = [pytest.param(os.environ.get("CC", "cc"), (), id="this-machine")]
+if shutil.which(ARM_COMPILER) and shutil.which(ARM_EMULATOR):
+    COMPILERS.append(pytest.param(ARM_COMPILER, (ARM_EMULATOR,), id="armv8"))
+
+
+@pytest.mark.real
+@pytest.mark.parametrize(("compiler", "runner"), COMPILERS)
+def test_each_backend_says_what_the_twin_says(
+    compiler: str, runner: tuple[str, ...], tmp_path: Path
+) -> None:
+    if not shutil.which(compiler):
+        pytest.skip(f"there is no C compiler named {compiler}")
+    program = tmp_path / "plain_c"
+    subprocess.run([compiler, *FLAGS, "-o", program, *SOURCES], check=True)
+    output = subprocess.run([*runner, program], check=True, capture_output=True, text=True).stdout
+    first, *reports = output.split("backend ")
+    assert first == ""
+    names, bodies = zip(*(report.split("\n", 1) for report in reports), strict=True)
+    assert "portable" in names
+    assert "armv8" in names or not runner
+    assert set(bodies) == {expected_report()}
+
+
+def expected_report() -> str:
+    data = bytes(range(256))
+    lines = [f"sha256d {size} {twin.sha256d(data[:size]).hex()}" for size in range(201)]
+    lines += [f"pairs {n} {twin.sha256d_pairs(data[: 64 * n]).hex()}" for n in (1, 2, 3)]
+    branch = (data[:32], data[32:64])
+    job = twin.JobHasher(data[:100], data[112:250], branch, bytes(32), 7, bytes(32))
+    hash_le, *_ = job.check(data[100:112], 0x20000000, 1000, 2**32 - 1, bytes(32))
+    lines.append(f"share {hash_le.hex()}")
+    nonces = twin.scan_nonces(bytes(80), 2**32 - 50, 101, b"\xff" * 31 + b"\x0f")
+    lines.append(" ".join(["nonces", *map(str, nonces)]))
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,132 @@
+"""A found block, against a node of our own interface that answers as it is told."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poolserver.node import submitter as submitter_module
+from poolserver.node.rpc import NodeTimeout, NodeUnreachable, RpcError
+from poolserver.node.spool import FoundBlock, Spool
+from poolserver.node.submitter import BlockSubmitter, Verdict
+
+FOUND = FoundBlock("ab" * 32, 101, "00" * 100, "demo.rig", 1_763_942_400.0)
+
+
+class FakeNode:
+    """Answers submitblock with one answer after the other; an exception is raised."""
+
+    url = "fake"
+
+    def __init__(self, *answers: str | Exception | None, confirmations: int = 1) -> None:
+        self._answers = list(answers)
+        self._confirmations = confirmations
+        self.submitted: list[str] = []
+
+    async def call(self, method: str, *params: Any, type: Any = Any, timeout_s: float = 1.0) -> Any:
+        if method == "getblockheader":
+            return type(confirmations=self._confirmations)
+        self.submitted.append(params[0])
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None: ...
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submitter_module, "RETRY_FIRST_S", 0.0)
+
+
+async def submit(tmp_path: Path, *nodes: FakeNode) -> tuple[Verdict, list[Verdict]]:
+    told: list[Verdict] = []
+    submitter = BlockSubmitter(
+        nodes, Spool(tmp_path / "spool"), on_verdict=lambda found, verdict: told.append(verdict)
+    )
+    submission = submitter.begin(FOUND)
+    await submission.spooled
+    return await submission.verdict, told
+
+
+async def test_null_means_accepted_and_settles_the_spool(tmp_path: Path) -> None:
+    verdict, told = await submit(tmp_path, FakeNode(None))
+    assert told == [verdict] == [Verdict("accepted", "")]
+    assert not list((tmp_path / "spool").glob("*.json"))
+    assert list((tmp_path / "spool" / "settled").glob("*.json"))
+
+
+@pytest.mark.parametrize("word", ["duplicate", "inconclusive", "duplicate-inconclusive"])
+async def test_an_inconclusive_answer_is_settled_by_the_blocks_confirmations(
+    tmp_path: Path, word: str
+) -> None:
+    in_chain, _ = await submit(tmp_path / "a", FakeNode(word, confirmations=1))
+    beside_it, _ = await submit(tmp_path / "b", FakeNode(word, confirmations=-1))
+    assert (in_chain.state, beside_it.state) == ("accepted", "stale")
+
+
+async def test_any_other_word_is_a_final_refusal(tmp_path: Path) -> None:
+    verdict, _ = await submit(tmp_path, FakeNode("bad-cb-amount"))
+    assert verdict == Verdict("rejected", "bad-cb-amount")
+
+
+@pytest.mark.parametrize(
+    "trouble", [NodeUnreachable("gone"), NodeTimeout("slow"), RpcError(-28, "warming up")]
+)
+async def test_a_node_in_trouble_is_tried_again_until_it_answers(
+    tmp_path: Path, trouble: Exception
+) -> None:
+    node = FakeNode(trouble, trouble, None)
+    verdict, _ = await submit(tmp_path, node)
+    assert verdict.state == "accepted"
+    assert len(node.submitted) == 3
+
+
+async def test_of_several_nodes_one_that_accepts_is_enough(tmp_path: Path) -> None:
+    refusing, accepting = FakeNode("bad-txns"), FakeNode(None)
+    verdict, _ = await submit(tmp_path, refusing, accepting)
+    assert verdict.state == "accepted"
+    assert refusing.submitted == accepting.submitted == [FOUND.block_hex]
+
+
+async def test_a_hash_is_submitted_once(tmp_path: Path) -> None:
+    node = FakeNode(None)
+    submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, verdict: None)
+    first, second = submitter.begin(FOUND), submitter.begin(FOUND)
+    assert first is second
+    await first.verdict
+    assert len(node.submitted) == 1
+
+
+async def test_a_disk_that_cannot_be_written_delays_no_block(tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    verdict, _ = await submit(tmp_path, FakeNode(None))
+    assert verdict.state == "accepted"
+
+
+async def test_a_block_of_a_former_life_is_submitted_again(tmp_path: Path) -> None:
+    Spool(tmp_path).put(FOUND)
+    (tmp_path / "foreign.json").write_text("{torn")
+    node, told = FakeNode(None), asyncio.Event()
+    submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, v: told.set())
+    await submitter.resume()
+    await asyncio.wait_for(told.wait(), 5)
+    assert node.submitted == [FOUND.block_hex]
+    await submitter.close()
+    assert (tmp_path / "foreign.json").exists()
+    assert not (tmp_path / f"{FOUND.hash_hex}.json").exists()
+
+
+async def test_without_an_answer_the_spool_keeps_the_block(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "CLOSE_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(submitter_module, "RETRY_FIRST_S", 60.0)
+    submitter = BlockSubmitter(
+        [FakeNode(NodeUnreachable("gone"))], Spool(tmp_path), on_verdict=lambda found, v: None
+    )
+    submitter.begin(FOUND)
+    await submitter.close()
+    assert (tmp_path / f"{FOUND.hash_hex}.json").exists()
