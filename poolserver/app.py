@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from contextlib import suppress
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -30,6 +31,8 @@ from poolserver.server.worker import Worker, submit_rpcs
 # A node that is still starting, or is being restarted, is waited for so long before we give up.
 NODE_WAIT_S = 60.0
 NODE_RETRY_S = 1.0
+# How soon the end of a task that should never end is noticed.
+CHECK_INTERVAL_S = 1.0
 
 log = structlog.get_logger(__name__)
 
@@ -92,10 +95,9 @@ class PoolServer:
     async def _until(self, stop: asyncio.Event, coordinator: Coordinator) -> None:
         while not stop.is_set():
             coordinator.check()
-            try:
-                await asyncio.wait_for(stop.wait(), 1.0)
-            except TimeoutError:
-                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(CHECK_INTERVAL_S):
+                    await stop.wait()
 
     async def _wait_for_node(self, node: NodeConfig) -> None:
         """Check the node; one that is not there or not ready yet is waited for."""

@@ -213,7 +213,8 @@ async def _end(process: asyncio.subprocess.Process) -> None:
         return
     process.terminate()
     try:
-        await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        async with asyncio.timeout(STOP_TIMEOUT_S):
+            await process.wait()
     except TimeoutError:
         process.kill()
         await process.wait()
@@ -250,7 +251,8 @@ async def _watch(
                 break
             wait_s = SHOW_INTERVAL_S if left_s is None else min(SHOW_INTERVAL_S, left_s)
             try:
-                await asyncio.wait_for(stop.wait(), wait_s)
+                async with asyncio.timeout(wait_s):
+                    await stop.wait()
             except TimeoutError:
                 if pool.process.returncode is not None:
                     raise DemoError("the pool ended; what it said is above") from None

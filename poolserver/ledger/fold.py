@@ -5,7 +5,7 @@ each. A batch may therefore come twice, or overlap an earlier one, and each reco
 counts once; a batch that leaves records out is refused.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import NamedTuple
@@ -15,32 +15,16 @@ from poolserver.ledger.records import (
     NO_WORKER,
     BlockRecord,
     JournalBatch,
-    LedgerError,
+    SequenceGap,
     ShareRecord,
     TornTail,
+    UnknownWorker,
     decode_records,
 )
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
 from poolserver.mining.share import ShareOutcome
 
-UNASSIGNED_SITE = "unassigned"
-"""Where the work of an account is booked that belongs to no site."""
-
 _ACCEPTED = ShareOutcome.ACCEPTED
-
-
-class SequenceGap(LedgerError):
-    """Records of ``source`` are missing: ``expected`` is the next one due, ``found`` came."""
-
-    def __init__(self, source: str, expected: int, found: int) -> None:
-        super().__init__(f"{source}: record {expected} is due, the batch begins at {found}")
-        self.source = source
-        self.expected = expected
-        self.found = found
-
-
-class UnknownWorker(LedgerError):
-    """A record names a ``worker_ref`` that its source never declared."""
 
 
 class WorkerRef(NamedTuple):
@@ -95,21 +79,6 @@ class Delta:
         self.totals.add(later.totals)
         self.workers.update(later.workers)
         self.blocks.extend(later.blocks)
-
-
-def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str], str]:
-    """The function from an account to its site, UNASSIGNED_SITE for one that has none.
-
-    Raises:
-        ValueError: two sites claim one account.
-    """
-    site_of_account: dict[str, str] = {}
-    for site, accounts in accounts_of_sites.items():
-        for account in accounts:
-            other = site_of_account.setdefault(account, site)
-            if other != site:
-                raise ValueError(f"account {account!r} is claimed by sites {other!r} and {site!r}")
-    return lambda account: site_of_account.get(account, UNASSIGNED_SITE)
 
 
 class Fold:

@@ -15,12 +15,13 @@ and found blocks are always kept.
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from poolserver.ledger.chain import Segment, SegmentChain, SyncPoint
 from poolserver.ledger.held import HeldRecords, Mark
 from poolserver.ledger.records import (
     BlockRecord,
@@ -30,7 +31,7 @@ from poolserver.ledger.records import (
     encode_block,
     encode_worker,
 )
-from poolserver.ledger.segment import Segment, SegmentId
+from poolserver.ledger.segment import SegmentId
 from poolserver.mining.identity import WorkerIdentity
 
 SEGMENT_BYTES = 64 << 20
@@ -92,20 +93,21 @@ class Journal:
         """
         self.source = identity.source
         self.failed: OSError | None = None
+        """The error for which records are held back, if any."""
         self.dropped = 0
+        """Shares that were not recorded because the memory for them was full."""
         self.last_sync_s = 0.0
-        self._directory = directory
+        """How long the last sync took."""
         self._on_durable = on_durable
         self._on_failure = on_failure
         self._policy = release
         self._sync_interval_s = sync_interval_s
         self._wall_ms = wall_ms
-        self._segment_bytes = segment_bytes
         self._first_retry_s = self._retry_s = first_retry_s
-        self._open_segment = open_segment
-        self._loop = asyncio.get_running_loop()
         self._held = HeldRecords(1, max_held_bytes)
         self._worker_refs: dict[tuple[str, str], int] = {}
+        self._chain = SegmentChain(directory, self.source, segment_bytes, open_segment)
+        self._loop = asyncio.get_running_loop()
         self._turn_ms = 0
         self._turn_waiters: deque[Callback] = deque()
         self._sync_waiters: deque[tuple[int, Callback]] = deque()
@@ -113,14 +115,206 @@ class Journal:
         self._retry_handle: asyncio.TimerHandle | None = None
         self._sync_handle: asyncio.TimerHandle | None = None
         self._sync: asyncio.Future[float] | None = None
-        self._synced_at = -sync_interval_s
-        self._full: list[Segment] = []
-        self._segment: Segment | None = None
-        self._segments_opened = 0
+        self._next_sync_at = 0.0
         self._closed = False
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._begin_segment()
+            self._chain.begin(self._held.first_sequence)
         except OSError as error:
             raise JournalError(f"the share journal cannot be begun: {error}") from error
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
+
+    @property
+    def pending(self) -> int:
+        """The number of records that are not durable yet."""
+        return len(self._held)
+
+    # --- what is recorded ----------------------------------------------------------------
+
+    def declare_worker(self, account: str, worker_name: str) -> int:
+        """The number that stands for this worker in the records of this journal.
+
+        Raises:
+            ValueError: a name is too long (see records.py) or not Unicode text.
+        """
+        name = (account, worker_name)
+        worker_ref = self._worker_refs.get(name)
+        if worker_ref is None:
+            worker_ref = len(self._worker_refs) + 1
+            now_ms = self._open_turn()
+            record = WorkerRecord(worker_ref, now_ms, account, worker_name)
+            self._held.append(encode_worker(self._held.next_sequence, record))
+            self._worker_refs[name] = worker_ref
+        return worker_ref
+
+    def append_share(
+        self,
+        worker_ref: int,
+        outcome: int,
+        proven: bool,
+        work: int,
+        job_number: int,
+        hash_le: bytes,
+    ) -> None:
+        """Record a judged submit. ``work`` (hashes) is that of the difficulty it was judged by.
+
+        ``hash_le`` has 32 bytes, zeros where the hash is not known; this is not checked.
+        """
+        now_ms = self._turn_ms if self._flush_handle is not None else self._open_turn()
+        if not self._held.append_share(
+            worker_ref, outcome, proven, work, job_number, now_ms, hash_le
+        ):
+            self.dropped += 1
+
+    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None:
+        """Record a share that met the network target."""
+        record = BlockRecord(height, hash_le, worker_ref, self._open_turn())
+        self._held.append(encode_block(self._held.next_sequence, record))
+
+    def release(self, callback: Callback) -> None:
+        """Call back once what was recorded so far is as safe as the policy asks.
+
+        That may be at once. While the disk fails it is at the end of the turn.
+        """
+        if self._policy is ReleasePolicy.AT_ONCE:
+            callback()
+        elif self._policy is ReleasePolicy.SYNC and self._held and self.failed is None:
+            self._sync_waiters.append((self._held.next_sequence, callback))
+        elif self._flush_handle is not None:
+            self._turn_waiters.append(callback)
+        else:
+            callback()
+
+    def _open_turn(self) -> int:
+        """The time of this turn; its first record reads the clock and orders the flush."""
+        if self._flush_handle is None:
+            if self._closed:
+                raise JournalError("the journal is closed")
+            self._turn_ms = self._wall_ms()
+            self._flush_handle = self._loop.call_soon(self._end_turn)
+        return self._turn_ms
+
+    # --- to the file ---------------------------------------------------------------------
+
+    def _end_turn(self) -> None:
+        self._flush_handle = None
+        if self._retry_handle is None:
+            self._write()
+        self._call(self._turn_waiters)
+
+    def _retry(self) -> None:
+        self._retry_handle = None
+        self._write()
+
+    def _write(self) -> None:
+        try:
+            while unwritten := self._held.unwritten():
+                segment = self._chain.begin(self._held.flushed.sequence)
+                self._held.wrote(segment.write(unwritten))
+        except OSError as error:
+            self._fail(error)
+        else:
+            self._chain.end_if_full()
+            self._order_sync()
+
+    # --- to the disk ---------------------------------------------------------------------
+
+    def _order_sync(self) -> None:
+        if self._sync is None and self._sync_handle is None and self._held.flushed.offset:
+            wait_s = self._next_sync_at - self._loop.time()
+            if wait_s > 0:
+                self._sync_handle = self._loop.call_later(wait_s, self._begin_sync)
+            else:
+                self._begin_sync()
+
+    def _begin_sync(self) -> None:
+        self._sync_handle = None
+        self._next_sync_at = self._loop.time() + self._sync_interval_s
+        point = self._chain.sync_point()
+        self._sync = self._loop.run_in_executor(self._executor, point.sync)
+        self._sync.add_done_callback(partial(self._end_sync, point, self._held.flushed))
+
+    def _end_sync(self, point: SyncPoint, safe: Mark, sync: asyncio.Future[float]) -> None:
+        self._sync = None
+        try:
+            self.last_sync_s = sync.result()
+        except OSError as error:
+            self._chain.abandon()
+            self._held.rewind()
+            self._fail(error)
+            return
+        self._chain.synced(point)
+        first_sequence = self._held.first_sequence
+        records = self._held.cut(safe)
+        if self._retry_handle is None:
+            self._recover()
+            self._order_sync()
+        released = deque[Callback]()
+        while self._sync_waiters and self._sync_waiters[0][0] <= safe.sequence:
+            released.append(self._sync_waiters.popleft()[1])
+        try:
+            count = safe.sequence - first_sequence
+            self._on_durable(JournalBatch(self.source, first_sequence, count, records))
+        finally:
+            self._call(released)
+
+    # --- failure -------------------------------------------------------------------------
+
+    def _fail(self, error: OSError) -> None:
+        """Let the miners have their replies; try again later."""
+        if self.failed is None:
+            self._loop.call_soon(self._on_failure, error)
+        self.failed = error
+        if self._retry_handle is not None:
+            self._retry_handle.cancel()
+        self._retry_handle = self._loop.call_later(self._retry_s, self._retry)
+        self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
+        waiting = deque(callback for _, callback in self._sync_waiters)
+        self._sync_waiters.clear()
+        self._loop.call_soon(self._call, waiting)
+
+    def _recover(self) -> None:
+        if self.failed is not None:
+            self.failed = None
+            self._retry_s = self._first_retry_s
+            self._loop.call_soon(self._on_failure, None)
+
+    def _call(self, waiting: deque[Callback]) -> None:
+        """One callback's error, which goes to the loop's handler, does not hold up the others."""
+        try:
+            while waiting:
+                waiting.popleft()()
+        finally:
+            if waiting:
+                self._loop.call_soon(self._call, waiting)
+
+    # --- the end -------------------------------------------------------------------------
+
+    async def close(self) -> None:
+        """Write and sync what is left, and report it.
+
+        Raises:
+            JournalError: some of it could not be saved.
+        """
+        self._closed = True
+        await self._sync_is_over()
+        self._cancel_timers()
+        self._end_turn()
+        if self._sync is None and self._held.flushed.offset:
+            self._begin_sync()
+        await self._sync_is_over()
+        self._cancel_timers()
+        self._chain.abandon()
+        self._executor.shutdown(wait=False)
+        if self._held:
+            raise JournalError(f"{self.pending} records could not be saved: {self.failed}")
+
+    async def _sync_is_over(self) -> None:
+        while self._sync is not None:
+            await asyncio.wait([self._sync])
+
+    def _cancel_timers(self) -> None:
+        for handle in (self._flush_handle, self._retry_handle, self._sync_handle):
+            if handle is not None:
+                handle.cancel()
+        self._flush_handle = self._retry_handle = self._sync_handle = None

@@ -7,18 +7,22 @@ writes what was not yet safe once more, to a new file.
 """
 
 import os
-from collections.abc import Callable, Iterable
-from errno import EBADF
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
 from typing import NamedTuple
 from urllib.parse import quote
+from zlib import crc32
 
-from poolserver.ledger.records import TornTail
+from poolserver.ledger.records import JournalBatch, TornTail, whole_records
 
 MAGIC = b"POOLJRNL"
 FORMAT_VERSION = 1
 SUFFIX = ".journal"
+# A replayed batch is one step of the fold and one transaction: long enough to be cheap
+# (12,000 shares), short enough to be held in memory many times over.
+REPLAY_BATCH_BYTES = 1 << 20
 
 _HEADER = Struct("<8sHHQ")
 _CRC = Struct("<I")
@@ -38,126 +42,102 @@ class SegmentId(NamedTuple):
         return f"{source}-{self.first_sequence:020d}-{self.ordinal:06d}{SUFFIX}"
 
 
-class Segment:
-    """A journal file that is being written. Each call may raise OSError."""
-
-    def __init__(self, directory: Path, identity: SegmentId) -> None:
-        """Make the file and write its header.
-
-        Raises:
-            FileExistsError: another process writes under this identity.
-        """
-        self.path = directory / identity.file_name
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC
-        self._fd: int | None = os.open(self.path, flags, 0o640)
-        self._entry_is_safe = False
-        self.size = 0
-        try:
-            self.write(memoryview(encode_header(identity)))
-        except OSError:
-            self.close()
-            raise
-
-    def write(self, data: memoryview) -> int:
-        """Append; the number of bytes that were taken may be less than those given."""
-        written = os.write(self._descriptor(), data)
-        self.size += written
-        return written
-
-    def sync(self) -> None:
-        """Wait until all that was written survives a power cut, the file's name included."""
-        os.fdatasync(self._descriptor())
-        if not self._entry_is_safe:
-            _sync_directory(self.path.parent)
-            self._entry_is_safe = True
-
-    def close(self) -> None:
-        """Close the file, once: a second call must not hit a descriptor that has a new owner."""
-        fd, self._fd = self._fd, None
-        if fd is not None:
-            os.close(fd)
-
-    def _descriptor(self) -> int:
-        if self._fd is None:
-            raise OSError(EBADF, "the segment is closed", str(self.path))
-        return self._fd
-
-
-class SegmentChain:
-    """The files of one source, one after the other, each begun when the last one is full."""
-
-    def __init__(
-        self,
-        directory: Path,
-        source: str,
-        segment_bytes: int,
-        open_segment: Callable[[Path, SegmentId], Segment] = Segment,
-    ) -> None:
-        self._directory = directory
-        self._source = source
-        self._segment_bytes = segment_bytes
-        self._open_segment = open_segment
-        self._full: list[Segment] = []
-        self._current: Segment | None = None
-        self._opened = 0
-
-    def begin(self, sequence: int) -> Segment:
-        """The file to write to; a new one begins with record ``sequence``. May raise OSError."""
-        if self._current is None:
-            identity = SegmentId(self._source, sequence, self._opened)
-            self._current = self._open_segment(self._directory, identity)
-            self._opened += 1
-        return self._current
-
-    def end_if_full(self) -> None:
-        """Between two records: leave the current file if it has its size."""
-        if self._current is not None and self._current.size >= self._segment_bytes:
-            self._full.append(self._current)
-            self._current = None
-
-    def unsynced(self) -> list[Segment]:
-        """Every file that may hold what is not synced."""
-        return self._full if self._current is None else [*self._full, self._current]
-
-    def synced(self, segments: Iterable[Segment]) -> None:
-        """All that ``segments`` held when they were full is safe: close those."""
-        for segment in segments:
-            if segment in self._full:
-                self._full.remove(segment)
-                segment.close()
-
-    def abandon(self) -> None:
-        """Close every file; the next write begins a new one."""
-        for segment in self.unsynced():
-            segment.close()
-        self._full = []
-        self._current = None
-
-
 def encode_header(identity: SegmentId) -> bytes:
+    """The bytes that open a file."""
     source = identity.source.encode()
     header = _HEADER.pack(MAGIC, FORMAT_VERSION, len(source), identity.first_sequence) + source
     return header + _CRC.pack(crc32(header))
 
 
 def decode_header(data: bytes) -> tuple[str, int, int]:
-    """The source, the first sequence and where the records begin."""
+    """The source, the first sequence and the offset at which the records begin.
+
+    Raises:
+        TornTail: no journal file begins like this.
+    """
     if len(data) < _HEADER.size:
         raise TornTail(0, "its header is cut short")
     magic, version, source_size, first_sequence = _HEADER.unpack_from(data)
     if magic != MAGIC:
         raise TornTail(0, "this is not a share journal")
     if version != FORMAT_VERSION:
-        raise TornTail(0, f"journal format {version} is unknown, this program reads {FORMAT_VERSION}")
+        raise TornTail(
+            0, f"journal format {version} is unknown, this program reads {FORMAT_VERSION}"
+        )
     end = _HEADER.size + source_size
     if data[end : end + _CRC.size] != _CRC.pack(crc32(data[:end])):
         raise TornTail(0, "its header is damaged")
-    return data[_HEADER.size : end].decode(), first_sequence, end + _CRC.size
+    return data[_HEADER.size : end].decode(errors="replace"), first_sequence, end + _CRC.size
 
 
-def _sync_directory(directory: Path) -> None:
-    fd = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+@dataclass(frozen=True, slots=True)
+class JournalWarning:
+    """Where the records of a source, or of a file, end before their time."""
+
+    path: Path
+    source: str
+    """Empty where the file's header cannot be read."""
+    sequence: int
+    """The first record that is not there."""
+    reason: str
+
+    def __str__(self) -> str:
+        if not self.source:
+            return f"{self.path}: {self.reason}"
+        return f"{self.path}: {self.source} ends before record {self.sequence}: {self.reason}"
+
+
+def read_segments(directory: Path) -> Iterator[JournalBatch | JournalWarning]:
+    """All records of all sources, each source in order, for the fold after a start.
+
+    What is damaged ends its file with a warning. A later file of the source is read on if it
+    takes up at or before that record; if it does not, the source ends there, with a warning.
+    Each file is synced before its records are given out: nothing is folded that a power cut
+    can take back.
+
+    Blocking. Raises:
+        OSError: the directory or a file cannot be read.
+    """
+    due: dict[str, int] = {}  # the next sequence of each source
+    for path in sorted(directory.glob(f"*{SUFFIX}")):
+        data = _read_synced(path)
+        try:
+            source, first_sequence, offset = decode_header(data)
+        except TornTail as torn:
+            yield JournalWarning(path, "", 0, torn.reason)
+            continue
+        expected = due.setdefault(source, first_sequence)
+        if first_sequence > expected:
+            yield JournalWarning(path, source, expected, f"this file begins at {first_sequence}")
+            continue
+        for item in _read_records(path, source, first_sequence, data, offset):
+            if isinstance(item, JournalBatch):
+                due[source] = max(due[source], item.last_sequence + 1)
+            yield item
+
+
+def _read_records(
+    path: Path, source: str, first_sequence: int, data: bytes, offset: int
+) -> Iterator[JournalBatch | JournalWarning]:
+    records = data[offset:]
+    sequence, count, begin, end = first_sequence, 0, 0, 0
+    torn = None
     try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
+        for end in whole_records(records, first_sequence):
+            count += 1
+            if end - begin >= REPLAY_BATCH_BYTES:
+                yield JournalBatch(source, sequence, count, records[begin:end])
+                sequence, count, begin = sequence + count, 0, end
+    except TornTail as error:
+        torn = f"byte {offset + error.offset}: {error.reason}"
+    if count:
+        yield JournalBatch(source, sequence, count, records[begin:end])
+    if torn is not None:
+        yield JournalWarning(path, source, sequence + count, torn)
+
+
+def _read_synced(path: Path) -> bytes:
+    with path.open("rb") as file:
+        data = file.read()
+        os.fdatasync(file.fileno())  # after the read: a live file may grow between the two
+    return data

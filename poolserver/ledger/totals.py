@@ -3,6 +3,7 @@
 Adding is commutative and associative, so totals may be summed in any order and any parts.
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import floor
@@ -10,6 +11,9 @@ from typing import NamedTuple
 
 from poolserver.bitcoin.target import DIFFICULTY_1_TARGET
 from poolserver.mining.share import ShareOutcome
+
+UNASSIGNED_SITE = "unassigned"
+"""Where the work of an account is booked that belongs to no site."""
 
 PICOJOULES_PER_JOULE = 10**12
 _OUTCOMES = len(ShareOutcome)
@@ -82,6 +86,21 @@ class Totals:
     def energy_j(self, site: str) -> int:
         """The site's energy in whole joules, rounded down."""
         return floor(self.site_energy_pj.get(site, Fraction(0)) / PICOJOULES_PER_JOULE)
+
+
+def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str], str]:
+    """The function from an account to its site, UNASSIGNED_SITE for one that has none.
+
+    Raises:
+        ValueError: two sites claim one account.
+    """
+    site_of_account: dict[str, str] = {}
+    for site, accounts in accounts_of_sites.items():
+        for account in accounts:
+            other = site_of_account.setdefault(account, site)
+            if other != site:
+                raise ValueError(f"account {account!r} is claimed by sites {other!r} and {site!r}")
+    return lambda account: site_of_account.get(account, UNASSIGNED_SITE)
 
 
 def _least(a: int | None, b: int | None) -> int | None:

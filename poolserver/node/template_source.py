@@ -6,7 +6,7 @@ reorganisation is followed wherever it leads and a slow channel cannot bring an 
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 
 import structlog
@@ -86,11 +86,13 @@ class NodeTemplateSource:
                 continue
             backoff = BACKOFF_FIRST_S
             self._publish(template, on_template, on_confirmed)
+            # Not wait_for: before Python 3.12 it loses a cancellation that comes with the news.
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), REFRESH_S)
+                async with asyncio.timeout(REFRESH_S):
+                    await self._news.wait()
 
     async def _ask(
-        self, rpc: Rpc, request: dict[str, object], timeout_s: float = 30.0
+        self, rpc: Rpc, request: Mapping[str, object], timeout_s: float = 30.0
     ) -> BlockTemplate:
         result: GetBlockTemplate = await rpc.call(
             "getblocktemplate", request, type=GetBlockTemplate, timeout_s=timeout_s

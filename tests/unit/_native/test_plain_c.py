@@ -4,7 +4,6 @@ Where a cross compiler and qemu-user are installed the ARMv8 backend is run as w
 gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user).
 """
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -17,32 +16,33 @@ HERE = Path(__file__).parent
 NATIVE = Path(twin.__file__).parent
 SOURCES = (HERE / "plain_c.c", NATIVE / "sha256d.c")
 FLAGS = (
-    *("-std=c11", "-O3", "-static", f"-I{NATIVE}"),
+    *("-std=c11", "-O3", f"-I{NATIVE}"),
     *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"),
 )
 
 ARM_COMPILER, ARM_EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
-COMPILERS = [pytest.param(os.environ.get("CC", "cc"), (), id="this-machine")]
+COMPILERS = [pytest.param(("cc",), (), id="this-machine")]
 if shutil.which(ARM_COMPILER) and shutil.which(ARM_EMULATOR):
-    COMPILERS.append(pytest.param(ARM_COMPILER, (ARM_EMULATOR,), id="armv8"))
+    # Static: the emulator has no ARM libraries to load.
+    COMPILERS.append(pytest.param((ARM_COMPILER, "-static"), (ARM_EMULATOR,), id="armv8"))
 
 
 @pytest.mark.real
 @pytest.mark.parametrize(("compiler", "runner"), COMPILERS)
 def test_each_backend_says_what_the_twin_says(
-    compiler: str, runner: tuple[str, ...], tmp_path: Path
+    compiler: tuple[str, ...], runner: tuple[str, ...], tmp_path: Path
 ) -> None:
-    if not shutil.which(compiler):
-        pytest.skip(f"there is no C compiler named {compiler}")
+    if not shutil.which(compiler[0]):
+        pytest.skip(f"there is no C compiler named {compiler[0]}")
     program = tmp_path / "plain_c"
-    subprocess.run([compiler, *FLAGS, "-o", program, *SOURCES], check=True)
+    subprocess.run([*compiler, *FLAGS, "-o", program, *SOURCES], check=True)
     output = subprocess.run([*runner, program], check=True, capture_output=True, text=True).stdout
-    first, *reports = output.split("backend ")
-    assert first == ""
-    names, bodies = zip(*(report.split("\n", 1) for report in reports), strict=True)
-    assert "portable" in names
+    reports = [report.split("\n", 1) for report in output.split("backend ")[1:]]
+    names = [name for name, _report in reports]
+    assert names[-1] == "portable"
     assert "armv8" in names or not runner
-    assert set(bodies) == {expected_report()}
+    for _name, report in reports:
+        assert report == expected_report()
 
 
 def expected_report() -> str:

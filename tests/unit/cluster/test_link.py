@@ -15,15 +15,18 @@ class End:
 
     def __init__(self) -> None:
         self.received: list[object] = []
+        self._came = asyncio.Event()
         self.lost: asyncio.Future[Exception | None] = asyncio.get_running_loop().create_future()
 
     def take(self, message: object) -> None:
         self.received.append(message)
+        self._came.set()
 
     async def has(self, count: int) -> None:
         async with asyncio.timeout(5):
             while len(self.received) < count:
-                await asyncio.sleep(0)
+                self._came.clear()
+                await self._came.wait()
 
 
 async def connected() -> tuple[StreamLink[Down, Up], End, StreamLink[Up, Down], End]:
@@ -59,13 +62,13 @@ async def test_what_is_sent_to_a_lost_peer_is_dropped() -> None:
 
 
 async def test_bytes_that_are_no_message_end_the_link() -> None:
-    coordinator, _, worker, lower = await connected()
+    coordinator, _, _, lower = await connected()
     coordinator._transport.write(b"\x00\x00\x00\x02\xc1\xc1")  # type: ignore[union-attr]
     assert await asyncio.wait_for(lower.lost, 5) is not None
 
 
 async def test_a_message_over_the_limit_ends_the_link() -> None:
-    coordinator, _, worker, lower = await connected()
+    coordinator, _, _, lower = await connected()
     coordinator._transport.write(b"\xff\xff\xff\xff")  # type: ignore[union-attr]
     assert await asyncio.wait_for(lower.lost, 5) is not None
 

@@ -1,0 +1,199 @@
+"""Whatever a peer sends: no exception, and the same events and bytes from every codec, whether it
+comes whole or byte by byte."""
+
+from collections.abc import Callable
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from .. import ClientConnection, Codec, Limits
+from ..connection import Connection
+from .helpers import (
+    AUTHORIZE,
+    CODECS,
+    SUBMIT,
+    SUBSCRIBE,
+    answer,
+    in_pieces,
+    ready_miner,
+    ready_pool,
+)
+
+METHODS = [
+    "mining.subscribe",
+    "mining.authorize",
+    "mining.submit",
+    "mining.configure",
+    "mining.suggest_difficulty",
+    "mining.suggest_target",
+    "mining.get_transactions",
+    "mining.extranonce.subscribe",
+    "mining.ping",
+    "mining.notify",
+    "mining.set_difficulty",
+    "mining.set_extranonce",
+    "mining.set_version_mask",
+    "client.reconnect",
+    "client.show_message",
+    "client.get_version",
+    "mining.unknown",
+]
+
+# JSON texts that have caught decoders before.
+ODD_TEXTS = [
+    "NaN",
+    "-Infinity",
+    "1e999",
+    "-0",
+    "-0.0",
+    "1.0",
+    "01",
+    "+1",
+    ".5",
+    "1.",
+    "1e5",
+    "123456789012345678901234567890",
+    "9" * 5000,
+    "0" * 300,
+    '"\\ud800"',
+    '"\\udc00\\ud800"',
+    '"\\ud83d\\ude00"',
+    '"\\u0000"',
+    '"\x7f"',
+    '"\x00"',
+    '"\\q"',
+    '"\\',
+    "'",
+    "[" * 300,
+    '{"a":' * 300,
+    "[" * 5000,
+    "true",
+    "nul",
+    "",
+]
+
+numbers = st.from_regex(
+    r"-?(0|[1-9][0-9]{0,30})(\.[0-9]{1,30})?([eE][+-]?[0-9]{1,4})?", fullmatch=True
+)
+atoms = (
+    st.sampled_from(ODD_TEXTS)
+    | numbers
+    | st.sampled_from(["null", "true", "false", '""', '"5a"', '"504e86ed"', '"0001020304050607"'])
+    | st.sampled_from(METHODS).map(lambda method: f'"{method}"')
+    | st.text(max_size=10).map(lambda text: f'"{text}"')
+)
+names = st.sampled_from(
+    [
+        "id",
+        "method",
+        "params",
+        "result",
+        "error",
+        "jsonrpc",
+        "version-rolling",
+        "version-rolling.mask",
+        "code",
+        "i\\u0064",
+        "\\ud800",
+    ]
+)
+
+
+def _containers(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
+    members = st.tuples(names, texts).map(lambda pair: f'"{pair[0]}":{pair[1]}')
+    return st.lists(texts, max_size=7).map(lambda items: f"[{','.join(items)}]") | st.lists(
+        members, max_size=5
+    ).map(lambda items: f"{{{','.join(items)}}}")
+
+
+json_like = st.recursive(atoms, _containers, max_leaves=12)
+
+
+@st.composite
+def messages(draw: st.DrawFn) -> bytes:
+    """A message that is well-formed, or nearly."""
+    members = [
+        ("id", draw(json_like)),
+        (
+            "method",
+            f'"{draw(st.sampled_from(METHODS))}"' if draw(st.booleans()) else draw(json_like),
+        ),
+        ("params", f"[{','.join(draw(st.lists(json_like, max_size=10)))}]"),
+        ("result", draw(json_like)),
+        (draw(names), draw(json_like)),
+    ]
+    chosen = draw(st.lists(st.sampled_from(members), max_size=6))
+    text = "{" + ",".join(f'"{name}":{value}' for name, value in chosen) + "}"
+    return text.encode(errors="surrogatepass")
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    """A good line with some bytes changed."""
+    line = bytearray(draw(st.sampled_from([SUBSCRIBE, AUTHORIZE, SUBMIT])))
+    for _ in range(draw(st.integers(1, 3))):
+        place = draw(st.integers(0, len(line) - 1))
+        line[place : place + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(line)
+
+
+streams = st.lists(st.binary(max_size=40) | messages() | damaged(), max_size=6).map(b"\n".join)
+
+
+def pool_hears(connection: Any, data: bytes) -> list[str]:
+    events = []
+    for event in connection.receive_data(data):
+        answer(connection, event)
+        events.append(repr(event))
+    return events
+
+
+def miner_hears(connection: Any, data: bytes) -> list[str]:
+    return [repr(event) for event in connection.receive_data(data)]
+
+
+def agree(
+    connect: Callable[[Codec], Connection[Any]],
+    hears: Callable[[Any, bytes], list[str]],
+    data: bytes,
+) -> None:
+    """All codecs, whole and byte by byte, make the same of some bytes."""
+    outcomes = []
+    for codec in CODECS:
+        for size in (1 << 20, 1):
+            connection = connect(codec)
+            events = [
+                event for piece in in_pieces(data, size) for event in hears(connection, piece)
+            ]
+            outcomes.append((events, connection.data_to_send(), connection.state))
+    assert all(outcome == outcomes[0] for outcome in outcomes)
+
+
+@given(streams)
+def test_a_pool_takes_anything(data: bytes) -> None:
+    agree(ready_pool, pool_hears, data + b"\n")
+
+
+@given(streams)
+def test_a_miner_takes_anything(data: bytes) -> None:
+    def waiting_miner(codec: Codec) -> ClientConnection:
+        connection = ClientConnection(codec=codec, limits=Limits())
+        connection.configure(version_mask=1)
+        connection.subscribe()
+        connection.authorize("rig.1")
+        return connection
+
+    agree(waiting_miner, miner_hears, data + b"\n")
+    agree(ready_miner, miner_hears, data + b"\n")
+
+
+@given(st.lists(json_like, min_size=4, max_size=7))
+def test_a_share_of_anything_is_a_share_or_malformed(params: list[str]) -> None:
+    line = f'{{"id":1,"method":"mining.submit","params":[{",".join(params)}]}}\n'
+    agree(ready_pool, pool_hears, line.encode(errors="surrogatepass"))
+
+
+@given(numbers)
+def test_numbers_are_the_same_to_every_codec(number: str) -> None:
+    agree(ready_pool, pool_hears, b'{"id":1,"result":%b}\n' % number.encode())

@@ -1,0 +1,68 @@
+"""Bring an SQLite database to the schema that this program knows, step by step.
+
+The steps are the numbered files in ``migrations/``; ``PRAGMA user_version`` is the number of
+the last one that was taken. Steps go forward only, each in a transaction of its own.
+"""
+
+import re
+import sqlite3
+from importlib.resources import files
+from typing import NamedTuple
+
+_FILE_NAME = re.compile(r"(\d{4})_\w+\.sql")
+
+
+class MigrationError(Exception):
+    """The database is not one that this program can bring up to date."""
+
+
+class Migration(NamedTuple):
+    """One step: its number (1 is the first) and the SQL that takes it."""
+
+    number: int
+    sql: str
+
+
+def load_migrations(package: str = "poolserver.ledger.migrations") -> list[Migration]:
+    """The steps in order.
+
+    Raises:
+        ValueError: the numbers are not 1, 2, 3, ...: a file is missing or has a double.
+    """
+    found = []
+    for file in files(package).iterdir():
+        if name := _FILE_NAME.fullmatch(file.name):
+            found.append(Migration(int(name[1]), file.read_text(encoding="utf-8")))
+    found.sort()
+    if [step.number for step in found] != list(range(1, len(found) + 1)):
+        raise ValueError(f"the migrations are numbered {[step.number for step in found]}")
+    return found
+
+
+def migrate(connection: sqlite3.Connection, migrations: list[Migration]) -> int:
+    """Take the steps that ``connection``'s database lacks; their number.
+
+    ``connection`` must be in autocommit mode (``isolation_level=None``).
+
+    Raises:
+        MigrationError: the database is from a newer program, or is not a ledger at all.
+        sqlite3.Error: a step failed and was rolled back; those before it are taken.
+    """
+    (version,) = connection.execute("PRAGMA user_version").fetchone()
+    if version > len(migrations):
+        raise MigrationError(
+            f"has schema {version}, this program knows schemas up to {len(migrations)}: "
+            "a newer version has written it"
+        )
+    if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+        raise MigrationError("has tables, but none that this program made")
+    for step in migrations[version:]:
+        try:
+            connection.executescript(
+                f"BEGIN IMMEDIATE;\n{step.sql}\nPRAGMA user_version = {step.number};\nCOMMIT;"
+            )
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+    return len(migrations) - int(version)
