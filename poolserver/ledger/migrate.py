@@ -29,11 +29,11 @@ def load_migrations(package: str = "poolserver.ledger.migrations") -> list[Migra
     Raises:
         ValueError: the numbers are not 1, 2, 3, ...: a file is missing or has a double.
     """
-    found = []
-    for file in files(package).iterdir():
-        if name := _FILE_NAME.fullmatch(file.name):
-            found.append(Migration(int(name[1]), file.read_text(encoding="utf-8")))
-    found.sort()
+    found = sorted(
+        Migration(int(name[1]), file.read_text(encoding="utf-8"))
+        for file in files(package).iterdir()
+        if (name := _FILE_NAME.fullmatch(file.name))
+    )
     if [step.number for step in found] != list(range(1, len(found) + 1)):
         raise ValueError(f"the migrations are numbered {[step.number for step in found]}")
     return found

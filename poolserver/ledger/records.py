@@ -243,8 +243,44 @@ def _check_frame(view: memoryview, offset: int, sequence: int) -> tuple[int, int
     if crc32(view[offset + 4 : end]) != checksum:
         raise TornTail(offset, "its checksum differs")
     if kind not in _DECODERS:
-        dict[int, Callable[[memoryview, int], Record]] = {
-            _KIND_WORKER: _decode_worker,
-            _KIND_SHARE: _decode_share,
-            _KIND_BLOCK: _decode_block,
-        }
+        raise TornTail(offset, f"kind {kind} is unknown")
+    if found != sequence:
+        raise TornTail(offset, f"it is number {found} where {sequence} should be")
+    return kind, end
+
+
+def _decode_worker(payload: memoryview, offset: int) -> WorkerRecord:
+    if len(payload) < _WORKER.size:
+        raise TornTail(offset, "its length is wrong")
+    worker_ref, unix_ms, account_size, name_size = _WORKER.unpack_from(payload)
+    names = bytes(payload[_WORKER.size :])
+    if len(names) != account_size + name_size:
+        raise TornTail(offset, "its length is wrong")
+    try:
+        account, name = names[:account_size].decode(), names[account_size:].decode()
+    except UnicodeDecodeError as error:
+        raise TornTail(offset, "its names are not UTF-8") from error
+    return WorkerRecord(worker_ref, unix_ms, account, name)
+
+
+def _decode_share(payload: memoryview, offset: int) -> ShareRecord:
+    if len(payload) != _SHARE.size:
+        raise TornTail(offset, "its length is wrong")
+    ref, number, proven, job_number, unix_ms, low, high, hash_le = _SHARE.unpack(payload)
+    outcome = _OUTCOMES.get(number)
+    if outcome is None:
+        raise TornTail(offset, f"outcome {number} is unknown")
+    return ShareRecord(ref, outcome, proven != 0, job_number, unix_ms, high << 64 | low, hash_le)
+
+
+def _decode_block(payload: memoryview, offset: int) -> BlockRecord:
+    if len(payload) != _BLOCK.size:
+        raise TornTail(offset, "its length is wrong")
+    return BlockRecord(*_BLOCK.unpack(payload))
+
+
+_DECODERS: dict[int, Callable[[memoryview, int], Record]] = {
+    _KIND_WORKER: _decode_worker,
+    _KIND_SHARE: _decode_share,
+    _KIND_BLOCK: _decode_block,
+}

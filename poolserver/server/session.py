@@ -120,7 +120,7 @@ class MinerSession:
     def on_disconnect(self, session: ServerProtocol, error: Exception | None) -> None:
         house = self._house
         house.leave(self)
-        if isinstance(error, Dropped) and error.reason == "slow_peer":
+        if isinstance(error, Dropped) and str(error) == "slow_peer":
             house.slow_drops += 1
         if self.miner is not None:
             house.pool.disconnect(self.miner, house.now())

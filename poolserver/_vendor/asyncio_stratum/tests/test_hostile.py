@@ -1,5 +1,5 @@
 """Whatever a peer sends: no exception, and the same events and bytes from every codec, whether it
-comes whole or byte by byte."""
+comes whole or in pieces."""
 
 from collections.abc import Callable
 from typing import Any
@@ -54,7 +54,7 @@ ODD_TEXTS = [
     "1.",
     "1e5",
     "123456789012345678901234567890",
-    "9" * 5000,
+    "9" * 4301,
     "0" * 300,
     '"\\ud800"',
     '"\\udc00\\ud800"',
@@ -67,7 +67,7 @@ ODD_TEXTS = [
     "'",
     "[" * 300,
     '{"a":' * 300,
-    "[" * 5000,
+    "[" * 1100,
     "true",
     "nul",
     "",
@@ -107,19 +107,17 @@ def _containers(texts: st.SearchStrategy[str]) -> st.SearchStrategy[str]:
     ).map(lambda items: f"{{{','.join(items)}}}")
 
 
-json_like = st.recursive(atoms, _containers, max_leaves=12)
+json_like = st.recursive(atoms, _containers, max_leaves=5)
 
 
 @st.composite
 def messages(draw: st.DrawFn) -> bytes:
     """A message that is well-formed, or nearly."""
+    method = st.sampled_from(METHODS).map(lambda name: f'"{name}"')
     members = [
         ("id", draw(json_like)),
-        (
-            "method",
-            f'"{draw(st.sampled_from(METHODS))}"' if draw(st.booleans()) else draw(json_like),
-        ),
-        ("params", f"[{','.join(draw(st.lists(json_like, max_size=10)))}]"),
+        ("method", draw(method | json_like)),
+        ("params", f"[{','.join(draw(st.lists(json_like, max_size=7)))}]"),
         ("result", draw(json_like)),
         (draw(names), draw(json_like)),
     ]
@@ -158,10 +156,10 @@ def agree(
     hears: Callable[[Any, bytes], list[str]],
     data: bytes,
 ) -> None:
-    """All codecs, whole and byte by byte, make the same of some bytes."""
+    """All codecs, whole and in pieces, make the same of some bytes."""
     outcomes = []
     for codec in CODECS:
-        for size in (1 << 20, 1):
+        for size in (1 << 20, 3):
             connection = connect(codec)
             events = [
                 event for piece in in_pieces(data, size) for event in hears(connection, piece)

@@ -115,7 +115,7 @@ TRANSCRIPTS = [
         ],
     ),
     Transcript(
-        "NerdMiner: a suggestion with a broken number, six parameters",
+        "NerdMiner: suggests a difficulty below 1, six parameters",
         [
             (
                 '{"id": 1, "method": "mining.subscribe", "params": ["NerdMinerV2/1.6.3"]}',
