@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import Coroutine
+from importlib import metadata
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -110,7 +111,7 @@ def version() -> None:
     how = f"{backend()} of {', '.join(BACKENDS)}" if IMPLEMENTATION == "c" else "Python, slow"
     click.echo(f"poolserver {__version__}")
     click.echo(f"share check: {how}")
-    click.echo(f"Python {sys.version.split()[0]}, uvloop {uvloop.__version__}")
+    click.echo(f"Python {sys.version.split()[0]}, uvloop {metadata.version('uvloop')}")
 
 
 def _show_progress(report: SiteReport) -> None:

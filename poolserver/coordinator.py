@@ -68,7 +68,8 @@ class Coordinator:
         self._source = source
         self._down = down
         self._clock = clock
-        self._sites = {site.name: SitePower(site) for site in config.sites}
+        self._sites = {site.name: site for site in config.sites}
+        self._power = {site.name: SitePower(site) for site in config.sites}
         self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
         self._meters = Meters(self._site_of)
         self._unassigned: set[str] = set()
@@ -81,7 +82,7 @@ class Coordinator:
             SqliteStore(config.data_dir / "ledger.sqlite"),
             config.data_dir / "journal",
             site_of=self._site_of,
-            energy_pj=energy_of_sites(self._sites.values()),
+            energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
         )
 
@@ -95,8 +96,8 @@ class Coordinator:
         """
         await self.keeper.open()
         for name, site in self._sites.items():
-            if site.config.work_scale > 1:
-                log.warning("work_scale_in_force", site=name, work_scale=site.config.work_scale)
+            if site.work_scale > 1:
+                log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self._source.run(self._on_template, self._on_confirmed)),
@@ -144,7 +145,7 @@ class Coordinator:
 
     def _on_delta(self, delta: Delta) -> None:
         now = self._clock()
-        for account, worker in delta.declared.values():
+        for account, worker in delta.workers.values():
             self._meters.declare(account, worker, now)
             if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
                 self._unassigned.add(account)
@@ -206,8 +207,8 @@ class Coordinator:
     def _site_view(self, name: str) -> SiteView:
         meter = self._meters.sites.get(name)
         rates = meter.rates(self._clock()) if meter else NO_HASHRATE
-        power = self._sites.get(name)
-        scale = power.config.work_scale if power else 1
+        site, power = self._sites.get(name), self._power.get(name)
+        scale = site.work_scale if site else 1
         rigs = sum(
             count
             for worker in self.workers.values()
@@ -216,7 +217,7 @@ class Coordinator:
         )
         return SiteView(
             name=name,
-            budget_w=power.config.budget_w if power else None,
+            budget_w=site.budget_w if site else None,
             work_scale=scale,
             hashrates=Hashrates(*(rate * scale for rate in rates)),
             estimate=power.estimate(rates.m5, meter.relative_sigmas.m5 if meter else 0.0)

@@ -115,9 +115,12 @@ async def run_demo(bitcoind: str, *, seconds: float | None, rigs: int) -> str:
     if seconds is not None:
         loop.call_later(seconds + START_TIMEOUT_S, stop.set)  # whatever hangs, it ends
     try:
-        async with BitcoindProcess(Path(program), PRIVATE_SIGNET) as node, _pool(node) as pool:
-            async with _site(pool, rigs) as site:
-                return await _watch(node, pool, site, seconds, stop)
+        async with (
+            BitcoindProcess(Path(program), PRIVATE_SIGNET) as node,
+            _pool(node) as pool,
+            _site(pool, rigs) as site,
+        ):
+            return await _watch(node, pool, site, seconds, stop)
     except NodeStartError as error:
         raise DemoError(str(error)) from error
 

@@ -114,6 +114,11 @@ class LedgerKeeper:
         if tell:
             self._on_delta(delta)
 
+    def _put_back(self, delta: Delta) -> None:
+        if self._unsaved is not None:
+            delta.merge(self._unsaved)
+        self._unsaved = delta
+
     async def _save(self) -> None:
         delta, self._unsaved = self._unsaved, None
         if delta is None:
@@ -122,9 +127,7 @@ class LedgerKeeper:
         try:
             await self._store.apply(delta)
         except StoreError as error:
-            if self._unsaved is not None:
-                delta.merge(self._unsaved)
-            self._unsaved = delta
+            self._put_back(delta)
             self._trouble.failed("ledger_store", str(error), now)
         else:
             self._trouble.restored("ledger_store_restored", now)

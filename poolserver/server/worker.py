@@ -103,10 +103,8 @@ class Worker:
             OSError: an address cannot be bound.
         """
         await self._submitter.resume()
-        ports: list[int] = []
-        for listener in self._settings.listeners:
-            ports.append(await self._listen(listener))
-        self._up.send(WorkerStarted(self._source, tuple(ports)))
+        ports = tuple([await self._listen(listener) for listener in self._settings.listeners])
+        self._up.send(WorkerStarted(self._source, ports))
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
 
     async def stop(self) -> None:

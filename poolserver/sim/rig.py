@@ -14,7 +14,7 @@ the rig's own extranonce2 and nonces, until it has one. That is honest work, for
   so a job of the same difficulty needs no new draw, and one of another difficulty gets one.
 
 What the CPU cannot hash in time comes late and is caught up with, up to a limit; what is beyond
-is given up. ``lost_s`` counts both, so that the rate which was kept is known exactly, without the
+is given up. ``lost_s`` counts both, so that the rate which was kept is known at once, without the
 noise of counted shares.
 
 ``work_scale`` is not known here: ``hashes_per_s`` is what the CPU is to hash for this rig.
@@ -50,6 +50,7 @@ class Rig:
         "_lost_s",
         "_random",
         "_version_mask",
+        "_waiting_since",
         "due_at",
         "work",
     )
@@ -69,6 +70,7 @@ class Rig:
         self._extranonce1, self._extranonce2_size = b"", 0
         self._version_mask = 0
         self._hashing_since: float | None = None
+        self._waiting_since = 0.0
         self.work: Work | None = None
         self.due_at: float | None = None
         """When the next share is found; None while there is no work."""
@@ -106,12 +108,12 @@ class Rig:
             self._hashing_since = now
         elif former.difficulty == difficulty:
             return
-        self._give_up_lag(now)
+        self._lost_s += self._unhashed_s(now)
         self._draw(now, self.work)
 
     def on_disconnected(self, now: float) -> None:
         """The connection is gone, and the work with it."""
-        self._give_up_lag(now)
+        self._lost_s += self._unhashed_s(now)
         self._hashing_s = self.hashing_s(now)
         self._forget_connection()
 
@@ -157,10 +159,13 @@ class Rig:
         if self.work is None or self.due_at is None:
             raise RuntimeError("a rig without work finds nothing")
         mean_wait_s = self.work.difficulty.work / self._hashes_per_s
-        self._give_up_lag(now, max(MAX_LAG_S, MAX_LAG_WAITS * mean_wait_s))
-        self._draw(self.due_at, self.work)
+        limit = max(MAX_LAG_S, MAX_LAG_WAITS * mean_wait_s)
+        given_up = max(0.0, now - self.due_at - limit)
+        self._lost_s += given_up
+        self._draw(self.due_at + given_up, self.work)
 
     def _draw(self, since: float, work: Work) -> None:
+        self._waiting_since = since
         self.due_at = since + self._random.expovariate(self._hashes_per_s / work.difficulty.work)
 
     # --- how far the CPU kept pace -----------------------------------------------------------
@@ -173,14 +178,15 @@ class Rig:
 
     def lost_s(self, now: float) -> float:
         """How many of them the CPU has not hashed for it: those given up, and the lag of now."""
-        return self._lost_s + self._lag(now)
+        return self._lost_s + self._unhashed_s(now)
 
-    def _lag(self, now: float) -> float:
-        """How late the share is that is due."""
-        return max(0.0, now - self.due_at) if self.due_at is not None else 0.0
+    def _unhashed_s(self, now: float) -> float:
+        """The lag of now: how late a due share is, and the wait for it, which it stands for.
 
-    def _give_up_lag(self, now: float, allowed_s: float = 0.0) -> None:
-        excess = self._lag(now) - allowed_s
-        if self.due_at is not None and excess > 0:
-            self._lost_s += excess
-            self.due_at += excess
+        The wait counts by no more than the share is late, so that the few milliseconds of a
+        search that is going on are not taken for seconds.
+        """
+        if self.due_at is None or now <= self.due_at:
+            return 0.0
+        late_s = now - self.due_at
+        return late_s + min(late_s, self.due_at - self._waiting_since)

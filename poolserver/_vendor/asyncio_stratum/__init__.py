@@ -7,7 +7,7 @@ See README.md for examples, the state table and the errors.
 
 from .asyncio_client import StratumClient
 from .asyncio_server import Application, ServerProtocol
-from .client import CLIENT_LIMITS, ClientConnection
+from .client import ClientConnection
 from .codec import Codec, Envelope, StdlibCodec
 from .errors import (
     CodecError,
@@ -22,7 +22,7 @@ from .errors import (
     StratumError,
 )
 from .framing import LineBuffer
-from .limits import Limits
+from .limits import CLIENT_LIMITS, SERVER_LIMITS, Limits
 from .messages import (
     Authorize,
     Authorized,
@@ -59,6 +59,7 @@ from .words import prevhash_to_stratum_hex, swap_words
 
 __all__ = [
     "CLIENT_LIMITS",
+    "SERVER_LIMITS",
     "TRANSITIONS",
     "Application",
     "Authorize",

@@ -6,10 +6,10 @@ from functools import wraps
 from ssl import SSLContext
 from typing import Concatenate, ParamSpec, Self, TypeVar, cast
 
-from .client import CLIENT_LIMITS, ClientConnection
+from .client import ClientConnection
 from .codec import Codec
 from .connection import DEFAULT_CODEC
-from .limits import Limits
+from .limits import CLIENT_LIMITS, Limits
 from .messages import ClientEvent
 from .tcp import tune_socket
 

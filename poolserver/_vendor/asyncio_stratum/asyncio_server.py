@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVarTuple, cast
 from .codec import Codec
 from .connection import DEFAULT_CODEC
 from .errors import Dropped
-from .limits import Limits
+from .limits import SERVER_LIMITS, Limits
 from .messages import Malformed, Request, Response
 from .server import ServerConnection
 from .state import State
@@ -74,7 +74,7 @@ class ServerProtocol(asyncio.Protocol):
         application: Application,
         *,
         codec: Codec = DEFAULT_CODEC,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = SERVER_LIMITS,
         extranonce2_size: int = 8,
     ) -> None:
         self.connection = ServerConnection(

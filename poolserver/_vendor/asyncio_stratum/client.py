@@ -7,7 +7,7 @@ from typing import Any
 from .codec import Codec
 from .connection import DEFAULT_CODEC, Connection
 from .errors import Fault, LocalProtocolError, ParamsError
-from .limits import Limits
+from .limits import CLIENT_LIMITS, Limits
 from .messages import (
     Answer,
     Authorized,
@@ -35,9 +35,6 @@ from .parse_replies import (
 )
 from .render import json_number, render_error
 from .state import Outcome, Step
-
-# A pool's lines may be longer than a miner's: jobs with many outputs, a job's transactions.
-CLIENT_LIMITS = Limits(line_bytes=1024 * 1024)
 
 _PARSERS: dict[str, Callable[[list[Any]], Push]] = {
     "mining.set_difficulty": parse_set_difficulty,
@@ -221,8 +218,10 @@ class ClientConnection(Connection[Answer | Push]):
             return self._malformed(request_id, fault.fault, fault.detail)
         return response
 
-    def _malformed(self, request_id: RequestId, fault: Fault, detail: str = "") -> Malformed:
-        return Malformed(request_id, fault, detail)  # a miner does not correct its pool
+    def _malformed(
+        self, request_id: RequestId, fault: Fault, detail: str = "", method: str | None = None
+    ) -> Malformed:
+        return Malformed(request_id, fault, detail, method)  # a miner does not correct its pool
 
     def _check(self, step: Step) -> None:
         if step not in self._legal:

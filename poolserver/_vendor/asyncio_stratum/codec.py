@@ -67,6 +67,8 @@ class StdlibCodec:
         self._decode = json.JSONDecoder(
             parse_float=_finite_float, parse_constant=_refuse_constant
         ).decode
+        # With objects as lists of pairs, so that of a name given twice both values are there.
+        self._decode_all = json.JSONDecoder(object_pairs_hook=list).decode
         self._encode = json.JSONEncoder(
             ensure_ascii=False, allow_nan=False, separators=(",", ":")
         ).encode
@@ -76,7 +78,7 @@ class StdlibCodec:
             text = line.decode()
             members = self._decode(text)
             if "\\u" in text:
-                self._encode(members).encode()  # fails on half a surrogate pair
+                self._encode(self._decode_all(text)).encode()  # fails on half a surrogate pair
         except (ValueError, RecursionError) as error:  # UnicodeError is a ValueError
             raise CodecError(f"not JSON: {error}") from error
         if type(members) is not dict:

@@ -121,7 +121,7 @@ class Connection(ABC, Generic[EventT]):
                 raise RemoteProtocolError("the parameters are not a list")
             return self._read_call(request_id, method, params)
         except RemoteProtocolError as error:
-            return self._malformed(request_id, error.fault, error.detail)
+            return self._malformed(request_id, error.fault, error.detail, method)
 
     @abstractmethod
     def _read_call(
@@ -146,9 +146,11 @@ class Connection(ABC, Generic[EventT]):
         """Make a more telling event of an answer."""
         return response
 
-    def _malformed(self, request_id: RequestId, fault: Fault, detail: str = "") -> Malformed:
+    def _malformed(
+        self, request_id: RequestId, fault: Fault, detail: str = "", method: str | None = None
+    ) -> Malformed:
         """Report a fault and answer it."""
-        malformed = Malformed(request_id, fault, detail)
+        malformed = Malformed(request_id, fault, detail, method)
         self._outbox.append(render_error(request_id, malformed.error, self._codec))
         return malformed
 

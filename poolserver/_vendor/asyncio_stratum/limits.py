@@ -25,3 +25,8 @@ class Limits:
     handshake_timeout_s: float = 60.0
     keepalive_idle_s: int = 60
     event_backlog: int = 1024
+
+
+SERVER_LIMITS = Limits()
+# A pool's lines may be longer than a miner's: jobs with many outputs, a job's transactions.
+CLIENT_LIMITS = Limits(line_bytes=1024 * 1024)

@@ -214,12 +214,15 @@ class Malformed(NamedTuple):
     """Something that the peer should not have sent, in form or (``not_subscribed``) in order.
 
     A server has answered it with ``error`` by itself. ``fault.value`` is a label from a small
-    fixed set; ``detail`` is for people.
+    fixed set; ``detail`` is for people; ``method`` is there where a method was called by its name.
     """
 
     request_id: RequestId
     fault: Fault
-    detail: str
+    detail: str = ""
+    method: str | None = None
+    method: str | None = None
+    """The method, where it is one that the receiver knows."""
 
     @property
     def error(self) -> StratumError:

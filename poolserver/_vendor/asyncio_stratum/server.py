@@ -6,7 +6,7 @@ from typing import Any, TypeAlias
 from .codec import Codec
 from .connection import DEFAULT_CODEC, Connection
 from .errors import Fault, LocalProtocolError, StratumError
-from .limits import Limits
+from .limits import SERVER_LIMITS, Limits
 from .messages import (
     Authorize,
     Configure,
@@ -65,7 +65,7 @@ class ServerConnection(Connection[Request]):
         self,
         *,
         codec: Codec = DEFAULT_CODEC,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = SERVER_LIMITS,
         extranonce2_size: int = 8,
     ) -> None:
         super().__init__(codec=codec, limits=limits)
@@ -82,7 +82,7 @@ class ServerConnection(Connection[Request]):
         request: Request
         if method == "mining.submit":
             if Submit not in self._legal:
-                return self._malformed(request_id, Fault.NOT_SUBSCRIBED)
+                return self._malformed(request_id, Fault.NOT_SUBSCRIBED, method=method)
             return parse_submit(request_id, params, self.extranonce2_size)
         if method == "mining.authorize":
             return parse_authorize(request_id, params, self._limits.username_bytes)

@@ -4,8 +4,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
-from poolserver.power.models import UnknownModel
 
+from poolserver.power.models import UnknownModel
 from poolserver.sim.command import SimulationOptions, build_site, run_simulation
 from poolserver.sim.fleet import Nameplate, Tolerance
 from poolserver.sim.site import SiteReport

@@ -208,7 +208,9 @@ def test_answers_of_other_shapes_are_responses(codec: Codec) -> None:
         (b"{", Malformed(None, Fault.INVALID_JSON, "")),
         (
             b'{"id":null,"method":"mining.set_difficulty","params":[]}',
-            Malformed(None, Fault.MALFORMED, "the difficulty is not a number"),
+            Malformed(
+                None, Fault.MALFORMED, "the difficulty is not a number", "mining.set_difficulty"
+            ),
         ),
         (
             b'{"id":null,"method":"mining.set_goal","params":[]}',

@@ -67,7 +67,9 @@ def test_what_is_no_json_object_is_refused(codec: Codec, line: bytes) -> None:
         codec.decode(line)
 
 
-@pytest.mark.parametrize("place", [b'{"id":%b}', b'{"x":%b}', b'{"params":[{"x":%b}]}'])
+@pytest.mark.parametrize(
+    "place", [b'{"id":%b}', b'{"x":%b}', b'{"params":[{"x":%b}]}', b'{"id":%b,"id":1}']
+)
 @pytest.mark.parametrize("value", BAD_VALUES.values(), ids=BAD_VALUES)
 def test_a_bad_value_is_refused_wherever_it_stands(
     codec: Codec, value: bytes, place: bytes

@@ -23,7 +23,7 @@ from .helpers import AUTHORIZE, SUBMIT, SUBSCRIBE, in_pieces, new_pool, ready_po
         ),
         (
             b'{"id":7,"method":"mining.submit","params":{}}',
-            Malformed(7, Fault.MALFORMED, "the parameters are not a list"),
+            Malformed(7, Fault.MALFORMED, "the parameters are not a list", "mining.submit"),
         ),
     ],
     ids=lambda value: value.fault.value if isinstance(value, Malformed) else "",

@@ -51,7 +51,7 @@ def test_a_share_before_subscribe_is_answered_not_subscribed(codec: Codec, befor
     connection = new_pool(codec)
     serve(connection, before)
     connection.data_to_send()
-    assert serve(connection, SUBMIT) == [Malformed(3, Fault.NOT_SUBSCRIBED, "")]
+    assert serve(connection, SUBMIT) == [Malformed(3, Fault.NOT_SUBSCRIBED, "", "mining.submit")]
     assert connection.data_to_send() == (
         b'{"id":3,"result":null,"error":[25,"not_subscribed",null]}\n'
     )
@@ -120,7 +120,9 @@ def test_extranonce2_has_the_size_of_the_connection(codec: Codec) -> None:
     share = SUBMIT.replace(b"0001020304050607", b"00010203")
     [submit, malformed] = serve(connection, share + SUBMIT)
     assert type(submit) is Submit
-    assert malformed == Malformed(3, Fault.MALFORMED, "extranonce2 is not 8 hex digits")
+    assert malformed == Malformed(
+        3, Fault.MALFORMED, "extranonce2 is not 8 hex digits", "mining.submit"
+    )
 
 
 def test_ping_and_extranonce_subscribe_are_answered_here(codec: Codec) -> None:

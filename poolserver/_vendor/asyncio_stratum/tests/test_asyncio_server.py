@@ -1,0 +1,306 @@
+import asyncio
+import logging
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from .. import (
+    Dropped,
+    Fault,
+    Limits,
+    LocalProtocolError,
+    Malformed,
+    Request,
+    Response,
+    ServerProtocol,
+    State,
+    Submit,
+)
+from .adapters import ACCEPTED, AUTHORIZED, JOB, SUBSCRIBED, Pool, Wired, serving
+from .helpers import AUTHORIZE, SUBMIT, SUBSCRIBE
+
+WORK = b'{"id":null,"method":"mining.set_difficulty","params":[1]}\n' + JOB
+
+
+@pytest.fixture
+def pool() -> Pool:
+    return Pool()
+
+
+# --- turns and writes ------------------------------------------------------------------------
+
+
+async def test_all_answers_to_a_piece_of_data_go_out_in_one_write(pool: Pool) -> None:
+    wired = Wired(pool)
+    assert wired.sends(SUBSCRIBE + AUTHORIZE + SUBMIT + SUBMIT[:20], SUBMIT[20:], b"\n") == [
+        SUBSCRIBED + AUTHORIZED + WORK + ACCEPTED,
+        ACCEPTED,
+    ]
+    wired.ends()
+
+
+async def test_what_is_held_back_waits_for_the_flush(pool: Pool) -> None:
+    class Journaled(Pool):
+        def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
+            super().on_request(session, request)
+            if isinstance(request, Submit):
+                session.hold()
+
+    wired = Wired(Journaled()).ready()
+    assert wired.sends(SUBMIT, SUBMIT) == []
+    wired.session.write_rendered(JOB)
+    assert wired.transport.writes == []
+    wired.session.flush()
+    wired.session.flush()
+    assert wired.transport.writes == [ACCEPTED + ACCEPTED + JOB]
+    wired.ends()
+
+
+async def test_a_flush_within_a_turn_does_not_make_a_write_more(pool: Pool) -> None:
+    class Eager(Pool):
+        def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
+            super().on_request(session, request)
+            session.write_rendered(JOB)
+            session.flush()
+
+    wired = Wired(Eager()).ready()
+    assert wired.sends(SUBMIT + SUBMIT) == [(ACCEPTED + JOB) * 2]
+    wired.ends()
+
+
+async def test_a_broadcast_goes_out_at_once_behind_what_is_queued(pool: Pool) -> None:
+    wired = Wired(pool).ready()
+    wired.session.write_rendered(JOB)
+    wired.session.connection.set_difficulty(1)
+    wired.session.write_rendered(JOB)
+    assert wired.transport.writes == [JOB, WORK]
+    wired.ends()
+
+
+async def test_what_on_connect_queues_is_written() -> None:
+    class Greeting(Pool):
+        def on_connect(self, session: ServerProtocol) -> None:
+            session.connection.show_message("hello")
+
+    wired = Wired(Greeting())
+    assert len(wired.transport.writes) == 1
+    wired.ends()
+
+
+async def test_what_is_malformed_is_answered_and_told(pool: Pool) -> None:
+    wired = Wired(pool)
+    assert wired.sends(b"nonsense\n") == [
+        b'{"id":null,"result":null,"error":[20,"invalid_json",null]}\n'
+    ]
+    assert pool.malformed == [Malformed(None, Fault.INVALID_JSON, "")]
+    wired.ends()
+
+
+# --- ends ------------------------------------------------------------------------------------
+
+
+async def test_close_writes_what_is_queued_and_reads_no_more() -> None:
+    class Closing(Pool):
+        def on_malformed(self, session: ServerProtocol, malformed: Malformed) -> None:
+            super().on_malformed(session, malformed)
+            session.hold()
+            session.close()
+
+    pool = Closing()
+    wired = Wired(pool).ready()
+    [write] = wired.sends(SUBMIT + b"nonsense\n" + SUBMIT + b"nonsense\n")
+    assert write.startswith(ACCEPTED + b'{"id":null')
+    assert wired.transport.closed
+    assert wired.sends(SUBMIT) == []
+    assert len(pool.malformed) == 1
+    wired.ends()
+    assert pool.causes == [None]
+
+
+async def test_an_error_in_the_application_is_logged_and_drops_that_session_only(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Pool):
+        def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
+            if isinstance(request, Submit):
+                raise LocalProtocolError("a bug")
+            super().on_request(session, request)
+
+    pool = Broken()
+    one, two = Wired(pool).ready(), Wired(pool).ready()
+    assert one.sends(SUBMIT + SUBMIT) == []
+    assert one.transport.aborted
+    assert not two.transport.aborted
+    [record] = caplog.records
+    assert record.levelno == logging.ERROR
+    assert "192.0.2.7" in record.getMessage()
+    assert record.exc_info is not None
+    one.ends()
+    two.ends()
+    assert [repr(cause) for cause in pool.causes] == ["LocalProtocolError('a bug')", "None"]
+
+
+@pytest.mark.parametrize("name", ["on_connect", "on_malformed", "on_disconnect"])
+async def test_no_call_of_the_application_lets_an_error_out(
+    pool: Pool, name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken(*args: object) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(pool, name, broken)
+    wired = Wired(pool)
+    wired.sends(b"nonsense\n")
+    wired.ends()
+    assert len(caplog.records) == 1
+
+
+async def test_a_session_that_ends_during_a_broadcast_is_no_trouble(pool: Pool) -> None:
+    wired = Wired(pool).ready()
+    wired.session.abort()
+    wired.session.write_rendered(JOB)
+    wired.ends()
+    wired.session.write_rendered(JOB)
+    wired.session.flush()
+    wired.session.close()
+    wired.session.abort()
+    assert wired.transport.writes == []
+    assert pool.causes == [None]
+
+
+async def test_the_cause_of_a_lost_connection_is_told(pool: Pool) -> None:
+    wired = Wired(pool)
+    error = ConnectionResetError()
+    wired.ends(error)
+    assert pool.causes == [error]
+
+
+# --- deadlines and limits --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("said", [b"", SUBSCRIBE, AUTHORIZE])
+async def test_who_is_not_ready_in_time_is_dropped(pool: Pool, said: bytes) -> None:
+    wired = Wired(pool, Limits(handshake_timeout_s=0))
+    wired.sends(said)
+    await asyncio.sleep(0.01)
+    assert wired.transport.aborted
+    wired.ends()
+    assert [repr(cause) for cause in pool.causes] == ["Dropped('handshake_timeout')"]
+
+
+async def test_who_is_ready_in_time_stays(pool: Pool) -> None:
+    wired = Wired(pool, Limits(handshake_timeout_s=0)).ready()
+    await asyncio.sleep(0.01)
+    assert not wired.transport.aborted
+    wired.ends()
+
+
+async def test_the_limit_of_the_outbox_is_the_transports(pool: Pool) -> None:
+    wired = Wired(pool)
+    assert wired.transport.high == 65536
+    wired.session.pause_writing()
+    assert wired.transport.aborted
+    wired.ends()
+    assert isinstance(pool.causes[0], Dropped)
+
+
+# --- on sockets ------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def rig() -> Iterator[socket.socket]:
+    """A miner's socket, without a loop."""
+    with socket.socket() as sock:
+        sock.setblocking(False)
+        yield sock
+
+
+async def received(rig: socket.socket, count: int) -> bytes:
+    loop = asyncio.get_running_loop()
+    data = b""
+    while len(data) < count and (piece := await loop.sock_recv(rig, count - len(data))):
+        data += piece
+    return data
+
+
+async def test_a_session_over_a_socket(pool: Pool, rig: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(pool) as port:
+        await loop.sock_connect(rig, ("127.0.0.1", port))
+        await loop.sock_sendall(rig, SUBSCRIBE + AUTHORIZE + SUBMIT)
+        expected = SUBSCRIBED + AUTHORIZED + WORK + ACCEPTED
+        assert await received(rig, len(expected)) == expected
+        [session] = pool.sessions
+        assert session.peername == rig.getsockname()
+        assert session.connection.state is State.READY
+        rig.close()
+        await pool.disconnected.wait()
+    assert pool.causes == [None]
+
+
+async def test_small_lines_are_sent_at_once_and_silent_peers_are_probed(
+    pool: Pool, rig: socket.socket
+) -> None:
+    loop = asyncio.get_running_loop()
+    async with serving(pool, limits=Limits(keepalive_idle_s=45)) as port:
+        await loop.sock_connect(rig, ("127.0.0.1", port))
+        await loop.sock_sendall(rig, SUBSCRIBE)
+        await received(rig, 1)
+        transport = pool.sessions[0]._transport
+        assert transport is not None
+        sock = transport.get_extra_info("socket")
+        assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 45
+
+
+async def test_a_peer_that_does_not_read_is_dropped(pool: Pool, rig: socket.socket) -> None:
+    rig.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    loop = asyncio.get_running_loop()
+    async with serving(pool) as port:
+        await loop.sock_connect(rig, ("127.0.0.1", port))
+        await loop.sock_sendall(rig, SUBSCRIBE)
+        await received(rig, 1)
+        [session] = pool.sessions
+        for _ in range(2000):  # far more than what the kernel holds for it
+            if pool.causes:
+                break
+            session.write_rendered(JOB * 40)
+            await asyncio.sleep(0)
+        assert [repr(cause) for cause in pool.causes] == ["Dropped('slow_peer')"]
+
+
+async def test_a_flood_of_requests_is_bounded_by_the_outbox(pool: Pool, rig: socket.socket) -> None:
+    loop = asyncio.get_running_loop()
+    ping = b'{"id":"%b","method":"mining.ping"}\n' % (b"x" * 10_000)  # echoed
+    async with serving(pool) as port:
+        await loop.sock_connect(rig, ("127.0.0.1", port))
+
+        async def flood() -> None:
+            while True:
+                await loop.sock_sendall(rig, ping * 10)
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(flood(), 30)
+        await pool.disconnected.wait()
+    assert [repr(cause) for cause in pool.causes] == ["Dropped('slow_peer')"]
+
+
+async def test_what_was_queued_before_close_arrives(rig: socket.socket) -> None:
+    class Farewell(Pool):
+        def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
+            super().on_request(session, request)
+            session.connection.reconnect()
+            session.close()
+
+    loop = asyncio.get_running_loop()
+    pool = Farewell()
+    async with serving(pool) as port:
+        await loop.sock_connect(rig, ("127.0.0.1", port))
+        await loop.sock_sendall(rig, SUBSCRIBE)
+        data = await received(rig, 10_000)
+        assert data.startswith(SUBSCRIBED)
+        assert b"client.reconnect" in data
+        await pool.disconnected.wait()
+    assert pool.causes == [None]

@@ -1,0 +1,451 @@
+import asyncio
+import threading
+from collections.abc import AsyncIterator, Callable
+from errno import EIO, ENOSPC
+from pathlib import Path
+
+import pytest
+
+from poolserver.ledger.chain import Segment
+from poolserver.ledger.journal import Journal, JournalError, ReleasePolicy
+from poolserver.ledger.records import (
+    SHARE_SIZE,
+    BlockRecord,
+    JournalBatch,
+    Record,
+    ShareRecord,
+    WorkerRecord,
+    decode_records,
+)
+from poolserver.ledger.segment import JournalWarning, SegmentId, read_segments
+from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.share import ShareOutcome
+
+IDENTITY = WorkerIdentity("pool-1", 0, 17)
+HASH_LE = bytes(range(32))
+
+
+class Disk:
+    """A disk that can be full, slow or broken; its files are real."""
+
+    def __init__(self) -> None:
+        self.room: int | None = None  # bytes it still takes
+        self.broken = False
+        self.syncs = 0
+        self.writes = 0
+        self.may_sync = threading.Event()
+        self.may_sync.set()
+
+    def open(self, directory: Path, identity: SegmentId) -> Segment:
+        return DiskSegment(self, directory, identity)
+
+
+class DiskSegment(Segment):
+    def __init__(self, disk: Disk, directory: Path, identity: SegmentId) -> None:
+        self._disk = disk
+        super().__init__(directory, identity)
+
+    def write(self, data: memoryview) -> int:
+        disk = self._disk
+        disk.writes += 1
+        if disk.room is None:
+            return super().write(data)
+        if disk.room == 0:
+            raise OSError(ENOSPC, "No space left on device")
+        written = super().write(data[: disk.room])
+        disk.room -= written
+        return written
+
+    def sync(self) -> None:
+        assert self._disk.may_sync.wait(10)
+        self._disk.syncs += 1
+        if self._disk.broken:
+            raise OSError(EIO, "Input/output error")
+        super().sync()
+
+
+class Desk:
+    """A journal with its disk, and what it reported."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.disk = Disk()
+        self.batches: list[JournalBatch] = []
+        self.failures: list[OSError | None] = []
+        self.now_ms = 1000
+        self.changed = asyncio.Event()
+        self.journals: list[Journal] = []
+
+    def journal(
+        self,
+        release: ReleasePolicy = ReleasePolicy.TURN,
+        *,
+        sync_interval_s: float = 0.0,
+        max_held_bytes: int = 1 << 20,
+        segment_bytes: int = 1 << 20,
+    ) -> Journal:
+        journal = Journal(
+            self.directory,
+            IDENTITY,
+            on_durable=self._on_durable,
+            release=release,
+            sync_interval_s=sync_interval_s,
+            on_failure=self._on_failure,
+            wall_ms=lambda: self.now_ms,
+            max_held_bytes=max_held_bytes,
+            segment_bytes=segment_bytes,
+            first_retry_s=0.01,
+            open_segment=self.disk.open,
+        )
+        self.journals.append(journal)
+        return journal
+
+    def _on_durable(self, batch: JournalBatch) -> None:
+        self.batches.append(batch)
+        self.changed.set()
+
+    def _on_failure(self, error: OSError | None) -> None:
+        self.failures.append(error)
+        self.changed.set()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+    def durable(self) -> list[Record]:
+        """The reported records; fails unless they are all there, in order."""
+        due, records = 1, []
+        for batch in self.batches:
+            assert batch.source == "pool-1/0/17"
+            assert batch.first_sequence == due
+            found = list(decode_records(batch.records, due))
+            assert len(found) == batch.count
+            due += batch.count
+            records += [record for _, record in found]
+        return records
+
+    def written(self) -> list[Record]:
+        """The records that a start would read, each once; fails on a gap."""
+        records: dict[int, Record] = {}
+        for item in read_segments(self.directory):
+            if isinstance(item, JournalWarning):
+                continue
+            for sequence, record in decode_records(item.records, item.first_sequence):
+                assert records.setdefault(sequence, record) == record
+        assert list(records) == list(range(1, len(records) + 1))
+        return list(records.values())
+
+
+@pytest.fixture
+async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    desk.disk.room, desk.disk.broken = None, False
+    desk.disk.may_sync.set()
+    for journal in desk.journals:
+        await journal.close()
+
+
+def append(journal: Journal, job_number: int) -> None:
+    journal.append_share(1, ShareOutcome.ACCEPTED, True, 10, job_number, HASH_LE)
+
+
+def jobs(records: list[Record]) -> list[int]:
+    return [record.job_number for record in records if isinstance(record, ShareRecord)]
+
+
+async def turn() -> None:
+    await asyncio.sleep(0)
+
+
+# --- what is recorded ------------------------------------------------------------------------
+
+
+async def test_what_was_recorded_is_reported_once_it_is_durable(desk: Desk) -> None:
+    journal = desk.journal()
+    ref = journal.declare_worker("north", "north.rig1")
+    journal.append_share(ref, ShareOutcome.STALE, True, 1 << 70, 9, HASH_LE)
+    journal.append_block(840_000, HASH_LE, ref)
+    assert journal.pending == 3
+    await desk.until(lambda: bool(desk.batches))
+    assert desk.durable() == [
+        WorkerRecord(1, 1000, "north", "north.rig1"),
+        ShareRecord(1, ShareOutcome.STALE, True, 9, 1000, 1 << 70, HASH_LE),
+        BlockRecord(840_000, HASH_LE, 1, 1000),
+    ]
+    assert journal.pending == 0
+    assert journal.last_sync_s > 0
+    assert desk.written() == desk.durable()
+
+
+async def test_a_worker_is_declared_once(desk: Desk) -> None:
+    journal = desk.journal()
+    assert journal.declare_worker("north", "north.rig1") == 1
+    assert journal.declare_worker("north", "north.rig2") == 2
+    assert journal.declare_worker("north", "north.rig1") == 1
+    assert journal.pending == 2
+
+
+async def test_a_name_that_cannot_be_declared_takes_no_number(desk: Desk) -> None:
+    journal = desk.journal()
+    with pytest.raises(ValueError, match="at most 255 bytes"):
+        journal.declare_worker("north", "x" * 256)
+    assert journal.declare_worker("north", "north.rig1") == 1
+    assert journal.pending == 1
+
+
+async def test_a_turn_is_one_write_and_has_one_time(desk: Desk) -> None:
+    journal = desk.journal()
+    writes = desk.disk.writes
+    append(journal, 1)
+    desk.now_ms = 2000
+    append(journal, 2)
+    assert desk.disk.writes == writes
+    await turn()
+    assert desk.disk.writes == writes + 1
+    append(journal, 3)
+    await turn()
+    times = [record.unix_ms for record in desk.written() if isinstance(record, ShareRecord)]
+    assert times == [1000, 1000, 2000]
+
+
+async def test_a_full_segment_is_followed_by_the_next(desk: Desk) -> None:
+    journal = desk.journal(segment_bytes=2 * SHARE_SIZE)
+    for number in range(10):
+        append(journal, number)
+        await turn()
+    await journal.close()
+    assert len(list(desk.directory.iterdir())) >= 4
+    assert jobs(desk.durable()) == jobs(desk.written()) == list(range(10))
+
+
+async def test_a_second_journal_of_the_same_identity_is_refused(desk: Desk) -> None:
+    desk.journal()
+    with pytest.raises(JournalError, match="cannot be begun"):
+        Journal(desk.directory, IDENTITY, on_durable=desk.batches.append)
+
+
+async def test_a_directory_that_cannot_be_made_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="cannot be begun"):
+        Journal(tmp_path / "file" / "journal", IDENTITY, on_durable=lambda _: None)
+
+
+# --- group commit ----------------------------------------------------------------------------
+
+
+async def test_what_comes_during_a_sync_is_in_the_next_one(desk: Desk) -> None:
+    journal = desk.journal()
+    desk.disk.may_sync.clear()
+    append(journal, 1)
+    await turn()
+    for number in range(2, 6):
+        append(journal, number)
+        await turn()
+    desk.disk.may_sync.set()
+    await desk.until(lambda: journal.pending == 0)
+    assert [batch.count for batch in desk.batches] == [1, 4]
+    assert jobs(desk.durable()) == [1, 2, 3, 4, 5]
+
+
+async def test_syncs_keep_their_interval(desk: Desk) -> None:
+    journal = desk.journal(sync_interval_s=60.0)
+    append(journal, 1)
+    await desk.until(lambda: journal.pending == 0)
+    for number in range(2, 20):
+        append(journal, number)
+        await turn()
+    assert desk.disk.syncs == 1
+    await journal.close()
+    assert [batch.count for batch in desk.batches] == [1, 18]
+
+
+# --- the release of replies ------------------------------------------------------------------
+
+
+async def test_at_once_releases_before_anything_is_written(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.AT_ONCE)
+    released: list[int] = []
+    append(journal, 1)
+    journal.release(lambda: released.append(1))
+    assert released == [1]
+
+
+async def test_turn_releases_after_the_write_at_the_end_of_the_turn(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.TURN)
+    desk.disk.may_sync.clear()
+    in_file: list[list[int]] = []
+    append(journal, 1)
+    journal.release(lambda: in_file.append(jobs(desk.written())))
+    append(journal, 2)
+    assert in_file == []
+    await turn()
+    assert in_file == [[1, 2]]
+
+
+async def test_turn_with_nothing_to_write_releases_at_once(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.TURN)
+    append(journal, 1)
+    await turn()
+    released: list[int] = []
+    journal.release(lambda: released.append(1))
+    assert released == [1]
+
+
+async def test_sync_releases_after_the_sync_that_covers_the_record(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.SYNC)
+    desk.disk.may_sync.clear()
+    released: list[tuple[int, int]] = []  # the share, and how many were durable by then
+    append(journal, 1)
+    journal.release(lambda: released.append((1, len(desk.durable()))))
+    await turn()
+    append(journal, 2)
+    journal.release(lambda: released.append((2, len(desk.durable()))))
+    await turn()
+    assert released == []
+    desk.disk.may_sync.set()
+    await desk.until(lambda: journal.pending == 0)
+    await turn()
+    assert released == [(1, 1), (2, 2)]
+    journal.release(lambda: released.append((3, 0)))
+    assert released[-1] == (3, 0)  # all is durable: nothing to wait for
+
+
+@pytest.mark.parametrize("policy", [ReleasePolicy.TURN, ReleasePolicy.SYNC])
+async def test_a_callback_that_fails_does_not_hold_up_the_others(
+    desk: Desk, policy: ReleasePolicy
+) -> None:
+    journal = desk.journal(policy)
+    errors: list[BaseException] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, c: errors.append(c["exception"]))
+    released: list[int] = []
+    append(journal, 1)
+    journal.release(lambda: released.append(1))
+    journal.release(lambda: 1 // 0)  # type: ignore[arg-type,return-value]
+    journal.release(lambda: released.append(3))
+    await desk.until(lambda: journal.pending == 0)
+    await turn()
+    await turn()
+    assert released == [1, 3]
+    assert [type(error) for error in errors] == [ZeroDivisionError]
+
+
+# --- a disk that fails -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("policy", list(ReleasePolicy))
+async def test_a_full_disk_releases_replies_and_keeps_the_records(
+    desk: Desk, policy: ReleasePolicy
+) -> None:
+    journal = desk.journal(policy)
+    desk.disk.room = 100  # a record and a part of one
+    released: list[int] = []
+    for number in range(3):
+        append(journal, number)
+        journal.release(lambda number=number: released.append(number))  # type: ignore[misc]
+    await desk.until(lambda: bool(desk.failures))
+    append(journal, 3)
+    journal.release(lambda: released.append(3))
+    await turn()
+    assert released == [0, 1, 2, 3]
+    assert isinstance(journal.failed, OSError)
+    desk.disk.room = None
+    await desk.until(lambda: journal.failed is None and journal.pending == 0)
+    await desk.until(lambda: desk.failures[-1] is None)
+    assert len(desk.failures) == 2
+    assert jobs(desk.durable()) == jobs(desk.written()) == [0, 1, 2, 3]
+
+
+async def test_a_failed_sync_writes_the_records_to_a_new_file(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.SYNC)
+    append(journal, 1)
+    await desk.until(lambda: journal.pending == 0)
+    desk.disk.broken = True
+    released: list[int] = []
+    append(journal, 2)
+    journal.release(lambda: released.append(2))
+    await desk.until(lambda: bool(desk.failures))
+    await turn()
+    assert released == [2]
+    append(journal, 3)
+    desk.disk.broken = False
+    await desk.until(lambda: journal.failed is None and journal.pending == 0)
+    assert jobs(desk.durable()) == [1, 2, 3]
+    first, *_, last = sorted(desk.directory.iterdir())
+    assert first.name.endswith("-00000000000000000001-000000.journal")
+    assert "-00000000000000000002-" in last.name
+    assert jobs(desk.written()) == [1, 2, 3]  # the files overlap, and agree
+
+
+async def test_shares_beyond_the_limit_are_dropped_and_counted(desk: Desk) -> None:
+    journal = desk.journal(max_held_bytes=3 * SHARE_SIZE)
+    desk.disk.room = 0
+    for number in range(5):
+        append(journal, number)
+    ref = journal.declare_worker("north", "north.rig1")
+    await turn()
+    assert journal.dropped == 2
+    desk.disk.room = None
+    await desk.until(lambda: journal.pending == 0)
+    append(journal, 9)
+    await journal.close()
+    assert jobs(desk.durable()) == [0, 1, 2, 9]
+    assert ref == 1
+    assert desk.written() == desk.durable()
+
+
+async def test_retries_become_rarer(desk: Desk) -> None:
+    journal = desk.journal()
+    desk.disk.room = 0
+    append(journal, 1)
+    await desk.until(lambda: bool(desk.failures))
+    writes = desk.disk.writes
+    for number in range(50):  # a write that is held back is not tried at each turn
+        append(journal, number)
+        await turn()
+    assert desk.disk.writes - writes <= 3
+
+
+# --- the end ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("interval_s", [0.0, 60.0])
+async def test_close_saves_and_reports_everything(desk: Desk, interval_s: float) -> None:
+    journal = desk.journal(ReleasePolicy.SYNC, sync_interval_s=interval_s)
+    released: list[int] = []
+    for number in range(5):
+        append(journal, number)
+        journal.release(lambda number=number: released.append(number))  # type: ignore[misc]
+        if number % 2:
+            await turn()
+    await journal.close()
+    assert jobs(desk.durable()) == jobs(desk.written()) == [0, 1, 2, 3, 4]
+    assert released == [0, 1, 2, 3, 4]
+    with pytest.raises(JournalError, match="closed"):
+        append(journal, 5)
+
+
+async def test_close_tells_what_could_not_be_saved(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.SYNC)
+    desk.disk.room = 0
+    released: list[int] = []
+    append(journal, 1)
+    journal.release(lambda: released.append(1))
+    with pytest.raises(JournalError, match="1 records could not be saved: .*No space"):
+        await journal.close()
+    await turn()
+    assert released == [1]
+    desk.journals.clear()
+
+
+async def test_close_has_a_last_try_after_a_failure(desk: Desk) -> None:
+    journal = desk.journal()
+    desk.disk.broken = True
+    append(journal, 1)
+    await desk.until(lambda: bool(desk.failures))
+    desk.disk.broken = False
+    append(journal, 2)
+    await journal.close()
+    assert jobs(desk.durable()) == jobs(desk.written()) == [1, 2]

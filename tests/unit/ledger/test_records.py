@@ -1,0 +1,187 @@
+from struct import error as StructError
+from zlib import crc32
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolserver.ledger.records import (
+    SHARE_SIZE,
+    BlockRecord,
+    JournalBatch,
+    Record,
+    ShareRecord,
+    TornTail,
+    WorkerRecord,
+    decode_records,
+    encode_block,
+    encode_share,
+    encode_worker,
+    pack_share,
+    whole_records,
+)
+from poolserver.mining.share import ShareOutcome
+from tests.unit.ledger.strategies import encode, records
+
+SHARE = ShareRecord(
+    0x01020304,
+    ShareOutcome.STALE,
+    True,
+    0x1122334455667788,
+    1_763_942_400_000,
+    3 << 64 | 5,
+    bytes(range(32)),
+)
+sequences = st.integers(1, 2**63)
+
+
+def good_of(data: bytes, first_sequence: int) -> tuple[list[tuple[int, Record]], TornTail | None]:
+    found = []
+    try:
+        for item in decode_records(data, first_sequence):
+            found.append(item)  # noqa: PERF402 - what came before the error is the point
+    except TornTail as torn:
+        return found, torn
+    return found, None
+
+
+def test_a_share_has_these_bytes() -> None:
+    encoded = encode_share(9, SHARE)
+    assert len(encoded) == SHARE_SIZE == 85
+    assert encoded[4:].hex() == (
+        "4600" "02" "0900000000000000"  # 70 bytes of payload, kind 2, sequence 9
+        "04030201" "01" "01" "8877665544332211" "000029b39a010000"  # worker, stale, proven, job, ms
+        "0500000000000000" "0300000000000000"  # work, 128 bits
+        "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f"
+    )  # fmt: skip
+
+
+def test_packing_in_place_touches_its_own_bytes_only() -> None:
+    buffer = bytearray(b"\xaa" * (SHARE_SIZE + 20))
+    pack_share(memoryview(buffer), 10, 9, *pack_arguments(SHARE))
+    assert buffer[10:-10] == encode_share(9, SHARE)
+    assert buffer[:10] == buffer[-10:] == b"\xaa" * 10
+
+
+def pack_arguments(share: ShareRecord) -> tuple[int, int, bool, int, int, int, bytes]:
+    ref, outcome, proven, job_number, unix_ms, work, hash_le = share
+    return ref, outcome, proven, work, job_number, unix_ms, hash_le
+
+
+@given(st.lists(records, max_size=12), sequences)
+def test_what_was_encoded_is_decoded(written: list[Record], first: int) -> None:
+    data = encode(first, written)
+    assert good_of(data, first) == (list(enumerate(written, first)), None)
+    assert sum(1 for _ in whole_records(data, first)) == len(written)
+
+
+@given(st.lists(records, min_size=1, max_size=6), sequences, st.data())
+def test_of_records_cut_short_the_whole_ones_are_decoded(
+    written: list[Record], first: int, data: st.DataObject
+) -> None:
+    encoded = encode(first, written)
+    ends = [0, *whole_records(encoded, first)]
+    size = data.draw(st.integers(0, len(encoded) - 1))
+    whole = sum(1 for end in ends[1:] if end <= size)
+    found, torn = good_of(encoded[:size], first)
+    assert found == list(enumerate(written, first))[:whole]
+    if size in ends:
+        assert torn is None
+    else:
+        assert torn is not None
+        assert torn.offset == ends[whole]
+
+
+@given(st.lists(records, min_size=1, max_size=6), sequences, st.data())
+def test_of_records_with_a_flipped_byte_those_before_it_are_decoded_and_no_other(
+    written: list[Record], first: int, data: st.DataObject
+) -> None:
+    encoded = bytearray(encode(first, written))
+    ends = list(whole_records(bytes(encoded), first))
+    place = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[place] ^= data.draw(st.integers(1, 255))
+    whole = sum(1 for end in ends if end <= place)
+    found, torn = good_of(bytes(encoded), first)
+    assert found == list(enumerate(written, first))[:whole]
+    assert torn is not None
+
+
+def test_every_flipped_bit_of_a_share_is_detected() -> None:
+    encoded = bytearray(encode_share(9, SHARE))
+    for place in range(len(encoded) * 8):
+        encoded[place // 8] ^= 1 << place % 8
+        assert good_of(bytes(encoded), 9)[0] == []
+        encoded[place // 8] ^= 1 << place % 8
+
+
+def test_zeros_that_a_power_cut_left_are_no_record() -> None:
+    found, torn = good_of(encode_share(1, SHARE) + bytes(4096), 1)
+    assert found == [(1, SHARE)]
+    assert torn is not None
+    assert torn.offset == SHARE_SIZE
+
+
+@pytest.mark.parametrize("payload_kind", [0, 4, 255])
+def test_a_kind_of_a_newer_version_is_told_and_not_skipped(payload_kind: int) -> None:
+    with pytest.raises(TornTail, match=f"kind {payload_kind} is unknown"):
+        list(decode_records(framed(payload_kind, 1, b"new"), 1))
+
+
+def test_an_outcome_of_a_newer_version_is_told() -> None:
+    payload = bytearray(encode_share(1, SHARE)[15:])
+    payload[4] = 77
+    with pytest.raises(TornTail, match="outcome 77 is unknown"):
+        list(decode_records(framed(2, 1, bytes(payload)), 1))
+
+
+@pytest.mark.parametrize("kind", [1, 2, 3])
+@pytest.mark.parametrize("payload", [b"", b"\xff" * 14, b"\x05" * 60])
+def test_a_payload_of_the_wrong_length_is_told(kind: int, payload: bytes) -> None:
+    with pytest.raises(TornTail, match="length is wrong"):
+        list(decode_records(framed(kind, 1, payload), 1))
+
+
+def test_names_that_are_no_utf_8_are_told() -> None:
+    payload = encode_worker(1, WorkerRecord(1, 0, "a", "b"))[15:-2] + b"\xff\xfe"
+    with pytest.raises(TornTail, match="not UTF-8"):
+        list(decode_records(framed(1, 1, payload), 1))
+
+
+def framed(kind: int, sequence: int, payload: bytes) -> bytes:
+    body = (
+        len(payload).to_bytes(2, "little")
+        + bytes([kind])
+        + sequence.to_bytes(8, "little")
+        + payload
+    )
+    return crc32(body).to_bytes(4, "little") + body
+
+
+def test_a_record_out_of_sequence_is_told() -> None:
+    with pytest.raises(TornTail, match="number 8 where 9 should be"):
+        list(decode_records(encode_share(8, SHARE), 9))
+
+
+def test_a_name_that_does_not_fit_its_length_is_refused() -> None:
+    encode_worker(1, WorkerRecord(1, 0, "a", "é" * 127))
+    with pytest.raises(ValueError, match="at most 255 bytes"):
+        encode_worker(1, WorkerRecord(1, 0, "a", "é" * 128))
+
+
+def test_work_beyond_128_bits_is_refused_and_not_cut() -> None:
+    with pytest.raises(StructError):
+        encode_share(1, SHARE._replace(work=1 << 128))
+
+
+def test_a_block_is_small_and_round() -> None:
+    block = BlockRecord(840_000, bytes(range(32)), 3, 1_763_942_400_000)
+    assert list(decode_records(encode_block(2, block), 2)) == [(2, block)]
+
+
+def test_a_batch_is_told_from_other_messages_by_its_tag() -> None:
+    batch = JournalBatch("pool-1/0/1", 5, 1, encode_share(5, SHARE))
+    assert batch.last_sequence == 5
+    encoded = msgspec.msgpack.encode(batch)
+    assert msgspec.msgpack.decode(encoded)["type"] == "journal"
+    assert msgspec.msgpack.decode(encoded, type=JournalBatch) == batch
