@@ -297,7 +297,7 @@ class _Show:
 
     def __call__(self, elapsed_s: float, result: DemoResult) -> None:
         if self._live is not None:
-            self._live.update(_table(elapsed_s, result))
+            self._live.update(demo_table(elapsed_s, result))
         elif elapsed_s >= self._next_line_s:
             self._next_line_s = elapsed_s + PLAIN_INTERVAL_S
             self._console.print(
@@ -307,7 +307,8 @@ class _Show:
             )
 
 
-def _table(elapsed_s: float, result: DemoResult) -> Table:
+def demo_table(elapsed_s: float, result: DemoResult) -> Table:
+    """What the terminal shows of a running demo."""
     table = Table(title=f"poolserver demo, {elapsed_s:.0f} s", show_header=False, min_width=56)
     over = result.site_power_w > result.site_budget_w
     power = f"{result.site_power_w / 1000:.1f} kW of {result.site_budget_w / 1000:.0f} kW"

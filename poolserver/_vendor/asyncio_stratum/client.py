@@ -215,7 +215,7 @@ class ClientConnection(Connection[Answer | Push]):
                 self.version_mask = configured.version_mask
                 return configured
         except ParamsError as fault:
-            return self._malformed(request_id, fault.fault, fault.detail)
+            return self._malformed(request_id, fault.fault, fault.detail, method)
         return response
 
     def _malformed(

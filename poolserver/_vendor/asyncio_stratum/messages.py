@@ -214,15 +214,13 @@ class Malformed(NamedTuple):
     """Something that the peer should not have sent, in form or (``not_subscribed``) in order.
 
     A server has answered it with ``error`` by itself. ``fault.value`` is a label from a small
-    fixed set; ``detail`` is for people; ``method`` is there where a method was called by its name.
+    fixed set; ``detail`` is for people; ``method`` is None unless it is one that is known here.
     """
 
     request_id: RequestId
     fault: Fault
     detail: str = ""
     method: str | None = None
-    method: str | None = None
-    """The method, where it is one that the receiver knows."""
 
     @property
     def error(self) -> StratumError:

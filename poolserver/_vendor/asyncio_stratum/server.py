@@ -91,7 +91,7 @@ class ServerConnection(Connection[Request]):
             return self._malformed(request_id, Fault.UNKNOWN_METHOD, method[:MAX_METHOD_ECHO])
         request = parse(request_id, params)
         if type(request) not in self._legal:
-            return self._malformed(request_id, Fault.ALREADY_SUBSCRIBED)
+            return self._malformed(request_id, Fault.ALREADY_SUBSCRIBED, method=method)
         return self._answer_by_itself(request)
 
     def _answer_by_itself(self, request: Request) -> Request | None:

@@ -93,7 +93,7 @@ async def test_what_is_malformed_is_answered_and_told(pool: Pool) -> None:
     assert wired.sends(b"nonsense\n") == [
         b'{"id":null,"result":null,"error":[20,"invalid_json",null]}\n'
     ]
-    assert pool.malformed == [Malformed(None, Fault.INVALID_JSON, "")]
+    assert pool.malformed == [Malformed(None, Fault.INVALID_JSON)]
     wired.ends()
 
 

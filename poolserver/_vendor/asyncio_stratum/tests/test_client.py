@@ -205,7 +205,7 @@ def test_answers_of_other_shapes_are_responses(codec: Codec) -> None:
 @pytest.mark.parametrize(
     ("line", "malformed"),
     [
-        (b"{", Malformed(None, Fault.INVALID_JSON, "")),
+        (b"{", Malformed(None, Fault.INVALID_JSON)),
         (
             b'{"id":null,"method":"mining.set_difficulty","params":[]}',
             Malformed(
@@ -238,7 +238,12 @@ def test_a_senseless_answer_is_malformed(codec: Codec) -> None:
     connection = new_miner(codec)
     connection.subscribe()
     assert told(connection, b'{"id":1,"result":[[],"0",8],"error":null}\n') == [
-        Malformed(1, Fault.MALFORMED, "a hex field has other characters or an odd length")
+        Malformed(
+            1,
+            Fault.MALFORMED,
+            "a hex field has other characters or an odd length",
+            "mining.subscribe",
+        )
     ]
     assert connection.state is State.NEW
 

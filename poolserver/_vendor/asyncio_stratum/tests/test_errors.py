@@ -16,7 +16,7 @@ def test_a_fault_is_told_by_its_label_and_its_detail() -> None:
     assert Malformed(1, Fault.MALFORMED, "nonce is not 8 hex digits").error == StratumError(
         20, "malformed: nonce is not 8 hex digits"
     )
-    assert Malformed(1, Fault.INVALID_ID, "").error == StratumError(20, "invalid_id")
+    assert Malformed(1, Fault.INVALID_ID).error == StratumError(20, "invalid_id")
 
 
 @pytest.mark.parametrize("fault", Fault)

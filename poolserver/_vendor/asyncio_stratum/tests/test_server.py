@@ -70,7 +70,7 @@ def test_a_share_of_nobody_authorized_is_given_to_the_application(codec: Codec) 
 def test_subscribing_twice_is_refused(codec: Codec) -> None:
     connection = new_pool(codec)
     events = serve(connection, SUBSCRIBE + SUBSCRIBE)
-    assert events[1] == Malformed(1, Fault.ALREADY_SUBSCRIBED, "")
+    assert events[1] == Malformed(1, Fault.ALREADY_SUBSCRIBED, "", "mining.subscribe")
     assert connection.state is State.SUBSCRIBED
 
 

@@ -1,0 +1,249 @@
+from collections.abc import Sequence
+from fractions import Fraction
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolserver.ledger.fold import Delta, Fold, FoundBlock, Progress, WorkerRef
+from poolserver.ledger.records import (
+    BlockRecord,
+    JournalBatch,
+    Record,
+    SequenceGap,
+    ShareRecord,
+    TornTail,
+    UnknownWorker,
+    WorkerRecord,
+)
+from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals, site_lookup
+from poolserver.mining.share import ShareOutcome
+from tests.unit.ledger.strategies import batch_of, journals
+
+SOURCE = "pool-1/0/17"
+PJ_PER_HASH = Fraction(147, 8)  # 17.5 J/TH at PUE 1.05
+RIG = WorkerRecord(1, 1, "north", "north.rig1")
+RIG_KEY = WorkerKey("north-site", "north", "north.rig1")
+NOBODY_KEY = WorkerKey("unassigned", "", "")
+
+site_of = site_lookup({"north-site": ["north"], "south-site": ["south"]})
+
+
+def energy_pj(site: str, work: int) -> Fraction:
+    return work * PJ_PER_HASH if site != "unassigned" else Fraction(0)
+
+
+def new_fold() -> Fold:
+    return Fold(site_of=site_of, energy_pj=energy_pj)
+
+
+def share(
+    outcome: ShareOutcome = ShareOutcome.ACCEPTED,
+    *,
+    proven: bool = True,
+    work: int = 10,
+    worker_ref: int = 1,
+    unix_ms: int = 1000,
+    share_hash: int = 99,
+) -> ShareRecord:
+    hash_le = share_hash.to_bytes(32, "little")
+    return ShareRecord(worker_ref, outcome, proven, 7, unix_ms, work, hash_le)
+
+
+def fold_all(*records: Record) -> Delta:
+    return new_fold().fold(batch_of(SOURCE, 1, records))
+
+
+# --- what is counted -------------------------------------------------------------------------
+
+
+def test_accepted_work_is_credit_and_all_proven_work_is_power() -> None:
+    delta = fold_all(
+        RIG,
+        share(work=10, share_hash=500, unix_ms=2000),
+        share(ShareOutcome.STALE, work=3, share_hash=5, unix_ms=1000),
+        share(ShareOutcome.NTIME_OUT_OF_RANGE, work=2, unix_ms=3000),
+        share(ShareOutcome.DUPLICATE, proven=False, work=0),
+        share(share_hash=400),
+    )
+    shares = [0] * len(ShareOutcome)
+    shares[ShareOutcome.ACCEPTED] = 2
+    for outcome in (ShareOutcome.STALE, ShareOutcome.NTIME_OUT_OF_RANGE, ShareOutcome.DUPLICATE):
+        shares[outcome] = 1
+    assert delta.totals == Totals(
+        {
+            RIG_KEY: WorkerTotals(
+                accepted_work=20,
+                proven_work=25,
+                proven_work_sq=100 + 9 + 4 + 100,
+                shares=shares,
+                best_hash=400,
+                first_ms=1000,
+                last_ms=3000,
+            )
+        },
+        {"north-site": 25 * PJ_PER_HASH},
+    )
+
+
+def test_work_is_exact_beyond_64_bits() -> None:
+    delta = fold_all(RIG, *[share(work=2**80 + 1)] * 3)
+    assert delta.totals.workers[RIG_KEY].accepted_work == 3 * 2**80 + 3
+    assert delta.totals.workers[RIG_KEY].proven_work_sq == 3 * (2**80 + 1) ** 2
+
+
+def test_a_submit_by_nobody_is_counted_under_no_name() -> None:
+    delta = fold_all(share(ShareOutcome.UNAUTHORIZED, proven=False, work=0, worker_ref=0))
+    assert delta.totals.workers[NOBODY_KEY].shares[ShareOutcome.UNAUTHORIZED] == 1
+    assert delta.totals.site_energy_pj == {}
+
+
+def test_an_account_of_no_site_has_credit_and_no_energy() -> None:
+    delta = fold_all(WorkerRecord(1, 1, "guest", "guest"), share(work=10))
+    assert delta.totals.workers[WorkerKey("unassigned", "guest", "guest")].accepted_work == 10
+    assert delta.totals.site_energy_pj == {}
+
+
+def test_a_found_block_is_told_with_its_finder() -> None:
+    delta = fold_all(RIG, BlockRecord(840_000, bytes(31) + b"\x0f", 1, 5000))
+    assert delta.blocks == [FoundBlock("0f" + "00" * 31, 840_000, RIG_KEY, 5000)]
+
+
+def test_each_source_has_its_own_worker_numbers() -> None:
+    fold = new_fold()
+    fold.fold(batch_of("a", 1, [RIG]))
+    fold.fold(batch_of("b", 1, [WorkerRecord(1, 1, "south", "south.rig1")]))
+    (key_a,) = fold.fold(batch_of("a", 2, [share()])).totals.workers
+    (key_b,) = fold.fold(batch_of("b", 2, [share()])).totals.workers
+    assert (key_a.worker, key_b.worker) == ("north.rig1", "south.rig1")
+
+
+def test_an_account_that_moves_leaves_its_past_at_the_old_site() -> None:
+    sites = {"north": "old"}
+    fold = Fold(site_of=sites.__getitem__, energy_pj=energy_pj)
+    totals = Totals()
+    totals.add(fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)])).totals)
+    sites["north"] = "new"
+    totals.add(fold.fold(batch_of(SOURCE, 3, [share(work=2)])).totals)
+    assert {key.site: worker.accepted_work for key, worker in totals.workers.items()} == {
+        "old": 1,
+        "new": 2,
+    }
+
+
+# --- each record once ------------------------------------------------------------------------
+
+
+def test_a_batch_that_comes_again_adds_nothing() -> None:
+    fold = new_fold()
+    batch = batch_of(SOURCE, 1, [RIG, share()])
+    assert fold.fold(batch)
+    again = fold.fold(batch)
+    assert not again
+    assert again == Delta()
+
+
+def test_of_a_batch_that_overlaps_the_new_part_is_taken() -> None:
+    fold = new_fold()
+    fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
+    delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1), share(work=5)]))
+    assert delta.progress == {SOURCE: Progress(2, 3)}
+    assert delta.totals.workers[RIG_KEY].accepted_work == 5
+    assert delta.workers == {}
+
+
+def test_a_gap_is_told_and_changes_nothing() -> None:
+    fold = new_fold()
+    fold.fold(batch_of(SOURCE, 1, [RIG]))
+    with pytest.raises(SequenceGap, match="record 2 is due, the batch begins at 3") as raised:
+        fold.fold(batch_of(SOURCE, 3, [share()]))
+    assert (raised.value.source, raised.value.expected, raised.value.found) == (SOURCE, 2, 3)
+    assert fold.folded(SOURCE) == 1
+    assert fold.fold(batch_of(SOURCE, 2, [share(), share()])).progress == {SOURCE: Progress(1, 3)}
+
+
+def test_a_fold_goes_on_from_what_the_store_knows() -> None:
+    fold = Fold(
+        site_of=site_of,
+        energy_pj=energy_pj,
+        progress={SOURCE: 5},
+        workers={WorkerRef(SOURCE, 1): ("north", "north.rig1")},
+    )
+    assert not fold.fold(batch_of(SOURCE, 4, [share(), share()]))
+    delta = fold.fold(batch_of(SOURCE, 6, [share()]))
+    assert list(delta.totals.workers) == [RIG_KEY]
+
+
+def bad_batches() -> list[tuple[JournalBatch, type[Exception]]]:
+    good = batch_of(SOURCE, 1, [RIG, share(), share()])
+    return [
+        (batch_of(SOURCE, 1, [RIG, share(), share(worker_ref=2)]), UnknownWorker),
+        (batch_of(SOURCE, 1, [RIG, BlockRecord(1, bytes(32), 3, 1)]), UnknownWorker),
+        (JournalBatch(SOURCE, 1, 3, good.records[:-1]), TornTail),
+        (JournalBatch(SOURCE, 1, 2, good.records), TornTail),
+        (JournalBatch(SOURCE, 1, 4, good.records), TornTail),
+    ]
+
+
+@pytest.mark.parametrize(("batch", "error"), bad_batches())
+def test_a_bad_batch_changes_nothing(batch: JournalBatch, error: type[Exception]) -> None:
+    fold = new_fold()
+    with pytest.raises(error):
+        fold.fold(batch)
+    assert fold.folded(SOURCE) == 0
+    delta = fold.fold(batch_of(SOURCE, 1, [RIG, share()]))
+    assert delta.totals.workers[RIG_KEY].shares[ShareOutcome.ACCEPTED] == 1
+
+
+def split(draw: st.DrawFn, source: str, records: Sequence[Record]) -> list[JournalBatch]:
+    cuts = sorted(draw(st.sets(st.integers(1, len(records) - 1)))) if len(records) > 1 else []
+    edges = [0, *cuts, len(records)]
+    return [batch_of(source, begin + 1, records[begin:end]) for begin, end in pairwise(edges)]
+
+
+@st.composite
+def deliveries(draw: st.DrawFn) -> tuple[list[JournalBatch], list[JournalBatch]]:
+    """What some sources wrote, each in one batch; and batches that deliver it, each source's
+    new ones in order, with those of other sources and any that came before in between."""
+    whole, queues, delivered = [], [], list[JournalBatch]()
+    for source in ("a/0/1", "b/0/1", "c/1/1")[: draw(st.integers(1, 3))]:
+        records = draw(journals(max_shares=12))
+        whole.append(batch_of(source, 1, records))
+        queues.append(split(draw, source, records))
+    while any(queues):
+        if delivered and draw(st.booleans()):
+            delivered.append(draw(st.sampled_from([*delivered, *whole[:1]])))
+        queue = draw(st.sampled_from([queue for queue in queues if queue]))
+        delivered.append(queue.pop(0))
+    return whole, delivered
+
+
+@given(deliveries())
+def test_any_delivery_of_the_same_records_adds_up_to_the_same(
+    journals_and_batches: tuple[list[JournalBatch], list[JournalBatch]],
+) -> None:
+    whole, delivered = journals_and_batches
+    expected, merged, fold_once, fold_parts = Delta(), Delta(), new_fold(), new_fold()
+    for batch in whole:
+        expected.merge(fold_once.fold(batch))
+    totals = Totals()
+    for batch in delivered:
+        delta = fold_parts.fold(batch)
+        totals.add(delta.totals)
+        merged.merge(delta)
+    assert totals == merged.totals == expected.totals
+    assert merged.progress == expected.progress
+    assert merged.workers == expected.workers
+    assert sorted(merged.blocks) == sorted(expected.blocks)
+
+
+def test_deltas_merge_only_where_one_follows_on_the_other() -> None:
+    fold = new_fold()
+    first = fold.fold(batch_of(SOURCE, 1, [RIG]))
+    fold.fold(batch_of(SOURCE, 2, [share()]))
+    third = fold.fold(batch_of(SOURCE, 3, [share()]))
+    with pytest.raises(SequenceGap):
+        first.merge(third)
+    assert first.progress == {SOURCE: Progress(0, 1)}
+    assert first.totals == Totals()

@@ -1,0 +1,69 @@
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from poolserver.ledger.migrate import Migration, MigrationError, load_migrations, migrate
+
+STEPS = [
+    Migration(1, "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);"),
+    Migration(2, "ALTER TABLE a ADD COLUMN y INTEGER;\nUPDATE a SET y = x + 1;"),
+]
+
+
+@pytest.fixture
+def connection() -> Iterator[sqlite3.Connection]:
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    yield connection
+    connection.close()
+
+
+def test_a_new_database_takes_every_step_and_then_none(connection: sqlite3.Connection) -> None:
+    assert migrate(connection, STEPS) == 2
+    assert connection.execute("SELECT x, y FROM a").fetchall() == [(1, 2)]
+    assert migrate(connection, STEPS) == 0
+
+
+def test_an_older_database_takes_the_steps_it_lacks(connection: sqlite3.Connection) -> None:
+    migrate(connection, STEPS[:1])
+    connection.execute("INSERT INTO a VALUES (5)")
+    assert migrate(connection, STEPS) == 1
+    assert connection.execute("SELECT x, y FROM a").fetchall() == [(1, 2), (5, 6)]
+
+
+def test_a_database_from_the_future_is_refused(connection: sqlite3.Connection) -> None:
+    migrate(connection, STEPS)
+    with pytest.raises(MigrationError, match="has schema 2, this program knows schemas up to 1"):
+        migrate(connection, STEPS[:1])
+
+
+def test_a_database_of_another_program_is_refused(connection: sqlite3.Connection) -> None:
+    connection.execute("CREATE TABLE theirs (x)")
+    with pytest.raises(MigrationError, match="none that this program made"):
+        migrate(connection, STEPS)
+
+
+def test_a_step_that_fails_leaves_nothing_behind(connection: sqlite3.Connection) -> None:
+    bad = Migration(3, "CREATE TABLE b (x); INSERT INTO nowhere VALUES (1);")
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        migrate(connection, [*STEPS, bad])
+    assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("a",)]
+    assert not connection.in_transaction
+
+
+def test_the_projects_own_steps_are_numbered_and_apply(connection: sqlite3.Connection) -> None:
+    steps = load_migrations()
+    assert steps[0].number == 1
+    assert migrate(connection, steps) == len(steps)
+
+
+def test_a_missing_number_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    package = tmp_path / "gappy_migrations"
+    package.mkdir()
+    (package / "__init__.py").touch()
+    (package / "0002_second.sql").write_text("SELECT 1;")
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(ValueError, match=r"numbered \[2\]"):
+        load_migrations("gappy_migrations")
