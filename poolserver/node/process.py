@@ -1,4 +1,4 @@
-"""A bitcoind of our own, for the demo and for the tests: on loopback, in a folder that goes away."""
+"""A bitcoind of our own, for demo and tests: on loopback, in a folder that goes away."""
 
 import asyncio
 import shutil

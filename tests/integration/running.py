@@ -89,7 +89,7 @@ class RunningPool:
         """Wait until a metric is as the test wants it."""
         async with asyncio.timeout(20):
             while not reached(value := await self.metric(sample)):
-                await asyncio.sleep(0.05)
+                await asyncio.sleep(0.05)  # noqa: ASYNC110 - over HTTP there is no event
         return value
 
 

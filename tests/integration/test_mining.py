@@ -65,7 +65,7 @@ async def test_a_block_with_a_segwit_transaction_pays_a_taproot_address_and_is_v
         for n in range(1, height + 1)
     ]
     assert await asyncio.to_thread(judge, blocks, tmp_path / "kernel") == height
-    spoiled = blocks[:-1] + [blocks[-1].replace(TAPROOT_SCRIPT_HEX, "51" + "20" + "00" * 32)]
+    spoiled = [*blocks[:-1], blocks[-1].replace(TAPROOT_SCRIPT_HEX, "5120" + "00" * 32)]
     assert await asyncio.to_thread(judge, spoiled, tmp_path / "other") == height - 1
 
 
