@@ -21,9 +21,9 @@ from poolserver.ledger.records import (
     pack_share,
 )
 
-SHARES = 10_000  # as many as fit the buffer before it grows
+SHARES = 1_000  # a round of about a millisecond, which some rounds have without a disturbance
 WORKERS = 100
-ROUNDS = 15
+ROUNDS = 200
 WORK = 65_536 * 4_295_032_833  # one share of difficulty 65,536
 UNIX_MS = 1_763_942_400_000
 HASH_LE = bytes(range(32))

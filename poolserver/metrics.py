@@ -71,11 +71,15 @@ class PoolMetrics(Collector):
         yield from self._workers()
 
     def _shares(self) -> Metric:
-        counts: dict[tuple[str, str, str], int] = defaultdict(int)
+        # Accepted shares are told of before the first one: a rate needs a zero to start from.
+        counts: dict[tuple[str, str, str], int] = {
+            (view.name, "accepted", "accepted"): 0 for view in self._coordinator.site_views()
+        }
         for key, worker in self._coordinator.totals.workers.items():
             for outcome in ShareOutcome:
                 if count := worker.shares[outcome]:
-                    counts[key.site, outcome.result, outcome.reason] += count
+                    labels = key.site, outcome.result, outcome.reason
+                    counts[labels] = counts.get(labels, 0) + count
         family = CounterMetricFamily(
             "poolserver_shares",
             "Shares judged, over the pool's whole life.",

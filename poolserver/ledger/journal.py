@@ -300,6 +300,7 @@ class Journal:
         await self._sync_is_over()
         self._cancel_timers()
         self._end_turn()
+        self._cancel_timers()
         if self._sync is None and self._held.flushed.offset:
             self._begin_sync()
         await self._sync_is_over()

@@ -30,7 +30,7 @@ class Rpc(Protocol):
     url: str
 
     async def call(
-        self, method: str, *params: Any, type: Any = ..., timeout_s: float = ...
+        self, method: str, *params: Any, type: Any = ..., timeout_s: float | None = ...
     ) -> Any: ...
 
     async def close(self) -> None: ...
@@ -54,7 +54,11 @@ class NetworkInfo(msgspec.Struct):
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
-    """A node that passed. ``clock_skew_s`` is its clock less ours, good to a second."""
+    """A node that passed.
+
+    ``clock_skew_s`` is its clock less ours: the least that is in keeping with its answer, as the
+    node tells whole seconds. So an alarm by it is never a false one.
+    """
 
     version: int
     subversion: str
@@ -74,25 +78,21 @@ async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float])
         info: NetworkInfo = await rpc.call("getnetworkinfo", type=NetworkInfo)
         chain: ChainInfo = await rpc.call("getblockchaininfo", type=ChainInfo)
         _check_chain(info, chain, network)
-        # The template's curtime is the node's clock, unless mintime holds it up.
+        if chain.signet_challenge is not None:
+            _check_challenge(network, chain.signet_challenge)
+        asked_at = unix_time()
         template: GetBlockTemplate = await rpc.call(
             "getblocktemplate", {"rules": template_rules(network)}, type=GetBlockTemplate
         )
+        answered_at = unix_time()
     except RpcError as error:
         raise NodeCheckError(f"the node at {rpc.url} says: {error.message}", fatal=False) from error
     except NodeError as error:
         raise NodeCheckError(f"the node cannot be asked: {error}", fatal=False) from error
-    challenge = chain.signet_challenge or template.signet_challenge
-    private_signet = network.chain == "signet" and challenge == OP_TRUE_CHALLENGE_HEX
-    if network.chain == "signet" and not private_signet:
-        raise NodeCheckError(
-            "this signet's blocks need a signature, so a pool cannot mine them; "
-            "a private signet with -signetchallenge=51 can be mined",
-            fatal=True,
-        )
-    if chain.initialblockdownload and network.chain != "regtest" and not private_signet:
-        raise NodeCheckError("the node is still loading the block chain", fatal=False)
-    skew = template.curtime - unix_time() if template.curtime > template.mintime else 0.0
+    # Older nodes tell the challenge in a template alone.
+    challenge = chain.signet_challenge or template.signet_challenge or ""
+    _check_challenge(network, challenge)
+    skew = _clock_skew_s(template, asked_at, answered_at)
     if abs(skew) > CLOCK_REFUSE_S:
         raise NodeCheckError(
             f"the node's clock and ours are {abs(skew):.0f} s apart: set them right", fatal=True
@@ -101,7 +101,7 @@ async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float])
         version=info.version,
         subversion=info.subversion,
         height=chain.blocks,
-        private_signet=private_signet,
+        private_signet=challenge == OP_TRUE_CHALLENGE_HEX,
         clock_skew_s=skew,
     )
 
@@ -120,3 +120,30 @@ def _check_chain(info: NetworkInfo, chain: ChainInfo, network: Network) -> None:
         raise NodeCheckError(
             f"Bitcoin Core or Knots 25 or newer is needed, this is {info.subversion}", fatal=True
         )
+    # A signet may be a private one, whose node calls it loading until blocks are found there.
+    if chain.initialblockdownload and network.chain in ("main", "testnet4"):
+        raise NodeCheckError(
+            f"the node is still loading the block chain, it is at block {chain.blocks}", fatal=False
+        )
+
+
+def _check_challenge(network: Network, challenge: str) -> None:
+    if network.chain == "signet" and challenge != OP_TRUE_CHALLENGE_HEX:
+        raise NodeCheckError(
+            "this signet's blocks need a signature, so a pool cannot mine them; "
+            "a private signet with -signetchallenge=51 can be mined",
+            fatal=True,
+        )
+
+
+def _clock_skew_s(template: GetBlockTemplate, asked_at: float, answered_at: float) -> float:
+    """The least skew, in seconds, that explains the answer's ``curtime``.
+
+    No call tells the node's time alone, but curtime is the clock that it judges blocks by, cut
+    to whole seconds; where mintime holds it up it tells no more than that it is not ahead.
+    """
+    at_least = template.curtime - answered_at
+    at_most = template.curtime + 1 - asked_at
+    if template.curtime <= template.mintime:
+        return min(0.0, at_most)
+    return min(max(0.0, at_least), at_most)

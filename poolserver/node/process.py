@@ -1,8 +1,11 @@
 """A bitcoind of our own, for demo and tests: on loopback, in a folder that goes away."""
 
 import asyncio
+import ctypes
 import shutil
+import signal
 import socket
+import sys
 import tempfile
 import time
 from collections.abc import Sequence
@@ -24,6 +27,10 @@ REGTEST = ("-regtest",)
 PRIVATE_SIGNET = ("-signet", "-signetchallenge=51")
 
 
+_PR_SET_PDEATHSIG = 1  # prctl(2)
+_prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else None
+
+
 class NodeStartError(RuntimeError):
     """bitcoind could not be started; the text has the end of what it said."""
 
@@ -34,6 +41,12 @@ def free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
+
+
+def _end_with_parent() -> None:
+    """In the new process: have Linux end it, should we be killed before we can. Survives exec."""
+    if _prctl is not None:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 class BitcoindProcess:
@@ -106,6 +119,7 @@ class BitcoindProcess:
                 stderr=asyncio.subprocess.STDOUT,
                 # A Ctrl-C at the terminal is for us; we end the node when we are done with it.
                 start_new_session=True,
+                preexec_fn=_end_with_parent,
             )
         deadline = time.monotonic() + START_TIMEOUT_S
         while True:

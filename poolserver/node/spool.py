@@ -1,4 +1,4 @@
-"""Found blocks on the disk, until the node's word on them is final."""
+"""Found blocks on the disk, until the nodes' word on them is final, and then as evidence."""
 
 import os
 from collections.abc import Iterator
@@ -20,6 +20,14 @@ class FoundBlock(msgspec.Struct, frozen=True):
     found_at_unix: float
 
 
+class SettledBlock(msgspec.Struct, frozen=True):
+    """A block and the final word on it, as it is kept."""
+
+    state: str
+    reason: str
+    block: FoundBlock
+
+
 class Spool:
     """One file a block, ``<hash>.json``; settled ones are kept in ``settled/`` as evidence.
 
@@ -37,35 +45,44 @@ class Spool:
             OSError: it cannot be written.
         """
         self._settled.mkdir(parents=True, exist_ok=True)
-        path = self._path(found.hash_hex)
-        unfinished = path.with_suffix(".part")
-        with unfinished.open("wb") as file:
-            file.write(msgspec.json.encode(found))
-            file.flush()
-            os.fsync(file.fileno())
-        unfinished.replace(path)
-        _sync_directory(self._directory)
+        _write(self._path(found.hash_hex), msgspec.json.encode(found))
 
-    def settle(self, hash_hex: str) -> None:
-        """The word on a block is final: it is not submitted again.
+    def settle(self, found: FoundBlock, state: str, reason: str) -> None:
+        """The word on a block is final: keep it with the block, which is not submitted again.
+
+        The evidence is safe before the spooled file goes; a power cut between the two has the
+        block submitted once more, which does no harm.
 
         Raises:
-            OSError: the file cannot be moved.
+            OSError: it cannot be written.
         """
-        path = self._path(hash_hex)
-        if path.exists():
-            path.replace(self._settled / path.name)
+        self._settled.mkdir(parents=True, exist_ok=True)
+        path = self._path(found.hash_hex)
+        _write(self._settled / path.name, msgspec.json.encode(SettledBlock(state, reason, found)))
+        path.unlink(missing_ok=True)
+        _sync_directory(self._directory)
 
     def unsettled(self) -> Iterator[FoundBlock]:
         """What a former life of the pool has left; a file that is no block is said and left."""
         for path in sorted(self._directory.glob("*.json")):
             try:
                 yield msgspec.json.decode(path.read_bytes(), type=FoundBlock)
-            except (OSError, msgspec.DecodeError) as error:
+            except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
                 log.error("spool_file_unreadable", path=str(path), reason=str(error))
 
     def _path(self, hash_hex: str) -> Path:
         return self._directory / f"{hash_hex}.json"
+
+
+def _write(path: Path, content: bytes) -> None:
+    """All or nothing: ``path`` is there, whole and on the disk, or it is as it was before."""
+    unfinished = path.with_suffix(".part")
+    with unfinished.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+    _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

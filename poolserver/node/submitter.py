@@ -1,8 +1,11 @@
 """A found block to every node, first of all; and again until the answer is final."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+import random
+from collections.abc import Callable, Coroutine, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -16,11 +19,18 @@ __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
 SUBMIT_TIMEOUT_S = 30.0
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
-# At a shutdown an answer that is on its way is waited for so long; the spool has the rest.
+# At a shutdown an answer, or the disk, is waited for so long; the spool has the rest.
 CLOSE_TIMEOUT_S = 5.0
+CLOSE_DISK_TIMEOUT_S = 10.0
 
 # submitblock's words for "I have this block, and whether it is in the chain is another question".
 ASK_AGAIN = frozenset({"duplicate", "inconclusive", "duplicate-inconclusive"})
+# Words that time can change: the node is behind, or its clock is. It does not remember the block.
+NOT_YET = frozenset({"prev-blk-not-found", "time-too-new"})
+# "Block decode failed": the bytes will not get better.
+RPC_DESERIALIZATION_ERROR = -22
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +54,12 @@ class _BlockHeader(msgspec.Struct):
 
 
 class BlockSubmitter:
-    """Submits each block once a hash, to all nodes at once."""
+    """Submits each block once a hash, to all nodes at once.
+
+    The first node that has it in its chain settles it. Any other verdict waits for the word of
+    every node: one that is behind must not lose a block that another, which cannot be reached
+    just now, would take.
+    """
 
     def __init__(
         self,
@@ -57,6 +72,9 @@ class BlockSubmitter:
         self._spool = spool
         self._on_verdict = on_verdict
         self._submissions: dict[str, Submission] = {}
+        self._attempts: set[asyncio.Task[Verdict | None]] = set()
+        # A thread of its own: a disk that hangs must not take those that all others share.
+        self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
 
     def begin(self, found: FoundBlock) -> Submission:
         """Start to submit and to spool a block; the bytes go to the nodes first.
@@ -66,72 +84,92 @@ class BlockSubmitter:
         known = self._submissions.get(found.hash_hex)
         if known is not None:
             return known
-        attempts = [asyncio.ensure_future(self._attempt(rpc, found)) for rpc in self._rpcs]
-        spooled = asyncio.ensure_future(self._put(found))
-        return self._follow(found, attempts, spooled)
+        return self._start(found, self._put(found))
 
     async def resume(self) -> None:
         """Submit again what the spool holds from a former life."""
-        for found in await asyncio.to_thread(lambda: list(self._spool.unsettled())):
-            log.info("block_taken_up_again", height=found.height, block=found.hash_hex)
-            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-            done.set_result(None)
-            self._follow(found, [], done)
+        blocks = await self._in_disk_thread(lambda: list(self._spool.unsettled()))
+        for found in blocks:
+            if found.hash_hex not in self._submissions:
+                log.info("block_taken_up_again", height=found.height, block=found.hash_hex)
+                self._start(found, _nothing())
 
     async def close(self) -> None:
         """Wait a little for answers that are on their way; the spool keeps what has none."""
-        pending = [s.verdict for s in self._submissions.values() if not s.verdict.done()]
-        await asyncio.gather(
-            *(s.spooled for s in self._submissions.values()), return_exceptions=True
-        )
-        if pending:
-            await asyncio.wait(pending, timeout=CLOSE_TIMEOUT_S)
-        for task in pending:
+        submissions = list(self._submissions.values())
+        verdicts = [each.verdict for each in submissions if not each.verdict.done()]
+        unspooled = [each.spooled for each in submissions if not each.spooled.done()]
+        if unspooled:
+            await asyncio.wait(unspooled, timeout=CLOSE_DISK_TIMEOUT_S)
+        if verdicts:
+            await asyncio.wait(verdicts, timeout=CLOSE_TIMEOUT_S)
+        tasks: list[asyncio.Future[Any]] = [*verdicts, *unspooled, *self._attempts]
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*pending, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._disk.shutdown(wait=False)
         for rpc in self._rpcs:
             await rpc.close()
 
-    def _follow(
-        self,
-        found: FoundBlock,
-        attempts: list[asyncio.Task[Verdict | None]],
-        spooled: asyncio.Future[None],
-    ) -> Submission:
-        verdict = asyncio.ensure_future(self._settle(found, attempts, spooled))
+    # --- one block -----------------------------------------------------------------------
+
+    def _start(self, found: FoundBlock, spooling: Coroutine[Any, Any, None]) -> Submission:
+        accepted = asyncio.Event()
+        attempts = [
+            asyncio.ensure_future(self._until_final(rpc, found, accepted)) for rpc in self._rpcs
+        ]
+        for attempt in attempts:  # they go on after the verdict: the bytes may be half-way there
+            self._attempts.add(attempt)
+            attempt.add_done_callback(self._attempts.discard)
+        spooled = asyncio.ensure_future(spooling)
+        verdict = asyncio.ensure_future(self._settle(found, attempts, accepted, spooled))
         submission = Submission(spooled, verdict)
         self._submissions[found.hash_hex] = submission
         return submission
 
-    async def _put(self, found: FoundBlock) -> None:
-        try:
-            await asyncio.to_thread(self._spool.put, found)
-        except OSError as error:
-            log.error("block_not_spooled", block=found.hash_hex, reason=str(error))
-
     async def _settle(
         self,
         found: FoundBlock,
-        attempts: list[asyncio.Task[Verdict | None]],
+        attempts: Sequence[asyncio.Task[Verdict | None]],
+        accepted: asyncio.Event,
         spooled: asyncio.Future[None],
     ) -> Verdict:
-        """Try until a node's word is final; of several nodes the kindest counts."""
-        wait_s = RETRY_FIRST_S
-        answers = await asyncio.gather(*attempts)
-        while (verdict := _best(answers)) is None:
-            if attempts:
-                await asyncio.sleep(wait_s)
-                wait_s = min(wait_s * 2, RETRY_MAX_S)
-            attempts = [asyncio.ensure_future(self._attempt(rpc, found)) for rpc in self._rpcs]
-            answers = await asyncio.gather(*attempts)
+        verdict = await _first_accepted_or_kindest(attempts)
+        accepted.set()
         self._on_verdict(found, verdict)
-        await spooled
+        # After the write, in the one thread, even if waiting for it was given up.
+        await asyncio.wait([spooled])
         try:
-            await asyncio.to_thread(self._spool.settle, found.hash_hex)
+            await self._in_disk_thread(lambda: self._spool.settle(found, *verdict))
         except OSError as error:
             log.error("spool_not_settled", block=found.hash_hex, reason=str(error))
-        self._submissions.pop(found.hash_hex, None)
         return verdict
+
+    async def _put(self, found: FoundBlock) -> None:
+        try:
+            await self._in_disk_thread(lambda: self._spool.put(found))
+        except OSError as error:
+            log.error("block_not_spooled", block=found.hash_hex, reason=str(error))
+
+    async def _in_disk_thread(self, do: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._disk, do)
+
+    # --- one node ------------------------------------------------------------------------
+
+    async def _until_final(
+        self, rpc: Rpc, found: FoundBlock, accepted: asyncio.Event
+    ) -> Verdict | None:
+        """Submit to one node until its word is final; None where another has taken the block."""
+        wait_s = RETRY_FIRST_S
+        while not accepted.is_set():
+            verdict = await self._attempt(rpc, found)
+            if verdict is not None:
+                return verdict
+            with suppress(TimeoutError):
+                async with asyncio.timeout(wait_s * random.uniform(0.5, 1.5)):
+                    await accepted.wait()
+            wait_s = min(wait_s * 2, RETRY_MAX_S)
+        return None
 
     async def _attempt(self, rpc: Rpc, found: FoundBlock) -> Verdict | None:
         """One submission to one node; None where its answer is not final."""
@@ -141,26 +179,37 @@ class BlockSubmitter:
             )
             if answer is None:
                 return Verdict("accepted", "")
+            if answer in NOT_YET:
+                log.warning("submitblock_failed", url=rpc.url, reason=answer)
+                return None
             if answer not in ASK_AGAIN:
                 return Verdict("rejected", answer)
             header: _BlockHeader = await rpc.call(
                 "getblockheader", found.hash_hex, type=_BlockHeader
             )
         except RpcError as error:
-            # -22 is "Block decode failed": the bytes will not get better.
-            if error.code == -22:
+            if error.code == RPC_DESERIALIZATION_ERROR:
                 return Verdict("rejected", error.message)
             log.warning("submitblock_failed", url=rpc.url, reason=str(error))
             return None
         except NodeError as error:
             log.warning("submitblock_failed", url=rpc.url, reason=str(error))
             return None
-        return (
-            Verdict("accepted", answer) if header.confirmations >= 0 else Verdict("stale", answer)
-        )
+        return Verdict("accepted" if header.confirmations >= 0 else "stale", answer)
 
 
-def _best(answers: Sequence[Verdict | None]) -> Verdict | None:
-    order = {"accepted": 0, "stale": 1, "rejected": 2}
-    given = [answer for answer in answers if answer is not None]
-    return min(given, key=lambda verdict: order[verdict.state], default=None)
+async def _nothing() -> None:
+    """The block is on the disk already."""
+
+
+async def _first_accepted_or_kindest(attempts: Sequence[asyncio.Task[Verdict | None]]) -> Verdict:
+    kindest: Verdict | None = None
+    for attempt in asyncio.as_completed(attempts):
+        verdict = await attempt
+        assert verdict is not None  # None is for those that are outrun by an acceptance
+        if verdict.state == "accepted":
+            return verdict
+        if kindest is None or verdict.state == "stale":
+            kindest = verdict
+    assert kindest is not None  # a config has at least one node
+    return kindest

@@ -1,26 +1,26 @@
 """Templates from a node, by longpoll, ZMQ and polling at once: whoever hears of a block first.
 
-All three only wake one loop, which asks the node for a template: its answer is the truth, so a
-reorganisation is followed wherever it leads and a slow channel cannot bring an old tip back.
+ZMQ and polling only wake the loop that asks for a template; a longpoll's answer is one. Answers
+that cross each other are put in order by ``LatestTemplate``.
 """
 
 import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from enum import Enum
 
 import structlog
 import zmq
 import zmq.asyncio
 
+from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.bitcoin.networks import Network
 from poolserver.log import RateLimited
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
 from poolserver.node.checks import Rpc, template_rules
-from poolserver.node.rpc import NodeError
+from poolserver.node.rpc import CALL_TIMEOUT_S, NodeError
 
-# A node answers a longpoll after a minute at the latest where fees have risen; then it may wait on.
-LONGPOLL_TIMEOUT_S = 300.0
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 10.0
 # The whole template is asked for so often without news: new transactions and their fees.
@@ -28,16 +28,69 @@ REFRESH_S = 15.0
 # Templates of a full mempool are megabytes: they are taken apart in a thread (see rpc.py).
 OFF_LOOP_TRANSACTIONS = 100
 
+OnTemplate = Callable[[BlockTemplate, float], None]
+OnConfirmed = Callable[[float], None]
+
 log = structlog.get_logger(__name__)
 
 
+class Answer(Enum):
+    """What a template that a node has answered with is."""
+
+    NEW = "new"
+    SAME = "same"
+    DOUBTFUL = "doubtful"
+
+
+class LatestTemplate:
+    """The node's newest template, found out from answers that may cross each other.
+
+    An answer tells the node's tip at some time between question and answer. So an answer to a
+    question put after the last change of tip is the truth, and a reorganisation is followed
+    wherever it leads. One to an older question may be of the tip before: a higher tip is news
+    all the same, any other is doubtful, and the node must be asked again.
+    """
+
+    def __init__(self) -> None:
+        self.template: BlockTemplate | None = None
+        self.tips = 0
+        """Changes of tip so far: note it with a question, give it back with the answer."""
+
+    def judge(self, answer: BlockTemplate, tips_when_asked: int) -> Answer:
+        """Say what ``answer`` is, and hold it unless it is doubtful."""
+        held = self.template
+        if held is not None and answer.prevhash_le == held.prevhash_le:
+            self.template = answer
+            return Answer.SAME if _work(answer) == _work(held) else Answer.NEW
+        if held is not None and tips_when_asked != self.tips and answer.height <= held.height:
+            return Answer.DOUBTFUL
+        self.template = answer
+        self.tips += 1
+        return Answer.NEW
+
+
+def _work(template: BlockTemplate) -> tuple[object, ...]:
+    """All that makes a header; the transactions are in it by branch and commitment."""
+    return (
+        template.version,
+        template.nbits,
+        template.mintime,
+        template.coinbase_value_sat,
+        template.merkle_branch,
+        template.witness_commitment,
+    )
+
+
 class NodeTemplateSource:
-    """The first ``JobSource``. ``clock`` is monotonic, in seconds."""
+    """The first ``JobSource``. ``clock`` is monotonic, in seconds.
+
+    The long poll has a connection of its own; with ``longpoll_rpc`` None there is none.
+    """
 
     def __init__(
         self,
         rpc: Rpc,
-        longpoll_rpc: Rpc,
+        longpoll_rpc: Rpc | None,
         network: Network,
         *,
         zmq_hashblock: str | None,
@@ -50,49 +103,49 @@ class NodeTemplateSource:
         self._zmq_hashblock = zmq_hashblock
         self._poll_interval_s = poll_interval_s
         self._clock = clock
+        self._latest = LatestTemplate()
+        self._started = asyncio.Event()  # set with the first template
         self._news = asyncio.Event()
-        self._latest: BlockTemplate | None = None
         self._trouble = RateLimited(log)
+        self._longpoll_trouble = RateLimited(log)
 
-    async def run(
-        self,
-        on_template: Callable[[BlockTemplate, float], None],
-        on_confirmed: Callable[[float], None],
-    ) -> None:
+    async def run(self, on_template: OnTemplate, on_confirmed: OnConfirmed) -> None:
         """See ``mining.source.JobSource``."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._longpoll_for_ever(on_template, on_confirmed))
+            group.create_task(self._fetch_for_ever(on_template, on_confirmed))
             group.create_task(self._poll_for_ever())
+            if self._longpoll_rpc is not None:
+                group.create_task(
+                    self._longpoll_for_ever(self._longpoll_rpc, on_template, on_confirmed)
+                )
             if self._zmq_hashblock is not None:
                 group.create_task(self._listen_for_ever(self._zmq_hashblock))
-            await self._fetch_for_ever(on_template, on_confirmed)
 
-    # --- the one loop that asks -----------------------------------------------------------
+    # --- the loop that asks ---------------------------------------------------------------
 
-    async def _fetch_for_ever(
-        self,
-        on_template: Callable[[BlockTemplate, float], None],
-        on_confirmed: Callable[[float], None],
-    ) -> None:
-        backoff = BACKOFF_FIRST_S
+    async def _fetch_for_ever(self, on_template: OnTemplate, on_confirmed: OnConfirmed) -> None:
+        backoff_s = BACKOFF_FIRST_S
         while True:
             self._news.clear()
+            tips = self._latest.tips
             try:
-                template = await self._ask(self._rpc, self._request)
+                template = await self._ask(self._rpc, self._request, CALL_TIMEOUT_S)
             except (NodeError, TemplateError) as error:
                 self._trouble.failed("no_template", str(error), self._clock())
-                await asyncio.sleep(backoff * random.uniform(0.5, 1.5))
-                backoff = min(backoff * 2, BACKOFF_MAX_S)
+                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.5))
+                backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
                 continue
-            backoff = BACKOFF_FIRST_S
-            self._publish(template, on_template, on_confirmed)
+            backoff_s = BACKOFF_FIRST_S
+            self._trouble.restored("templates_again", self._clock())
+            self._take(template, tips, on_template, on_confirmed)
+            self._started.set()
             # Not wait_for: before Python 3.12 it loses a cancellation that comes with the news.
             with suppress(TimeoutError):
                 async with asyncio.timeout(REFRESH_S):
                     await self._news.wait()
 
     async def _ask(
-        self, rpc: Rpc, request: Mapping[str, object], timeout_s: float = 30.0
+        self, rpc: Rpc, request: Mapping[str, object], timeout_s: float | None
     ) -> BlockTemplate:
         result: GetBlockTemplate = await rpc.call(
             "getblocktemplate", request, type=GetBlockTemplate, timeout_s=timeout_s
@@ -101,44 +154,49 @@ class NodeTemplateSource:
             return await asyncio.to_thread(BlockTemplate.from_rpc, result)
         return BlockTemplate.from_rpc(result)
 
-    def _publish(
+    def _take(
         self,
         template: BlockTemplate,
-        on_template: Callable[[BlockTemplate, float], None],
-        on_confirmed: Callable[[float], None],
-    ) -> None:
-        now = self._clock()
-        self._trouble.restored("templates_again", now)
-        latest, self._latest = self._latest, template
-        if latest is not None and _same_work(latest, template):
-            on_confirmed(now)
-        else:
-            on_template(template, now)
+        tips_when_asked: int,
+        on_template: OnTemplate,
+        on_confirmed: OnConfirmed,
+    ) -> Answer:
+        answer = self._latest.judge(template, tips_when_asked)
+        match answer:
+            case Answer.NEW:
+                on_template(template, self._clock())
+            case Answer.SAME:
+                on_confirmed(self._clock())
+            case Answer.DOUBTFUL:
+                self._news.set()
+        return answer
 
-    # --- what wakes it --------------------------------------------------------------------
+    # --- what brings news -----------------------------------------------------------------
 
     async def _longpoll_for_ever(
-        self,
-        on_template: Callable[[BlockTemplate, float], None],
-        on_confirmed: Callable[[float], None],
+        self, rpc: Rpc, on_template: OnTemplate, on_confirmed: OnConfirmed
     ) -> None:
-        """A longpoll brings the template with the news: one round trip less."""
+        """A longpoll brings the template with the news: one round trip less.
+
+        It is never given up: each one that is would hold a thread of the node until the next
+        block, and when all are held (16 by default) the node answers nobody.
+        """
+        await self._started.wait()
         while True:
-            latest = self._latest
-            if latest is None or not latest.longpollid:
-                await asyncio.sleep(self._poll_interval_s)
-                continue
+            latest, tips = self._latest.template, self._latest.tips
+            assert latest is not None  # it has started
             request = {**self._request, "longpollid": latest.longpollid}
             try:
-                template = await self._ask(self._longpoll_rpc, request, LONGPOLL_TIMEOUT_S)
-            except (NodeError, TemplateError):
-                await asyncio.sleep(self._poll_interval_s)  # the fetching loop tells of it
+                template = await self._ask(rpc, request, None)
+            except (NodeError, TemplateError) as error:
+                self._longpoll_trouble.failed("no_longpoll", str(error), self._clock())
+                await asyncio.sleep(self._poll_interval_s)
                 continue
-            if self._latest is latest:
-                self._publish(template, on_template, on_confirmed)
-            else:
-                # Another channel was first; which answer is newer only the node can say.
-                self._news.set()
+            self._longpoll_trouble.restored("longpoll_again", self._clock())
+            answer = self._take(template, tips, on_template, on_confirmed)
+            if answer is not Answer.NEW:
+                # Another channel was first; or it answers without waiting, which must not spin.
+                await asyncio.sleep(self._poll_interval_s)
 
     async def _poll_for_ever(self) -> None:
         """The fallback: the tip's hash is a small question."""
@@ -147,9 +205,9 @@ class NodeTemplateSource:
             try:
                 tip_hex = await self._rpc.call("getbestblockhash", type=str)
             except NodeError:
-                continue  # the fetching loop tells of it
-            latest = self._latest
-            if latest is not None and bytes.fromhex(tip_hex)[::-1] != latest.prevhash_le:
+                continue  # the loop that asks tells of it
+            latest = self._latest.template
+            if latest is not None and tip_hex != hash_le_to_hex(latest.prevhash_le):
                 self._news.set()
 
     async def _listen_for_ever(self, endpoint: str) -> None:
@@ -167,12 +225,3 @@ class NodeTemplateSource:
         finally:
             socket.close()
             context.term()
-
-
-def _same_work(a: BlockTemplate, b: BlockTemplate) -> bool:
-    return (
-        a.prevhash_le == b.prevhash_le
-        and a.merkle_branch == b.merkle_branch
-        and a.coinbase_value_sat == b.coinbase_value_sat
-        and a.nbits == b.nbits
-    )

@@ -34,7 +34,7 @@ from .parse_replies import (
     parse_subscribed,
 )
 from .render import json_number, render_error
-from .state import Outcome, Step
+from .state import Outcome, next_state
 
 _PARSERS: dict[str, Callable[[list[Any]], Push]] = {
     "mining.set_difficulty": parse_set_difficulty,
@@ -107,7 +107,7 @@ class ClientConnection(Connection[Answer | Push]):
         Raises:
             LocalProtocolError: subscribed already, or an answer is still out.
         """
-        self._check(Subscribe)
+        next_state(self._state, Subscribe)
         if "mining.subscribe" in self._waiting.values():
             raise LocalProtocolError("mining.subscribe has not been answered yet")
         params = [self._user_agent] if session_id is None else [self._user_agent, session_id]
@@ -131,7 +131,7 @@ class ClientConnection(Connection[Answer | Push]):
         Raises:
             LocalProtocolError: not subscribed.
         """
-        self._check(Submit)
+        next_state(self._state, Submit)
         request_id = next(self._next_id)
         self._waiting[request_id] = "mining.submit"
         self._outbox.append(
@@ -222,7 +222,3 @@ class ClientConnection(Connection[Answer | Push]):
         self, request_id: RequestId, fault: Fault, detail: str = "", method: str | None = None
     ) -> Malformed:
         return Malformed(request_id, fault, detail, method)  # a miner does not correct its pool
-
-    def _check(self, step: Step) -> None:
-        if step not in self._legal:
-            raise LocalProtocolError(f"{step} is not legal in {self._state}")

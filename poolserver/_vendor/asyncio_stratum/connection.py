@@ -10,13 +10,13 @@ from itertools import count
 from typing import Any, Generic, TypeVar
 
 from .codec import MAX_BRACKETS, Codec, StdlibCodec, nests_too_deep
-from .errors import CodecError, Fault, LineTooLong, LocalProtocolError, RemoteProtocolError
+from .errors import CodecError, Fault, LineTooLong, RemoteProtocolError
 from .fields import parse_error
 from .framing import LineBuffer
 from .limits import Limits
 from .messages import Malformed, RequestId, Response
 from .render import render_call, render_error, render_result
-from .state import TRANSITIONS, Outcome, State, Step
+from .state import TRANSITIONS, Outcome, State, Step, next_state
 
 EventT = TypeVar("EventT")
 
@@ -171,8 +171,5 @@ class Connection(ABC, Generic[EventT]):
     # --- state -----------------------------------------------------------------------------------
 
     def _move(self, step: Step) -> None:
-        try:
-            self._state = self._legal[step]
-        except KeyError:
-            raise LocalProtocolError(f"{step} is not legal in {self._state}") from None
+        self._state = next_state(self._state, step)
         self._legal = TRANSITIONS[self._state]

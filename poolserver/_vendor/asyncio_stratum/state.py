@@ -13,6 +13,7 @@ from enum import Enum
 from types import MappingProxyType
 from typing import TypeAlias
 
+from .errors import LocalProtocolError
 from .messages import (
     Authorize,
     Configure,
@@ -98,3 +99,16 @@ TRANSITIONS: Mapping[State, Mapping[Step, State]] = MappingProxyType(
         State.CLOSED: MappingProxyType({Outcome.CLOSED: State.CLOSED}),
     }
 )
+
+
+def next_state(state: State, step: Step) -> State:
+    """Where a step leads.
+
+    Raises:
+        LocalProtocolError: the step is not legal in this state.
+    """
+    try:
+        return TRANSITIONS[state][step]
+    except KeyError:
+        name = step.__name__ if isinstance(step, type) else step.value
+        raise LocalProtocolError(f"{name} is not legal in state {state.value}") from None

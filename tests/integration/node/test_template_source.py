@@ -41,12 +41,16 @@ class Heights:
 
 @asynccontextmanager
 async def running(
-    node: BitcoindProcess, *, zmq: bool, poll_interval_s: float
+    node: BitcoindProcess,
+    *,
+    zmq: bool = True,
+    longpoll: bool = True,
+    poll_interval_s: float = 0.1,
 ) -> AsyncIterator[Heights]:
     rpc, longpoll_rpc = node.new_rpc(), node.new_rpc()
     source = NodeTemplateSource(
         rpc,
-        longpoll_rpc,
+        longpoll_rpc if longpoll else None,
         NETWORKS["regtest"],
         zmq_hashblock=node.zmq_endpoint if zmq else None,
         poll_interval_s=poll_interval_s,
@@ -65,14 +69,16 @@ async def running(
 
 
 @pytest.mark.parametrize(
-    ("zmq", "poll_interval_s"),
-    [(True, SELDOM_S), (False, 0.1)],
-    ids=["zmq alone", "longpoll and polling"],
+    ("zmq", "longpoll", "poll_interval_s"),
+    [(True, False, SELDOM_S), (False, True, SELDOM_S), (False, False, 0.1)],
+    ids=["zmq alone", "longpoll alone", "polling alone"],
 )
 async def test_a_new_tip_brings_a_template_of_the_next_height(
-    bitcoind: BitcoindProcess, zmq: bool, poll_interval_s: float
+    bitcoind: BitcoindProcess, zmq: bool, longpoll: bool, poll_interval_s: float
 ) -> None:
-    async with running(bitcoind, zmq=zmq, poll_interval_s=poll_interval_s) as heights:
+    async with running(
+        bitcoind, zmq=zmq, longpoll=longpoll, poll_interval_s=poll_interval_s
+    ) as heights:
         await heights.reaches(1)
         await asyncio.sleep(0.5)  # ZMQ tells only those who had subscribed before
         for height in (2, 3):
@@ -81,7 +87,7 @@ async def test_a_new_tip_brings_a_template_of_the_next_height(
 
 
 async def test_a_reorganisation_to_a_lower_height_is_followed(bitcoind: BitcoindProcess) -> None:
-    async with running(bitcoind, zmq=True, poll_interval_s=0.1) as heights:
+    async with running(bitcoind) as heights:
         hashes = await bitcoind.call("generatetoaddress", 3, ADDRESS)
         await heights.reaches(4)
         await bitcoind.call("invalidateblock", hashes[1])
@@ -89,7 +95,7 @@ async def test_a_reorganisation_to_a_lower_height_is_followed(bitcoind: Bitcoind
 
 
 async def test_templates_come_again_after_the_node_was_killed(bitcoind: BitcoindProcess) -> None:
-    async with running(bitcoind, zmq=True, poll_interval_s=0.1) as heights:
+    async with running(bitcoind) as heights:
         await heights.reaches(1)
         await bitcoind.kill()
         await bitcoind.start()

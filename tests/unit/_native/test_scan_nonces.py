@@ -10,6 +10,8 @@ from types import FrameType, ModuleType
 
 import pytest
 
+from poolserver._native import twin
+
 GENESIS_HEADER = bytes.fromhex(
     "0100000000000000000000000000000000000000000000000000000000000000000000003ba3edfd7a7b12b27ac7"
     "2c3e67768f617fc81bc3888a51323a9fb8aa4b1e5e4a29ab5f49ffff001d1dac2b7c"
@@ -29,6 +31,12 @@ def test_the_nonce_of_the_genesis_block_is_found(native: ModuleType, before: int
 @pytest.mark.parametrize("count", [0, 1, 2, 3, 1023, 1024, 1025, 5000])
 def test_each_nonce_is_tried_once_and_in_order(native: ModuleType, count: int) -> None:
     assert native.scan_nonces(GENESIS_HEADER, 7, count, ANY_TARGET) == list(range(7, 7 + count))
+
+
+def test_no_nonce_is_lost_where_the_list_of_found_ones_is_emptied(native: ModuleType) -> None:
+    every_second_hash = (2**255 - 1).to_bytes(32, "little")
+    found = native.scan_nonces(GENESIS_HEADER, 0, 10_000, every_second_hash)
+    assert found == twin.scan_nonces(GENESIS_HEADER, 0, 10_000, every_second_hash)
 
 
 @pytest.mark.parametrize("start", [2**32 - 1, 2**32 - 2, 2**32 - 3])

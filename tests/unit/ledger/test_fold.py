@@ -206,13 +206,15 @@ def split(draw: st.DrawFn, source: str, records: Sequence[Record]) -> list[Journ
 def deliveries(draw: st.DrawFn) -> tuple[list[JournalBatch], list[JournalBatch]]:
     """What some sources wrote, each in one batch; and batches that deliver it, each source's
     new ones in order, with those of other sources and any that came before in between."""
-    whole, queues, delivered = [], [], list[JournalBatch]()
+    whole: list[JournalBatch] = []
+    queues: list[list[JournalBatch]] = []
+    delivered: list[JournalBatch] = []
     for source in ("a/0/1", "b/0/1", "c/1/1")[: draw(st.integers(1, 3))]:
         records = draw(journals(max_shares=12))
         whole.append(batch_of(source, 1, records))
         queues.append(split(draw, source, records))
     while any(queues):
-        if delivered and draw(st.booleans()):
+        if draw(st.booleans()):
             delivered.append(draw(st.sampled_from([*delivered, *whole[:1]])))
         queue = draw(st.sampled_from([queue for queue in queues if queue]))
         delivered.append(queue.pop(0))

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from errno import EIO, ENOSPC
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -76,6 +77,8 @@ class Desk:
         self.now_ms = 1000
         self.changed = asyncio.Event()
         self.journals: list[Journal] = []
+        self.errors: list[BaseException] = []  # of callbacks: nobody else would see them
+        asyncio.get_running_loop().set_exception_handler(self._on_error)
 
     def journal(
         self,
@@ -100,6 +103,9 @@ class Desk:
         )
         self.journals.append(journal)
         return journal
+
+    def _on_error(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self.errors.append(context["exception"])
 
     def _on_durable(self, batch: JournalBatch) -> None:
         self.batches.append(batch)
@@ -147,6 +153,8 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     desk.disk.may_sync.set()
     for journal in desk.journals:
         await journal.close()
+    await turn()
+    assert desk.errors == []
 
 
 def append(journal: Journal, job_number: int) -> None:
@@ -323,8 +331,6 @@ async def test_a_callback_that_fails_does_not_hold_up_the_others(
     desk: Desk, policy: ReleasePolicy
 ) -> None:
     journal = desk.journal(policy)
-    errors: list[BaseException] = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, c: errors.append(c["exception"]))
     released: list[int] = []
     append(journal, 1)
     journal.release(lambda: released.append(1))
@@ -334,7 +340,8 @@ async def test_a_callback_that_fails_does_not_hold_up_the_others(
     await turn()
     await turn()
     assert released == [1, 3]
-    assert [type(error) for error in errors] == [ZeroDivisionError]
+    assert [type(error) for error in desk.errors] == [ZeroDivisionError]
+    desk.errors.clear()
 
 
 # --- a disk that fails -----------------------------------------------------------------------
@@ -430,6 +437,18 @@ async def test_close_saves_and_reports_everything(desk: Desk, interval_s: float)
     assert released == [0, 1, 2, 3, 4]
     with pytest.raises(JournalError, match="closed"):
         append(journal, 5)
+
+
+async def test_close_leaves_no_sync_to_come(desk: Desk) -> None:
+    journal = desk.journal(sync_interval_s=0.02)
+    append(journal, 1)
+    await desk.until(lambda: journal.pending == 0)
+    append(journal, 2)
+    await journal.close()
+    syncs = desk.disk.syncs
+    await asyncio.sleep(0.04)
+    assert desk.disk.syncs == syncs
+    assert desk.errors == []
 
 
 async def test_close_tells_what_could_not_be_saved(desk: Desk) -> None:

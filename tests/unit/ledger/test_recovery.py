@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from poolserver.ledger.records import Record
 from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.store import SqliteStore
 from poolserver.ledger.totals import Totals, WorkerKey
@@ -65,7 +66,7 @@ async def test_pools_killed_one_after_the_other_lose_and_double_nothing(tmp_path
 
 
 async def test_a_journal_torn_at_any_byte_counts_its_whole_records(tmp_path: Path) -> None:
-    records = [RIG, *[share(work=WORK)] * 3]
+    records: list[Record] = [RIG, *[share(work=WORK)] * 3]
     identity = SegmentId("pool/0/1", 1, 0)
     whole = encode_header(identity) + encode(1, records)
     for cut in range(0, 3 * 85, 7):

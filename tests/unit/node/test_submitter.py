@@ -1,6 +1,7 @@
 """A found block, against a node of our own interface that answers as it is told."""
 
 import asyncio
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,9 @@ class FakeNode:
         self._confirmations = confirmations
         self.submitted: list[str] = []
 
-    async def call(self, method: str, *params: Any, type: Any = Any, timeout_s: float = 1.0) -> Any:
+    async def call(
+        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
+    ) -> Any:
         if method == "getblockheader":
             return type(confirmations=self._confirmations)
         self.submitted.append(params[0])
@@ -34,6 +37,28 @@ class FakeNode:
         return answer
 
     async def close(self) -> None: ...
+
+
+class SilentNode(FakeNode):
+    """Takes a block and does not answer."""
+
+    async def call(
+        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
+    ) -> Any:
+        self.submitted.append(params[0])
+        await asyncio.Event().wait()
+
+
+class HangingSpool(Spool):
+    """Writes nothing until it is told that the disk works again."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.works_again = threading.Event()
+
+    def put(self, found: FoundBlock) -> None:
+        self.works_again.wait(10)
+        super().put(found)
 
 
 @pytest.fixture(autouse=True)
@@ -98,6 +123,64 @@ async def test_a_hash_is_submitted_once(tmp_path: Path) -> None:
     assert first is second
     await first.verdict
     assert len(node.submitted) == 1
+
+
+async def test_a_hash_that_is_settled_is_not_submitted_again(tmp_path: Path) -> None:
+    node = FakeNode(None)
+    submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, verdict: None)
+    verdict = await submitter.begin(FOUND).verdict
+    assert await submitter.begin(FOUND).verdict == verdict
+    assert len(node.submitted) == 1
+
+
+@pytest.mark.parametrize("word", ["prev-blk-not-found", "time-too-new"])
+async def test_a_word_that_time_can_change_is_not_final(tmp_path: Path, word: str) -> None:
+    verdict, _ = await submit(tmp_path, FakeNode(word, None))
+    assert verdict.state == "accepted"
+
+
+async def test_bytes_that_the_node_cannot_read_are_refused_for_good(tmp_path: Path) -> None:
+    verdict, _ = await submit(tmp_path, FakeNode(RpcError(-22, "Block decode failed")))
+    assert verdict == Verdict("rejected", "Block decode failed")
+
+
+async def test_a_refusal_waits_for_the_node_that_cannot_be_reached(tmp_path: Path) -> None:
+    behind, away = FakeNode("bad-prevblk"), FakeNode(NodeUnreachable("gone"), None)
+    verdict, _ = await submit(tmp_path, behind, away)
+    assert verdict.state == "accepted"
+    assert (len(behind.submitted), len(away.submitted)) == (1, 2)
+
+
+async def test_beside_the_chain_is_kinder_than_refused(tmp_path: Path) -> None:
+    verdict, _ = await submit(
+        tmp_path, FakeNode("bad-txns"), FakeNode("inconclusive", confirmations=-1)
+    )
+    assert verdict.state == "stale"
+
+
+async def test_an_acceptance_does_not_wait_for_the_other_nodes(tmp_path: Path) -> None:
+    silent = SilentNode()
+    submitter = BlockSubmitter(
+        [silent, FakeNode(None)], Spool(tmp_path), on_verdict=lambda found, verdict: None
+    )
+    async with asyncio.timeout(5):
+        verdict = await submitter.begin(FOUND).verdict
+        assert verdict.state == "accepted"
+        assert silent.submitted == [FOUND.block_hex]
+        await submitter.close()
+
+
+async def test_a_disk_that_hangs_delays_no_block(tmp_path: Path) -> None:
+    disk, told = HangingSpool(tmp_path), asyncio.Event()
+    node = FakeNode(None)
+    submitter = BlockSubmitter([node], disk, on_verdict=lambda found, verdict: told.set())
+    submission = submitter.begin(FOUND)
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert node.submitted == [FOUND.block_hex]
+    assert not submission.spooled.done()
+    disk.works_again.set()
+    assert (await submission.verdict).state == "accepted"
 
 
 async def test_a_disk_that_cannot_be_written_delays_no_block(tmp_path: Path) -> None:

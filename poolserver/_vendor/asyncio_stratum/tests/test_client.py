@@ -250,7 +250,7 @@ def test_a_senseless_answer_is_malformed(codec: Codec) -> None:
 
 def test_our_own_errors_are_raised_where_they_are_made(codec: Codec) -> None:
     connection = new_miner(codec)
-    with pytest.raises(LocalProtocolError, match="Submit"):
+    with pytest.raises(LocalProtocolError, match="Submit is not legal in state new"):
         connection.submit("rig.1", "5a", b"", 0, 0)
     with pytest.raises(LocalProtocolError, match="not a difficulty"):
         connection.suggest_difficulty(0)
@@ -258,5 +258,5 @@ def test_our_own_errors_are_raised_where_they_are_made(codec: Codec) -> None:
     with pytest.raises(LocalProtocolError, match="has not been answered"):
         connection.subscribe()
     told(connection, b'{"id":1,"result":[[],"08",8],"error":null}\n')
-    with pytest.raises(LocalProtocolError, match="Subscribe"):
+    with pytest.raises(LocalProtocolError, match="Subscribe is not legal in state subscribed"):
         connection.subscribe()

@@ -1,0 +1,75 @@
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from math import floor, inf
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolserver.ledger.totals import Totals
+from poolserver.power.site import SitePower, energy_of_sites
+
+
+@dataclass(frozen=True)
+class Site:
+    name: str = "sahiwal"
+    accounts: Sequence[str] = ("sahiwal",)
+    budget_w: int = 1_320_000_000
+    pue: Fraction = Fraction("1.05")
+    default_j_per_th: Fraction = Fraction("17.5")
+    work_scale: int = 1
+
+
+def test_power_is_hashrate_times_efficiency_times_pue() -> None:
+    # 109 EH/s at 17.5 J/TH and PUE 1.05 are the 2,000 MW of the worked example.
+    estimate = SitePower(Site(budget_w=2_000_000_000)).estimate(109e18, 0.01)
+    assert estimate.power_w == pytest.approx(2_002_875_000)
+    assert estimate.sigma_w == pytest.approx(20_028_750)
+    assert estimate.headroom_w == pytest.approx(-2_875_000)
+
+
+def test_a_simulated_site_counts_each_hash_for_many() -> None:
+    assert SitePower(Site(work_scale=10**9)).estimate(200e3).power_w == pytest.approx(3675.0)
+    assert SitePower(Site(work_scale=10**9)).energy_pj(2) == SitePower(Site()).energy_pj(2 * 10**9)
+
+
+def test_a_site_without_a_share_has_its_whole_budget() -> None:
+    assert SitePower(Site()).estimate(0.0, inf) == (0.0, 0.0, 1_320_000_000)
+
+
+def test_one_joule_per_terahash_is_one_picojoule_per_hash() -> None:
+    site = SitePower(Site(pue=Fraction(1), default_j_per_th=Fraction(1)))
+    assert site.energy_pj(7) == 7
+
+
+def test_an_s21_takes_3675_joules_a_second_at_the_meter() -> None:
+    energy_pj = SitePower(Site()).energy_pj(200 * 10**12)
+    assert Totals(site_energy_pj={"sahiwal": energy_pj}).energy_j("sahiwal") == 3675
+
+
+efficiencies = st.decimals("0.01", "200", places=2).map(Fraction)
+pues = st.decimals("1", "3", places=3).map(Fraction)
+works = st.lists(st.integers(0, 2**80), max_size=30)
+
+
+@given(works, efficiencies, pues, st.integers(1, 10**9), st.data())
+def test_energy_depends_on_the_work_and_not_on_its_batches(
+    work: list[int], j_per_th: Fraction, pue: Fraction, work_scale: int, data: st.DataObject
+) -> None:
+    config = replace(Site(), default_j_per_th=j_per_th, pue=pue, work_scale=work_scale)
+    site = SitePower(config)
+    totals, rest = Totals(), list(work)
+    while rest:
+        size = data.draw(st.integers(1, len(rest)))
+        batch, rest = rest[:size], rest[size:]
+        totals.add(Totals(site_energy_pj={site.name: site.energy_pj(sum(batch))}))
+    exact_j = sum(work) * work_scale * j_per_th * pue / 10**12
+    assert totals.energy_j(site.name) == floor(exact_j)
+
+
+def test_energy_of_a_site_that_is_not_configured_is_zero() -> None:
+    energy_pj = energy_of_sites([SitePower(Site()), SitePower(Site(name="qasim", pue=Fraction(2)))])
+    assert energy_pj("sahiwal", 40) == 735
+    assert energy_pj("qasim", 40) == 1400
+    assert energy_pj("unassigned", 40) == 0
