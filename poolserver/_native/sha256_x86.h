@@ -1,5 +1,6 @@
 /*
- * SHA-256 compression by the x86 SHA extensions. Included by sha256d.c alone, after K and LANES_MAX.
+ * SHA-256 compression by the x86 SHA extensions. Included by sha256d.c alone, after K and
+ * LANES_MAX.
  *
  * The target attribute compiles these functions, and no others, for CPUs that have the extensions:
  * the extension module runs everywhere and asks the CPU at run time.

@@ -103,7 +103,7 @@ static bool portable_usable(void)
     return true;
 }
 
-/* ---- Backends: vector instructions ------------------------------------------------------------ */
+/* ---- Backends: vector instructions ----------------------------------------------------------- */
 
 /*
  * Both have one shape: four rounds per step, sixteen steps, for one lane or two. A lone lane mostly
@@ -111,7 +111,8 @@ static bool portable_usable(void)
  */
 #if defined(__x86_64__)
 #include "sha256_x86.h"
-#elif defined(__AARCH64EL__) && defined(__linux__)
+#elif defined(__AARCH64EL__) && defined(__linux__) && \
+    (!defined(__clang__) || defined(__ARM_FEATURE_SHA2)) /* clang: with -march=armv8-a+crypto */
 #include "sha256_armv8.h"
 #endif
 

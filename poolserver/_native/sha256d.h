@@ -57,7 +57,7 @@ void sha256d_stream_final(struct sha256_stream *stream, uint8_t digest[SHA256_DI
 /* SHA-256(SHA-256(data)). */
 void sha256d(const uint8_t *data, size_t size, uint8_t digest[SHA256_DIGEST_SIZE]);
 
-/* sha256d of each of `count` 64-byte pairs; `digests` has 32 * count bytes and no byte of `pairs`. */
+/* sha256d of each of `count` 64-byte pairs; `digests` has 32 * count bytes, apart from `pairs`. */
 void sha256d_pairs(const uint8_t *pairs, size_t count, uint8_t *digests);
 
 /* ---- Shares ---------------------------------------------------------------------------------- */
@@ -91,7 +91,7 @@ void share_hash(const struct share_job *job, const struct share *share,
 bool hash_meets_target(const uint8_t hash_le[SHA256_DIGEST_SIZE],
                        const uint8_t target_le[SHA256_DIGEST_SIZE]);
 
-/* ---- Search for nonces ------------------------------------------------------------------------ */
+/* ---- Search for nonces ----------------------------------------------------------------------- */
 
 /* A walk over nonces, in steps that the caller bounds. */
 struct nonce_scan {

@@ -108,6 +108,8 @@ class Journal:
         self._worker_refs: dict[tuple[str, str], int] = {}
         self._chain = SegmentChain(directory, self.source, segment_bytes, open_segment)
         self._loop = asyncio.get_running_loop()
+        self.turn = 0
+        """Which turn's records are being collected: it grows with the first record of each."""
         self._turn_ms = 0
         self._turn_waiters: deque[Callback] = deque()
         self._sync_waiters: deque[tuple[int, Callback]] = deque()
@@ -190,6 +192,7 @@ class Journal:
         if self._flush_handle is None:
             if self._closed:
                 raise JournalError("the journal is closed")
+            self.turn += 1
             self._turn_ms = self._wall_ms()
             self._flush_handle = self._loop.call_soon(self._end_turn)
         return self._turn_ms

@@ -93,6 +93,14 @@ class Vardiff:
             self.difficulty = self.clamp(difficulty)
         return self.difficulty != before
 
+    def raise_floor(self, difficulty: float) -> bool:
+        """Go no lower than a rig asks for; False, and nothing changes, if that is out of reach."""
+        if difficulty > self._terms.maximum:
+            return False
+        self.floor = max(self.floor, difficulty)
+        self.difficulty = self.clamp(self.difficulty)
+        return True
+
     def cap(self, ceiling: float) -> None:
         """Come down to ``ceiling`` at once: the network's difficulty has fallen below ours."""
         self.difficulty = min(self.difficulty, ceiling)

@@ -6,6 +6,7 @@ operator wants it; only the answer to a found block waits for more, its spool fi
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 import structlog
@@ -54,8 +55,10 @@ log = structlog.get_logger(__name__)
 
 
 class Journal(Protocol):
-    """What a session needs of the share journal."""
+    """What a session needs of the share journal. ``turn`` numbers the event loop's turns."""
 
+    @property
+    def turn(self) -> int: ...
     def declare_worker(self, account: str, worker_name: str) -> int: ...
     def append_share(
         self,
@@ -84,20 +87,21 @@ class House(Protocol):
     def enter(self, session: "MinerSession") -> None: ...
     def leave(self, session: "MinerSession") -> None: ...
     def solved(
-        self, block: SolvedBlock, hash_le: bytes, worker_name: str, on_spooled: Callable[[], None]
+        self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]
     ) -> None: ...
 
 
 class MinerSession:
     """The application of one ``ServerProtocol``."""
 
-    __slots__ = ("_house", "_protocol", "_releasing", "_vardiff", "miner")
+    __slots__ = ("_answers", "_answers_turn", "_house", "_protocol", "_vardiff", "miner")
 
     def __init__(self, house: House, vardiff: VardiffTerms) -> None:
         self._house = house
         self._vardiff = vardiff
         self._protocol: ServerProtocol
-        self._releasing = False
+        self._answers: list[tuple[Submit, ShareOutcome]] | None = None
+        self._answers_turn = 0
         self.miner: Miner | None = None
 
     # --- called by the library -----------------------------------------------------------
@@ -145,13 +149,26 @@ class MinerSession:
         if judgement.block is not None:
             self._answer_after_spool(submit, judgement, judgement.block)
         else:
-            self._answer(submit, judgement.outcome)
+            self._answer_after_record(submit, judgement.outcome)
         if judgement.difficulty is not None:
             self.send_fresh_job()
-        if not self._releasing:
-            self._releasing = True
-            self._protocol.hold()
-            house.journal.release(self._release)
+
+    def _answer_after_record(self, submit: Submit, outcome: ShareOutcome) -> None:
+        """The answers to the shares of one turn wait together until their records are safe."""
+        journal = self._house.journal
+        if self._answers is not None and self._answers_turn == journal.turn:
+            self._answers.append((submit, outcome))
+            return
+        answers = self._answers = [(submit, outcome)]
+        self._answers_turn = journal.turn
+        journal.release(partial(self._release, answers))
+
+    def _release(self, answers: list[tuple[Submit, ShareOutcome]]) -> None:
+        if self._answers is answers:
+            self._answers = None
+        for submit, outcome in answers:
+            self._answer(submit, outcome)
+        self._protocol.flush()
 
     def _answer(self, submit: Submit, outcome: ShareOutcome) -> None:
         if outcome is ShareOutcome.ACCEPTED:
@@ -159,17 +176,13 @@ class MinerSession:
         else:
             self._protocol.connection.refuse(submit, ANSWERS[outcome])
 
-    def _release(self) -> None:
-        self._releasing = False
-        self._protocol.flush()
-
     def _answer_after_spool(self, submit: Submit, judgement: Judgement, block: SolvedBlock) -> None:
-        def answer() -> None:
-            self._answer(submit, judgement.outcome)
-            if not self._releasing:
-                self._protocol.flush()
-
-        self._house.solved(block, judgement.hash_le, submit.worker_name, answer)
+        """The answer to a block's finder waits until the block is on the disk; no other's does."""
+        self._house.solved(
+            block,
+            submit.worker_name,
+            partial(self._answer_after_record, submit, judgement.outcome),
+        )
 
     def _only_worker(self) -> int:
         """The worker a malformed share is booked to, where there is no doubt whose it is."""
@@ -194,11 +207,8 @@ class MinerSession:
                 self._get_transactions(request)
 
     def _subscribe(self, request: Subscribe) -> None:
-        try:
-            miner = self._entered()
-        except ExtranonceExhausted as error:
-            log.error("no_extranonce", reason=str(error))
-            self._protocol.connection.refuse(request, POOL_FULL)
+        miner = self._entered_or_refuse(request)
+        if miner is None:
             return
         miner.user_agent = request.user_agent
         # Sessions are not resumed yet, so the id only names the subscription.
@@ -209,11 +219,8 @@ class MinerSession:
 
     def _authorize(self, request: Authorize) -> None:
         house = self._house
-        try:
-            miner = self._entered()
-        except ExtranonceExhausted as error:
-            log.error("no_extranonce", reason=str(error))
-            self._protocol.connection.refuse(request, POOL_FULL)
+        miner = self._entered_or_refuse(request)
+        if miner is None:
             return
         worker = house.pool.authorize(miner, request.username, house.journal.declare_worker)
         if worker is None:
@@ -223,18 +230,23 @@ class MinerSession:
         self._send_first_job()
 
     def _configure(self, request: Configure) -> None:
-        miner = self._entered()
-        if request.minimum_difficulty is not None:
-            miner.vardiff.floor = max(miner.vardiff.floor, request.minimum_difficulty)
+        miner = self._entered_or_refuse(request)
+        if miner is None:
+            return
+        before, floor = miner.vardiff.difficulty, request.minimum_difficulty
         miner.version_mask = self._protocol.connection.configured(
             request,
             version_mask=self._house.pool.version_mask,
-            minimum_difficulty=request.minimum_difficulty is not None,
+            minimum_difficulty=floor is not None and miner.vardiff.raise_floor(floor),
         )
+        if self.has_work and miner.vardiff.difficulty != before:
+            self.send_fresh_job()
 
     def _suggest(self, request: Request, difficulty: float) -> None:
         """A hint for the start: once shares tell the hashrate they know better."""
-        miner = self._entered()
+        miner = self._entered_or_refuse(request)
+        if miner is None:
+            return
         if miner.vardiff.suggest(difficulty) and self._is_ready():
             self.send_fresh_job()
         self._protocol.connection.accept(request)
@@ -247,10 +259,14 @@ class MinerSession:
             # A block's transactions are megabytes, far over the outbox: their number must do.
             self._protocol.connection.answer(request, [])
 
-    def _entered(self) -> Miner:
+    def _entered_or_refuse(self, request: Request) -> Miner | None:
         """The pool's state for this connection, made at the first request that needs it."""
         if self.miner is None:
-            self.miner = self._house.pool.connect(self._vardiff, self._house.now())
+            try:
+                self.miner = self._house.pool.connect(self._vardiff, self._house.now())
+            except ExtranonceExhausted as error:
+                log.error("no_extranonce", reason=str(error))
+                self._protocol.connection.refuse(request, POOL_FULL)
         return self.miner
 
     # --- jobs out ------------------------------------------------------------------------

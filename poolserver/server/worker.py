@@ -200,9 +200,7 @@ class Worker:
         """Its connection has ended."""
         self._sessions.discard(session)
 
-    def solved(
-        self, block: SolvedBlock, hash_le: bytes, worker_name: str, on_spooled: Callable[[], None]
-    ) -> None:
+    def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         """Submit a block; ``on_spooled`` is called once it is safe on this disk, or cannot be."""
         found = FoundBlock(
             hash_hex=block.hash_hex,

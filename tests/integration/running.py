@@ -88,8 +88,8 @@ class RunningPool:
     async def becomes(self, sample: str, reached: Callable[[float], bool]) -> float:
         """Wait until a metric is as the test wants it."""
         async with asyncio.timeout(20):
-            while not reached(value := await self.metric(sample)):
-                await asyncio.sleep(0.05)  # noqa: ASYNC110 - over HTTP there is no event
+            while not reached(value := await self.metric(sample)):  # noqa: ASYNC110 - over HTTP
+                await asyncio.sleep(0.05)
         return value
 
 

@@ -1,0 +1,638 @@
+"""A rig's session, byte by byte: its protocol on a transport that remembers what was written."""
+
+import asyncio
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
+from poolserver.ledger.records import NO_WORKER
+from poolserver.mining import extranonce
+from poolserver.mining.job import Job
+from poolserver.mining.share import ShareOutcome
+from poolserver.mining.vardiff import VardiffTerms
+from poolserver.pool import NO_HASH, Pool, SolvedBlock
+from poolserver.server.msgspec_codec import MsgspecCodec
+from poolserver.server.session import MinerSession
+from tests.unit.solving import (
+    CURTIME,
+    EASY,
+    REGTEST_NBITS,
+    Rig,
+    make_pool,
+    template,
+    vardiff_terms,
+)
+
+SUBSCRIBE = b'{"id":1,"method":"mining.subscribe","params":["rig/1.0"]}\n'
+AUTHORIZE = b'{"id":2,"method":"mining.authorize","params":["demo.rig","x"]}\n'
+AUTHORIZED = b'{"id":2,"result":true,"error":null}\n'
+DIFFICULTY_EASY = (
+    b'{"id":null,"method":"mining.set_difficulty","params":[0.0000000009313225746154785]}\n'
+)
+
+
+class FakeTransport(asyncio.Transport):
+    """Remembers each write as one piece, and how it ended."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.ended = ""
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.ended != ""
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+
+    def abort(self) -> None:
+        self.ended = "aborted"
+
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+
+
+@dataclass
+class FakeJournal:
+    """Keeps what is recorded in lists, and each reply until the test lets it go."""
+
+    records: list[tuple[int, ShareOutcome, bool, int, int, bytes]] = field(default_factory=list)
+    names: list[tuple[str, str]] = field(default_factory=list)
+    waiting: list[Callable[[], None]] = field(default_factory=list)
+    turn: int = 1
+    unsafe: bool = False
+
+    def declare_worker(self, account: str, worker_name: str) -> int:
+        self.names.append((account, worker_name))
+        return len(self.names)
+
+    def append_share(
+        self,
+        worker_ref: int,
+        outcome: ShareOutcome,
+        proven: bool,
+        work: int,
+        job_number: int,
+        hash_le: bytes,
+    ) -> None:
+        self.records.append((worker_ref, outcome, proven, work, job_number, hash_le))
+        self.unsafe = True
+
+    def release(self, callback: Callable[[], None]) -> None:
+        if self.unsafe:
+            self.waiting.append(callback)
+        else:
+            callback()
+
+    def let_go(self) -> None:
+        self.unsafe = False
+        while self.waiting:
+            self.waiting.pop(0)()
+
+
+@dataclass
+class FakeHouse:
+    """The worker process: a real pool, and clocks that stand still."""
+
+    pool: Pool = field(default_factory=make_pool)
+    journal: FakeJournal = field(default_factory=FakeJournal)
+    sessions: set[MinerSession] = field(default_factory=set)
+    blocks: list[tuple[SolvedBlock, str, Callable[[], None]]] = field(default_factory=list)
+    clock: float = 0.0
+    malformed: int = 0
+    slow_drops: int = 0
+
+    def now(self) -> float:
+        return self.clock
+
+    def unix_time(self) -> int:
+        return CURTIME + int(self.clock)
+
+    def enter(self, session: MinerSession) -> None:
+        self.sessions.add(session)
+
+    def leave(self, session: MinerSession) -> None:
+        self.sessions.discard(session)
+
+    def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
+        self.blocks.append((block, worker_name, on_spooled))
+
+    def work(self, **changes: int) -> Job:
+        return self.pool.on_template(template(**changes), self.clock, CURTIME)
+
+
+class Line:
+    """A rig on the wire: says lines, and reads what was written since it last looked."""
+
+    def __init__(self, house: FakeHouse, vardiff: VardiffTerms | None = None) -> None:
+        self.house = house
+        self.session = MinerSession(house, vardiff or vardiff_terms())
+        self.protocol = ServerProtocol(self.session, codec=MsgspecCodec())
+        self.transport = FakeTransport()
+        self.protocol.connection_made(self.transport)
+
+    def say(self, *lines: bytes) -> list[bytes]:
+        """Send it all in one piece, in a turn of its own; the writes that it brings about."""
+        self.house.journal.turn += 1
+        self.protocol.data_received(b"".join(lines))
+        return self.heard()
+
+    def heard(self) -> list[bytes]:
+        writes = self.transport.writes[:]
+        self.transport.writes.clear()
+        return writes
+
+    def ask(self, method: str, *params: Any, request_id: int = 9) -> dict[str, Any]:
+        """Ask, and find the answer among what comes."""
+        request = {"id": request_id, "method": method, "params": params}
+        writes = self.say(json.dumps(request).encode() + b"\n")
+        return next(m for m in messages(writes) if m["id"] == request_id)
+
+    def hang_up(self, error: Exception | None = None) -> None:
+        self.protocol.connection_lost(error)
+
+    def solve(self, job: Job, number: int = 0, **terms: Any) -> Submit:
+        assert self.session.miner is not None
+        rig = Rig(self.house.pool, self.session.miner)
+        return rig.solve(job, extranonce2=number.to_bytes(8, "big"), **terms)
+
+
+def messages(writes: list[bytes]) -> list[dict[str, Any]]:
+    return [json.loads(line) for write in writes for line in write.splitlines()]
+
+
+def methods(writes: list[bytes]) -> list[str | int]:
+    """What each message is: a push by its method, an answer by its id."""
+    return [message.get("method") or message["id"] for message in messages(writes)]
+
+
+def submit_line(share: Submit, request_id: int = 4) -> bytes:
+    params = (
+        f'"{share.worker_name}","{share.job_id}","{share.extranonce2.hex()}",'
+        f'"{share.ntime:08x}","{share.nonce:08x}"'
+    )
+    return f'{{"id":{request_id},"method":"mining.submit","params":[{params}]}}\n'.encode()
+
+
+def accepted(request_id: int = 4) -> bytes:
+    return b'{"id":%d,"result":true,"error":null}\n' % request_id
+
+
+def subscribed(line: Line) -> bytes:
+    assert line.session.miner is not None
+    e1 = line.session.miner.extranonce1.hex()
+    return (
+        f'{{"id":1,"result":[[["mining.set_difficulty","{e1}"],["mining.notify","{e1}"]],'
+        f'"{e1}",8],"error":null}}\n'
+    ).encode()
+
+
+def mining_line(house: FakeHouse, vardiff: VardiffTerms | None = None) -> Line:
+    """A rig that has a job."""
+    line = Line(house, vardiff)
+    line.say(SUBSCRIBE, AUTHORIZE)
+    return line
+
+
+@pytest.fixture
+async def house() -> FakeHouse:
+    return FakeHouse()
+
+
+# --- the handshake ---------------------------------------------------------------------------
+
+
+async def test_difficulty_and_a_clean_job_come_when_both_are_done(house: FakeHouse) -> None:
+    job, line = house.work(), Line(house)
+    assert line.say(SUBSCRIBE) == [subscribed(line)]
+    assert line.say(AUTHORIZE) == [AUTHORIZED + DIFFICULTY_EASY + job.notify_clean]
+
+
+async def test_a_rig_may_authorize_first(house: FakeHouse) -> None:
+    job, line = house.work(), Line(house)
+    assert line.say(AUTHORIZE) == [AUTHORIZED]
+    assert line.say(SUBSCRIBE) == [subscribed(line) + DIFFICULTY_EASY + job.notify_clean]
+
+
+async def test_a_rig_that_comes_before_the_first_template_gets_its_job_with_it(
+    house: FakeHouse,
+) -> None:
+    line = Line(house)
+    assert methods(line.say(SUBSCRIBE, AUTHORIZE)) == [1, 2]
+    job = house.work()
+    line.session.send_job(job, job.notify_clean)
+    assert line.heard() == [DIFFICULTY_EASY + job.notify_clean]
+
+
+async def test_no_job_goes_to_a_rig_that_is_not_authorized(house: FakeHouse) -> None:
+    job, line = house.work(), Line(house)
+    line.say(SUBSCRIBE)
+    line.session.send_job(job, job.notify_clean)
+    line.session.tick(1e6)
+    assert line.heard() == []
+
+
+async def test_an_account_that_is_not_known_is_refused_and_may_try_again(house: FakeHouse) -> None:
+    house.work()
+    line = Line(house)
+    line.say(SUBSCRIBE)
+    refusal = line.say(b'{"id":3,"method":"mining.authorize","params":["stranger","x"]}\n')
+    assert refusal == [b'{"id":3,"result":null,"error":[24,"unauthorized",null]}\n']
+    assert house.journal.names == []
+    assert methods(line.say(AUTHORIZE)) == [2, "mining.set_difficulty", "mining.notify"]
+
+
+async def test_a_second_worker_gets_an_answer_and_no_second_job(house: FakeHouse) -> None:
+    house.work()
+    line = mining_line(house)
+    second = AUTHORIZE.replace(b"demo.rig", b"demo.other")
+    assert line.say(second) == [AUTHORIZED]
+    assert house.journal.names == [("demo", "demo.rig"), ("demo", "demo.other")]
+    assert line.say(second) == [AUTHORIZED]
+    assert len(house.journal.names) == 2
+
+
+# --- shares ----------------------------------------------------------------------------------
+
+
+async def test_an_accepted_share_is_journalled_and_answered_true(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    share = line.solve(job)
+    assert line.say(submit_line(share)) == []
+    ((ref, outcome, proven, work, number, hash_le),) = house.journal.records
+    assert (ref, outcome, proven, number) == (1, ShareOutcome.ACCEPTED, True, job.number)
+    assert work == 4
+    assert hash_le != NO_HASH
+    house.journal.let_go()
+    assert line.heard() == [accepted()]
+
+
+async def test_a_refused_share_is_journalled_and_answered_with_code_and_reason(
+    house: FakeHouse,
+) -> None:
+    job = house.work()
+    line = mining_line(house)
+    line.say(submit_line(line.solve(job)), submit_line(line.solve(job), 5))
+    house.journal.let_go()
+    assert line.heard() == [accepted() + b'{"id":5,"result":null,"error":[22,"duplicate",null]}\n']
+    assert [record[1] for record in house.journal.records] == [
+        ShareOutcome.ACCEPTED,
+        ShareOutcome.DUPLICATE,
+    ]
+
+
+async def test_replies_are_held_until_the_journal_lets_them_go(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    for number in range(3):
+        assert line.say(submit_line(line.solve(job, number), 4 + number)) == []
+    newer = house.work()
+    line.session.send_job(newer, newer.notify_refresh)
+    assert line.heard() == [newer.notify_refresh]  # a job waits for nothing
+    house.journal.let_go()
+    assert line.heard() == [accepted(4), accepted(5), accepted(6)]
+
+
+async def test_the_answers_of_one_turn_are_one_write(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    line.say(*(submit_line(line.solve(job, number), 4 + number) for number in range(3)))
+    house.journal.let_go()
+    assert line.heard() == [accepted(4) + accepted(5) + accepted(6)]
+
+
+async def test_the_release_of_one_share_does_not_let_out_the_answer_to_a_later_one(
+    house: FakeHouse,
+) -> None:
+    job = house.work()
+    line = mining_line(house)
+    line.say(submit_line(line.solve(job, 0), 4))
+    first_is_safe = house.journal.waiting.pop()
+    line.say(submit_line(line.solve(job, 1), 5))  # recorded after what is safe now
+    first_is_safe()
+    assert 5 not in methods(line.heard())
+    house.journal.let_go()
+    assert methods(line.heard())[-1] == 5
+
+
+async def test_a_share_before_authorizing_is_refused_and_booked_to_nobody(
+    house: FakeHouse,
+) -> None:
+    job, line = house.work(), Line(house)
+    line.say(SUBSCRIBE)
+    line.say(submit_line(Submit(4, "demo.rig", job.job_id, bytes(8), CURTIME, 0, None)))
+    house.journal.let_go()
+    (answer,) = messages(line.heard())
+    # Nobody is authorized, and no job went out here: either may be said.
+    assert answer["error"][:2] in ([24, "unauthorized"], [21, "job_not_found"])
+    assert line.transport.ended == ""
+    assert [record[0] for record in house.journal.records] == [NO_WORKER]
+
+
+async def test_each_worker_of_a_connection_has_its_own_books(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    line.say(AUTHORIZE.replace(b"demo.rig", b"demo.other"))
+    line.say(submit_line(line.solve(job, 1)))
+    line.say(submit_line(line.solve(job, 2)._replace(worker_name="demo.other")))
+    assert [record[0] for record in house.journal.records] == [1, 2]
+
+
+# --- blocks ----------------------------------------------------------------------------------
+
+
+async def test_the_answer_to_a_block_waits_until_it_is_spooled(house: FakeHouse) -> None:
+    house.pool = make_pool(cap_at_network_difficulty=False)
+    job = house.work(nbits=REGTEST_NBITS)
+    line, other = mining_line(house), mining_line(house)
+    line.say(submit_line(line.solve(job)))
+    ((block, worker_name, on_spooled),) = house.blocks
+    assert (block.height, worker_name) == (101, "demo.rig")
+    assert block.hash_hex == house.journal.records[0][5][::-1].hex()
+    other.say(submit_line(Submit(4, "demo.rig", "no-such-job", bytes(8), CURTIME, 0, None)))
+    house.journal.let_go()
+    assert line.heard() == []
+    assert methods(other.heard()) == [4]
+    on_spooled()
+    assert line.heard() == [accepted()]
+
+
+async def test_other_answers_of_the_rig_do_not_wait_for_its_block(house: FakeHouse) -> None:
+    house.pool = make_pool(cap_at_network_difficulty=False)
+    job = house.work(nbits=REGTEST_NBITS)
+    line = mining_line(house)
+    lost = Submit(5, "demo.rig", "no-such-job", bytes(8), CURTIME, 0, None)
+    line.say(submit_line(line.solve(job)), submit_line(lost, 5))
+    house.journal.let_go()
+    assert methods(line.heard()) == [5]
+    house.blocks[0][2]()
+    assert line.heard() == [accepted()]
+
+
+async def test_a_block_that_is_spooled_first_still_waits_for_the_journal(house: FakeHouse) -> None:
+    house.pool = make_pool(cap_at_network_difficulty=False)
+    job = house.work(nbits=REGTEST_NBITS)
+    line = mining_line(house)
+    line.say(submit_line(line.solve(job)))
+    house.blocks[0][2]()
+    assert line.heard() == []
+    house.journal.let_go()
+    assert line.heard() == [accepted()]
+
+
+async def test_a_rig_that_has_left_is_not_missed_when_its_block_is_spooled(
+    house: FakeHouse,
+) -> None:
+    house.pool = make_pool(cap_at_network_difficulty=False)
+    job = house.work(nbits=REGTEST_NBITS)
+    line = mining_line(house)
+    line.say(submit_line(line.solve(job)))
+    line.hang_up()
+    house.blocks[0][2]()
+    house.journal.let_go()
+    assert line.heard() == []
+
+
+# --- difficulty ------------------------------------------------------------------------------
+
+
+async def test_silence_brings_a_lower_difficulty_and_a_fresh_job_in_one_write(
+    house: FakeHouse,
+) -> None:
+    first = house.work()
+    line = mining_line(house)
+    line.session.tick(10.0)
+    assert line.heard() == []
+    house.clock = 60.0
+    line.session.tick(60.0)
+    (write,) = line.heard()
+    lower, fresh = messages([write])
+    assert lower["params"] == [2.0**-32]
+    assert fresh["params"][0] != first.job_id
+    assert fresh["params"][8] is False
+
+
+async def test_shares_that_come_too_fast_bring_a_higher_difficulty(
+    house: FakeHouse,
+) -> None:
+    job = house.work()
+    line = mining_line(house)
+    pushes: list[list[bytes]] = []
+    for number in range(50):
+        house.clock += 0.1
+        if writes := line.say(submit_line(line.solve(job, number))):
+            pushes.append(writes)
+        house.journal.let_go()
+        assert line.heard() == [accepted()]
+    (change,) = pushes
+    assert len(change) == 1
+    assert methods(change) == ["mining.set_difficulty", "mining.notify"]
+    assert messages(change)[0]["params"] == [EASY * 8]
+
+
+async def test_a_suggestion_before_the_handshake_is_the_start(house: FakeHouse) -> None:
+    house.work()
+    line = Line(house)
+    assert line.ask("mining.suggest_difficulty", 2.0**-20)["result"] is True
+    writes = line.say(SUBSCRIBE, AUTHORIZE)
+    assert messages(writes)[2]["params"] == [2.0**-20]
+
+
+async def test_a_suggestion_after_the_handshake_comes_with_a_fresh_job(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    writes = line.say(b'{"id":3,"method":"mining.suggest_difficulty","params":[0.5]}\n')
+    assert len(writes) == 1
+    assert methods(writes) == ["mining.set_difficulty", "mining.notify", 3]
+    lower, fresh, _ = messages(writes)
+    assert lower["params"] == [0.5]
+    assert fresh["params"][0] != job.job_id
+
+
+async def test_a_suggested_target_is_the_same_as_its_difficulty(house: FakeHouse) -> None:
+    house.work()
+    line = mining_line(house)
+    writes = line.say(
+        b'{"id":3,"method":"mining.suggest_target","params":["%064x"]}\n' % (0xFFFF << 209)
+    )
+    assert messages(writes)[0]["params"] == [0.5]
+
+
+async def test_the_suggestion_that_is_in_force_already_brings_no_job(house: FakeHouse) -> None:
+    house.work()
+    line = mining_line(house)
+    line.ask("mining.suggest_difficulty", 0.5)
+    assert methods(line.say(b'{"id":3,"method":"mining.suggest_difficulty","params":[0.5]}\n')) == [
+        3
+    ]
+
+
+async def test_a_suggestion_is_not_heard_once_there_are_shares(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    line.say(submit_line(line.solve(job)))
+    house.journal.let_go()
+    line.heard()
+    assert methods(line.say(b'{"id":3,"method":"mining.suggest_difficulty","params":[0.5]}\n')) == [
+        3
+    ]
+
+
+CONFIGURE = (
+    b'{"id":3,"method":"mining.configure","params":[["version-rolling","minimum-difficulty"],'
+    b'{"version-rolling.mask":"1fffe000","minimum-difficulty.value":0.5}]}\n'
+)
+CONFIGURED = (
+    b'{"id":3,"result":{"version-rolling":true,"minimum-difficulty":true,'
+    b'"version-rolling.mask":"1fffe000"},"error":null}\n'
+)
+
+
+async def test_configure_grants_version_rolling_and_a_minimum_difficulty(house: FakeHouse) -> None:
+    assert Line(house).say(CONFIGURE) == [CONFIGURED]
+
+
+async def test_the_minimum_difficulty_that_was_granted_holds_from_the_first_job_on(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    line = Line(house)
+    line.say(CONFIGURE)
+    writes = line.say(SUBSCRIBE, AUTHORIZE)
+    assert messages(writes)[2]["params"] == [0.5]
+
+
+async def test_silence_does_not_go_below_the_minimum_difficulty_that_was_granted(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    line = Line(house, vardiff_terms(start=8.0))
+    line.say(CONFIGURE, SUBSCRIBE, AUTHORIZE)
+    house.clock = 1000.0
+    line.session.tick(1000.0)
+    assert messages(line.heard())[0]["params"] == [0.5]
+
+
+async def test_a_minimum_above_the_listeners_maximum_is_not_granted(house: FakeHouse) -> None:
+    pinned = VardiffTerms(target_shares_per_minute=12, start=EASY, minimum=EASY, maximum=EASY)
+    answer = Line(house, pinned).ask(
+        "mining.configure", ["minimum-difficulty"], {"minimum-difficulty.value": 0.5}
+    )
+    assert answer["result"] == {"minimum-difficulty": False}
+
+
+# --- what is not well-formed -----------------------------------------------------------------
+
+
+async def test_a_malformed_share_is_journalled_for_the_one_worker_that_is_there(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    line = mining_line(house)
+    answer = line.ask("mining.submit", "demo.rig", "job", "zz", "", "")
+    assert answer["error"][0] == 20
+    assert house.malformed == 1
+    assert house.journal.records == [(1, ShareOutcome.MALFORMED, False, 0, 0, NO_HASH)]
+
+
+async def test_a_malformed_share_of_one_of_several_workers_is_booked_to_nobody(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    line = mining_line(house)
+    line.say(AUTHORIZE.replace(b"demo.rig", b"demo.other"))
+    line.ask("mining.submit")
+    assert [record[:2] for record in house.journal.records] == [(NO_WORKER, ShareOutcome.MALFORMED)]
+
+
+async def test_a_share_before_subscribing_is_journalled_as_such(house: FakeHouse) -> None:
+    house.work()
+    answer = Line(house).ask("mining.submit", "demo.rig", "job", "00" * 8, "00" * 4, "00" * 4)
+    assert answer["error"] == [25, "not_subscribed", None]
+    assert [record[:2] for record in house.journal.records] == [
+        (NO_WORKER, ShareOutcome.NOT_SUBSCRIBED)
+    ]
+
+
+async def test_other_nonsense_is_counted_and_not_journalled(house: FakeHouse) -> None:
+    line = Line(house)
+    line.say(b"{nonsense\n", b'{"id":1,"method":"mining.make_tea","params":[]}\n')
+    assert house.malformed == 2
+    assert house.journal.records == []
+
+
+async def test_transactions_are_told_for_a_job_that_lives(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    assert line.ask("mining.get_transactions", job.job_id)["result"] == []
+    assert line.ask("mining.get_transactions", "feed")["error"] == [21, "job_not_found", None]
+
+
+# --- coming and going ------------------------------------------------------------------------
+
+
+@pytest.fixture
+def room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extranonce, "COUNTER_SPACE", 1)
+
+
+@pytest.mark.usefixtures("room_for_one")
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        SUBSCRIBE,
+        AUTHORIZE,
+        CONFIGURE,
+        b'{"id":3,"method":"mining.suggest_difficulty","params":[1]}\n',
+    ],
+    ids=["subscribe", "authorize", "configure", "suggest_difficulty"],
+)
+async def test_a_pool_without_a_free_extranonce_says_so(
+    house: FakeHouse, request_line: bytes
+) -> None:
+    mining_line(house)
+    full = Line(house)
+    (answer,) = messages(full.say(request_line))
+    assert answer["error"] == [20, "pool_full", None]
+    assert full.transport.ended == ""
+
+
+@pytest.mark.usefixtures("room_for_one")
+async def test_a_rig_that_leaves_frees_its_extranonce(house: FakeHouse) -> None:
+    house.work()
+    first = mining_line(house)
+    first.hang_up()
+    assert house.sessions == set()
+    second = mining_line(house)
+    assert second.session.has_work
+    second.hang_up()
+
+
+async def test_two_rigs_have_different_extranonces(house: FakeHouse) -> None:
+    miners = [mining_line(house).session.miner for _ in range(2)]
+    assert len({miner.extranonce1 for miner in miners if miner}) == 2
+
+
+async def test_a_rig_that_does_not_read_is_dropped_and_counted(house: FakeHouse) -> None:
+    line = mining_line(house)
+    line.protocol.pause_writing()
+    assert line.transport.ended == "aborted"
+    line.hang_up()
+    assert house.slow_drops == 1
+
+
+async def test_a_closed_session_is_told_nothing_more(house: FakeHouse) -> None:
+    house.work()
+    line = mining_line(house)
+    line.session.close()
+    assert line.transport.ended == "closed"
+    newer = house.work(tip=2)
+    line.session.send_job(newer, newer.notify_clean)
+    assert line.heard() == []

@@ -1,0 +1,437 @@
+"""The worker process on a real loop, with clocks that the test turns and a node that obeys it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from poolserver._native import scan_nonces, sha256d
+from poolserver._vendor.asyncio_stratum import (
+    Notify,
+    SetDifficulty,
+    StratumClient,
+    SubmitResult,
+)
+from poolserver.bitcoin.header import pack_header
+from poolserver.bitcoin.merkle import merkle_root_from_branch
+from poolserver.bitcoin.target import MAX_TARGET, target_le
+from poolserver.cluster.messages import (
+    BlockEvent,
+    ListenerSettings,
+    TemplateConfirmed,
+    TemplateUpdate,
+    Up,
+    WorkerCounters,
+    WorkerSettings,
+    WorkerStarted,
+)
+from poolserver.ledger.records import JournalBatch
+from poolserver.mining.template import BlockTemplate
+from poolserver.server.worker import Worker
+from tests.unit.solving import CURTIME, MASK, P2WPKH, REGTEST_NBITS, template
+
+EASIEST = 2.0**-32
+SOURCE = "pool-1/0/1763942400"
+REFRESH_S = 30.0
+MAX_AGE_S = 300.0
+GRACE_S = 60.0
+
+
+def settings(folder: Path, **changes: Any) -> WorkerSettings:
+    terms: dict[str, Any] = {
+        "instance_id": "pool-1",
+        "worker_index": 0,
+        "boot_epoch": 1_763_942_400,
+        "network": "regtest",
+        "payout_script": P2WPKH,
+        "coinbase_tag": b"/test/",
+        "extranonce2_size": 8,
+        "version_mask": MASK,
+        "target_shares_per_minute": 12.0,
+        "job_lifetime_s": 600.0,
+        "refresh_interval_s": REFRESH_S,
+        "template_max_age_s": MAX_AGE_S,
+        "node_loss_grace_s": GRACE_S,
+        "line_limit": 16384,
+        "outbox_limit": 65536,
+        "handshake_timeout_s": 60.0,
+        "listeners": (ListenerSettings("127.0.0.1", 0, EASIEST, EASIEST, EASIEST),),
+        "nodes": (),
+        "listed_accounts": ("demo",),
+        "any_account": False,
+        "journal_dir": str(folder / "journal"),
+        "spool_dir": str(folder / "spool"),
+        "journal_release": "turn",
+        "journal_sync_interval_s": 0.001,
+    }
+    return WorkerSettings(**{**terms, **changes})
+
+
+class FakeNode:
+    """Takes every block, at its own pace."""
+
+    url = "fake"
+
+    def __init__(self) -> None:
+        self.submitted: list[str] = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def call(
+        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
+    ) -> None:
+        self.submitted.append(params[0])
+        await self.may_answer.wait()
+
+    async def close(self) -> None: ...
+
+
+@dataclass
+class Hall:
+    """A worker with all that is around it: what it says, its clock and its rigs."""
+
+    clock: float = 1000.0
+    said: list[Up] = field(default_factory=list)
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    node: FakeNode = field(default_factory=FakeNode)
+    rigs: list[StratumClient] = field(default_factory=list)
+    worker: Worker = field(init=False)
+
+    def send(self, message: Up) -> None:
+        self.said.append(message)
+        self.heard.set()
+
+    def all_of(self, kind: type) -> list[Any]:
+        return [message for message in self.said if isinstance(message, kind)]
+
+    async def until(self, reached: Callable[[], bool]) -> None:
+        async with asyncio.timeout(5):
+            while not reached():
+                self.heard.clear()
+                await self.heard.wait()
+
+    @property
+    def port(self) -> int:
+        return int(self.all_of(WorkerStarted)[0].ports[0])
+
+    def tick(self, seconds: float = 0.0, *, sweep: bool = False) -> None:
+        self.clock += seconds
+        self.worker.tick(sweep=sweep)
+
+    def counters(self) -> WorkerCounters:
+        self.worker.tick(sweep=False)
+        counters: WorkerCounters = self.all_of(WorkerCounters)[-1]
+        return counters
+
+    def template(self, template: BlockTemplate) -> None:
+        self.worker.receive(TemplateUpdate(template))
+
+    async def rig(self, name: str = "demo.rig") -> "Rig":
+        client = await StratumClient.connect("127.0.0.1", self.port, user_agent="test-rig/1.0")
+        self.rigs.append(client)
+        client.subscribe()
+        client.authorize(name)
+        rig = Rig(client, name)
+        await rig.answers(2)
+        return rig
+
+
+@dataclass
+class Rig:
+    client: StratumClient
+    name: str
+    jobs: list[Notify] = field(default_factory=list)
+
+    async def answers(self, count: int) -> Any:
+        """Read on until so many answers have come; the last of them."""
+        while count:
+            event = await self.event()
+            count -= not isinstance(event, Notify | SetDifficulty)
+        return event
+
+    async def event(self) -> Any:
+        async with asyncio.timeout(5):
+            event = await anext(self.client)
+        if isinstance(event, Notify):
+            self.jobs.append(event)
+        return event
+
+    async def job(self) -> Notify:
+        """The next job that comes."""
+        while not isinstance(event := await self.event(), Notify):
+            pass
+        return event
+
+    async def is_told_nothing(self) -> bool:
+        """Whether no job came before the answer to a ping."""
+        count = len(self.jobs)
+        self.client.ping()
+        await self.answers(1)
+        return len(self.jobs) == count
+
+    async def submit(self, job: Notify, number: int = 0) -> SubmitResult:
+        """Send a hash below the target of half of all hashes: on regtest a block."""
+        connection = self.client.connection
+        extranonce2 = number.to_bytes(connection.extranonce2_size, "big")
+        coinbase = job.coinb1 + connection.extranonce1 + extranonce2 + job.coinb2
+        root_le = merkle_root_from_branch(sha256d(coinbase), job.merkle_branch)
+        header = pack_header(job.version, job.prevhash_le, root_le, job.ntime, job.nbits, 0)
+        nonce = scan_nonces(header, 0, 256, target_le(MAX_TARGET >> 1))[0]
+        self.client.submit(self.name, job.job_id, extranonce2, job.ntime, nonce)
+        result = await self.answers(1)
+        assert isinstance(result, SubmitResult)
+        return result
+
+
+@asynccontextmanager
+async def running(folder: Path, **changes: Any) -> AsyncIterator[Hall]:
+    hall = Hall()
+    hall.worker = Worker(
+        settings(folder, **changes),
+        hall,
+        [hall.node],  # type: ignore[list-item]
+        now=lambda: hall.clock,
+        unix_time=lambda: CURTIME + hall.clock - 1000.0,
+    )
+    await hall.worker.start()
+    try:
+        yield hall
+    finally:
+        for client in hall.rigs:
+            client.close()
+            await client.wait_closed()
+        await hall.worker.stop()
+
+
+@pytest.fixture
+async def hall(tmp_path: Path) -> AsyncIterator[Hall]:
+    async with running(tmp_path) as hall:
+        yield hall
+
+
+# --- templates out ---------------------------------------------------------------------------
+
+
+async def test_a_template_goes_to_every_rig_as_a_clean_job(hall: Hall) -> None:
+    rigs = [await hall.rig("demo.a"), await hall.rig("demo.b")]
+    hall.template(template())
+    jobs = [await rig.job() for rig in rigs]
+    assert all(job.clean_jobs for job in jobs)
+    assert jobs[0] == jobs[1]
+    assert jobs[0].prevhash_le == template().prevhash_le
+
+
+async def test_a_new_tip_goes_out_at_once_and_is_clean(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.template(template(height=102, tip=2))
+    job = await rig.job()
+    assert job.clean_jobs
+    assert job.prevhash_le == bytes([2]) * 32
+
+
+async def test_a_fresher_template_of_the_same_tip_waits_for_the_refresh(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.template(template(height=101))
+    hall.tick(REFRESH_S - 0.1)
+    assert await rig.is_told_nothing()
+    hall.tick(0.1)
+    job = await rig.job()
+    assert not job.clean_jobs
+    hall.tick(REFRESH_S - 0.1)
+    assert await rig.is_told_nothing()
+
+
+async def test_a_refreshed_job_has_the_time_of_now(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    first = await rig.job()
+    hall.tick(REFRESH_S)
+    assert (await rig.job()).ntime == first.ntime + REFRESH_S
+
+
+async def test_the_first_job_of_a_rig_is_clean_though_others_were_sent_a_refresh(
+    hall: Hall,
+) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    assert (await rig.job()).clean_jobs
+    hall.tick(REFRESH_S)
+    other = await hall.rig("demo.other")
+    assert (await other.job()).clean_jobs
+
+
+async def test_no_work_is_refreshed_on_a_template_that_is_too_old(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.tick(MAX_AGE_S + 1)
+    assert await rig.is_told_nothing()
+
+
+async def test_rigs_are_sent_away_when_the_node_has_been_gone_for_too_long(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.tick(MAX_AGE_S + GRACE_S)
+    assert await rig.is_told_nothing()
+    hall.tick(0.1)
+    async with asyncio.timeout(5):
+        await rig.client.wait_closed()
+
+
+async def test_a_node_that_confirms_its_template_keeps_the_rigs(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.clock += MAX_AGE_S + GRACE_S
+    hall.worker.receive(TemplateConfirmed())
+    hall.tick(1)
+    assert not (await rig.job()).clean_jobs  # a refresh, and no farewell
+
+
+async def test_job_ids_do_not_repeat(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    for tip in (2, 3, 2, 3):
+        hall.template(template(tip=tip))
+        hall.tick(REFRESH_S)
+    while len(rig.jobs) < 9:
+        await rig.job()
+    assert len({job.job_id for job in rig.jobs}) == 9
+
+
+async def test_job_ids_do_not_repeat_over_a_restart(tmp_path: Path) -> None:
+    ids = []
+    for epoch in (17, 18):
+        async with running(tmp_path, boot_epoch=epoch) as hall:
+            hall.template(template())
+            ids.append((await (await hall.rig()).job()).job_id)
+    assert ids[0] != ids[1]
+
+
+async def test_a_template_that_no_coinbase_can_be_made_for_leaves_the_rigs_at_work(
+    tmp_path: Path,
+) -> None:
+    async with running(tmp_path, coinbase_tag=b"x" * 90) as hall:
+        rig = await hall.rig()
+        hall.template(template())
+        hall.tick(REFRESH_S)
+        assert await rig.is_told_nothing()
+
+
+# --- rigs ------------------------------------------------------------------------------------
+
+
+async def test_each_session_has_an_extranonce_of_its_own(hall: Hall) -> None:
+    rigs = [await hall.rig(f"demo.{n}") for n in range(3)]
+    assert len({rig.client.connection.extranonce1 for rig in rigs}) == 3
+    assert {rig.client.connection.extranonce2_size for rig in rigs} == {8}
+
+
+async def test_each_listener_has_its_own_difficulty(tmp_path: Path) -> None:
+    listeners = tuple(ListenerSettings("127.0.0.1", 0, d, d, d) for d in (EASIEST, 512.0))
+    async with running(tmp_path, listeners=listeners) as hall:
+        hall.template(template())
+        (started,) = hall.all_of(WorkerStarted)
+        for port, difficulty in zip(started.ports, (EASIEST, 512.0), strict=True):
+            client = await StratumClient.connect("127.0.0.1", port)
+            hall.rigs.append(client)
+            client.subscribe()
+            client.authorize("demo.rig")
+            told = [await anext(client) for _ in range(4)]
+            assert SetDifficulty(difficulty) in told
+
+
+async def test_the_sweep_lowers_the_difficulty_of_a_silent_rig(tmp_path: Path) -> None:
+    listeners = (ListenerSettings("127.0.0.1", 0, 1024.0, 1.0, 4096.0),)
+    async with running(tmp_path, listeners=listeners) as hall:
+        hall.template(template())
+        rig = await hall.rig()
+        await rig.job()
+        hall.tick(25.0)
+        assert await rig.is_told_nothing()
+        hall.worker.receive(TemplateConfirmed())
+        hall.tick(26.0, sweep=True)
+        lowered = await rig.event()
+        while not isinstance(lowered, SetDifficulty):
+            lowered = await rig.event()
+        assert lowered.difficulty < 1024.0
+
+
+# --- what it tells ---------------------------------------------------------------------------
+
+
+async def test_it_tells_where_it_listens(hall: Hall) -> None:
+    assert hall.said[0] == WorkerStarted(SOURCE, (hall.port,))
+    assert hall.port > 0
+
+
+async def test_the_counters_are_those_of_its_rigs(hall: Hall) -> None:
+    assert hall.counters() == WorkerCounters(SOURCE, 0, {}, 0, 0, 0, False)
+    hall.template(template())
+    rig, _ = await hall.rig("demo.a"), await hall.rig("demo.b")
+    rig.client.authorize("demo.c")
+    await rig.answers(1)
+    rig.client.write_rendered(b"{nonsense\n")
+    await rig.is_told_nothing()
+    assert hall.counters() == WorkerCounters(SOURCE, 2, {"demo": 3}, 1, 1, 0, False)
+
+
+async def test_a_rig_that_has_left_is_counted_no_more(hall: Hall) -> None:
+    rig = await hall.rig()
+    rig.client.close()
+    await rig.client.wait_closed()
+    other = await hall.rig("demo.other")  # by now the loop has seen the first one off
+    assert hall.counters().rigs == {"demo": 1}
+    assert await other.is_told_nothing()
+
+
+async def test_a_share_is_answered_and_its_record_goes_up_once_it_is_safe(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    assert (await rig.submit(await rig.job())).accepted
+    await hall.until(lambda: sum(batch.count for batch in hall.all_of(JournalBatch)) == 2)
+    assert {batch.source for batch in hall.all_of(JournalBatch)} == {SOURCE}
+    assert hall.all_of(BlockEvent) == []
+
+
+async def test_a_block_is_submitted_spooled_and_told(hall: Hall, tmp_path: Path) -> None:
+    hall.template(template(nbits=REGTEST_NBITS))
+    hall.node.may_answer.clear()
+    rig = await hall.rig()
+    assert (await rig.submit(await rig.job())).accepted  # it does not wait for the node's word
+    (found,) = hall.all_of(BlockEvent)
+    assert (found.source, found.height, found.worker_name) == (SOURCE, 101, "demo.rig")
+    assert (found.state, found.unix_ms) == ("found", CURTIME * 1000)
+    assert (tmp_path / "spool" / f"{found.hash_hex}.json").exists()
+    hall.node.may_answer.set()
+    await hall.until(lambda: len(hall.all_of(BlockEvent)) == 2)
+    assert hall.all_of(BlockEvent)[1].state == "accepted"
+    assert len(hall.node.submitted) == 1
+
+
+async def test_every_rig_is_let_go_when_it_stops(tmp_path: Path) -> None:
+    async with running(tmp_path) as hall:
+        hall.template(template())
+        rig = await hall.rig()
+        await hall.worker.stop()
+        async with asyncio.timeout(5):
+            await rig.client.wait_closed()
+        with pytest.raises(ConnectionRefusedError):
+            await StratumClient.connect("127.0.0.1", hall.port)
+
+
+async def test_an_address_that_is_taken_is_named(hall: Hall, tmp_path: Path) -> None:
+    taken = (ListenerSettings("127.0.0.1", hall.port, 1.0, 1.0, 1.0),)
+    other = Worker(settings(tmp_path / "other", listeners=taken), hall, [])
+    with pytest.raises(OSError, match=str(hall.port)):
+        await other.start()
+    await other.stop()

@@ -1,0 +1,121 @@
+"""The documents say what there is: metrics, reasons, log events; and no link is dead."""
+
+import re
+from collections import defaultdict
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+
+from poolserver._vendor.asyncio_stratum import Fault
+from poolserver.cluster.messages import WorkerCounters
+from poolserver.config import Config, load_config
+from poolserver.coordinator import Coordinator, SiteView
+from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.mining.share import ShareOutcome
+from poolserver.power.hashrate import Hashrates
+from poolserver.power.site import SitePower
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+
+METRIC_ROW = re.compile(r"^\| `(poolserver_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
+LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
+TROUBLE_CALL = re.compile(r"_trouble\.(?:failed|restored)\(\"(\w+)\"")
+LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+class FakeCoordinator:
+    """Has something of everything that metrics are made of."""
+
+    def __init__(self) -> None:
+        worker = WorkerTotals(shares=[1] * len(ShareOutcome))
+        self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
+        self.template = SimpleNamespace(height=1)
+        self.keeper = SimpleNamespace(block_states=defaultdict(int))
+        self.workers = {"pool-1/0/1": WorkerCounters("pool-1/0/1", 1, {"a": 1}, 1, 0, 0, False)}
+
+    def template_age_s(self) -> float:
+        return 1.0
+
+    def site_views(self) -> list[SiteView]:
+        rates = Hashrates(1.0, 1.0, 1.0, 1.0)
+        site = SimpleNamespace(
+            name="hall", budget_w=1, pue=Fraction(1), default_j_per_th=Fraction(1), work_scale=1
+        )
+        estimate = SitePower(cast(Any, site)).estimate(1.0)
+        return [SiteView("hall", 1, 1, rates, estimate, 0, 1)]
+
+
+def exported() -> dict[str, tuple[str, frozenset[str]]]:
+    """Type and labels of every metric, by the name under which it is queried."""
+    registry = CollectorRegistry()
+    RpcMetrics(registry).observe("getblocktemplate", 0.1, "timeout")
+    registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
+    return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
+
+
+def name_of(family: Metric) -> str:
+    return family.name + {"counter": "_total", "info": "_info"}.get(family.type, "")
+
+
+def labels_of(family: Metric) -> frozenset[str]:
+    assert family.samples, family.name
+    return frozenset(label for sample in family.samples for label in sample.labels) - {"le"}
+
+
+def test_every_metric_is_documented_with_its_type_and_labels() -> None:
+    rows = METRIC_ROW.findall((DOCS / "metrics.md").read_text())
+    documented = {name: (kind, frozenset(re.findall(r"\w+", lab))) for name, kind, lab in rows}
+    assert documented == exported()
+
+
+def test_every_reason_of_a_share_is_documented_with_its_code() -> None:
+    text = (DOCS / "stratum.md").read_text()
+    for outcome in ShareOutcome:
+        code = f" {outcome.code}" if outcome.code else ""
+        assert f"| `{outcome.reason}` |{code} |" in text, outcome
+
+
+def test_every_fault_of_the_stratum_library_is_documented_with_its_code() -> None:
+    text = (DOCS / "stratum.md").read_text()
+    for fault in Fault:
+        assert f"| `{fault.value}` | {fault.code.value} |" in text, fault
+
+
+def test_every_log_event_is_documented() -> None:
+    text = (DOCS / "operations.md").read_text()
+    sources = [path.read_text() for path in (ROOT / "poolserver").rglob("*.py")]
+    events = {
+        event
+        for source in sources
+        for pattern in (LOG_CALL, TROUBLE_CALL)
+        for event in pattern.findall(source)
+    }
+    assert {"running", "block_found", "no_template", "templates_again"} <= events
+    assert sorted(event for event in events if f"`{event}`" not in text) == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_relative_link_is_dead(path: Path) -> None:
+    links = [link for link in LINK.findall(path.read_text()) if "://" not in link]
+    assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+def test_the_example_in_the_readme_is_good(tmp_path: Path) -> None:
+    (example,) = (ROOT / "README.md").read_text().split("```toml\n")[1:]
+    address = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"  # BIP173's first test vector
+    (tmp_path / "pool.toml").write_text(example.split("```")[0].replace("bc1q...", address))
+    assert isinstance(load_config(tmp_path / "pool.toml"), Config)
+
+
+def test_the_picture_of_the_demo_asks_nobody_for_anything() -> None:
+    svg = (DOCS / "images" / "demo.svg").read_text()
+    assert re.findall(r"https?://[^\s\"]+", svg) == ["http://www.w3.org/2000/svg"]  # a name only
+    assert "@font-face" not in svg

@@ -1,0 +1,181 @@
+"""What Prometheus is told, to the names and labels: they are a contract with the operators."""
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from poolserver import __version__
+from poolserver.cluster.messages import WorkerCounters
+from poolserver.coordinator import NO_HASHRATE, SiteView
+from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.mining.share import ShareOutcome
+from poolserver.mining.template import BlockTemplate
+from poolserver.power.hashrate import Hashrates
+from poolserver.power.site import SiteEstimate
+from tests.unit.solving import template
+
+HALL = SiteView(
+    name="hall",
+    budget_w=200_000,
+    work_scale=1000,
+    hashrates=Hashrates(1e15, 2e15, 3e15, 4e15),
+    estimate=SiteEstimate(150_000.5, 2_500.0, 49_999.5),
+    energy_j=12_345,
+    rigs=42,
+)
+UNASSIGNED = SiteView("unassigned", None, 1, NO_HASHRATE, None, 0, 1)
+
+
+@dataclass
+class FakeCoordinator:
+    """Plain numbers, where the coordinator has what it was told."""
+
+    totals: Totals = field(default_factory=Totals)
+    workers: dict[str, WorkerCounters] = field(default_factory=dict)
+    views: list[SiteView] = field(default_factory=list)
+    template: BlockTemplate | None = None
+    age_s: float | None = None
+    states: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    @property
+    def keeper(self) -> SimpleNamespace:
+        return SimpleNamespace(block_states=self.states)
+
+    def site_views(self) -> list[SiteView]:
+        return self.views
+
+    def template_age_s(self) -> float | None:
+        return self.age_s
+
+
+def scrape(coordinator: FakeCoordinator) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(PoolMetrics(coordinator, "regtest"))  # type: ignore[arg-type]
+    return registry
+
+
+def totals(**shares: int) -> WorkerTotals:
+    worker = WorkerTotals()
+    for name, count in shares.items():
+        worker.shares[ShareOutcome[name.upper()]] = count
+    return worker
+
+
+def test_the_version_and_the_network_are_told() -> None:
+    labels = {"version": __version__, "network": "regtest"}
+    assert scrape(FakeCoordinator()).get_sample_value("poolserver_info", labels) == 1
+
+
+def test_shares_add_up_by_site_result_and_reason() -> None:
+    coordinator = FakeCoordinator(
+        Totals(
+            {
+                WorkerKey("hall", "demo", "demo.1"): totals(accepted=10, stale=2),
+                WorkerKey("hall", "demo", "demo.2"): totals(accepted=5, duplicate=1),
+                WorkerKey("unassigned", "", ""): totals(malformed=3),
+            }
+        )
+    )
+    (family,) = [f for f in scrape(coordinator).collect() if f.name == "poolserver_shares"]
+    assert {
+        tuple(s.labels[n] for n in ("site", "result", "reason")): s.value for s in family.samples
+    } == {
+        ("hall", "accepted", "accepted"): 15,
+        ("hall", "stale", "stale"): 2,
+        ("hall", "rejected", "duplicate"): 1,
+        ("unassigned", "rejected", "malformed"): 3,
+    }
+
+
+@pytest.mark.parametrize("outcome", list(ShareOutcome))
+def test_every_outcome_of_a_share_is_told(outcome: ShareOutcome) -> None:
+    key = WorkerKey("hall", "demo", "demo.1")
+    registry = scrape(FakeCoordinator(Totals({key: totals(**{outcome.name: 7})})))
+    labels = {"site": "hall", "result": outcome.result, "reason": outcome.reason}
+    assert registry.get_sample_value("poolserver_shares_total", labels) == 7
+
+
+def test_a_site_is_told_in_full() -> None:
+    registry = scrape(FakeCoordinator(views=[HALL]))
+    for name, value in {
+        "site_power_watts": 150_000.5,
+        "site_power_sigma_watts": 2_500.0,
+        "site_budget_watts": 200_000,
+        "site_headroom_watts": 49_999.5,
+        "site_work_scale": 1000,
+        "site_rigs": 42,
+        "site_energy_joules_total": 12_345,
+    }.items():
+        assert registry.get_sample_value(f"poolserver_{name}", {"site": "hall"}) == value, name
+    for window, rate in zip(("1m", "5m", "15m", "1h"), HALL.hashrates, strict=True):
+        labels = {"site": "hall", "window": window}
+        sample = "poolserver_site_hashrate_hashes_per_second"
+        assert registry.get_sample_value(sample, labels) == rate
+
+
+def test_a_site_without_a_budget_has_no_power() -> None:
+    registry = scrape(FakeCoordinator(views=[HALL, UNASSIGNED]))
+    site = {"site": "unassigned"}
+    assert registry.get_sample_value("poolserver_site_rigs", site) == 1
+    for name in ("power_watts", "power_sigma_watts", "budget_watts", "headroom_watts"):
+        assert registry.get_sample_value(f"poolserver_site_{name}", site) is None
+
+
+def test_before_the_first_template_nothing_is_said_of_it() -> None:
+    names = {family.name for family in scrape(FakeCoordinator()).collect()}
+    assert not names & {"poolserver_template_age_seconds", "poolserver_template_height"}
+
+
+def test_the_template_has_an_age_and_a_height() -> None:
+    registry = scrape(FakeCoordinator(template=template(height=840_000), age_s=1.5))
+    assert registry.get_sample_value("poolserver_template_age_seconds") == 1.5
+    assert registry.get_sample_value("poolserver_template_height") == 840_000
+
+
+def test_every_state_of_a_block_is_there_from_the_start() -> None:
+    coordinator = FakeCoordinator(states=defaultdict(int, found=3, accepted=2))
+    registry = scrape(coordinator)
+    for state, count in {"found": 3, "accepted": 2, "stale": 0, "rejected": 0}.items():
+        assert registry.get_sample_value("poolserver_blocks_total", {"state": state}) == count
+
+
+def test_the_counters_of_all_workers_add_up() -> None:
+    workers = {
+        "pool-1/0/1": WorkerCounters("pool-1/0/1", 10, {"demo": 9}, 3, 100, 1, False),
+        "pool-1/1/1": WorkerCounters("pool-1/1/1", 5, {"demo": 5}, 4, 11, 2, True),
+    }
+    registry = scrape(FakeCoordinator(workers=workers))
+    for name, value in {
+        "connections": 15,
+        "jobs": 7,
+        "journal_failed": 1,
+        "malformed_messages_total": 111,
+        "slow_connections_dropped_total": 3,
+    }.items():
+        assert registry.get_sample_value(f"poolserver_{name}") == value, name
+
+
+def test_calls_to_nodes_are_timed_and_failures_counted_by_kind() -> None:
+    registry = CollectorRegistry()
+    metrics = RpcMetrics(registry)
+    metrics.observe("submitblock", 0.02, None)
+    metrics.observe("submitblock", 30.0, "timeout")
+    call = {"method": "submitblock"}
+    assert registry.get_sample_value("poolserver_rpc_duration_seconds_count", call) == 2
+    assert registry.get_sample_value("poolserver_rpc_duration_seconds_sum", call) == 30.02
+    quick = {**call, "le": "0.03"}
+    assert registry.get_sample_value("poolserver_rpc_duration_seconds_bucket", quick) == 1
+    failure = {**call, "kind": "timeout"}
+    assert registry.get_sample_value("poolserver_rpc_errors_total", failure) == 1
+
+
+def test_a_label_cannot_forge_a_line() -> None:
+    forged = 'a"} 1\npoolserver_forged 1'
+    text = generate_latest(
+        scrape(FakeCoordinator(Totals({WorkerKey(forged, "a", "a"): totals(accepted=1)})))
+    ).decode()
+    assert not [line for line in text.splitlines() if line.startswith("poolserver_forged")]
