@@ -155,7 +155,12 @@ class PoolMetrics(Collector):
             "Connections dropped because they did not read.",
             value=sum(worker.slow_drops for worker in workers),
         )
-        yield from (connections, jobs, failed, malformed, drops)
+        unrecorded = CounterMetricFamily(
+            "poolserver_journal_dropped_shares",
+            "Shares that were not recorded: the disk failed and the memory for them was full.",
+            value=sum(worker.journal_dropped for worker in workers),
+        )
+        yield from (connections, jobs, failed, malformed, drops, unrecorded)
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

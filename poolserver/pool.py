@@ -182,7 +182,8 @@ class Pool:
     def submit_share(self, miner: Miner, submit: Submit, now: float) -> Judgement:
         """Judge a share: the network target first, a block is a block whatever else is wrong."""
         issued = self.jobs.get(submit.job_id)
-        if issued is None:
+        # Before its first job a connection has no terms to be judged by, nor can it have worked.
+        if issued is None or not miner.changes:
             return Judgement(ShareOutcome.JOB_NOT_FOUND, False, 0, 0, NO_HASH)
         job = issued.job
         change = miner.terms_of(job.number)

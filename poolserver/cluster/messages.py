@@ -92,6 +92,7 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     malformed: int
     slow_drops: int
     journal_failed: bool
+    journal_dropped: int
 
 
 class BlockEvent(msgspec.Struct, frozen=True, tag="block"):

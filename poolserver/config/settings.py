@@ -89,7 +89,10 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = None
     trusted: Annotated[
         bool,
-        doc("Its chain is believed where nodes differ. For a node of your own, on your network."),
+        doc(
+            "Its chain is to be believed where nodes differ. For a node of your own, on your "
+            "network. Has no effect yet: templates come from the first node."
+        ),
     ] = False
 
 
@@ -295,8 +298,8 @@ class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=3600),
         doc(
-            "After that, or with a newer block known and no template: how long until miners "
-            "are disconnected, so that they go to their backup pool."
+            "After that: how long until miners are disconnected, so that they go to their "
+            "backup pool."
         ),
     ] = 60.0
 

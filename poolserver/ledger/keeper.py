@@ -63,7 +63,9 @@ class LedgerKeeper:
             workers=state.workers,
         )
         for block in await self._store.blocks():
-            self.block_states[block.state] += 1
+            self.block_states["found"] += 1
+            if block.state != "found":
+                self.block_states[block.state] += 1
         self._catch_up(tell=False)
         await self._save()
 

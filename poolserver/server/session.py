@@ -69,6 +69,7 @@ class Journal(Protocol):
         job_number: int,
         hash_le: bytes,
     ) -> None: ...
+    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None: ...
     def release(self, callback: Callable[[], None]) -> None: ...
 
 
@@ -138,8 +139,9 @@ class MinerSession:
         assert miner is not None  # the library lets no share through before subscribe
         judgement = house.pool.submit_share(miner, submit, house.now())
         worker = miner.workers.get(submit.worker_name)
+        ref = NO_WORKER if worker is None else worker.ref
         house.journal.append_share(
-            NO_WORKER if worker is None else worker.ref,
+            ref,
             judgement.outcome,
             judgement.proven,
             judgement.work,
@@ -147,6 +149,7 @@ class MinerSession:
             judgement.hash_le,
         )
         if judgement.block is not None:
+            house.journal.append_block(judgement.block.height, judgement.hash_le, ref)
             self._answer_after_spool(submit, judgement, judgement.block)
         else:
             self._answer_after_record(submit, judgement.outcome)

@@ -261,6 +261,7 @@ class Worker:
             malformed=self.malformed,
             slow_drops=self.slow_drops,
             journal_failed=self.journal.failed is not None,
+            journal_dropped=self.journal.dropped,
         )
 
     def _on_journal_failure(self, error: OSError | None) -> None:

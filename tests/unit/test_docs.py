@@ -39,7 +39,7 @@ class FakeCoordinator:
         self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
         self.template = SimpleNamespace(height=1)
         self.keeper = SimpleNamespace(block_states=defaultdict(int))
-        self.workers = {"pool-1/0/1": WorkerCounters("pool-1/0/1", 1, {"a": 1}, 1, 0, 0, False)}
+        self.workers = {"pool-1/0/1": WorkerCounters("pool-1/0/1", 1, {"a": 1}, 1, 0, 0, False, 0)}
 
     def template_age_s(self) -> float:
         return 1.0

@@ -145,14 +145,15 @@ def test_every_state_of_a_block_is_there_from_the_start() -> None:
 
 def test_the_counters_of_all_workers_add_up() -> None:
     workers = {
-        "pool-1/0/1": WorkerCounters("pool-1/0/1", 10, {"demo": 9}, 3, 100, 1, False),
-        "pool-1/1/1": WorkerCounters("pool-1/1/1", 5, {"demo": 5}, 4, 11, 2, True),
+        "pool-1/0/1": WorkerCounters("pool-1/0/1", 10, {"demo": 9}, 3, 100, 1, False, 0),
+        "pool-1/1/1": WorkerCounters("pool-1/1/1", 5, {"demo": 5}, 4, 11, 2, True, 7),
     }
     registry = scrape(FakeCoordinator(workers=workers))
     for name, value in {
         "connections": 15,
         "jobs": 7,
         "journal_failed": 1,
+        "journal_dropped_shares_total": 7,
         "malformed_messages_total": 111,
         "slow_connections_dropped_total": 3,
     }.items():

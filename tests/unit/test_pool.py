@@ -93,6 +93,14 @@ def test_a_share_of_a_job_that_never_was_is_not_found() -> None:
     assert pool.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.JOB_NOT_FOUND
 
 
+def test_a_share_before_the_connections_first_job_is_not_found() -> None:
+    pool, rig, job = start()
+    share = rig.solve(job)
+    early = Rig.connect(pool, EASY, "demo.early")
+    judgement = pool.submit_share(early.miner, share._replace(worker_name="demo.early"), 1.0)
+    assert judgement.outcome is ShareOutcome.JOB_NOT_FOUND
+
+
 def test_a_share_of_an_unknown_worker_is_unauthorized() -> None:
     pool, rig, job = start()
     share = rig.solve(job)._replace(worker_name="somebody")

@@ -65,6 +65,7 @@ class FakeJournal:
     records: list[tuple[int, ShareOutcome, bool, int, int, bytes]] = field(default_factory=list)
     names: list[tuple[str, str]] = field(default_factory=list)
     waiting: list[Callable[[], None]] = field(default_factory=list)
+    found: list[tuple[int, bytes, int]] = field(default_factory=list)
     turn: int = 1
     unsafe: bool = False
 
@@ -83,6 +84,10 @@ class FakeJournal:
     ) -> None:
         self.records.append((worker_ref, outcome, proven, work, job_number, hash_le))
         self.unsafe = True
+
+    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None:
+        self.unsafe = True
+        self.found.append((height, hash_le, worker_ref))
 
     def release(self, callback: Callable[[], None]) -> None:
         if self.unsafe:
@@ -356,6 +361,7 @@ async def test_the_answer_to_a_block_waits_until_it_is_spooled(house: FakeHouse)
     ((block, worker_name, on_spooled),) = house.blocks
     assert (block.height, worker_name) == (101, "demo.rig")
     assert block.hash_hex == house.journal.records[0][5][::-1].hex()
+    assert house.journal.found == [(101, house.journal.records[0][5], 1)]
     other.say(submit_line(Submit(4, "demo.rig", "no-such-job", bytes(8), CURTIME, 0, None)))
     house.journal.let_go()
     assert line.heard() == []

@@ -375,14 +375,14 @@ async def test_it_tells_where_it_listens(hall: Hall) -> None:
 
 
 async def test_the_counters_are_those_of_its_rigs(hall: Hall) -> None:
-    assert hall.counters() == WorkerCounters(SOURCE, 0, {}, 0, 0, 0, False)
+    assert hall.counters() == WorkerCounters(SOURCE, 0, {}, 0, 0, 0, False, 0)
     hall.template(template())
     rig, _ = await hall.rig("demo.a"), await hall.rig("demo.b")
     rig.client.authorize("demo.c")
     await rig.answers(1)
     rig.client.write_rendered(b"{nonsense\n")
     await rig.is_told_nothing()
-    assert hall.counters() == WorkerCounters(SOURCE, 2, {"demo": 3}, 1, 1, 0, False)
+    assert hall.counters() == WorkerCounters(SOURCE, 2, {"demo": 3}, 1, 1, 0, False, 0)
 
 
 async def test_a_rig_that_has_left_is_counted_no_more(hall: Hall) -> None:
