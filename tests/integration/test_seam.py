@@ -35,6 +35,7 @@ from poolserver.ledger.segment import read_segments
 from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate
+from poolserver.node import submitter
 from poolserver.node.process import BitcoindProcess
 from poolserver.server.worker import Worker, submit_rpcs
 from tests.integration.running import TAPROOT_SCRIPT_HEX, Rig, rig
@@ -144,8 +145,8 @@ class Coordinator:
 @asynccontextmanager
 async def seam(
     node: BitcoindProcess, folder: Path, epoch: int = 1
-) -> AsyncIterator[tuple[Worker, Coordinator]]:
-    """A worker and a coordinator, with nothing between them but a socket."""
+) -> AsyncIterator[tuple["StreamLink[Up, Down]", Coordinator]]:
+    """A worker and a coordinator, with nothing between them but a socket; the worker's link first."""
     loop = asyncio.get_running_loop()
     terms = settings(node, folder, epoch)
     up: StreamLink[Up, Down] = StreamLink(
@@ -159,7 +160,7 @@ async def seam(
     try:
         await worker.start()
         await coordinator.until(lambda: bool(coordinator.all_of(WorkerStarted)))
-        yield worker, coordinator
+        yield up, coordinator
     finally:
         await worker.stop()
         up.close()
@@ -269,8 +270,9 @@ async def test_a_block_that_nobody_is_there_to_tell_of_is_in_the_journal(
 
 
 async def test_a_block_outlives_the_worker_and_the_node(
-    bitcoind: BitcoindProcess, tmp_path: Path
+    bitcoind: BitcoindProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(submitter, "CLOSE_TIMEOUT_S", 0.1)  # no answer will come
     async with seam(bitcoind, tmp_path, epoch=1) as (_, coordinator):
         await coordinator.send_template()
         async with rig(coordinator.port) as miner:
@@ -292,7 +294,7 @@ async def test_a_coordinator_that_comes_back_is_heard_again(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
     """The worker's end of a broken link takes a new socket."""
-    async with seam(bitcoind, tmp_path) as (worker, first):
+    async with seam(bitcoind, tmp_path) as (link, first):
         await first.send_template()
         async with rig(first.port) as miner:
             job = await miner.job()
@@ -304,7 +306,7 @@ async def test_a_coordinator_that_comes_back_is_heard_again(
             here, there = socket.socketpair()
             loop = asyncio.get_running_loop()
             await loop.create_connection(lambda: second.link, sock=here)
-            await loop.create_connection(lambda: worker._up, sock=there)  # type: ignore[arg-type, return-value]
+            await loop.create_connection(lambda: link, sock=there)
             await bitcoind.call("generatetodescriptor", 1, f"raw({TAPROOT_SCRIPT_HEX})")
             await second.send_template()
             new = await miner.job(height=2)

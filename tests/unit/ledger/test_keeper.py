@@ -61,6 +61,11 @@ class Shares:
             durable.clear()
         return self.batches[-1]
 
+    async def block(self, height: int) -> JournalBatch:
+        """The batch of a found block, which is on the disk."""
+        self._journal.append_block(height, height.to_bytes(32, "little"), self._ref)
+        return await self.batch(0)
+
     async def close(self) -> None:
         await self._journal.close()
 
@@ -216,6 +221,18 @@ async def test_blocks_are_counted_after_a_restart_as_before(tmp_path: Path) -> N
     async with keeping(tmp_path) as keeper:
         # Each was found, whatever became of it: a counter does not go back.
         assert dict(keeper.block_states) == {"found": 2, "accepted": 1}
+
+
+async def test_a_block_that_the_journal_alone_tells_of_is_counted_and_stored(
+    tmp_path: Path, shares: Shares
+) -> None:
+    await shares.block(101)  # nobody kept books
+    async with keeping(tmp_path) as keeper:
+        assert keeper.block_states["found"] == 1
+    store = SqliteStore(tmp_path / "ledger.sqlite")
+    await store.open()
+    assert [(block.height, block.state) for block in await store.blocks()] == [(101, "found")]
+    await store.close()
 
 
 async def test_a_block_that_cannot_be_stored_stops_nothing(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ async def test_a_rig_whose_connection_is_lost_comes_back(pool: "FakePool") -> No
         pool.answers_submits = True
         accepted = tally.accepted
         await until(lambda: tally.accepted > accepted + 5)
-        assert pool.connections == 2
+        assert pool.connections >= 2
         assert tally.trouble
 
 
