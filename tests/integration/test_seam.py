@@ -145,8 +145,8 @@ class Coordinator:
 @asynccontextmanager
 async def seam(
     node: BitcoindProcess, folder: Path, epoch: int = 1
-) -> AsyncIterator[tuple["StreamLink[Up, Down]", Coordinator]]:
-    """A worker and a coordinator, with nothing between them but a socket; the worker's link first."""
+) -> AsyncIterator[tuple[StreamLink[Up, Down], Coordinator]]:
+    """The worker's end of the link and the coordinator, with but a socket between the two."""
     loop = asyncio.get_running_loop()
     terms = settings(node, folder, epoch)
     up: StreamLink[Up, Down] = StreamLink(

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -285,6 +285,18 @@ async def test_rigs_are_sent_away_when_the_node_has_been_gone_for_too_long(hall:
     hall.tick(0.1)
     async with asyncio.timeout(5):
         await rig.client.wait_closed()
+
+
+async def test_a_rig_that_comes_back_too_soon_gets_no_work_that_may_be_stale(hall: Hall) -> None:
+    hall.template(template())
+    hall.tick(MAX_AGE_S + GRACE_S + 0.1)
+    client = await StratumClient.connect("127.0.0.1", hall.port)
+    hall.rigs.append(client)
+    client.subscribe()
+    client.authorize("demo.rig")
+    async with asyncio.timeout(5):
+        with suppress(ConnectionError):
+            assert not [event async for event in client if isinstance(event, Notify)]
 
 
 async def test_a_node_that_confirms_its_template_keeps_the_rigs(hall: Hall) -> None:
