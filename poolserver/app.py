@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -28,8 +28,9 @@ from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.template_source import NodeTemplateSource
 from poolserver.server.worker import Worker, submit_rpcs
 
-# A node that is still starting, or is being restarted, is waited for so long before we give up.
-NODE_WAIT_S = 60.0
+# A node that does not answer is waited for so long: it may be starting just now as we are. One that
+# answers that it is not ready yet is waited for as long as it takes.
+NODE_WAIT_S = 10.0
 NODE_RETRY_S = 1.0
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -63,13 +64,14 @@ class PoolServer:
         """
         node = self._config.nodes[0]
         try:
-            await self._wait_for_node(node)
-            await self._serve(node, stop)
+            if await self._found_node(node, stop):
+                await self._serve(node, stop)
         finally:
             for rpc in self._rpcs:
                 await rpc.close()
 
     async def _serve(self, node: NodeConfig, stop: asyncio.Event) -> None:
+        """Start the parts one after the other, and stop each whatever becomes of the others."""
         config, loop = self._config, asyncio.get_running_loop()
         settings = worker_settings(config, next_boot_epoch(config.data_dir, int(time.time())))
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
@@ -78,49 +80,49 @@ class PoolServer:
         self._registry.register(PoolMetrics(coordinator, config.network))
         http = HttpServer(self._registry, coordinator.not_ready_because)
         worker = Worker(settings, up, submit_rpcs(settings, self._rpc_metrics.observe))
-        try:
+        async with AsyncExitStack() as parts:
+            parts.push_async_callback(http.stop)
             self.http_port = await http.start(*config.http.address)
             log.info("http_listening", port=self.http_port)
+            parts.push_async_callback(coordinator.stop)
             await coordinator.start()
+            parts.push_async_callback(asyncio.sleep, 0)  # the last batch crosses the link
+            parts.push_async_callback(worker.stop)
             await worker.start()
             log.info("running", version=__version__, network=config.network)
-            await self._until(stop, coordinator)
-        finally:
+            while not await _set_within(stop, CHECK_INTERVAL_S):
+                coordinator.check()
+                worker.check()
             log.info("stopping")
-            await worker.stop()
-            await asyncio.sleep(0)  # the last journal batch crosses the link
-            await coordinator.stop()
-            await http.stop()
 
-    async def _until(self, stop: asyncio.Event, coordinator: Coordinator) -> None:
-        while not stop.is_set():
-            coordinator.check()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(CHECK_INTERVAL_S):
-                    await stop.wait()
+    async def _found_node(self, node: NodeConfig, stop: asyncio.Event) -> bool:
+        """Check the node, and wait for one that is not ready yet; False if ``stop`` came first.
 
-    async def _wait_for_node(self, node: NodeConfig) -> None:
-        """Check the node; one that is not there or not ready yet is waited for."""
-        rpc = self._rpc(node)
-        deadline = time.monotonic() + NODE_WAIT_S
-        said = ""
+        Raises:
+            StartError: it cannot be mined with, or does not answer.
+        """
+        rpc, said = self._rpc(node), ""
+        answered_at = time.monotonic()
         while True:
             try:
                 info = await check_node(rpc, self._config.bitcoin_network, time.time)
+                break
             except NodeCheckError as error:
-                if error.fatal or time.monotonic() > deadline:
+                if error.answered:
+                    answered_at = time.monotonic()
+                if error.fatal or time.monotonic() - answered_at > NODE_WAIT_S:
                     raise StartError(str(error)) from error
                 if str(error) != said:
                     said = str(error)
-                    log.warning("waiting_for_node", reason=said, at_most_s=NODE_WAIT_S)
-                await asyncio.sleep(NODE_RETRY_S)
-                continue
-            break
+                    log.warning("waiting_for_node", reason=said)
+            if await _set_within(stop, NODE_RETRY_S):
+                return False
         if self._config.uses_work_scale and self._config.network == "signet":
             assert info.private_signet  # check_node lets no other signet through
         if abs(info.clock_skew_s) > CLOCK_ALARM_S:
             log.warning("clock_skew", node_ahead_s=round(info.clock_skew_s, 1))
         log.info("node", url=node.url, version=info.subversion, height=info.height)
+        return True
 
     def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
         return NodeTemplateSource(
@@ -141,6 +143,13 @@ class PoolServer:
         )
         self._rpcs.append(rpc)
         return rpc
+
+
+async def _set_within(event: asyncio.Event, seconds: float) -> bool:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    return event.is_set()
 
 
 def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:

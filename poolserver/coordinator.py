@@ -74,6 +74,7 @@ class Coordinator:
         self._meters = Meters(self._site_of)
         self._unassigned: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
+        self._storing: set[asyncio.Task[None]] = set()
         self.workers: dict[str, WorkerCounters] = {}
         self.ports: tuple[int, ...] = ()
         self.template: BlockTemplate | None = None
@@ -104,10 +105,10 @@ class Coordinator:
         ]
 
     async def stop(self) -> None:
-        """Stop asking for templates and close the books."""
+        """Stop asking for templates, write down what is left and close the books."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._storing, return_exceptions=True)
         await self.keeper.close()
 
     def check(self) -> None:
@@ -154,12 +155,12 @@ class Coordinator:
             {
                 (key.account, key.worker): (totals.proven_work, totals.proven_work_sq)
                 for key, totals in delta.totals.workers.items()
+                if key.account  # what nobody sent belongs to no meter
             },
             now,
         )
 
     def _on_block(self, event: BlockEvent) -> None:
-        self.keeper.block_states[event.state] += 1
         row = BlockRow(
             hash_hex=event.hash_hex,
             height=event.height,
@@ -170,8 +171,8 @@ class Coordinator:
             updated_at_ms=event.unix_ms,
         )
         task = asyncio.create_task(self.keeper.put_block(row), name="store block")
-        self._tasks.append(task)
-        task.add_done_callback(self._tasks.remove)
+        self._storing.add(task)
+        task.add_done_callback(self._storing.discard)
 
     # --- for those who look --------------------------------------------------------------
 

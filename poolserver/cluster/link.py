@@ -14,10 +14,11 @@ import msgspec
 from poolserver.cluster.messages import Down, Up
 
 LENGTH_SIZE = 4
-# A template of a full block is some 8 MB of hex; four times that is a broken peer.
-MESSAGE_LIMIT = 32 * 1024 * 1024
+# A template of a full block is some 8 MB of hex; after a failed disk is mended a journal batch has
+# up to 64 MiB (journal.py). Half as much again is a broken peer.
+MESSAGE_LIMIT = 96 * 1024 * 1024
 # A peer that leaves so much unread is stuck; it catches up from the journal when it is back.
-UNREAD_LIMIT = 4 * MESSAGE_LIMIT
+UNREAD_LIMIT = 2 * MESSAGE_LIMIT
 
 M_contra = TypeVar("M_contra", contravariant=True)
 M = TypeVar("M")

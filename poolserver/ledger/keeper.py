@@ -5,7 +5,7 @@ the journal's segments, and a store that fails for a while is caught up: nothing
 """
 
 import asyncio
-from collections import defaultdict
+from collections import Counter
 from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
@@ -26,7 +26,7 @@ log = structlog.get_logger(__name__)
 
 
 class LedgerKeeper:
-    """Folds batches into ``totals``; ``on_delta`` is told what each added."""
+    """Folds batches into ``totals``; ``on_delta`` is told what each added, for the moment only."""
 
     def __init__(
         self,
@@ -45,8 +45,16 @@ class LedgerKeeper:
         self._fold: Fold
         self._unsaved: Delta | None = None
         self._trouble = RateLimited(log)
+        self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self.totals = Totals()
-        self.block_states: dict[str, int] = defaultdict(int)
+        self._blocks: dict[str, str] = {}  # the state of each, by its hash
+
+    @property
+    def block_states(self) -> Counter[str]:
+        """How many blocks are in each state; all that there ever were are ``found``."""
+        states = Counter(self._blocks.values())
+        states["found"] = len(self._blocks)
+        return states
 
     async def open(self) -> None:
         """Load the totals and catch up with what the journal has beyond them.
@@ -62,15 +70,14 @@ class LedgerKeeper:
             progress=state.progress,
             workers=state.workers,
         )
-        for block in await self._store.blocks():
-            self.block_states["found"] += 1
-            if block.state != "found":
-                self.block_states[block.state] += 1
+        self._blocks = {block.hash_hex: block.state for block in await self._store.blocks()}
         self._catch_up(tell=False)
         await self._save()
 
     def add(self, batch: JournalBatch) -> None:
         """Fold a batch; one that was seen before changes nothing."""
+        if batch.source in self._stuck:
+            return  # it was said; the next start reads the journal again
         try:
             self._take(self._fold.fold(batch), tell=True)
         except (SequenceGap, UnknownWorker) as error:
@@ -79,6 +86,7 @@ class LedgerKeeper:
 
     async def put_block(self, block: BlockRow) -> None:
         """Write down a block's state; a store that fails is logged, the spool has the block."""
+        self._blocks[block.hash_hex] = block.state
         try:
             await self._store.put_block(block)
         except StoreError as error:
@@ -103,18 +111,21 @@ class LedgerKeeper:
             try:
                 self._take(self._fold.fold(item), tell=tell)
             except (SequenceGap, UnknownWorker) as error:
+                self._stuck.add(item.source)
                 log.error("journal_not_folded", source=item.source, reason=str(error))
 
     def _take(self, delta: Delta, *, tell: bool) -> None:
         if not delta:
             return
         self.totals.add(delta.totals)
+        for block in delta.blocks:
+            self._blocks.setdefault(block.hash_hex, "found")
+        if tell:
+            self._on_delta(delta)
         if self._unsaved is None:
             self._unsaved = delta
         else:
             self._unsaved.merge(delta)
-        if tell:
-            self._on_delta(delta)
 
     def _put_back(self, delta: Delta) -> None:
         if self._unsaved is not None:

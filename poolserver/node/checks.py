@@ -17,11 +17,15 @@ CLOCK_REFUSE_S = 600.0
 
 
 class NodeCheckError(Exception):
-    """The node cannot be mined with. Where ``fatal`` is false it may be able to later."""
+    """The node cannot be mined with. Where ``fatal`` is false it may be able to later.
 
-    def __init__(self, text: str, *, fatal: bool) -> None:
+    ``answered`` says that it is there, and only not ready yet.
+    """
+
+    def __init__(self, text: str, *, fatal: bool, answered: bool = False) -> None:
         super().__init__(text)
         self.fatal = fatal
+        self.answered = answered
 
 
 class Rpc(Protocol):
@@ -86,7 +90,9 @@ async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float])
         )
         answered_at = unix_time()
     except RpcError as error:
-        raise NodeCheckError(f"the node at {rpc.url} says: {error.message}", fatal=False) from error
+        raise NodeCheckError(
+            f"the node at {rpc.url} says: {error.message}", fatal=False, answered=True
+        ) from error
     except NodeError as error:
         raise NodeCheckError(f"the node cannot be asked: {error}", fatal=False) from error
     # Older nodes tell the challenge in a template alone.

@@ -118,6 +118,11 @@ class Worker:
         await self._submitter.close()
         await self.journal.close()
 
+    def check(self) -> None:
+        """Raise what ended the ticks, which should never end, if they have."""
+        if self._ticker is not None and self._ticker.done() and not self._ticker.cancelled():
+            self._ticker.result()
+
     async def _listen(self, listener: ListenerSettings) -> int:
         settings = self._settings
         codec = MsgspecCodec()
@@ -193,8 +198,10 @@ class Worker:
         return int(self._unix_time())
 
     def enter(self, session: MinerSession) -> None:
-        """A rig has connected."""
+        """A rig has connected; while there is no work to be trusted it is sent away at once."""
         self._sessions.add(session)
+        if self._latest is not None and self._work_is_lost():
+            session.close()
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""
@@ -228,7 +235,7 @@ class Worker:
         now, settings = self._now(), self._settings
         age = now - self._fresh_at
         if self._latest is not None:
-            if age > settings.template_max_age_s + settings.node_loss_grace_s:
+            if self._work_is_lost():
                 self._send_rigs_away(age)
             elif age <= settings.template_max_age_s and now - self._sent_at >= (
                 settings.refresh_interval_s
@@ -238,6 +245,11 @@ class Worker:
             for session in list(self._sessions):
                 session.tick(now)
         self._up.send(self._counters())
+
+    def _work_is_lost(self) -> bool:
+        settings = self._settings
+        age = self._now() - self._fresh_at
+        return age > settings.template_max_age_s + settings.node_loss_grace_s
 
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""
