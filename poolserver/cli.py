@@ -99,6 +99,8 @@ def simulate(pool: str, **options: Any) -> None:
         report = _run(run_simulation(simulation, _show_progress))
     except (ValueError, ModelError) as error:
         _fail(str(error))
+    if report.trouble and not report.shares_accepted:
+        _fail(report.trouble)
     click.echo(
         f"{report.shares_accepted} shares accepted, {report.shares_stale} stale, "
         f"{report.shares_rejected} rejected {report.reject_reasons or ''}"

@@ -259,12 +259,13 @@ async def _watch(
             except TimeoutError:
                 if pool.process.returncode is not None:
                     raise DemoError("the pool ended; what it said is above") from None
-            show(loop.time() - began, await _result(node, pool, site))
-    return json.dumps(asdict(await _result(node, pool, site)))
+            metrics = await pool.metrics()
+            sigma_w = metrics.sum("site_power_sigma_watts", site="demo")
+            show(loop.time() - began, await _result(node, metrics, site), sigma_w)
+    return json.dumps(asdict(await _result(node, await pool.metrics(), site)))
 
 
-async def _result(node: BitcoindProcess, pool: _Pool, site: SimulatedSite) -> DemoResult:
-    metrics = await pool.metrics()
+async def _result(node: BitcoindProcess, metrics: _Metrics, site: SimulatedSite) -> DemoResult:
     return DemoResult(
         blocks_accepted=int(metrics.sum("blocks_total", state="accepted")),
         node_height=await node.call("getblockcount"),
@@ -295,26 +296,30 @@ class _Show:
         self._live = live
         self._next_line_s = 0.0
 
-    def __call__(self, elapsed_s: float, result: DemoResult) -> None:
+    def __call__(self, elapsed_s: float, result: DemoResult, sigma_w: float) -> None:
         if self._live is not None:
-            self._live.update(demo_table(elapsed_s, result))
+            self._live.update(demo_table(elapsed_s, result, sigma_w))
         elif elapsed_s >= self._next_line_s:
             self._next_line_s = elapsed_s + PLAIN_INTERVAL_S
             self._console.print(
                 f"{elapsed_s:4.0f} s  height {result.node_height}  "
                 f"{result.blocks_accepted} blocks  {result.shares_accepted} shares  "
-                f"{result.site_power_w / 1000:.0f} of {result.site_budget_w / 1000:.0f} kW"
+                f"{result.site_power_w / 1000:.0f} ± {sigma_w / 1000:.0f} "
+                f"of {result.site_budget_w / 1000:.0f} kW"
             )
 
 
-def demo_table(elapsed_s: float, result: DemoResult) -> Table:
-    """What the terminal shows of a running demo."""
+def demo_table(elapsed_s: float, result: DemoResult, sigma_w: float) -> Table:
+    """What the terminal shows of a running demo; ``sigma_w`` is the power's standard error."""
     table = Table(title=f"poolserver demo, {elapsed_s:.0f} s", show_header=False, min_width=56)
     over = result.site_power_w > result.site_budget_w
-    power = f"{result.site_power_w / 1000:.1f} kW of {result.site_budget_w / 1000:.0f} kW"
+    power = (
+        f"{result.site_power_w / 1000:.0f} ± {sigma_w / 1000:.0f} kW "
+        f"of {result.site_budget_w / 1000:.0f} kW"
+    )
     for name, value in (
         ("site power, by proven work", f"[{'red' if over else 'green'}]{power}"),
-        ("site power, true", f"{result.site_power_true_w / 1000:.1f} kW (the pool does not know)"),
+        ("site power, true", f"{result.site_power_true_w / 1000:.0f} kW (the pool does not know)"),
         ("rigs", str(result.rigs)),
         ("blocks accepted by the node", str(result.blocks_accepted)),
         ("the node's height", str(result.node_height)),

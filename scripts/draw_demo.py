@@ -1,8 +1,9 @@
 """Draw docs/images/demo.svg: the demo's table, with the figures of a real run.
 
-    poolserver demo --seconds 30 | python scripts/draw_demo.py 30 docs/images/demo.svg
+    poolserver demo --seconds 60 | python scripts/draw_demo.py 60 7.1 docs/images/demo.svg
 
-The figures are the demo's last line, on standard input; the seconds are how long it ran.
+The figures are the demo's last line, on standard input; the seconds are how long it ran, and the
+standard error is the one that it showed beside the power at its end.
 """
 
 import argparse
@@ -35,10 +36,12 @@ def draw(table: Table) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("seconds", type=float, help="how long the demo ran")
+    parser.add_argument("sigma_kw", type=float, help="the standard error of the power, in kW")
     parser.add_argument("path", type=Path, help="where the picture goes")
     arguments = parser.parse_args()
     result = DemoResult(**json.loads(sys.stdin.read().splitlines()[-1]))
-    arguments.path.write_text(draw(demo_table(arguments.seconds, result)), encoding="utf-8")
+    table = demo_table(arguments.seconds, result, arguments.sigma_kw * 1000)
+    arguments.path.write_text(draw(table), encoding="utf-8")
 
 
 if __name__ == "__main__":
