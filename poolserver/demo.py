@@ -7,6 +7,7 @@ from the simulation: the pool does not know it.
 
 import asyncio
 import json
+import secrets
 import shutil
 import signal
 import sys
@@ -234,6 +235,7 @@ def _site(pool: _Pool, rigs: int) -> SimulatedSite:
             model="Antminer S21",
             work_scale=WORK_SCALE,
             pue=PUE,
+            seed=secrets.randbits(32),  # other rigs, and other luck, each time
         )
     )
 
