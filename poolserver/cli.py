@@ -136,7 +136,7 @@ def _load(path: Path) -> Config:
 
 
 def _run(main_coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run on uvloop; Ctrl-C is a way to stop and no error."""
+    """Run on uvloop."""
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(main_coroutine)
 

@@ -29,6 +29,7 @@ from poolserver.node.process import (
     NodeStartError,
     free_port,
 )
+from poolserver.node.rpc import NodeError
 from poolserver.sim.command import SimulationOptions, build_site
 from poolserver.sim.site import SimulatedSite
 
@@ -114,7 +115,7 @@ async def run_demo(bitcoind: str, *, seconds: float | None, rigs: int) -> str:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     if seconds is not None:
-        loop.call_later(seconds + START_TIMEOUT_S, stop.set)  # whatever hangs, it ends
+        loop.call_later(seconds + START_TIMEOUT_S, stop.set)  # a slow start costs mining, not time
     try:
         async with (
             BitcoindProcess(Path(program), PRIVATE_SIGNET) as node,
@@ -122,8 +123,8 @@ async def run_demo(bitcoind: str, *, seconds: float | None, rigs: int) -> str:
             _site(pool, rigs) as site,
         ):
             return await _watch(node, pool, site, seconds, stop)
-    except NodeStartError as error:
-        raise DemoError(str(error)) from error
+    except (NodeStartError, NodeError) as error:
+        raise DemoError(f"the node: {error}") from error
 
 
 @dataclass(frozen=True, slots=True)

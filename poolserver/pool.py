@@ -62,6 +62,10 @@ class PoolTerms:
 
 NO_HASH = bytes(32)
 
+# Each name of a worker is kept for as long as the books are. A proxy for a whole hall has some
+# thousand rigs behind one connection; more is somebody who makes up names.
+MAX_WORKERS = 4096
+
 
 class Pool:
     """Jobs, connections and the judgement of shares for one worker process."""
@@ -100,7 +104,9 @@ class Pool:
     def authorize(
         self, miner: Miner, username: str, declare: Callable[[str, str], int]
     ) -> AuthorizedWorker | None:
-        """Take ``username`` as a worker of this connection; None where its account is unknown.
+        """Take ``username`` as a worker of this connection.
+
+        None where its account is unknown or the connection has MAX_WORKERS already.
 
         ``declare(account, name)`` gives the number under which the journal books the worker.
         """
@@ -108,7 +114,7 @@ class Pool:
         if known is not None:
             return known
         account = self._account_of(username)
-        if account is None:
+        if account is None or len(miner.workers) >= MAX_WORKERS:
             return None
         worker = AuthorizedWorker(declare(account, username), account, username)
         if not miner.workers:
@@ -131,6 +137,14 @@ class Pool:
         hashrate = self._last_hashrate.get(username)
         if hashrate is not None:
             miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
+
+    def suggest(self, miner: Miner, difficulty: float) -> bool:
+        """Take a rig's wish for its start; whether that changed its difficulty."""
+        return miner.vardiff.suggest(difficulty, self._ceiling)
+
+    def raise_floor(self, miner: Miner, difficulty: float) -> bool:
+        """Go no lower than a rig asks for (BIP310); False where that is out of reach."""
+        return miner.vardiff.raise_floor(difficulty, self._ceiling)
 
     def tick(self, miner: Miner, now: float) -> bool:
         """Look at a connection without a share; whether its difficulty has changed."""
@@ -182,9 +196,13 @@ class Pool:
     def submit_share(self, miner: Miner, submit: Submit, now: float) -> Judgement:
         """Judge a share: the network target first, a block is a block whatever else is wrong."""
         issued = self.jobs.get(submit.job_id)
-        # Before its first job a connection has no terms to be judged by, nor can it have worked.
-        if issued is None or not miner.changes:
+        if issued is None:
             return Judgement(ShareOutcome.JOB_NOT_FOUND, False, 0, 0, NO_HASH)
+        if not miner.changes:
+            # Before its first job a connection has no terms to be judged by, nor any work done.
+            known = submit.worker_name in miner.workers
+            early = ShareOutcome.JOB_NOT_FOUND if known else ShareOutcome.UNAUTHORIZED
+            return Judgement(early, False, 0, 0, NO_HASH)
         job = issued.job
         change = miner.terms_of(job.number)
         mask = change.version_mask | miner.version_mask

@@ -30,6 +30,11 @@ def next_boot_epoch(data_dir: Path, unix_time: int) -> int:
             file.flush()
             os.fsync(file.fileno())
         replacement.replace(path)
+        folder = os.open(data_dir, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
     except (OSError, ValueError) as error:
         raise EpochError(f"{path}: {error}") from error
     return epoch

@@ -1,6 +1,7 @@
 """What a worker process and the coordinator say to each other.
 
-Down flow settings and templates, up flow journal batches and counters. Each message is
+Down flow templates, after the settings that a worker starts with; up flow journal batches and
+counters. Each message is
 serialisable as it stands, so the seam is the same in one process and over a socket; what
 the worker needs in order to go on alone (templates, where to submit a block) is all here.
 """

@@ -13,7 +13,7 @@ from pathlib import Path
 import structlog
 
 from poolserver.ledger.fold import Delta, Fold
-from poolserver.ledger.records import JournalBatch, SequenceGap, UnknownWorker
+from poolserver.ledger.records import JournalBatch, LedgerError
 from poolserver.ledger.segment import JournalWarning, read_segments
 from poolserver.ledger.store import BlockRow, SqliteStore, StoreError
 from poolserver.ledger.totals import Totals
@@ -71,7 +71,7 @@ class LedgerKeeper:
             workers=state.workers,
         )
         self._blocks = {block.hash_hex: block.state for block in await self._store.blocks()}
-        self._catch_up(tell=False)
+        await asyncio.to_thread(self._catch_up, tell=False)
         await self._save()
 
     def add(self, batch: JournalBatch) -> None:
@@ -80,9 +80,12 @@ class LedgerKeeper:
             return  # it was said; the next start reads the journal again
         try:
             self._take(self._fold.fold(batch), tell=True)
-        except (SequenceGap, UnknownWorker) as error:
+        except LedgerError as error:
             log.warning("ledger_catches_up", reason=str(error))
             self._catch_up(tell=True)
+            if self._fold.folded(batch.source) < batch.first_sequence + batch.count - 1:
+                self._stuck.add(batch.source)
+                log.error("ledger_stuck", source=batch.source, reason=str(error))
 
     async def put_block(self, block: BlockRow) -> None:
         """Write down a block's state; a store that fails is logged, the spool has the block."""
@@ -110,7 +113,7 @@ class LedgerKeeper:
                 continue
             try:
                 self._take(self._fold.fold(item), tell=tell)
-            except (SequenceGap, UnknownWorker) as error:
+            except LedgerError as error:
                 self._stuck.add(item.source)
                 log.error("journal_not_folded", source=item.source, reason=str(error))
 

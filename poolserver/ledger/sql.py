@@ -51,7 +51,8 @@ PUT_BLOCK = """
     VALUES (?, ?, ?, ?, ?, ?, ?)
     ON CONFLICT DO UPDATE SET
     state = excluded.state, reason = excluded.reason, updated_at_ms = excluded.updated_at_ms
-    WHERE excluded.updated_at_ms >= updated_at_ms
+    WHERE state = 'found'
+    OR (excluded.state <> 'found' AND excluded.updated_at_ms >= updated_at_ms)
 """
 BLOCKS = """
     SELECT hash, height, state, reason, worker, found_at_ms, updated_at_ms FROM block

@@ -26,6 +26,8 @@ class AccountRules:
         account, _, _ = username.partition(".")
         if not account or not username.isprintable():
             return None
+        if account.isupper() and account.lower().startswith(self.network.bech32_hrp + "1"):
+            account = account.lower()  # BIP173: for QR codes; the payee is the same
         if self.any_account or account in self.listed or _is_address(account, self.network):
             return account
         return None

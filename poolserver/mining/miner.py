@@ -35,7 +35,6 @@ class Miner:
         "changes",
         "extranonce1",
         "last_job",
-        "user_agent",
         "vardiff",
         "version_mask",
         "workers",
@@ -43,17 +42,11 @@ class Miner:
 
     def __init__(self, extranonce1: bytes, vardiff: Vardiff) -> None:
         self.extranonce1 = extranonce1
-        self.user_agent = ""
         self.vardiff = vardiff
         self.version_mask = 0
         self.workers: dict[str, AuthorizedWorker] = {}
         self.changes: list[ChangePoint] = []
         self.last_job = 0
-
-    @property
-    def difficulty(self) -> Difficulty:
-        """What the rig was last told."""
-        return self.changes[-1].difficulty
 
     def terms_of(self, job_number: int) -> ChangePoint:
         """The terms that the job was issued with on this connection."""

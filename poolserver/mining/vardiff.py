@@ -25,6 +25,8 @@ MAX_FALL = 16.0
 MAX_FALL_NO_SHARE_YET = 256.0
 # A rate at the band's lower edge has a chance of e^-5 to send no share for so long.
 SILENT_EXPECTED_SHARES = 5.0
+# No network is near it (main: 2^47), and no rig: a wish above it is no difficulty.
+MAX_DIFFICULTY = 2.0**64
 # At most one change in so many seconds: each costs the rig a new job.
 MIN_CHANGE_INTERVAL_S = 3.0
 
@@ -86,19 +88,19 @@ class Vardiff:
         ideal = hashrate / HASHES_PER_DIFFICULTY / target_per_s
         self.difficulty = self.clamp(power_of_two_at_least(ideal), ceiling)
 
-    def suggest(self, difficulty: float) -> bool:
+    def suggest(self, difficulty: float, ceiling: float = inf) -> bool:
         """Take a rig's wish for its start; whether that changed anything. Shares know better."""
         before = self.difficulty
         if not self._shares:
-            self.difficulty = self.clamp(difficulty)
+            self.difficulty = self.clamp(difficulty, ceiling)
         return self.difficulty != before
 
-    def raise_floor(self, difficulty: float) -> bool:
+    def raise_floor(self, difficulty: float, ceiling: float = inf) -> bool:
         """Go no lower than a rig asks for; False, and nothing changes, if that is out of reach."""
-        if difficulty > self._terms.maximum:
+        if difficulty > min(self._terms.maximum, MAX_DIFFICULTY):
             return False
         self.floor = max(self.floor, difficulty)
-        self.difficulty = self.clamp(self.difficulty)
+        self.difficulty = self.clamp(self.difficulty, ceiling)
         return True
 
     def cap(self, ceiling: float) -> None:
@@ -150,7 +152,8 @@ class Vardiff:
 
     def clamp(self, difficulty: float, ceiling: float = inf) -> float:
         """``difficulty`` within the terms and this connection's floor; the upper bounds win."""
-        return min(max(difficulty, self.floor, self._terms.minimum), self._terms.maximum, ceiling)
+        wanted = max(difficulty, self.floor, self._terms.minimum)
+        return min(wanted, self._terms.maximum, ceiling, MAX_DIFFICULTY)
 
 
 def power_of_two_at_least(difficulty: float) -> float:

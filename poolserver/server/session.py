@@ -7,6 +7,7 @@ operator wants it; only the answer to a found block waits for more, its spool fi
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from typing import Protocol
 
 import structlog
@@ -35,7 +36,7 @@ from poolserver.mining.extranonce import ExtranonceExhausted
 from poolserver.mining.job import Job
 from poolserver.mining.miner import Miner
 from poolserver.mining.share import ShareOutcome
-from poolserver.mining.vardiff import VardiffTerms
+from poolserver.mining.vardiff import MIN_CHANGE_INTERVAL_S, VardiffTerms
 from poolserver.pool import NO_HASH, Judgement, Pool, SolvedBlock
 
 ANSWERS: Mapping[ShareOutcome, StratumError] = {
@@ -95,7 +96,15 @@ class House(Protocol):
 class MinerSession:
     """The application of one ``ServerProtocol``."""
 
-    __slots__ = ("_answers", "_answers_turn", "_house", "_protocol", "_vardiff", "miner")
+    __slots__ = (
+        "_answers",
+        "_answers_turn",
+        "_house",
+        "_next_fresh_job_at",
+        "_protocol",
+        "_vardiff",
+        "miner",
+    )
 
     def __init__(self, house: House, vardiff: VardiffTerms) -> None:
         self._house = house
@@ -103,6 +112,7 @@ class MinerSession:
         self._protocol: ServerProtocol
         self._answers: list[tuple[Submit, ShareOutcome]] | None = None
         self._answers_turn = 0
+        self._next_fresh_job_at = -inf
         self.miner: Miner | None = None
 
     # --- called by the library -----------------------------------------------------------
@@ -138,6 +148,8 @@ class MinerSession:
         house, miner = self._house, self.miner
         assert miner is not None  # the library lets no share through before subscribe
         judgement = house.pool.submit_share(miner, submit, house.now())
+        if judgement.block is not None:  # before all else: its bytes go out first
+            self._answer_after_spool(submit, judgement, judgement.block)
         worker = miner.workers.get(submit.worker_name)
         ref = NO_WORKER if worker is None else worker.ref
         house.journal.append_share(
@@ -150,7 +162,6 @@ class MinerSession:
         )
         if judgement.block is not None:
             house.journal.append_block(judgement.block.height, judgement.hash_le, ref)
-            self._answer_after_spool(submit, judgement, judgement.block)
         else:
             self._answer_after_record(submit, judgement.outcome)
         if judgement.difficulty is not None:
@@ -213,7 +224,6 @@ class MinerSession:
         miner = self._entered_or_refuse(request)
         if miner is None:
             return
-        miner.user_agent = request.user_agent
         # Sessions are not resumed yet, so the id only names the subscription.
         self._protocol.connection.subscribed(
             request, extranonce1=miner.extranonce1, session_id=miner.extranonce1.hex()
@@ -240,7 +250,7 @@ class MinerSession:
         miner.version_mask = self._protocol.connection.configured(
             request,
             version_mask=self._house.pool.version_mask,
-            minimum_difficulty=floor is not None and miner.vardiff.raise_floor(floor),
+            minimum_difficulty=floor is not None and self._house.pool.raise_floor(miner, floor),
         )
         if self.has_work and miner.vardiff.difficulty != before:
             self.send_fresh_job()
@@ -250,7 +260,7 @@ class MinerSession:
         miner = self._entered_or_refuse(request)
         if miner is None:
             return
-        if miner.vardiff.suggest(difficulty) and self._is_ready():
+        if self._house.pool.suggest(miner, difficulty) and self._is_ready():
             self.send_fresh_job()
         self._protocol.connection.accept(request)
 
@@ -298,11 +308,17 @@ class MinerSession:
         self._protocol.write_rendered(line)
 
     def send_fresh_job(self) -> None:
-        """A new difficulty goes out with a job that this connection has not had."""
+        """A new difficulty goes out with a job that this connection has not had.
+
+        A rig that wishes for one after the other cannot have a job made for each: between two
+        there are some seconds, and what is left unsaid goes out with the next job.
+        """
         house, miner = self._house, self.miner
-        if miner is None or not self._is_ready():
+        now = house.now()
+        if miner is None or not self._is_ready() or now < self._next_fresh_job_at:
             return
-        job = house.pool.next_job(miner, house.now(), house.unix_time())
+        self._next_fresh_job_at = now + MIN_CHANGE_INTERVAL_S
+        job = house.pool.next_job(miner, now, house.unix_time())
         if job is not None:
             self.send_job(job, job.notify_refresh)
 
@@ -310,6 +326,10 @@ class MinerSession:
         """Silence eases the difficulty down."""
         if self.miner is not None and self._is_ready() and self._house.pool.tick(self.miner, now):
             self.send_fresh_job()
+
+    def abort(self) -> None:
+        """End the session at once."""
+        self._protocol.abort()
 
     def close(self) -> None:
         """End the session: the rig goes to its backup pool."""

@@ -90,7 +90,7 @@ class Worker:
         self._servers: list[asyncio.Server] = []
         self._ticker: asyncio.Task[None] | None = None
         self._latest: BlockTemplate | None = None
-        self._sent_at = self._fresh_at = -inf
+        self._sent_at = self._fresh_at = self._template_at = -inf
         self.malformed = 0
         self.slow_drops = 0
 
@@ -167,25 +167,38 @@ class Worker:
 
     def _on_template(self, template: BlockTemplate) -> None:
         """A new tip goes out at once; a fresher template of the same tip with the next refresh."""
-        self._fresh_at = self._now()
+        self._fresh_at = self._template_at = self._now()
         is_new_tip = self._latest is None or template.prevhash_le != self._latest.prevhash_le
         self._latest = template
         if is_new_tip:
-            self._broadcast(clean=True)
+            self._broadcast()
 
-    def _broadcast(self, *, clean: bool) -> None:
+    def _broadcast(self) -> None:
         """One job for every session; those with the most hashrate are first."""
         if self._latest is None:
             return
+        before = self.pool.jobs.current
         try:
             job = self.pool.on_template(self._latest, self._now(), self.unix_time())
         except CoinbaseError as error:
             log.error("no_job", height=self._latest.height, reason=str(error))
             return
         self._sent_at = self._now()
-        line = job.notify_clean if clean else job.notify_refresh
+        is_new_tip = before is None or before.template.prevhash_le != job.template.prevhash_le
+        self._with_each_session(
+            lambda session: session.send_job(
+                job, job.notify_clean if is_new_tip or not session.has_work else job.notify_refresh
+            )
+        )
+
+    def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
+        """The edge of a session here: what goes wrong with one ends that one alone."""
         for session in sorted(self._sessions, key=_difficulty, reverse=True):
-            session.send_job(job, line if session.has_work else job.notify_clean)
+            try:
+                call(session)
+            except Exception:
+                log.exception("session_dropped")
+                session.abort()
 
     # --- for the sessions ----------------------------------------------------------------
 
@@ -194,8 +207,10 @@ class Worker:
         return self._now()
 
     def unix_time(self) -> int:
-        """Seconds of the clock, for ntime."""
-        return int(self._unix_time())
+        """Unix seconds for ntime: the node's clock, which judges our blocks, and not ours."""
+        if self._latest is None:
+            return int(self._unix_time())
+        return self._latest.curtime + int(self._now() - self._template_at)
 
     def enter(self, session: MinerSession) -> None:
         """A rig has connected; while there is no work to be trusted it is sent away at once."""
@@ -240,10 +255,9 @@ class Worker:
             elif age <= settings.template_max_age_s and now - self._sent_at >= (
                 settings.refresh_interval_s
             ):
-                self._broadcast(clean=False)
+                self._broadcast()
         if sweep:
-            for session in list(self._sessions):
-                session.tick(now)
+            self._with_each_session(lambda session: session.tick(now))
         self._up.send(self._counters())
 
     def _work_is_lost(self) -> bool:

@@ -101,6 +101,15 @@ def test_a_share_before_the_connections_first_job_is_not_found() -> None:
     assert judgement.outcome is ShareOutcome.JOB_NOT_FOUND
 
 
+def test_a_connection_has_so_many_workers_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("poolserver.pool.MAX_WORKERS", 3)
+    pool = make_pool()
+    miner = pool.connect(vardiff_terms(), 0.0)
+    taken = [pool.authorize(miner, f"demo.{n}", lambda account, name: 1) for n in range(4)]
+    assert [worker is not None for worker in taken] == [True, True, True, False]
+    assert pool.authorize(miner, "demo.0", lambda account, name: 1) is not None
+
+
 def test_a_share_of_an_unknown_worker_is_unauthorized() -> None:
     pool, rig, job = start()
     share = rig.solve(job)._replace(worker_name="somebody")

@@ -22,6 +22,9 @@ Args = TypeVarTuple("Args")
 
 logger = logging.getLogger(__name__)
 
+# A peer that is told to go has so long to read its last lines.
+CLOSE_TIMEOUT_S = 10.0
+
 
 class Application(Protocol):
     """What a pool does with its sessions.
@@ -108,11 +111,15 @@ class ServerProtocol(asyncio.Protocol):
             self._write()
 
     def close(self) -> None:
-        """Write what is queued, held or not, and end the connection; nothing more is read."""
+        """Write what is queued, held or not, and end the connection; nothing more is read.
+
+        A peer that does not take what is left is dropped after a while.
+        """
         self.connection.close()
-        if self._transport is not None:
+        if self._transport is not None and not self._transport.is_closing():
             self._write()
             self._transport.close()
+            self._set_deadline(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def abort(self, cause: Exception | None = None) -> None:
         """End the connection at once; what has not been sent is lost."""
@@ -128,9 +135,7 @@ class ServerProtocol(asyncio.Protocol):
         self._transport.set_write_buffer_limits(high=self._limits.outbox_bytes)
         self.peername = transport.get_extra_info("peername")
         tune_socket(transport, self._limits.keepalive_idle_s)
-        self._deadline = asyncio.get_running_loop().call_later(
-            self._limits.handshake_timeout_s, self._handshake_is_due
-        )
+        self._set_deadline(self._limits.handshake_timeout_s, self._handshake_is_due)
         self._turn(self._application.on_connect, self)
 
     def data_received(self, data: bytes) -> None:
@@ -172,6 +177,11 @@ class ServerProtocol(asyncio.Protocol):
         data = self.connection.data_to_send()
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    def _set_deadline(self, seconds: float, act: Callable[[], None]) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+        self._deadline = asyncio.get_running_loop().call_later(seconds, act)
 
     def _handshake_is_due(self) -> None:
         if self.connection.state is not State.READY:

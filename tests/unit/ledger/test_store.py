@@ -150,6 +150,13 @@ async def test_older_news_of_a_block_is_passed_over(store: SqliteStore) -> None:
     assert await store.blocks() == [BLOCK]
 
 
+async def test_a_final_state_stays_known_where_the_clock_went_back(store: SqliteStore) -> None:
+    await store.put_block(BLOCK._replace(state="found", updated_at_ms=9000))
+    accepted = BLOCK._replace(state="accepted", updated_at_ms=1000)
+    await store.put_block(accepted)
+    assert await store.blocks() == [accepted]
+
+
 async def test_blocks_come_newest_first(store: SqliteStore) -> None:
     rows = [BLOCK._replace(hash_hex=f"{n:064x}", found_at_ms=n) for n in range(1, 4)]
     for row in rows:

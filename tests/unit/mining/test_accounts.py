@@ -29,6 +29,10 @@ def test_an_account_that_is_neither_listed_nor_an_address_here_is_refused(userna
     assert LISTED.account_of(username) is None
 
 
+def test_an_address_in_capitals_is_the_same_account() -> None:
+    assert LISTED.account_of(REGTEST_ADDRESS.upper() + ".rig") == REGTEST_ADDRESS
+
+
 def test_with_accounts_any_every_printable_name_is_let_in() -> None:
     assert ANY.account_of("somebody.rig") == "somebody"
     assert ANY.account_of(".rig") is None

@@ -88,6 +88,20 @@ def test_a_pinned_difficulty_never_changes() -> None:
     assert vardiff.difficulty == 1e-9
 
 
+@pytest.mark.parametrize("wish", [2.0**65, 1e200, 1.7e308])
+def test_a_wish_beyond_all_difficulties_stays_a_difficulty(wish: float) -> None:
+    vardiff = Vardiff(TERMS, TERMS.start, 0.0)
+    assert not vardiff.raise_floor(wish)
+    vardiff.suggest(wish)
+    assert vardiff.difficulty == 2.0**64
+
+
+def test_a_wish_above_the_ceiling_changes_nothing_the_second_time() -> None:
+    vardiff = Vardiff(TERMS, 1.0, 0.0)
+    assert vardiff.suggest(1e30, ceiling=100.0)
+    assert not vardiff.suggest(1e30, ceiling=100.0)
+
+
 def test_the_difficulty_never_rises_above_the_ceiling() -> None:
     vardiff = Vardiff(TERMS, 1.0, 0.0)
     for n in range(2000):

@@ -534,6 +534,17 @@ async def test_a_minimum_above_the_listeners_maximum_is_not_granted(house: FakeH
     assert answer["result"] == {"minimum-difficulty": False}
 
 
+async def test_one_wish_after_the_other_makes_no_job_for_each(house: FakeHouse) -> None:
+    house.work()
+    line = mining_line(house)
+    for number in range(100):
+        line.ask("mining.suggest_difficulty", 2.0 ** -(number % 20))
+    assert len(house.pool.jobs) == 2
+    house.clock += 3.0
+    line.ask("mining.suggest_difficulty", 0.5)
+    assert len(house.pool.jobs) == 3
+
+
 # --- what is not well-formed -----------------------------------------------------------------
 
 

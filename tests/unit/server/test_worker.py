@@ -30,6 +30,8 @@ from poolserver.cluster.messages import (
     WorkerStarted,
 )
 from poolserver.ledger.records import JournalBatch
+from poolserver.mining.job import Job
+from poolserver.mining.miner import Miner
 from poolserver.mining.template import BlockTemplate
 from poolserver.server.worker import Worker
 from tests.unit.solving import CURTIME, MASK, P2WPKH, REGTEST_NBITS, template
@@ -447,3 +449,32 @@ async def test_an_address_that_is_taken_is_named(hall: Hall, tmp_path: Path) -> 
     with pytest.raises(OSError, match=str(hall.port)):
         await other.start()
     await other.stop()
+
+
+async def test_what_goes_wrong_with_one_session_ends_that_one_alone(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoiled, sound = await hall.rig("demo.a"), await hall.rig("demo.b")
+    issue = hall.worker.pool.issue
+    failed: list[Miner] = []
+
+    def fail_once(miner: Miner, job: Job) -> float | None:
+        if not failed:
+            failed.append(miner)
+            raise ValueError("a fault of ours")
+        return issue(miner, job)
+
+    monkeypatch.setattr(hall.worker.pool, "issue", fail_once)
+    hall.template(template())
+    for rig in (spoiled, sound):
+        async with asyncio.timeout(5):
+            if rig.client.connection.extranonce1 == failed[0].extranonce1:
+                await rig.client.wait_closed()
+            else:
+                await rig.job()
+
+
+async def test_ntime_goes_by_the_nodes_clock_and_not_by_ours(hall: Hall) -> None:
+    hall.template(template())
+    hall.clock += 7.0
+    assert hall.worker.unix_time() == template().curtime + 7
