@@ -27,8 +27,10 @@ MAX_FALL_NO_SHARE_YET = 256.0
 SILENT_EXPECTED_SHARES = 5.0
 # No network is near it (main: 2^47), and no rig: a wish above it is no difficulty.
 MAX_DIFFICULTY = 2.0**64
-# At most one change in so many seconds: each costs the rig a new job.
+# At most one change in so many seconds: each costs the rig a new job. A flood costs more.
 MIN_CHANGE_INTERVAL_S = 3.0
+MIN_CHANGE_INTERVAL_IN_FLOOD_S = 0.5
+FLOOD = 8 * BAND_HIGH
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,12 +128,15 @@ class Vardiff:
         return self._decayed_work / self._decayed_seconds if self._decayed_seconds > 0 else 0.0
 
     def _decide(self, now: float, ceiling: float) -> float | None:
-        if now - self._changed_at < MIN_CHANGE_INTERVAL_S:
+        since_change_s = now - self._changed_at
+        if since_change_s < MIN_CHANGE_INTERVAL_IN_FLOOD_S:
             return None
         target_per_s = self._terms.target_shares_per_minute / 60
         relative = self._rate() / self.difficulty / target_per_s
+        if since_change_s < MIN_CHANGE_INTERVAL_S and relative < FLOOD:
+            return None
         if self._decayed_work == 0.0:
-            if BAND_LOW * target_per_s * (now - self._changed_at) < SILENT_EXPECTED_SHARES:
+            if BAND_LOW * target_per_s * since_change_s < SILENT_EXPECTED_SHARES:
                 return None
         else:
             doubt = DOUBT_SIGMAS * sqrt(self._decayed_squares) / self._decayed_work

@@ -17,6 +17,8 @@ from poolserver.node.spool import FoundBlock, Spool
 __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
 
 SUBMIT_TIMEOUT_S = 30.0
+# bitcoind takes blocks in one after the other; more at once would only wait inside of it.
+CALLS_AT_ONCE = 4
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
 # At a shutdown an answer, or the disk, is waited for so long; the spool has the rest.
@@ -53,6 +55,42 @@ class _BlockHeader(msgspec.Struct):
     confirmations: int
 
 
+class NewestFirst:
+    """So many calls to a node at once; of those that wait the newest is next.
+
+    On regtest, where every share can be a block, hundreds wait. The newest is the one on the
+    newest tip; the others compete for a height that is taken.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: list[asyncio.Future[None]] = []
+
+    async def __aenter__(self) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self._leave()  # it had been given the place already
+            raise
+
+    async def __aexit__(self, *error: object) -> None:
+        self._leave()
+
+    def _leave(self) -> None:
+        while self._waiting:
+            turn = self._waiting.pop()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
 class BlockSubmitter:
     """Submits each block once a hash, to all nodes at once.
 
@@ -71,6 +109,7 @@ class BlockSubmitter:
         self._rpcs = rpcs
         self._spool = spool
         self._on_verdict = on_verdict
+        self._gates = [NewestFirst(CALLS_AT_ONCE) for _ in rpcs]
         self._submissions: dict[str, Submission] = {}
         self._attempts: set[asyncio.Task[Verdict | None]] = set()
         # A thread of its own: a disk that hangs must not take those that all others share.
@@ -116,7 +155,8 @@ class BlockSubmitter:
     def _start(self, found: FoundBlock, spooling: Coroutine[Any, Any, None]) -> Submission:
         accepted = asyncio.Event()
         attempts = [
-            asyncio.ensure_future(self._until_final(rpc, found, accepted)) for rpc in self._rpcs
+            asyncio.ensure_future(self._until_final(rpc, gate, found, accepted))
+            for rpc, gate in zip(self._rpcs, self._gates, strict=True)
         ]
         for attempt in attempts:  # they go on after the verdict: the bytes may be half-way there
             self._attempts.add(attempt)
@@ -157,12 +197,13 @@ class BlockSubmitter:
     # --- one node ------------------------------------------------------------------------
 
     async def _until_final(
-        self, rpc: Rpc, found: FoundBlock, accepted: asyncio.Event
+        self, rpc: Rpc, gate: NewestFirst, found: FoundBlock, accepted: asyncio.Event
     ) -> Verdict | None:
         """Submit to one node until its word is final; None where another has taken the block."""
         wait_s = RETRY_FIRST_S
         while not accepted.is_set():
-            verdict = await self._attempt(rpc, found)
+            async with gate:
+                verdict = await self._attempt(rpc, found)
             if verdict is not None:
                 return verdict
             with suppress(TimeoutError):

@@ -100,7 +100,7 @@ class MinerSession:
         "_answers",
         "_answers_turn",
         "_house",
-        "_next_fresh_job_at",
+        "_next_wished_job_at",
         "_protocol",
         "_vardiff",
         "miner",
@@ -112,7 +112,7 @@ class MinerSession:
         self._protocol: ServerProtocol
         self._answers: list[tuple[Submit, ShareOutcome]] | None = None
         self._answers_turn = 0
-        self._next_fresh_job_at = -inf
+        self._next_wished_job_at = -inf
         self.miner: Miner | None = None
 
     # --- called by the library -----------------------------------------------------------
@@ -253,15 +253,15 @@ class MinerSession:
             minimum_difficulty=floor is not None and self._house.pool.raise_floor(miner, floor),
         )
         if self.has_work and miner.vardiff.difficulty != before:
-            self.send_fresh_job()
+            self._send_wished_job()
 
     def _suggest(self, request: Request, difficulty: float) -> None:
         """A hint for the start: once shares tell the hashrate they know better."""
         miner = self._entered_or_refuse(request)
         if miner is None:
             return
-        if self._house.pool.suggest(miner, difficulty) and self._is_ready():
-            self.send_fresh_job()
+        if self._house.pool.suggest(miner, difficulty) and self.has_work:
+            self._send_wished_job()
         self._protocol.connection.accept(request)
 
     def _get_transactions(self, request: GetTransactions) -> None:
@@ -308,19 +308,23 @@ class MinerSession:
         self._protocol.write_rendered(line)
 
     def send_fresh_job(self) -> None:
-        """A new difficulty goes out with a job that this connection has not had.
-
-        A rig that wishes for one after the other cannot have a job made for each: between two
-        there are some seconds, and what is left unsaid goes out with the next job.
-        """
+        """A new difficulty goes out with a job that this connection has not had."""
         house, miner = self._house, self.miner
-        now = house.now()
-        if miner is None or not self._is_ready() or now < self._next_fresh_job_at:
+        if miner is None or not self._is_ready():
             return
-        self._next_fresh_job_at = now + MIN_CHANGE_INTERVAL_S
-        job = house.pool.next_job(miner, now, house.unix_time())
+        job = house.pool.next_job(miner, house.now(), house.unix_time())
         if job is not None:
             self.send_job(job, job.notify_refresh)
+
+    def _send_wished_job(self) -> None:
+        """A rig that wishes for one difficulty after the other cannot have a job made for each.
+
+        Between two there are some seconds; what is left unsaid goes out with the next job.
+        """
+        now = self._house.now()
+        if now >= self._next_wished_job_at:
+            self._next_wished_job_at = now + MIN_CHANGE_INTERVAL_S
+            self.send_fresh_job()
 
     def tick(self, now: float) -> None:
         """Silence eases the difficulty down."""

@@ -81,6 +81,12 @@ def test_silence_after_shares_eases_the_difficulty_by_at_most_16() -> None:
     assert all(a / b <= 16 for a, b in pairwise(steps))
 
 
+def test_a_flood_is_mended_within_two_seconds() -> None:
+    vardiff = Vardiff(TERMS, 1.0, 0.0)
+    changes = [c for n in range(4000) if (c := vardiff.on_share(vardiff.difficulty, n / 2000))]
+    assert changes == [8.0, 64.0, 512.0]
+
+
 def test_a_pinned_difficulty_never_changes() -> None:
     pinned = VardiffTerms(target_shares_per_minute=12, start=1e-9, minimum=1e-9, maximum=1e-9)
     vardiff = Vardiff(pinned, pinned.start, 0.0)

@@ -10,7 +10,7 @@ import pytest
 from poolserver.node import submitter as submitter_module
 from poolserver.node.rpc import NodeTimeout, NodeUnreachable, RpcError
 from poolserver.node.spool import FoundBlock, Spool
-from poolserver.node.submitter import BlockSubmitter, Verdict
+from poolserver.node.submitter import BlockSubmitter, NewestFirst, Verdict
 
 FOUND = FoundBlock("ab" * 32, 101, "00" * 100, "demo.rig", 1_763_942_400.0)
 
@@ -213,3 +213,22 @@ async def test_without_an_answer_the_spool_keeps_the_block(
     submitter.begin(FOUND)
     await submitter.close()
     assert (tmp_path / f"{FOUND.hash_hex}.json").exists()
+
+
+async def test_of_blocks_that_wait_for_a_node_the_newest_is_next() -> None:
+    gate, order, open_gate = NewestFirst(1), [], asyncio.Event()
+
+    async def call(number: int) -> None:
+        async with gate:
+            order.append(number)
+            await open_gate.wait()
+
+    tasks = [asyncio.create_task(call(number)) for number in range(4)]
+    await asyncio.sleep(0)
+    tasks[2].cancel()  # one that waits is given up
+    await asyncio.sleep(0)
+    open_gate.set()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    assert order == [0, 3, 1]
+    await call(4)
+    assert order[-1] == 4

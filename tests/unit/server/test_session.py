@@ -432,7 +432,7 @@ async def test_shares_that_come_too_fast_bring_a_higher_difficulty(
     line = mining_line(house)
     pushes: list[list[bytes]] = []
     for number in range(50):
-        house.clock += 0.1
+        house.clock += 0.5
         if writes := line.say(submit_line(line.solve(job, number))):
             pushes.append(writes)
         house.journal.let_go()
