@@ -1,7 +1,7 @@
 """The domain's face: what a session may ask of the pool. Pure: no sockets, no clock, no files.
 
-``now`` is monotonic seconds throughout; ``unix_time`` is Unix seconds where a rule is about
-the time of day. The share path (``submit_share``) is synchronous and makes one call into C.
+``now`` is monotonic seconds throughout; ``unix_time`` is Unix seconds by the node's clock, for
+ntime. The share path (``submit_share``) is synchronous and makes one call into C.
 """
 
 from collections.abc import Callable
