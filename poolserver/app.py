@@ -4,6 +4,7 @@ import asyncio
 import signal
 import time
 from contextlib import AsyncExitStack, suppress
+from pathlib import Path
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -14,15 +15,17 @@ from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.link import LocalLink
 from poolserver.cluster.messages import (
     Down,
+    LimitSettings,
     ListenerSettings,
     NodeSettings,
     Up,
     WorkerSettings,
 )
-from poolserver.config import Config, NodeConfig
+from poolserver.config import Config, LimitsConfig, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.mining.firmware import FirmwareTable
 from poolserver.node.checks import CLOCK_ALARM_S, NodeCheckError, check_node
 from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.template_source import NodeTemplateSource
@@ -164,6 +167,7 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         extranonce2_size=config.stratum.extranonce2_size,
         version_mask=config.stratum.version_mask,
         target_shares_per_minute=config.stratum.target_shares_per_minute,
+        max_shares_per_minute=config.stratum.max_shares_per_minute,
         job_lifetime_s=config.stratum.job_lifetime_s,
         refresh_interval_s=config.stratum.refresh_interval_s,
         template_max_age_s=config.templates.template_max_age_s,
@@ -171,6 +175,11 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         line_limit=config.stratum.line_limit,
         outbox_limit=config.stratum.outbox_limit,
         handshake_timeout_s=config.stratum.handshake_timeout_s,
+        line_timeout_s=config.stratum.line_timeout_s,
+        resume_window_s=config.stratum.resume_window_s,
+        reconnect_hosts=tuple((each.host, each.port) for each in config.stratum.reconnect_hosts),
+        firmware=_firmware(config.stratum.firmware_file),
+        limits=limit_settings(config.limits),
         listeners=tuple(
             ListenerSettings(
                 host=listener.address.host,
@@ -178,6 +187,9 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
                 start_difficulty=listener.start_difficulty,
                 min_difficulty=listener.min_difficulty,
                 max_difficulty=listener.max_difficulty,
+                tls_cert=str(listener.tls_cert) if listener.tls_cert is not None else None,
+                tls_key=str(listener.tls_key) if listener.tls_key is not None else None,
+                proxy_protocol_from=listener.proxy_protocol_from,
             )
             for listener in config.listeners
         ),
@@ -196,6 +208,38 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         spool_dir=str(config.data_dir / "spool"),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+    )
+
+
+def _firmware(path: Path | None) -> str:
+    """The operator's table of firmware, checked; empty where there is none."""
+    if path is None:
+        return ""
+    try:
+        text = path.read_text()
+        FirmwareTable.load(text, str(path))
+    except (OSError, ValueError) as error:
+        raise StartError(f"stratum.firmware_file: {error}") from error
+    return text
+
+
+def limit_settings(limits: LimitsConfig) -> LimitSettings:
+    return LimitSettings(
+        trusted_networks=limits.trusted_networks,
+        connections_unknown=limits.connections_unknown,
+        connections_known=limits.connections_known,
+        connections_per_second_unknown=limits.connections_per_second_unknown,
+        connections_per_second_known=limits.connections_per_second_known,
+        known_for_s=limits.known_for_h * 3600,
+        resend_after_s=limits.resend_after_s,
+        reconnect_after_s=limits.reconnect_after_s,
+        drop_after_s=limits.drop_after_s,
+        reject_percent=limits.reject_percent,
+        reject_min_submits=limits.reject_min_submits,
+        strikes=limits.strikes,
+        strike_window_s=limits.strike_window_s,
+        ban_s=limits.ban_s,
+        pool_fault_percent=limits.pool_fault_percent,
     )
 
 

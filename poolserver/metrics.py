@@ -4,7 +4,7 @@ Nothing on the share path touches a metric: the numbers are those that the ledge
 and the workers keep anyway. The names are a contract with the operators.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,15 @@ if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
 
 BLOCK_STATES = ("found", "accepted", "stale", "rejected")
+# Told of before they happen: a rate needs a zero to start from. See server.admission, listening.
+REFUSALS = (
+    "banned",
+    "dropped",
+    "proxy_header",
+    "proxy_untrusted",
+    "too_many_connections",
+    "too_many_new_connections",
+)
 WINDOWS = ("1m", "5m", "15m", "1h")
 
 
@@ -161,6 +170,58 @@ class PoolMetrics(Collector):
             value=sum(worker.journal_dropped for worker in workers),
         )
         yield from (connections, jobs, failed, malformed, drops, unrecorded)
+        yield from self._conduct()
+        yield from self._stopgap()
+
+    def _conduct(self) -> Iterator[Metric]:
+        """Who was not let in, who was thrown out, and whether the pool itself seems wrong."""
+        workers = list(self._coordinator.workers.values())
+        refused = CounterMetricFamily(
+            "poolserver_refused",
+            "Connections and rigs that were not let in, or thrown out.",
+            labels=["reason"],
+        )
+        counts = Counter(dict.fromkeys(REFUSALS, 0))
+        for worker in workers:
+            counts.update(worker.refused)
+        for reason, count in sorted(counts.items()):
+            refused.add_metric([reason], count)
+        bans = _gauge("bans", "Bans in force.")
+        bans.add_metric([], sum(worker.bans for worker in workers))
+        rejecting = _gauge("rejecting_connections", "Connections with nothing but rejects now.")
+        rejecting.add_metric([], sum(worker.rejecting for worker in workers))
+        fault = _gauge("pool_at_fault", "1 while so many rigs have rejects that the pool is wrong.")
+        fault.add_metric([], max((int(worker.pool_at_fault) for worker in workers), default=0))
+        unresolved = _gauge("unresolved_rigs", "Rigs that mine with under a share a minute.")
+        unresolved.add_metric([], sum(worker.unresolved for worker in workers))
+        resumed = CounterMetricFamily(
+            "poolserver_sessions_resumed",
+            "Lost sessions that their rigs came back to.",
+            value=sum(worker.resumed for worker in workers),
+        )
+        yield from (refused, bans, rejecting, fault, unresolved, resumed)
+        expiries = [
+            worker.certificate_expires_unix
+            for worker in workers
+            if worker.certificate_expires_unix is not None
+        ]
+        if expiries:
+            expiry = _gauge("certificate_expiry_timestamp_seconds", "When the first TLS one ends.")
+            expiry.add_metric([], min(expiries))
+            yield expiry
+
+    def _stopgap(self) -> Iterator[Metric]:
+        workers = self._coordinator.workers.values()
+        yield CounterMetricFamily(
+            "poolserver_stopgap_seconds",
+            "Time with only a job without transactions, at the start of a block.",
+            value=max((worker.stopgap_seconds for worker in workers), default=0.0),
+        )
+        yield CounterMetricFamily(
+            "poolserver_stopgap_hashes",
+            "Hashes proven on jobs without transactions.",
+            value=sum(worker.stopgap_work for worker in workers),
+        )
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

@@ -4,18 +4,22 @@
 ntime. The share path (``submit_share``) is synchronous and makes one call into C.
 """
 
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
 
-from poolserver._vendor.asyncio_stratum import Submit
+from poolserver._vendor.asyncio_stratum import RigInfo, Submit
 from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.bitcoin.target import Difficulty, difficulty_from_target
-from poolserver.mining.extranonce import ExtranonceAllocator
+from poolserver.mining.extranonce import ExtranonceAllocator, ExtranonceExhausted
+from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import Job, JobFactory, JobTerms
-from poolserver.mining.miner import AuthorizedWorker, Miner
+from poolserver.mining.lost import RESUME_WINDOW_S, LostSessions
+from poolserver.mining.miner import AuthorizedWorker, Miner, PowerHint
+from poolserver.mining.password import parse_password
 from poolserver.mining.registry import JobRegistry
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
@@ -23,6 +27,11 @@ from poolserver.mining.vardiff import Vardiff, VardiffTerms
 
 # A returning worker starts at its last known rate; so many are remembered (the oldest go first).
 REMEMBERED_WORKERS = 100_000
+# Each name of a worker is kept for as long as the books are. A proxy for a whole hall has some
+# thousand rigs behind one connection; more is somebody who makes up names.
+MAX_WORKERS = 4096
+
+NO_HASH = bytes(32)
 
 
 class SolvedBlock(NamedTuple):
@@ -38,15 +47,17 @@ class Judgement(NamedTuple):
 
     ``proven`` says that its hash was computed, met its target and was not seen before: it
     counts as work done, for the power estimate, whatever the outcome. ``work`` is what the
-    judged difficulty stands for, in hashes, 0 where nothing was proven. ``difficulty`` is a
-    new one that the connection should be told, if any.
+    judged difficulty stands for, in hashes, 0 where nothing was proven. ``worker`` is None
+    where nobody of that name is authorized. ``difficulty`` is a new one that the connection
+    should be told, if any.
     """
 
     outcome: ShareOutcome
-    proven: bool
-    work: int
-    job_number: int
-    hash_le: bytes
+    worker: AuthorizedWorker | None
+    proven: bool = False
+    work: int = 0
+    job_number: int = 0
+    hash_le: bytes = NO_HASH
     block: SolvedBlock | None = None
     difficulty: float | None = None
 
@@ -58,13 +69,12 @@ class PoolTerms:
     jobs: JobTerms
     job_lifetime_s: float
     cap_at_network_difficulty: bool
+    resume_window_s: float = RESUME_WINDOW_S
 
 
-NO_HASH = bytes(32)
-
-# Each name of a worker is kept for as long as the books are. A proxy for a whole hall has some
-# thousand rigs behind one connection; more is somebody who makes up names.
-MAX_WORKERS = 4096
+def random_session_id() -> str:
+    """128 bits in hex: who guesses one takes over a rig's session."""
+    return secrets.token_hex(16)
 
 
 class Pool:
@@ -75,15 +85,27 @@ class Pool:
         identity: WorkerIdentity,
         terms: PoolTerms,
         account_of: Callable[[str], str | None],
+        *,
+        firmware: FirmwareTable | None = None,
+        new_session_id: Callable[[], str] = random_session_id,
     ) -> None:
-        """``account_of`` gives the account that a username books to, None to refuse it."""
+        """``account_of`` gives the account that a username books to, None to refuse it.
+
+        ``new_session_id`` gives ids that nobody can guess; who knows one takes the session.
+        """
         self._terms = terms
         self._account_of = account_of
+        self._firmware = firmware if firmware is not None else builtin_firmware()
+        self._new_session_id = new_session_id
         self._factory = JobFactory(identity, terms.jobs)
         self._extranonces = ExtranonceAllocator(identity)
+        self._lost = LostSessions(terms.resume_window_s)
         self._last_hashrate: dict[str, float] = {}
         self._ceiling = inf
         self.jobs = JobRegistry(terms.job_lifetime_s)
+        self.resumed = 0
+        self.stopgap_work = 0
+        """Hashes proven on jobs without transactions, since the start."""
 
     @property
     def version_mask(self) -> int:
@@ -93,38 +115,93 @@ class Pool:
     # --- connections ---------------------------------------------------------------------
 
     def connect(self, vardiff: VardiffTerms, now: float) -> Miner:
-        """A new connection's state, with an extranonce1 that no live one has.
+        """A new connection's state."""
+        return Miner(Vardiff(vardiff, vardiff.start, now))
+
+    def subscribe(self, miner: Miner, session_id: str | None, now: float) -> bool:
+        """Give the connection its extranonce1; whether it is that of the session it names.
+
+        A resumed session also has its jobs with their terms, so shares found meanwhile count.
+
+        Raises:
+            ExtranonceExhausted: no extranonce1 is left.
+        """
+        self._expire_lost(now)
+        lost = self._lost.take(session_id, now) if session_id is not None else None
+        if lost is not None:
+            miner.take_over(lost)
+            miner.vardiff.start_at_hashrate(lost.vardiff.hashrate(now), self._ceiling)
+            self.resumed += 1
+        else:
+            miner.extranonce1 = self._new_extranonce1()
+        miner.session_id = self._new_session_id()
+        return lost is not None
+
+    def recognise(
+        self, miner: Miner, *, user_agent: str | None = None, info: RigInfo | None = None
+    ) -> None:
+        """Find out what kind of firmware this is, by what it tells of itself so far."""
+        if user_agent is not None:
+            miner.user_agent = user_agent
+        if info is not None:
+            miner.info = info
+        told = miner.info
+        miner.firmware = self._firmware.match(
+            miner.user_agent,
+            hw_version=told.hw_version if told else "",
+            sw_version=told.sw_version if told else "",
+            hw_id=told.hw_id if told else "",
+        )
+        if miner.firmware.min_difficulty:
+            self.raise_floor(miner, miner.firmware.min_difficulty)
+
+    def renew_extranonce1(self, miner: Miner) -> bytes:
+        """A new extranonce1 for the jobs from the next one on; older ones keep theirs.
 
         Raises:
             ExtranonceExhausted: none is left.
         """
-        extranonce1 = self._extranonces.allocate()
-        return Miner(extranonce1, Vardiff(vardiff, vardiff.start, now))
+        miner.extranonce1 = self._new_extranonce1()
+        return miner.extranonce1
 
     def authorize(
-        self, miner: Miner, username: str, declare: Callable[[str, str], int]
+        self,
+        miner: Miner,
+        username: str,
+        password: str,
+        declare: Callable[[str, str], int],
+        now: float,
     ) -> AuthorizedWorker | None:
-        """Take ``username`` as a worker of this connection.
+        """Take ``username`` as a worker of this connection, and what its password asks for.
 
         None where its account is unknown or the connection has MAX_WORKERS already.
 
         ``declare(account, name)`` gives the number under which the journal books the worker.
         """
-        known = miner.workers.get(username)
-        if known is not None:
-            return known
-        account = self._account_of(username)
-        if account is None or len(miner.workers) >= MAX_WORKERS:
-            return None
-        worker = AuthorizedWorker(declare(account, username), account, username)
-        if not miner.workers:
-            self._start_from_last_rate(miner, username)
-        miner.workers[username] = worker
+        options = parse_password(password)
+        worker = miner.workers.get(username)
+        if worker is None:
+            account = self._account_of(username)
+            if account is None or len(miner.workers) >= MAX_WORKERS:
+                return None
+            worker = AuthorizedWorker(declare(account, username), account, username, now)
+            if not miner.workers:
+                self._start_from_last_rate(miner, username)
+            miner.workers[username] = worker
+            miner.vardiff.aim_for(len(miner.workers))  # what comes is taken to mine; see tick
+        worker.hint = PowerHint(options.watts, options.j_per_th)
+        if options.min_difficulty is not None:
+            miner.vardiff.raise_floor(options.min_difficulty, self._ceiling)
+        if options.start_difficulty is not None:
+            miner.vardiff.start_at(options.start_difficulty, self._ceiling)
         return worker
 
     def disconnect(self, miner: Miner, now: float) -> None:
-        """Free what the connection held; remember how fast its worker was."""
-        self._extranonces.free(miner.extranonce1)
+        """Keep the session for its rig to come back to; remember how fast its worker was."""
+        if miner.last_job > 0:
+            self._lost.keep(miner, now)
+        else:
+            self._free(miner.extranonces)
         hashrate = miner.vardiff.hashrate(now)
         if hashrate > 0 and len(miner.workers) == 1:
             (name,) = miner.workers
@@ -132,11 +209,30 @@ class Pool:
             self._last_hashrate[name] = hashrate
             if len(self._last_hashrate) > REMEMBERED_WORKERS:
                 del self._last_hashrate[next(iter(self._last_hashrate))]
+        self._expire_lost(now)
 
     def _start_from_last_rate(self, miner: Miner, username: str) -> None:
         hashrate = self._last_hashrate.get(username)
         if hashrate is not None:
             miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
+
+    def _new_extranonce1(self) -> bytes:
+        try:
+            return self._extranonces.allocate()
+        except ExtranonceExhausted:
+            oldest = self._lost.drop_oldest()  # a rig that is here goes before one that is not
+            if oldest is None:
+                raise
+            self._free(oldest.extranonces)
+            return self._extranonces.allocate()
+
+    def _expire_lost(self, now: float) -> None:
+        for miner in self._lost.expire(now):
+            self._free(miner.extranonces)
+
+    def _free(self, extranonces: set[bytes]) -> None:
+        for extranonce1 in extranonces:
+            self._extranonces.free(extranonce1)
 
     def suggest(self, miner: Miner, difficulty: float) -> bool:
         """Take a rig's wish for its start; whether that changed its difficulty."""
@@ -147,7 +243,16 @@ class Pool:
         return miner.vardiff.raise_floor(difficulty, self._ceiling)
 
     def tick(self, miner: Miner, now: float) -> bool:
-        """Look at a connection without a share; whether its difficulty has changed."""
+        """Look at a connection without a share; whether its difficulty has changed.
+
+        The rigs behind a proxy have to be told apart: the more of them mine on a connection,
+        the more shares it should send.
+        """
+        active = 0
+        for worker in miner.workers.values():
+            worker.look(now)
+            active += worker.is_active(now)
+        miner.vardiff.aim_for(max(active, 1))
         return miner.vardiff.on_tick(now, self._ceiling) is not None
 
     # --- jobs ----------------------------------------------------------------------------
@@ -180,51 +285,52 @@ class Pool:
         """Note that ``job`` goes out here; the difficulty to announce before it, if new."""
         miner.vardiff.cap(self._ceiling)
         wanted = miner.vardiff.difficulty
-        told = miner.changes[-1] if miner.changes else None
         miner.last_job = job.number
-        if (
-            told is not None
-            and told.difficulty.value == wanted
-            and told.version_mask == miner.version_mask
-        ):
+        if not miner.holds(wanted):
+            self._free(miner.change(job.number, Difficulty.of(wanted), self.jobs.oldest_number))
+        if miner.announced == wanted:
             return None
-        miner.change(job.number, Difficulty.of(wanted), self.jobs.oldest_number)
-        return wanted if told is None or told.difficulty.value != wanted else None
+        miner.announced = wanted
+        return wanted
 
     # --- shares --------------------------------------------------------------------------
 
     def submit_share(self, miner: Miner, submit: Submit, now: float) -> Judgement:
         """Judge a share: the network target first, a block is a block whatever else is wrong."""
+        worker = miner.workers.get(submit.worker_name)
         issued = self.jobs.get(submit.job_id)
         if issued is None:
-            return Judgement(ShareOutcome.JOB_NOT_FOUND, False, 0, 0, NO_HASH)
+            return Judgement(ShareOutcome.JOB_NOT_FOUND, worker)
         if not miner.changes:
             # Before its first job a connection has no terms to be judged by, nor any work done.
-            known = submit.worker_name in miner.workers
+            known = worker is not None
             early = ShareOutcome.JOB_NOT_FOUND if known else ShareOutcome.UNAUTHORIZED
-            return Judgement(early, False, 0, 0, NO_HASH)
+            return Judgement(early, worker)
         job = issued.job
         change = miner.terms_of(job.number)
         mask = change.version_mask | miner.version_mask
         bits = submit.version_bits or 0
         version = job.version & ~mask | bits if submit.version_bits is not None else job.version
         difficulty = change.difficulty
-        extranonce = miner.extranonce1 + submit.extranonce2
+        extranonce = change.extranonce1 + submit.extranonce2
         hash_le, meets_share, meets_network = job.hasher.check(
             extranonce, version, submit.ntime, submit.nonce, difficulty.target_le
         )
         block = None
         if meets_network:
             if hash_le in issued.found:
-                return Judgement(ShareOutcome.DUPLICATE, False, 0, job.number, hash_le)
+                return Judgement(
+                    ShareOutcome.DUPLICATE, worker, job_number=job.number, hash_le=hash_le
+                )
             issued.found.add(hash_le)
             block = SolvedBlock(
                 job.template.height,
                 hash_le_to_hex(hash_le),
                 job.block_hex(extranonce, version, submit.ntime, submit.nonce),
             )
-        if submit.worker_name not in miner.workers:
-            return Judgement(ShareOutcome.UNAUTHORIZED, False, 0, job.number, hash_le, block)
+        if worker is None:
+            outcome = ShareOutcome.UNAUTHORIZED
+            return Judgement(outcome, None, False, 0, job.number, hash_le, block)
         if not meets_share:
             lowered = self._meets_lowered(miner, job, hash_le)
             if lowered is not None:
@@ -234,9 +340,14 @@ class Pool:
             issued.seen.add(hash_le)
         outcome = self._outcome(job, submit, bits & ~mask != 0, meets_share, proven)
         if not proven:
-            return Judgement(outcome, False, 0, job.number, hash_le, block)
+            return Judgement(outcome, worker, False, 0, job.number, hash_le, block)
+        worker.shares += 1
+        worker.active_at = now
+        work = difficulty.work
+        if job.template.stopgap:
+            self.stopgap_work += work
         change_to = miner.vardiff.on_share(difficulty.value, now, self._ceiling)
-        return Judgement(outcome, True, difficulty.work, job.number, hash_le, block, change_to)
+        return Judgement(outcome, worker, True, work, job.number, hash_le, block, change_to)
 
     def _outcome(
         self, job: Job, submit: Submit, outside_mask: bool, meets_share: bool, proven: bool

@@ -20,6 +20,29 @@ class ListenerSettings(msgspec.Struct, frozen=True):
     start_difficulty: float
     min_difficulty: float
     max_difficulty: float
+    tls_cert: str | None = None
+    tls_key: str | None = None
+    proxy_protocol_from: tuple[str, ...] = ()
+
+
+class LimitSettings(msgspec.Struct, frozen=True):
+    """What is put up with; see ``server.admission`` and ``server.conduct``, who give defaults."""
+
+    trusted_networks: tuple[str, ...]
+    connections_unknown: int
+    connections_known: int
+    connections_per_second_unknown: float
+    connections_per_second_known: float
+    known_for_s: float
+    resend_after_s: float
+    reconnect_after_s: float
+    drop_after_s: float
+    reject_percent: int
+    reject_min_submits: int
+    strikes: int
+    strike_window_s: float
+    ban_s: float
+    pool_fault_percent: int
 
 
 class NodeSettings(msgspec.Struct, frozen=True):
@@ -35,7 +58,10 @@ class NodeSettings(msgspec.Struct, frozen=True):
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
-    """All that a worker process is told before it opens its listeners."""
+    """All that a worker process is told before it opens its listeners.
+
+    ``firmware`` is the operator's own table as TOML, empty where there is none.
+    """
 
     instance_id: str
     worker_index: int
@@ -46,6 +72,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
     extranonce2_size: int
     version_mask: int
     target_shares_per_minute: float
+    max_shares_per_minute: float
     job_lifetime_s: float
     refresh_interval_s: float
     template_max_age_s: float
@@ -53,6 +80,11 @@ class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
     line_limit: int
     outbox_limit: int
     handshake_timeout_s: float
+    line_timeout_s: float
+    resume_window_s: float
+    reconnect_hosts: tuple[tuple[str, int], ...]
+    firmware: str
+    limits: LimitSettings
     listeners: tuple[ListenerSettings, ...]
     nodes: tuple[NodeSettings, ...]
     listed_accounts: tuple[str, ...]
@@ -83,7 +115,10 @@ class WorkerStarted(msgspec.Struct, frozen=True, tag="started"):
 class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     """The worker's gauges and counts since its start, sent once a second.
 
-    ``rigs`` counts the authorized workers by account.
+    ``rigs`` counts the authorized workers by account; ``unresolved`` are those that mine but
+    send less than a share a minute. ``refused`` counts by reason who was not let in or was
+    thrown out. ``stopgap_seconds`` is how long there was only a job without transactions,
+    ``stopgap_work`` the hashes that were proven on such.
     """
 
     source: str
@@ -92,6 +127,15 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     jobs: int
     malformed: int
     slow_drops: int
+    unresolved: int
+    resumed: int
+    refused: dict[str, int]
+    bans: int
+    rejecting: int
+    pool_at_fault: bool
+    stopgap_seconds: float
+    stopgap_work: float  # more than 64 bits
+    certificate_expires_unix: int | None
     journal_failed: bool
     journal_dropped: int
 

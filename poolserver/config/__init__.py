@@ -1,7 +1,7 @@
 """The pool's configuration: a TOML file into a frozen ``Config``, with every error at its path.
 
 kinds, values      what a single setting may be
-settings           all settings: names, types, limits, defaults, descriptions
+settings, rigs     all settings: names, types, limits, defaults, descriptions
 walk               TOML's tree into settings
 checks             settings that do not go together
 load               files, defaults that depend on other settings
@@ -11,17 +11,16 @@ reference          docs/configuration.md's tables
 from poolserver.config.errors import ConfigError, Problem
 from poolserver.config.load import load_config, parse_config
 from poolserver.config.reference import settings_reference
+from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.settings import (
     AuthConfig,
     Config,
     HttpConfig,
     JournalConfig,
-    ListenerConfig,
     LogConfig,
     NodeConfig,
     PayoutConfig,
     SiteConfig,
-    StratumConfig,
     TemplatesConfig,
 )
 from poolserver.config.values import Endpoint, Secret
@@ -33,6 +32,7 @@ __all__ = [
     "Endpoint",
     "HttpConfig",
     "JournalConfig",
+    "LimitsConfig",
     "ListenerConfig",
     "LogConfig",
     "NodeConfig",

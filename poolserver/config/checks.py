@@ -14,7 +14,8 @@ from msgspec import UNSET
 from poolserver.bitcoin.address import AddressError
 from poolserver.config.errors import Problem
 from poolserver.config.kinds import figure, quoted
-from poolserver.config.settings import Config, ListenerConfig, NodeConfig
+from poolserver.config.rigs import LimitsConfig, ListenerConfig
+from poolserver.config.settings import Config, NodeConfig
 
 T = TypeVar("T")
 
@@ -32,6 +33,9 @@ def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
     yield from _listening(config)
     for path, listener in _each("listeners", config.listeners):
         yield from _difficulties(path, listener)
+        yield from _certificate(path, listener)
+    if known(config.limits):
+        yield from _limits(config.limits)
     yield from _sites(config)
 
 
@@ -88,6 +92,22 @@ def _difficulties(path: str, listener: ListenerConfig) -> Iterator[Problem]:
         if lower > value:
             text = f"must be at least {lower_name}, {figure(lower)}, is {figure(value)}"
             yield Problem(f"{path}.{name}", text)
+
+
+def _certificate(path: str, listener: ListenerConfig) -> Iterator[Problem]:
+    cert, key = listener.tls_cert, listener.tls_key
+    if known(cert, key) and (cert is None) != (key is None):
+        missing = "tls_key" if key is None else "tls_cert"
+        yield Problem(f"{path}.{missing}", "is missing: a certificate and its key go together")
+
+
+def _limits(limits: LimitsConfig) -> Iterator[Problem]:
+    names = ("resend_after_s", "reconnect_after_s", "drop_after_s")
+    steps = [(name, getattr(limits, name)) for name in names]
+    for (earlier_name, earlier), (name, value) in pairwise(steps):
+        if known(earlier, value) and earlier > value:
+            text = f"must be at least {earlier_name}, {figure(earlier)}, is {figure(value)}"
+            yield Problem(f"limits.{name}", text)
 
 
 def _sites(config: Config) -> Iterator[Problem]:

@@ -27,6 +27,11 @@ class Kind:
     read: Reader
 
 
+def doc(text: str, *, default: str | None = None) -> msgspec.Meta:
+    """A setting's description; ``default`` puts a default in words that a value cannot show."""
+    return msgspec.Meta(description=text, extra={"default": default} if default else None)
+
+
 def of_kind(words: str, read: Reader) -> msgspec.Meta:
     """The annotation of a field that is not read by its type alone."""
     return msgspec.Meta(extra={"kind": Kind(words, read)})

@@ -12,7 +12,8 @@ from msgspec.structs import replace
 
 from poolserver.config.checks import check, known
 from poolserver.config.errors import ConfigError, Problem
-from poolserver.config.settings import Config, ListenerConfig, NodeConfig
+from poolserver.config.rigs import ListenerConfig, StratumConfig
+from poolserver.config.settings import Config, NodeConfig
 from poolserver.config.values import Secret
 from poolserver.config.walk import walk
 
@@ -57,7 +58,10 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
         config,
         data_dir=folder / config.data_dir,
         nodes=tuple(_worked_out_node(node, folder, environ) for node in config.nodes),
-        listeners=tuple(_worked_out_listener(each, config.network) for each in config.listeners),
+        listeners=tuple(
+            _worked_out_listener(each, config.network, folder) for each in config.listeners
+        ),
+        stratum=_worked_out_stratum(config.stratum, folder),
     )
 
 
@@ -84,7 +88,11 @@ def _worked_out_node(node: NodeConfig, folder: Path, environ: Mapping[str, str])
     return replace(node, cookie_file=node.cookie_file and folder / node.cookie_file)
 
 
-def _worked_out_listener(listener: ListenerConfig, network: str) -> ListenerConfig:
+def _worked_out_stratum(stratum: StratumConfig, folder: Path) -> StratumConfig:
+    return replace(stratum, firmware_file=stratum.firmware_file and folder / stratum.firmware_file)
+
+
+def _worked_out_listener(listener: ListenerConfig, network: str, folder: Path) -> ListenerConfig:
     """With its default difficulties: the network's, moved to agree with those that are written."""
     on_regtest = network == "regtest"
     lowest, start = listener.min_difficulty, listener.start_difficulty
@@ -95,4 +103,10 @@ def _worked_out_listener(listener: ListenerConfig, network: str) -> ListenerConf
     if not known(start):
         default = REGTEST_START_DIFFICULTY if on_regtest else START_DIFFICULTY
         start = min(max(default, lowest), highest)
-    return replace(listener, min_difficulty=lowest, start_difficulty=start)
+    return replace(
+        listener,
+        min_difficulty=lowest,
+        start_difficulty=start,
+        tls_cert=listener.tls_cert and folder / listener.tls_cert,
+        tls_key=listener.tls_key and folder / listener.tls_key,
+    )

@@ -63,4 +63,7 @@ def _default(value: Any) -> str:
             return f"`{str(value).lower()}`"
         case int() | float() | Fraction():
             return f"`{figure(value)}`"
+        case tuple() if type(value) is tuple:
+            written = ", ".join(f'"{each}"' for each in value)
+            return f"`[{written}]`" if value else "none"
     return f'`"{value}"`'

@@ -3,24 +3,23 @@
 The one place where these stand: the walker (walk.py) reads TOML by them and the reference in
 docs/configuration.md is made of them. The names are a contract with the operators, and are
 not changed. A limit or default cites its reason in the description, for the operator, or in
-a comment, for us.
+a comment, for us. Those on how rigs are dealt with stand in rigs.py.
 """
 
 from fractions import Fraction
-from math import inf
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
 
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
-from poolserver.config.kinds import exact
+from poolserver.config.kinds import doc, exact
+from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.values import (
     Account,
     CoinbaseTag,
-    Difficulty,
     Endpoint,
     FilePath,
     InstanceId,
@@ -28,18 +27,8 @@ from poolserver.config.values import (
     Megawatts,
     NodeUrl,
     Password,
-    VersionMask,
     ZmqEndpoint,
 )
-
-# The default of a field that load.py works out from the other settings, once they are known:
-# whoever makes such a section by hand gives the field.
-WORKED_OUT: Any = msgspec.UNSET
-
-
-def doc(text: str, *, default: str | None = None) -> Meta:
-    """A setting's description; ``default`` puts a default in words that a value cannot show."""
-    return Meta(description=text, extra={"default": default} if default else None)
 
 
 class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -94,36 +83,6 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
             "network. Has no effect yet: templates come from the first node."
         ),
     ] = False
-
-
-class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A port that miners connect to; at least one. At difficulty 1 a share takes 2^32 hashes.
-    `min_difficulty` = `start_difficulty` = `max_difficulty` pins the difficulty.
-    """
-
-    address: Annotated[
-        ListenAddress,
-        doc("Where to listen; IPv6 as `[::]:3333`. Port 0 is any free port, and is logged."),
-    ]
-    start_difficulty: Annotated[
-        Difficulty,
-        doc(
-            "What a miner starts at until its hashrate is known. 65536 is a share every 1.4 s "
-            "from a rig of 200 TH/s: enough to know it at once, and no flood from a thousand.",
-            default="65536, on regtest 2^-20; moved into the two limits below",
-        ),
-    ] = WORKED_OUT
-    min_difficulty: Annotated[
-        Difficulty,
-        doc(
-            "Vardiff goes no lower. Below 1 not every firmware counts aright.",
-            default="1, on regtest 2^-32; or `start_difficulty` if that is lower",
-        ),
-    ] = WORKED_OUT
-    max_difficulty: Annotated[
-        Difficulty,
-        doc("Vardiff goes no higher.", default="none (the network's difficulty)"),
-    ] = inf
 
 
 class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -213,71 +172,6 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 50
 
 
-class StratumConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """How miners are dealt with. The defaults suit all common firmware."""
-
-    version_mask: Annotated[
-        VersionMask,
-        doc(
-            "Bits of the block version that miners may roll (BIP320). `1fffffe0` is the wider "
-            "mask of the draft BIP323.",
-            default='`"1fffe000"`',
-        ),
-    ] = 0x1FFFE000
-    target_shares_per_minute: Annotated[
-        float,
-        Meta(gt=0, le=600),
-        doc(
-            "What vardiff aims at, for each connection. At 12 a rig's hashrate is known to "
-            "7.5% after a quarter of an hour; halving it doubles that time."
-        ),
-    ] = 12.0
-    # At least 1 KiB: a username of 191 bytes and a password are a line.
-    line_limit: Annotated[
-        int,
-        Meta(ge=1024, le=2**20),
-        doc("Longest line taken from a miner, in bytes. The longest known are below 1,000."),
-    ] = 16384
-    handshake_timeout_s: Annotated[
-        float,
-        Meta(ge=1, le=3600),
-        doc("A connection that has not authorised a worker by then is closed."),
-    ] = 60.0
-    # At least 16 KiB: two notify lines with a coinbase of 2 KiB and 12 branches.
-    outbox_limit: Annotated[
-        int,
-        Meta(ge=16384, le=2**24),
-        doc(
-            "Bytes that may wait for a miner that does not read; above it the connection is "
-            "closed. 64 KiB are some twenty jobs."
-        ),
-    ] = 65536
-    job_lifetime_s: Annotated[
-        float,
-        Meta(ge=60, le=7000),
-        doc(
-            "How long shares of a job are judged by it. A rig stays on an old job for a minute "
-            "or two; memory sets the upper end."
-        ),
-    ] = 600.0
-    refresh_interval_s: Annotated[
-        float,
-        Meta(ge=1, le=55),
-        doc(
-            "New work is sent at least so often. NerdMiner reconnects after 60 s of silence, "
-            "cgminer after 90 s."
-        ),
-    ] = 30.0
-    extranonce2_size: Annotated[
-        int,
-        Meta(ge=2, le=16),
-        doc(
-            "Bytes of extranonce left to the miner. cgminer takes 2 to 16, NiceHash at least "
-            "4, WhatsMiner at most 8."
-        ),
-    ] = 8
-
-
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Block templates, and what to do when no node gives any."""
 
@@ -342,6 +236,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[SiteConfig, ...] = ()
     journal: JournalConfig = JournalConfig()
     stratum: StratumConfig = StratumConfig()
+    limits: LimitsConfig = LimitsConfig()
     templates: TemplatesConfig = TemplatesConfig()
     log: LogConfig = LogConfig()
 

@@ -5,7 +5,7 @@ The names at the end are what settings.py annotates its fields with.
 
 import re
 from fractions import Fraction
-from ipaddress import IPv4Address, IPv6Address
+from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -153,6 +153,19 @@ def _connectable(authority: str, raw: object) -> None:
         raise ValueError(f"must name the port to connect to, is {shown(raw)}")
 
 
+def _remote(raw: object) -> Endpoint:
+    _connectable(text(raw), raw)
+    return Endpoint.parse(text(raw))
+
+
+def _network(raw: object) -> str:
+    try:
+        return str(ip_network(text(raw)))
+    except ValueError:
+        trouble = f'must be like "10.0.0.0/8" or "2001:db8::/32", is {shown(raw)}'
+        raise ValueError(trouble) from None
+
+
 def _megawatts(raw: object) -> Fraction:
     power_mw = Bounds(ge=0, le=BUDGET_MAX_MW).hold(Fraction(number(raw)), raw)
     if (power_mw * 1_000_000).denominator != 1:
@@ -166,9 +179,11 @@ Account = Annotated[str, of_kind("text", _account)]
 CoinbaseTag = Annotated[str, of_kind(f"ASCII text, 1 to {COINBASE_TAG_MAX} bytes", _coinbase_tag)]
 FilePath = Annotated[Path, of_kind("path", _path)]
 InstanceId = Annotated[str, of_kind("1 to 32 of `a-z`, `0-9`, `-`", _instance_id)]
+IpNetwork = Annotated[str, of_kind("network like `10.0.0.0/8`, or address", _network)]
 ListenAddress = Annotated[Endpoint, of_kind("`host:port`", lambda raw: Endpoint.parse(text(raw)))]
 Megawatts = Annotated[Fraction, of_kind("number, from 0, in whole watts", _megawatts)]
 NodeUrl = Annotated[str, of_kind("`http://host:port`", _node_url)]
 Password = Annotated[Secret, of_kind("text", _secret)]
+RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]
 VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
 ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq)]

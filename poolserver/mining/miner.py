@@ -1,25 +1,73 @@
 """One connection as the pool's domain sees it: its extranonce1, its terms, its workers."""
 
+from fractions import Fraction
 from typing import NamedTuple
 
+from poolserver._vendor.asyncio_stratum import RigInfo
 from poolserver.bitcoin.target import Difficulty
+from poolserver.mining.firmware import Firmware
 from poolserver.mining.vardiff import Vardiff
 
+# So long after its last share a worker still counts as one that mines: at one share a minute,
+# below which nothing is known of it, ten minutes without any have a chance of e^-10.
+ACTIVE_S = 600.0
+# A worker with fewer is not resolved: its own hashrate and silence cannot be told.
+RESOLVED_SHARES_PER_MINUTE = 1.0
 
-class AuthorizedWorker(NamedTuple):
-    """A rig's name as it was authorized: ``account.worker`` or ``address.worker``."""
 
-    ref: int
-    account: str
-    name: str
+class PowerHint(NamedTuple):
+    """What a rig's password says of its power, either None where it says nothing."""
+
+    watts: int | None
+    j_per_th: Fraction | None
+
+
+class AuthorizedWorker:
+    """A rig's name as it was authorized on one connection: ``account.worker`` and the like."""
+
+    __slots__ = (
+        "_counted_at",
+        "_counted_shares",
+        "account",
+        "active_at",
+        "hint",
+        "is_resolved",
+        "name",
+        "ref",
+        "shares",
+    )
+
+    def __init__(self, ref: int, account: str, name: str, now: float) -> None:
+        self.ref = ref
+        self.account = account
+        self.name = name
+        self.hint = PowerHint(None, None)
+        self.shares = 0
+        self.active_at = now
+        self.is_resolved = True
+        self._counted_at = now
+        self._counted_shares = 0
+
+    def is_active(self, now: float) -> bool:
+        """Whether it has proven work, or has come, in the last ACTIVE_S seconds."""
+        return now - self.active_at <= ACTIVE_S
+
+    def look(self, now: float) -> None:
+        """Once in ACTIVE_S seconds find out whether its shares tell its hashrate."""
+        elapsed = now - self._counted_at
+        if elapsed >= ACTIVE_S:
+            due = RESOLVED_SHARES_PER_MINUTE * elapsed / 60
+            self.is_resolved = self.shares - self._counted_shares >= due
+            self._counted_at, self._counted_shares = now, self.shares
 
 
 class ChangePoint(NamedTuple):
-    """From ``first_job`` on shares are judged by ``difficulty`` and may roll ``version_mask``."""
+    """What holds for the jobs of a connection from ``first_job`` on."""
 
     first_job: int
     difficulty: Difficulty
     version_mask: int
+    extranonce1: bytes
 
 
 class Miner:
@@ -32,21 +80,38 @@ class Miner:
     """
 
     __slots__ = (
+        "announced",
         "changes",
         "extranonce1",
+        "firmware",
+        "info",
         "last_job",
+        "session_id",
+        "user_agent",
         "vardiff",
         "version_mask",
         "workers",
     )
 
-    def __init__(self, extranonce1: bytes, vardiff: Vardiff) -> None:
-        self.extranonce1 = extranonce1
+    def __init__(self, vardiff: Vardiff) -> None:
         self.vardiff = vardiff
+        self.extranonce1 = b""  # until it is subscribed
+        self.session_id = ""
+        self.user_agent = ""
+        self.info: RigInfo | None = None
+        self.firmware: Firmware | None = None  # once it has told who it is
         self.version_mask = 0
         self.workers: dict[str, AuthorizedWorker] = {}
         self.changes: list[ChangePoint] = []
         self.last_job = 0
+        self.announced: float | None = None
+        """The difficulty that the rig was told last on this connection."""
+
+    def take_over(self, lost: "Miner") -> None:
+        """Go on with the extranonce1 and the jobs of a session whose connection was lost."""
+        self.extranonce1 = lost.extranonce1
+        self.changes = lost.changes
+        self.last_job = lost.last_job
 
     def terms_of(self, job_number: int) -> ChangePoint:
         """The terms that the job was issued with on this connection."""
@@ -55,11 +120,32 @@ class Miner:
                 return change
         return self.changes[0]
 
-    def change(self, first_job: int, difficulty: Difficulty, oldest_live_job: int) -> None:
-        """Apply ``difficulty`` from ``first_job`` on; forget terms that no live job has."""
-        self.changes.append(ChangePoint(first_job, difficulty, self.version_mask))
+    def holds(self, difficulty: float) -> bool:
+        """Whether the last job went out at this difficulty and with all else as it is now."""
+        if not self.changes:
+            return False
+        last = self.changes[-1]
+        return (
+            last.difficulty.value == difficulty
+            and last.version_mask == self.version_mask
+            and last.extranonce1 == self.extranonce1
+        )
+
+    def change(self, first_job: int, difficulty: Difficulty, oldest_live_job: int) -> set[bytes]:
+        """Apply the present terms from ``first_job`` on; forget those that no live job has.
+
+        Returns each extranonce1 that nothing of this connection needs any more.
+        """
+        before = self.extranonces
+        self.changes.append(ChangePoint(first_job, difficulty, self.version_mask, self.extranonce1))
         while len(self.changes) > 1 and self.changes[1].first_job <= oldest_live_job:
             del self.changes[0]
+        return before - self.extranonces
+
+    @property
+    def extranonces(self) -> set[bytes]:
+        """Every extranonce1 that a share may still be for; more than one after a change."""
+        return {self.extranonce1, *(change.extranonce1 for change in self.changes)} - {b""}
 
     def lowered_since(self, job_number: int) -> Difficulty | None:
         """The lowest difficulty told after that job went out, if it is below the job's own."""

@@ -9,7 +9,9 @@ from typing import Any
 import msgspec
 
 from poolserver.bitcoin.header import hash_hex_to_le
-from poolserver.bitcoin.merkle import merkle_branch
+from poolserver.bitcoin.merkle import merkle_branch, witness_commitment
+from poolserver.bitcoin.networks import Network
+from poolserver.bitcoin.subsidy import subsidy_sat
 from poolserver.bitcoin.target import target_from_nbits
 
 # Rules that change what a miner must build, and that this pool knows how to build.
@@ -48,6 +50,18 @@ class GetBlockTemplate(msgspec.Struct, frozen=True):
     coinbaseaux: dict[str, Any] = {}
 
 
+class GetBlockHeader(msgspec.Struct, frozen=True):
+    """The node's verbose answer to getblockheader, as far as a block on top of it needs it."""
+
+    hash: str
+    confirmations: int
+    """1 where it is the tip; -1 where it is not in the chain."""
+    height: int
+    mediantime: int
+    """The median time of the last 11 blocks, this one included: the next must be later."""
+    bits: str
+
+
 class BlockTemplate(msgspec.Struct, frozen=True):
     """An immutable template, ready to make jobs of, in the pool's own terms.
 
@@ -66,6 +80,9 @@ class BlockTemplate(msgspec.Struct, frozen=True):
     merkle_branch: tuple[bytes, ...]
     witness_commitment: bytes | None
     longpollid: str = ""
+    stopgap: bool = False
+    """Of an empty block, made by the pool from the new tip's header while the node still makes
+    its own template. The node's, which follows, is worth more: it has the fees."""
 
     @property
     def network_target(self) -> int:
@@ -105,6 +122,47 @@ class BlockTemplate(msgspec.Struct, frozen=True):
         except ValueError as error:
             raise TemplateError(f"the node's template has a malformed field: {error}") from error
 
+    @classmethod
+    def empty_on(
+        cls, tip: GetBlockHeader, last: "BlockTemplate", network: Network, node_time: int
+    ) -> "BlockTemplate":
+        """Make the stopgap on ``tip``: no transactions, and the subsidy without fees.
+
+        ``last`` is the template held so far: its version holds for the next block too, and the
+        node knows its longpollid. ``node_time`` is the node's clock in Unix seconds.
+
+        Raises:
+            TemplateError: the next block may have other nbits than the tip, or a field is
+                malformed.
+        """
+        height = tip.height + 1
+        if network.bits_may_change_at(height):
+            raise TemplateError(f"the nbits of block {height} may differ from its predecessor's")
+        mintime = tip.mediantime + 1
+        curtime = max(node_time, mintime)
+        _check_ranges(height, mintime, curtime)
+        try:
+            nbits = int.from_bytes(bytes.fromhex(tip.bits), "big")
+            target_from_nbits(nbits)
+            prevhash_le = hash_hex_to_le(tip.hash)
+        except ValueError as error:
+            raise TemplateError(f"the tip's header has a malformed field: {error}") from error
+        return cls(
+            height=height,
+            version=last.version,
+            prevhash_le=prevhash_le,
+            nbits=nbits,
+            curtime=curtime,
+            mintime=mintime,
+            coinbase_value_sat=subsidy_sat(height, network),
+            transactions_hex=(),
+            merkle_branch=(),
+            # Without witness data a block needs none (BIP141), but for a signet's.
+            witness_commitment=witness_commitment(()) if network.commitment_required else None,
+            longpollid=last.longpollid,
+            stopgap=True,
+        )
+
 
 def _check_rules(result: GetBlockTemplate) -> None:
     for rule in result.rules:
@@ -113,12 +171,16 @@ def _check_rules(result: GetBlockTemplate) -> None:
     challenge = result.signet_challenge
     if challenge is not None and challenge != OP_TRUE_CHALLENGE_HEX:
         raise TemplateError("this signet wants signed blocks; only a challenge of 51 can be mined")
-    if not 1 <= result.height <= 0x7FFFFFFF:
-        raise TemplateError(f"height {result.height} is out of range")
-    if not 0 <= result.mintime <= result.curtime <= 0xFFFFFFFF:
-        raise TemplateError(f"mintime {result.mintime} and curtime {result.curtime} do not fit")
+    _check_ranges(result.height, result.mintime, result.curtime)
     if result.coinbasevalue < 0:
         raise TemplateError(f"coinbasevalue {result.coinbasevalue} is negative")
+
+
+def _check_ranges(height: int, mintime: int, curtime: int) -> None:
+    if not 1 <= height <= 0x7FFFFFFF:
+        raise TemplateError(f"height {height} is out of range")
+    if not 0 <= mintime <= curtime <= 0xFFFFFFFF:
+        raise TemplateError(f"mintime {mintime} and curtime {curtime} do not fit")
 
 
 def _commitment(result: GetBlockTemplate) -> bytes | None:

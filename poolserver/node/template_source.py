@@ -1,7 +1,8 @@
 """Templates from a node, by longpoll, ZMQ and polling at once: whoever hears of a block first.
 
-ZMQ and polling only wake the loop that asks for a template; a longpoll's answer is one. Answers
-that cross each other are put in order by ``LatestTemplate``.
+ZMQ and polling tell the tip's hash: they wake the loop that asks for a template, and the one that
+makes a stopgap should that take long. A longpoll's answer is a template. Answers that cross each
+other are put in order by ``LatestTemplate``.
 """
 
 import asyncio
@@ -20,6 +21,7 @@ from poolserver.log import RateLimited
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
 from poolserver.node.checks import Rpc, template_rules
 from poolserver.node.rpc import CALL_TIMEOUT_S, NodeError
+from poolserver.node.stopgap import STOPGAP_AFTER_S, header_of_tip, stopgap_on
 
 BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 10.0
@@ -49,24 +51,39 @@ class LatestTemplate:
     question put after the last change of tip is the truth, and a reorganisation is followed
     wherever it leads. One to an older question may be of the tip before: a higher tip is news
     all the same, any other is doubtful, and the node must be asked again.
+
+    A stopgap is such an answer too, to the question for the tip's header. Only it never takes
+    the place of a template on its own tip, and any that comes for its tip is news.
     """
 
     def __init__(self) -> None:
         self.template: BlockTemplate | None = None
+        self.came_at = 0.0
+        """When ``template`` came, monotonic seconds."""
         self.tips = 0
         """Changes of tip so far: note it with a question, give it back with the answer."""
 
-    def judge(self, answer: BlockTemplate, tips_when_asked: int) -> Answer:
-        """Say what ``answer`` is, and hold it unless it is doubtful."""
+    def is_on(self, tip_hex: str) -> bool:
+        """Whether the held template is on this tip."""
+        return self.template is not None and hash_le_to_hex(self.template.prevhash_le) == tip_hex
+
+    def judge(self, answer: BlockTemplate, tips_when_asked: int, now: float) -> Answer:
+        """Say what ``answer`` is, and hold it unless it is doubtful, or a stopgap not needed."""
         held = self.template
         if held is not None and answer.prevhash_le == held.prevhash_le:
-            self.template = answer
-            return Answer.SAME if _work(answer) == _work(held) else Answer.NEW
+            if answer.stopgap:
+                return Answer.SAME
+            self._hold(answer, now)
+            is_same = _work(answer) == _work(held) and not held.stopgap
+            return Answer.SAME if is_same else Answer.NEW
         if held is not None and tips_when_asked != self.tips and answer.height <= held.height:
             return Answer.DOUBTFUL
-        self.template = answer
+        self._hold(answer, now)
         self.tips += 1
         return Answer.NEW
+
+    def _hold(self, template: BlockTemplate, now: float) -> None:
+        self.template, self.came_at = template, now
 
 
 def _work(template: BlockTemplate) -> tuple[object, ...]:
@@ -96,9 +113,11 @@ class NodeTemplateSource:
         zmq_hashblock: str | None,
         poll_interval_s: float,
         clock: Callable[[], float],
+        stopgap_after_s: float = STOPGAP_AFTER_S,
     ) -> None:
         self._rpc = rpc
         self._longpoll_rpc = longpoll_rpc
+        self._network = network
         self._request = {"rules": template_rules(network)}
         self._zmq_hashblock = zmq_hashblock
         self._poll_interval_s = poll_interval_s
@@ -106,6 +125,9 @@ class NodeTemplateSource:
         self._latest = LatestTemplate()
         self._started = asyncio.Event()  # set with the first template
         self._news = asyncio.Event()
+        self._stopgap_after_s = stopgap_after_s
+        self._tip_hex = ""  # what was last heard to be the tip
+        self._new_tip = asyncio.Event()  # set where that may need a stopgap
         self._trouble = RateLimited(log)
         self._longpoll_trouble = RateLimited(log)
 
@@ -113,6 +135,7 @@ class NodeTemplateSource:
         """See ``mining.source.JobSource``."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._fetch_for_ever(on_template, on_confirmed))
+            group.create_task(self._stop_gaps_for_ever(on_template, on_confirmed))
             group.create_task(self._poll_for_ever())
             if self._longpoll_rpc is not None:
                 group.create_task(
@@ -161,17 +184,52 @@ class NodeTemplateSource:
         on_template: OnTemplate,
         on_confirmed: OnConfirmed,
     ) -> Answer:
-        answer = self._latest.judge(template, tips_when_asked)
+        now = self._clock()
+        answer = self._latest.judge(template, tips_when_asked, now)
         match answer:
             case Answer.NEW:
-                on_template(template, self._clock())
+                on_template(template, now)
             case Answer.SAME:
-                on_confirmed(self._clock())
+                on_confirmed(now)
             case Answer.DOUBTFUL:
                 self._news.set()
         return answer
 
+    # --- the loop that bridges the time until the answer ------------------------------------
+
+    async def _stop_gaps_for_ever(self, on_template: OnTemplate, on_confirmed: OnConfirmed) -> None:
+        """One tip at a time: of several in quick succession only the last is worth a question.
+
+        The header is asked for at once and not when the time is over: a node makes templates
+        under the lock that it needs to answer, so a later question may wait for the template.
+        """
+        while True:
+            await self._new_tip.wait()
+            self._new_tip.clear()
+            tip_hex, tips, heard_at = self._tip_hex, self._latest.tips, self._clock()
+            header = await header_of_tip(self._rpc, self._network, tip_hex)
+            if header is None:
+                continue
+            await asyncio.sleep(heard_at + self._stopgap_after_s - self._clock())
+            latest = self._latest
+            if latest.template is None or latest.is_on(tip_hex) or self._tip_hex != tip_hex:
+                continue  # the full template is there, or another tip was heard of
+            age_s = self._clock() - latest.came_at
+            template = stopgap_on(header, latest.template, age_s, self._network)
+            if template is not None:
+                self._take(template, tips, on_template, on_confirmed)
+
     # --- what brings news -----------------------------------------------------------------
+
+    def _hear_of(self, tip_hex: str) -> None:
+        """Another channel says that this is the tip."""
+        is_first = tip_hex != self._tip_hex
+        self._tip_hex = tip_hex
+        if self._latest.template is None or self._latest.is_on(tip_hex):
+            return
+        if is_first:
+            self._new_tip.set()  # before the other: its question is the smaller one
+        self._news.set()
 
     async def _longpoll_for_ever(
         self, rpc: Rpc, on_template: OnTemplate, on_confirmed: OnConfirmed
@@ -202,13 +260,14 @@ class NodeTemplateSource:
         """The fallback: the tip's hash is a small question."""
         while True:
             await asyncio.sleep(self._poll_interval_s)
+            tip_when_asked = self._tip_hex
             try:
                 tip_hex = await self._rpc.call("getbestblockhash", type=str)
             except NodeError:
                 continue  # the loop that asks tells of it
-            latest = self._latest.template
-            if latest is not None and tip_hex != hash_le_to_hex(latest.prevhash_le):
-                self._news.set()
+            # Where ZMQ has told of another meanwhile, this may be the tip before.
+            if self._tip_hex == tip_when_asked:
+                self._hear_of(tip_hex)
 
     async def _listen_for_ever(self, endpoint: str) -> None:
         """ZMQ connects again by itself; a message lost on the way is what polling is for."""
@@ -220,8 +279,9 @@ class NodeTemplateSource:
             socket.subscribe(b"hashblock")
             socket.connect(endpoint)
             while True:
-                await socket.recv_multipart()
-                self._news.set()
+                match await socket.recv_multipart():
+                    case [_, tip, *_]:  # topic, hash as people write it, sequence number
+                        self._hear_of(tip.hex())
         finally:
             socket.close()
             context.term()

@@ -5,6 +5,7 @@ answer. The answer leaves when the journal says that the share's record is as sa
 operator wants it; only the answer to a found block waits for more, its spool file.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
@@ -38,6 +39,9 @@ from poolserver.mining.miner import Miner
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import MIN_CHANGE_INTERVAL_S, VardiffTerms
 from poolserver.pool import NO_HASH, Judgement, Pool, SolvedBlock
+from poolserver.server.admission import Address
+from poolserver.server.conduct import Conduct
+from poolserver.server.guard import Guard
 
 ANSWERS: Mapping[ShareOutcome, StratumError] = {
     outcome: StratumError(outcome.code, outcome.reason)
@@ -45,6 +49,11 @@ ANSWERS: Mapping[ShareOutcome, StratumError] = {
     if outcome is not ShareOutcome.ACCEPTED
 }
 POOL_FULL = StratumError(ErrorCode.OTHER, "pool_full")
+TOO_MANY_TRANSACTIONS = StratumError(ErrorCode.OTHER, "transactions_too_large")
+BANNED = StratumError(ErrorCode.UNAUTHORIZED, "banned")
+# Two rigs that hold one session id, as a copied disk makes them, would throw each other out
+# for ever; so who has just taken a session over keeps it for a while.
+TAKE_OVER_INTERVAL_S = 60.0
 UNAUTHORIZED = ANSWERS[ShareOutcome.UNAUTHORIZED]
 # What the library refuses by itself and what is booked as a judged share all the same.
 REFUSED_SUBMITS = {
@@ -79,9 +88,13 @@ class House(Protocol):
 
     malformed: int
     slow_drops: int
+    transactions_limit: int
+    by_session_id: dict[str, "MinerSession"]
 
     @property
     def pool(self) -> Pool: ...
+    @property
+    def guard(self) -> Guard: ...
     @property
     def journal(self) -> Journal: ...
     def now(self) -> float: ...
@@ -102,7 +115,13 @@ class MinerSession:
         "_house",
         "_next_wished_job_at",
         "_protocol",
+        "_taken_over_at",
         "_vardiff",
+        "accepted_at",
+        "address",
+        "conduct",
+        "has_work",
+        "is_dismissed",
         "miner",
     )
 
@@ -113,12 +132,20 @@ class MinerSession:
         self._answers: list[tuple[Submit, ShareOutcome]] | None = None
         self._answers_turn = 0
         self._next_wished_job_at = -inf
-        self.miner: Miner | None = None
+        self._taken_over_at = -inf
+        self.miner: Miner  # from on_connect on
+        self.address: Address | None = None  # that the connection was let in from
+        self.conduct: Conduct | None = None  # once something was wrong; most never have one
+        self.accepted_at = -inf
+        self.has_work = False
+        """Whether a job went out on this connection."""
+        self.is_dismissed = False
 
     # --- called by the library -----------------------------------------------------------
 
     def on_connect(self, session: ServerProtocol) -> None:
         self._protocol = session
+        self.miner = self._house.pool.connect(self._vardiff, self._house.now())
         self._house.enter(self)
 
     def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
@@ -133,25 +160,32 @@ class MinerSession:
         if malformed.method == "mining.submit":
             outcome = REFUSED_SUBMITS[malformed.fault]
             house.journal.append_share(self._only_worker(), outcome, False, 0, 0, NO_HASH)
+        if malformed.fault is not Fault.UNKNOWN_METHOD:  # a rig of tomorrow is no abuse
+            is_submit = malformed.method == "mining.submit"
+            house.guard.bad(self, house.now(), is_submit=is_submit)
 
     def on_disconnect(self, session: ServerProtocol, error: Exception | None) -> None:
         house = self._house
+        house.by_session_id.pop(self.miner.session_id, None)
         house.leave(self)
         if isinstance(error, Dropped) and str(error) == "slow_peer":
             house.slow_drops += 1
-        if self.miner is not None:
-            house.pool.disconnect(self.miner, house.now())
+        house.pool.disconnect(self.miner, house.now())
+
+    @property
+    def host(self) -> str:
+        """The rig's address; empty where it has none, as on a Unix socket."""
+        peername = self._protocol.peername
+        return str(peername[0]) if isinstance(peername, tuple) and peername else ""
 
     # --- the share path ------------------------------------------------------------------
 
     def _submit(self, submit: Submit) -> None:
-        house, miner = self._house, self.miner
-        assert miner is not None  # the library lets no share through before subscribe
-        judgement = house.pool.submit_share(miner, submit, house.now())
+        house, now = self._house, self._house.now()
+        judgement = house.pool.submit_share(self.miner, submit, now)
         if judgement.block is not None:  # before all else: its bytes go out first
             self._answer_after_spool(submit, judgement, judgement.block)
-        worker = miner.workers.get(submit.worker_name)
-        ref = NO_WORKER if worker is None else worker.ref
+        ref = NO_WORKER if judgement.worker is None else judgement.worker.ref
         house.journal.append_share(
             ref,
             judgement.outcome,
@@ -164,8 +198,19 @@ class MinerSession:
             house.journal.append_block(judgement.block.height, judgement.hash_le, ref)
         else:
             self._answer_after_record(submit, judgement.outcome)
+        if judgement.outcome is ShareOutcome.ACCEPTED:
+            self._was_accepted(now)
+        elif judgement.outcome is not ShareOutcome.STALE:  # being late is no abuse
+            house.guard.bad(self, now)
         if judgement.difficulty is not None:
             self.send_fresh_job()
+
+    def _was_accepted(self, now: float) -> None:
+        self.accepted_at = now
+        if self.address is not None:
+            self.address.accepted_at = now
+        if self.conduct is not None:
+            self._house.guard.good(self, now)
 
     def _answer_after_record(self, submit: Submit, outcome: ShareOutcome) -> None:
         """The answers to the shares of one turn wait together until their records are safe."""
@@ -200,7 +245,7 @@ class MinerSession:
 
     def _only_worker(self) -> int:
         """The worker a malformed share is booked to, where there is no doubt whose it is."""
-        workers = self.miner.workers if self.miner is not None else {}
+        workers = self.miner.workers
         return next(iter(workers.values())).ref if len(workers) == 1 else NO_WORKER
 
     # --- the handshake -------------------------------------------------------------------
@@ -221,66 +266,81 @@ class MinerSession:
                 self._get_transactions(request)
 
     def _subscribe(self, request: Subscribe) -> None:
-        miner = self._entered_or_refuse(request)
-        if miner is None:
+        house, now = self._house, self._house.now()
+        if request.session_id is not None:
+            self._close_half_open(request.session_id, now)
+        try:
+            house.pool.subscribe(self.miner, request.session_id, now)
+        except ExtranonceExhausted as error:
+            log.error("no_extranonce", reason=str(error))
+            self._protocol.connection.refuse(request, POOL_FULL)
             return
-        # Sessions are not resumed yet, so the id only names the subscription.
+        house.by_session_id[self.miner.session_id] = self
+        house.pool.recognise(self.miner, user_agent=request.user_agent)
         self._protocol.connection.subscribed(
-            request, extranonce1=miner.extranonce1, session_id=miner.extranonce1.hex()
+            request, extranonce1=self.miner.extranonce1, session_id=self.miner.session_id
         )
         self._send_first_job()
 
-    def _authorize(self, request: Authorize) -> None:
+    def _close_half_open(self, session_id: str, now: float) -> None:
+        """A rig that comes back may be quicker than the news that its old connection is dead."""
         house = self._house
-        miner = self._entered_or_refuse(request)
-        if miner is None:
+        old = house.by_session_id.get(session_id)
+        if old is not None and now - old._taken_over_at >= TAKE_OVER_INTERVAL_S:
+            self._taken_over_at = now
+            del house.by_session_id[session_id]
+            house.pool.disconnect(old.miner, now)
+            old.miner = house.pool.connect(old._vardiff, now)  # nothing is left in its hands
+            old.abort()
+
+    def _authorize(self, request: Authorize) -> None:
+        house, now = self._house, self._house.now()
+        if house.guard.is_banned(request.username, self, now):
+            self._protocol.connection.refuse(request, BANNED)
+            self.dismiss("banned for a while: too many shares were rejected")
             return
-        worker = house.pool.authorize(miner, request.username, house.journal.declare_worker)
+        before = self.miner.vardiff.difficulty
+        worker = house.pool.authorize(
+            self.miner, request.username, request.password, house.journal.declare_worker, now
+        )
         if worker is None:
             self._protocol.connection.refuse(request, UNAUTHORIZED)
+            house.guard.bad(self, now, is_submit=False)
             return
         self._protocol.connection.authorized(request)
         self._send_first_job()
+        self._send_wished_job(before)
 
     def _configure(self, request: Configure) -> None:
-        miner = self._entered_or_refuse(request)
-        if miner is None:
-            return
+        pool, miner = self._house.pool, self.miner
         before, floor = miner.vardiff.difficulty, request.minimum_difficulty
         miner.version_mask = self._protocol.connection.configured(
             request,
-            version_mask=self._house.pool.version_mask,
-            minimum_difficulty=floor is not None and self._house.pool.raise_floor(miner, floor),
+            version_mask=pool.version_mask,
+            minimum_difficulty=floor is not None and pool.raise_floor(miner, floor),
         )
-        if self.has_work and miner.vardiff.difficulty != before:
-            self._send_wished_job()
+        if request.info is not None:
+            pool.recognise(miner, info=request.info)
+        self._send_wished_job(before)
 
     def _suggest(self, request: Request, difficulty: float) -> None:
         """A hint for the start: once shares tell the hashrate they know better."""
-        miner = self._entered_or_refuse(request)
-        if miner is None:
-            return
-        if self._house.pool.suggest(miner, difficulty) and self.has_work:
-            self._send_wished_job()
+        before = self.miner.vardiff.difficulty
+        self._house.pool.suggest(self.miner, difficulty)
+        self._send_wished_job(before)
         self._protocol.connection.accept(request)
 
     def _get_transactions(self, request: GetTransactions) -> None:
         issued = self._house.pool.jobs.get(request.job_id)
         if issued is None:
             self._protocol.connection.refuse(request, ANSWERS[ShareOutcome.JOB_NOT_FOUND])
+            return
+        transactions = issued.job.template.transactions_hex
+        if sum(map(len, transactions)) > self._house.transactions_limit:
+            # A full block is megabytes: nobody who reads so slowly as rigs do could be sent it.
+            self._protocol.connection.refuse(request, TOO_MANY_TRANSACTIONS)
         else:
-            # A block's transactions are megabytes, far over the outbox: their number must do.
-            self._protocol.connection.answer(request, [])
-
-    def _entered_or_refuse(self, request: Request) -> Miner | None:
-        """The pool's state for this connection, made at the first request that needs it."""
-        if self.miner is None:
-            try:
-                self.miner = self._house.pool.connect(self._vardiff, self._house.now())
-            except ExtranonceExhausted as error:
-                log.error("no_extranonce", reason=str(error))
-                self._protocol.connection.refuse(request, POOL_FULL)
-        return self.miner
+            self._protocol.connection.answer(request, list(transactions))
 
     # --- jobs out ------------------------------------------------------------------------
 
@@ -288,20 +348,21 @@ class MinerSession:
         return self._protocol.connection.state is State.READY
 
     def _send_first_job(self) -> None:
-        """Difficulty and job go out once both subscribed and authorized, and only then."""
-        job = self._house.pool.jobs.current
-        if job is not None and self._is_ready() and not self.has_work:
-            self.send_job(job, job.notify_clean)
+        """Difficulty and job go out once both subscribed and authorized, and only then.
 
-    @property
-    def has_work(self) -> bool:
-        """Whether a job went out on this connection."""
-        return self.miner is not None and self.miner.last_job > 0
+        To a resumed session as well: with a job that it has not had.
+        """
+        if self._is_ready() and not self.has_work:
+            house = self._house
+            job = house.pool.next_job(self.miner, house.now(), house.unix_time())
+            if job is not None:
+                self.send_job(job, job.notify_clean)
 
     def send_job(self, job: Job, line: bytes) -> None:
         """Send ``job``, rendered as ``line``, behind a new difficulty if there is one."""
-        if self.miner is None or not self._is_ready():
+        if not self._is_ready():
             return
+        self.has_work = True
         difficulty = self._house.pool.issue(self.miner, job)
         if difficulty is not None:
             self._protocol.connection.set_difficulty(difficulty)
@@ -309,27 +370,67 @@ class MinerSession:
 
     def send_fresh_job(self) -> None:
         """A new difficulty goes out with a job that this connection has not had."""
-        house, miner = self._house, self.miner
-        if miner is None or not self._is_ready():
-            return
-        job = house.pool.next_job(miner, house.now(), house.unix_time())
-        if job is not None:
-            self.send_job(job, job.notify_refresh)
+        if self._is_ready():
+            job = self._next_job()
+            if job is not None:
+                self.send_job(job, job.notify_refresh)
 
-    def _send_wished_job(self) -> None:
-        """A rig that wishes for one difficulty after the other cannot have a job made for each.
+    def _next_job(self) -> Job | None:
+        house = self._house
+        return house.pool.next_job(self.miner, house.now(), house.unix_time())
 
-        Between two there are some seconds; what is left unsaid goes out with the next job.
+    def _send_wished_job(self, before: float) -> None:
+        """A new difficulty that the rig asked for; ``before`` is the one until then.
+
+        A rig that wishes for one after the other cannot have a job made for each: between two
+        there are some seconds, and what is left unsaid goes out with the next job.
         """
         now = self._house.now()
-        if now >= self._next_wished_job_at:
+        wished = self.has_work and self.miner.vardiff.difficulty != before
+        if wished and now >= self._next_wished_job_at:
             self._next_wished_job_at = now + MIN_CHANGE_INTERVAL_S
             self.send_fresh_job()
 
     def tick(self, now: float) -> None:
         """Silence eases the difficulty down."""
-        if self.miner is not None and self._is_ready() and self._house.pool.tick(self.miner, now):
+        if self._is_ready() and self._house.pool.tick(self.miner, now):
             self.send_fresh_job()
+
+    # --- with a rig that goes wrong, and at the end ----------------------------------------
+
+    def resend_work(self) -> None:
+        """Tell a rig anew all that it has to know: what it has must have gone wrong.
+
+        The job is a clean one: in what it does now there is nothing to lose.
+        """
+        job = self._next_job()
+        if job is None or not self._is_ready():
+            return
+        connection, pool, miner = self._protocol.connection, self._house.pool, self.miner
+        if connection.extranonce_subscribed:
+            connection.set_extranonce(pool.renew_extranonce1(miner))
+        if connection.version_mask:
+            miner.version_mask = connection.set_version_mask(pool.version_mask)
+        miner.announced = None
+        self.send_job(job, job.notify_clean)
+
+    def ask_to_reconnect(self) -> None:
+        """To this same pool: no host is named."""
+        self._protocol.connection.reconnect()
+        self._protocol.flush()
+
+    def dismiss(self, why: str) -> None:
+        """Say why and end the session, once all that has come in is looked at."""
+        if not self.is_dismissed:
+            self.is_dismissed = True
+            self._protocol.connection.show_message(why)
+            self._protocol.flush()
+            asyncio.get_running_loop().call_soon(self._protocol.close)
+
+    def send_to(self, host: str, port: int) -> None:
+        """End the session: the rig goes to another pool of the operator's."""
+        self._protocol.connection.reconnect(host, port)
+        self._protocol.close()
 
     def abort(self) -> None:
         """End the session at once."""

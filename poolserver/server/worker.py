@@ -9,6 +9,7 @@ import asyncio
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from math import inf
 from pathlib import Path
 
@@ -31,6 +32,7 @@ from poolserver.cluster.messages import (
 from poolserver.ledger.journal import Journal, ReleasePolicy
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
+from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
@@ -39,12 +41,18 @@ from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.spool import Spool
 from poolserver.node.submitter import BlockSubmitter, FoundBlock, Verdict
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
+from poolserver.server.guard import Guard
+from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.session import MinerSession
+from poolserver.server.terms import admission_terms, conduct_terms, networks
+from poolserver.server.tls import ServerCertificate, TlsError
 
 TICK_S = 1.0
 # Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
 VARDIFF_SWEEP_TICKS = 10
+# How soon a renewed certificate is taken up.
+CERTIFICATE_LOOK_TICKS = 60
 # Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
 LISTEN_BACKLOG = 4096
 
@@ -87,10 +95,20 @@ class Worker:
             submit_rpcs, Spool(Path(settings.spool_dir)), on_verdict=self._on_verdict
         )
         self._sessions: set[MinerSession] = set()
-        self._servers: list[asyncio.Server] = []
+        self.by_session_id: dict[str, MinerSession] = {}
+        self.guard = Guard(
+            admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
+        )
+        self._listeners: list[Listener] = []
+        self._certificates: list[ServerCertificate] = []
+        self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
         self._latest: BlockTemplate | None = None
         self._sent_at = self._fresh_at = self._template_at = -inf
+        self._stopgap_since: float | None = None
+        self._stopgap_seconds = 0.0
+        # A peer that takes more at once than the outbox holds is dropped; and one more line.
+        self.transactions_limit = settings.outbox_limit // 2
         self.malformed = 0
         self.slow_drops = 0
 
@@ -111,10 +129,9 @@ class Worker:
         """Close the listeners and every session; save the journal and give blocks a last chance."""
         if self._ticker is not None:
             self._ticker.cancel()
-        for server in self._servers:
-            server.close()
-        for session in list(self._sessions):
-            session.close()
+        for listener in self._listeners:
+            listener.close()
+        self._send_away()
         await self._submitter.close()
         await self.journal.close()
 
@@ -128,30 +145,48 @@ class Worker:
         codec = MsgspecCodec()
         limits = Limits(
             line_bytes=settings.line_limit,
+            line_timeout_s=settings.line_timeout_s,
             outbox_bytes=settings.outbox_limit,
             handshake_timeout_s=settings.handshake_timeout_s,
         )
         vardiff = VardiffTerms(
             target_shares_per_minute=settings.target_shares_per_minute,
+            max_shares_per_minute=settings.max_shares_per_minute,
             start=listener.start_difficulty,
             minimum=listener.min_difficulty,
             maximum=listener.max_difficulty,
         )
 
-        def accept() -> ServerProtocol:
+        def accept(peer: tuple[str, int] | None) -> ServerProtocol:
             return ServerProtocol(
                 MinerSession(self, vardiff),
                 codec=codec,
                 limits=limits,
                 extranonce2_size=settings.extranonce2_size,
+                peername=peer,
             )
 
-        server = await asyncio.get_running_loop().create_server(
-            accept, listener.host, listener.port, backlog=LISTEN_BACKLOG
+        terms = ListenerTerms(
+            host=listener.host,
+            port=listener.port,
+            backlog=LISTEN_BACKLOG,
+            tls=self._certificate(listener),
+            proxy_from=networks(listener.proxy_protocol_from),
         )
-        self._servers.append(server)
-        port: int = server.sockets[0].getsockname()[1]
-        return port
+        opened = Listener(terms, accept, self._on_refused)
+        self._listeners.append(opened)
+        return await opened.open()
+
+    def _certificate(self, listener: ListenerSettings) -> ServerCertificate | None:
+        if listener.tls_cert is None or listener.tls_key is None:
+            return None
+        certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
+        self._certificates.append(certificate)
+        return certificate
+
+    def _on_refused(self, host: str, reason: str) -> None:
+        self.guard.refused[reason] += 1
+        log.debug("connection_refused", address=host, reason=reason)
 
     # --- from the coordinator ------------------------------------------------------------
 
@@ -166,12 +201,19 @@ class Worker:
                 log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
     def _on_template(self, template: BlockTemplate) -> None:
-        """A new tip goes out at once; a fresher template of the same tip with the next refresh."""
-        self._fresh_at = self._template_at = self._now()
-        is_new_tip = self._latest is None or template.prevhash_le != self._latest.prevhash_le
-        self._latest = template
-        if is_new_tip:
+        """A new tip goes out at once, and what follows a stopgap; else it waits for a refresh."""
+        now = self._now()
+        self._fresh_at = self._template_at = now
+        before, self._latest = self._latest, template
+        is_new_tip = before is None or template.prevhash_le != before.prevhash_le
+        self._count_stopgap(now, is_stopgap=template.stopgap)
+        if is_new_tip or (before is not None and before.stopgap):
             self._broadcast()
+
+    def _count_stopgap(self, now: float, *, is_stopgap: bool) -> None:
+        if self._stopgap_since is not None:
+            self._stopgap_seconds += now - self._stopgap_since
+        self._stopgap_since = now if is_stopgap else None
 
     def _broadcast(self) -> None:
         """One job for every session; those with the most hashrate are first."""
@@ -214,12 +256,17 @@ class Worker:
 
     def enter(self, session: MinerSession) -> None:
         """A rig has connected; while there is no work to be trusted it is sent away at once."""
+        session.address = self.guard.enter(session.host, self._now())
+        if session.address is None:
+            session.abort()
+            return
         self._sessions.add(session)
         if self._latest is not None and self._work_is_lost():
             session.close()
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""
+        self.guard.leave(session, self._now())
         self._sessions.discard(session)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
@@ -244,6 +291,8 @@ class Worker:
             await asyncio.sleep(TICK_S)
             ticks += 1
             self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
+            if ticks % CERTIFICATE_LOOK_TICKS == 0:
+                self._look_at_certificates()
 
     def tick(self, *, sweep: bool) -> None:
         """Refresh work that is old, ease silent rigs, report."""
@@ -256,6 +305,7 @@ class Worker:
                 settings.refresh_interval_s
             ):
                 self._broadcast()
+        self.guard.look(now)
         if sweep:
             self._with_each_session(lambda session: session.tick(now))
         self._up.send(self._counters())
@@ -269,23 +319,49 @@ class Worker:
         """Work that may be on an old tip is worth less than a rig's backup pool."""
         if self._sessions:
             log.error("rigs_sent_away", template_age_s=round(age), rigs=len(self._sessions))
+        self._send_away()
+
+    def _send_away(self) -> None:
+        """End every session; the rigs go to the operator's other pools, or find their own."""
         for session in list(self._sessions):
-            session.close()
+            refuge = next(self._refuges, None)
+            if refuge is None:
+                session.close()
+            else:
+                session.send_to(*refuge)
+
+    def _look_at_certificates(self) -> None:
+        for certificate in self._certificates:
+            try:
+                if certificate.reload_if_changed():
+                    log.info("certificate_renewed", file=str(certificate.cert_file))
+            except TlsError as error:
+                log.error("certificate_not_renewed", reason=str(error))
 
     def _counters(self) -> WorkerCounters:
-        rigs = Counter(
-            worker.account
-            for session in self._sessions
-            if session.miner is not None
-            for worker in session.miner.workers.values()
-        )
+        now = self._now()
+        workers = [
+            worker for session in self._sessions for worker in session.miner.workers.values()
+        ]
         return WorkerCounters(
             source=self._source,
             connections=len(self._sessions),
-            rigs=dict(rigs),
+            rigs=dict(Counter(worker.account for worker in workers)),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
             slow_drops=self.slow_drops,
+            unresolved=sum(not each.is_resolved and each.is_active(now) for each in workers),
+            resumed=self.pool.resumed,
+            refused=dict(self.guard.refused),
+            bans=self.guard.bans(now),
+            rejecting=self.guard.rejecting,
+            pool_at_fault=self.guard.pool_at_fault,
+            stopgap_seconds=self._stopgap_seconds
+            + (now - self._stopgap_since if self._stopgap_since is not None else 0.0),
+            stopgap_work=float(self.pool.stopgap_work),
+            certificate_expires_unix=min(
+                (each.not_after_unix for each in self._certificates), default=None
+            ),
             journal_failed=self.journal.failed is not None,
             journal_dropped=self.journal.dropped,
         )
@@ -334,8 +410,12 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
         job_lifetime_s=settings.job_lifetime_s,
         # On regtest half of all hashes are blocks: the network's difficulty is no ceiling there.
         cap_at_network_difficulty=settings.network != "regtest",
+        resume_window_s=settings.resume_window_s,
     )
-    return Pool(identity, terms, accounts.account_of)
+    firmware = builtin_firmware()
+    if settings.firmware:
+        firmware = firmware.extended_by(FirmwareTable.load(settings.firmware, "firmware_file"))
+    return Pool(identity, terms, accounts.account_of, firmware=firmware)
 
 
 def submit_rpcs(
@@ -355,4 +435,4 @@ def submit_rpcs(
 
 
 def _difficulty(session: MinerSession) -> float:
-    return session.miner.vardiff.difficulty if session.miner is not None else 0.0
+    return session.miner.vardiff.difficulty

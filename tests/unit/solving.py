@@ -9,7 +9,7 @@ from poolserver.bitcoin.target import Difficulty
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import Job, JobTerms
-from poolserver.mining.miner import Miner
+from poolserver.mining.miner import AuthorizedWorker, Miner
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import Pool, PoolTerms
@@ -50,11 +50,19 @@ def make_pool(**terms: object) -> Pool:
         WorkerIdentity("pool-1", 0, 1_763_942_400),
         PoolTerms(**{**settings, **terms}),  # type: ignore[arg-type]
         AccountRules(NETWORKS["regtest"], frozenset({"demo"})).account_of,
+        new_session_id=map("{:032x}".format, count(1)).__next__,
     )
 
 
 def vardiff_terms(start: float = EASY) -> VardiffTerms:
     return VardiffTerms(target_shares_per_minute=12, start=start, minimum=2.0**-32)
+
+
+def authorize(
+    pool: Pool, miner: Miner, name: str = "demo.rig", password: str = "x", now: float = 0.0
+) -> AuthorizedWorker | None:
+    """Authorize a worker that is booked as number 1."""
+    return pool.authorize(miner, name, password, lambda account, worker: 1, now)
 
 
 class Rig(NamedTuple):
@@ -67,7 +75,8 @@ class Rig(NamedTuple):
     @classmethod
     def connect(cls, pool: Pool, start: float = EASY, name: str = "demo.rig") -> "Rig":
         miner = pool.connect(vardiff_terms(start), 0.0)
-        assert pool.authorize(miner, name, lambda account, worker: 1) is not None
+        pool.subscribe(miner, None, 0.0)
+        assert authorize(pool, miner, name) is not None
         return cls(pool, miner, name)
 
     def solve(
@@ -87,7 +96,11 @@ class Rig(NamedTuple):
         version = job.version if version_bits is None else job.version & ~mask | version_bits
         for nonce in count():
             hash_le, ok, _ = job.hasher.check(
-                self.miner.extranonce1 + extranonce2, version, ntime, nonce, easy.target_le
+                self.miner.terms_of(job.number).extranonce1 + extranonce2,
+                version,
+                ntime,
+                nonce,
+                easy.target_le,
             )
             if ok and (hard is None or int.from_bytes(hash_le, "little") > hard.target):
                 return Submit(1, self.name, job.job_id, extranonce2, ntime, nonce, version_bits)

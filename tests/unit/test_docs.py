@@ -12,7 +12,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from poolserver._vendor.asyncio_stratum import Fault
-from poolserver.cluster.messages import WorkerCounters
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
@@ -20,6 +19,7 @@ from poolserver.metrics import PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SitePower
+from tests.unit.counters import worker_counters
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -39,7 +39,7 @@ class FakeCoordinator:
         self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
         self.template = SimpleNamespace(height=1)
         self.keeper = SimpleNamespace(block_states=defaultdict(int))
-        self.workers = {"pool-1/0/1": WorkerCounters("pool-1/0/1", 1, {"a": 1}, 1, 0, 0, False, 0)}
+        self.workers = {"pool-1/0/1": worker_counters()}
 
     def template_age_s(self) -> float:
         return 1.0

@@ -16,6 +16,7 @@ from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SiteEstimate
+from tests.unit.counters import worker_counters
 from tests.unit.solving import template
 
 HALL = SiteView(
@@ -145,8 +146,32 @@ def test_every_state_of_a_block_is_there_from_the_start() -> None:
 
 def test_the_counters_of_all_workers_add_up() -> None:
     workers = {
-        "pool-1/0/1": WorkerCounters("pool-1/0/1", 10, {"demo": 9}, 3, 100, 1, False, 0),
-        "pool-1/1/1": WorkerCounters("pool-1/1/1", 5, {"demo": 5}, 4, 11, 2, True, 7),
+        "pool-1/0/1": worker_counters(
+            connections=10,
+            jobs=3,
+            malformed=100,
+            slow_drops=1,
+            refused={"banned": 2},
+            bans=1,
+            rejecting=3,
+            unresolved=4,
+            resumed=5,
+            stopgap_seconds=1.5,
+            stopgap_work=2.0**70,
+        ),
+        "pool-1/1/1": worker_counters(
+            source="pool-1/1/1",
+            connections=5,
+            jobs=4,
+            malformed=11,
+            slow_drops=2,
+            refused={"banned": 1, "dropped": 7},
+            pool_at_fault=True,
+            stopgap_seconds=1.0,
+            journal_failed=True,
+            journal_dropped=7,
+            certificate_expires_unix=1_700_000_000,
+        ),
     }
     registry = scrape(FakeCoordinator(workers=workers))
     for name, value in {
@@ -156,8 +181,25 @@ def test_the_counters_of_all_workers_add_up() -> None:
         "journal_dropped_shares_total": 7,
         "malformed_messages_total": 111,
         "slow_connections_dropped_total": 3,
+        "bans": 1,
+        "rejecting_connections": 3,
+        "pool_at_fault": 1,
+        "unresolved_rigs": 4,
+        "sessions_resumed_total": 5,
+        "stopgap_seconds_total": 1.5,  # of one block, whoever waits for it
+        "stopgap_hashes_total": 2.0**70,
+        "certificate_expiry_timestamp_seconds": 1_700_000_000,
     }.items():
         assert registry.get_sample_value(f"poolserver_{name}") == value, name
+    for reason, count in {"banned": 3, "dropped": 7, "too_many_connections": 0}.items():
+        label = {"reason": reason}
+        assert registry.get_sample_value("poolserver_refused_total", label) == count
+
+
+def test_without_a_certificate_nothing_is_said_of_its_end() -> None:
+    workers = {"pool-1/0/1": worker_counters(certificate_expires_unix=None)}
+    names = {family.name for family in scrape(FakeCoordinator(workers=workers)).collect()}
+    assert "poolserver_certificate_expiry_timestamp_seconds" not in names
 
 
 def test_calls_to_nodes_are_timed_and_failures_counted_by_kind() -> None:

@@ -12,6 +12,7 @@ from tests.unit.solving import (
     MASK,
     REGTEST_NBITS,
     Rig,
+    authorize,
     make_pool,
     template,
     vardiff_terms,
@@ -105,9 +106,9 @@ def test_a_connection_has_so_many_workers_and_no_more(monkeypatch: pytest.Monkey
     monkeypatch.setattr("poolserver.pool.MAX_WORKERS", 3)
     pool = make_pool()
     miner = pool.connect(vardiff_terms(), 0.0)
-    taken = [pool.authorize(miner, f"demo.{n}", lambda account, name: 1) for n in range(4)]
+    taken = [authorize(pool, miner, f"demo.{n}") for n in range(4)]
     assert [worker is not None for worker in taken] == [True, True, True, False]
-    assert pool.authorize(miner, "demo.0", lambda account, name: 1) is not None
+    assert authorize(pool, miner, "demo.0") is not None
 
 
 def test_a_share_of_an_unknown_worker_is_unauthorized() -> None:
@@ -221,7 +222,7 @@ def test_a_returning_worker_starts_at_its_last_known_rate() -> None:
         first.miner.vardiff.on_share(1.0, n * 0.01)
     pool.disconnect(first.miner, 6.0)
     again = pool.connect(vardiff_terms(1.0), 7.0)
-    pool.authorize(again, "demo.rig", lambda account, worker: 1)
+    authorize(pool, again)
     assert again.vardiff.difficulty >= 256
 
 

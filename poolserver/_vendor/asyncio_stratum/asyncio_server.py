@@ -67,6 +67,7 @@ class ServerProtocol(asyncio.Protocol):
         "_held",
         "_in_turn",
         "_limits",
+        "_line_deadline",
         "_transport",
         "connection",
         "peername",
@@ -79,15 +80,18 @@ class ServerProtocol(asyncio.Protocol):
         codec: Codec = DEFAULT_CODEC,
         limits: Limits = SERVER_LIMITS,
         extranonce2_size: int = 8,
+        peername: Any = None,
     ) -> None:
+        """``peername`` is given where the socket's own is a proxy's and not the miner's."""
         self.connection = ServerConnection(
             codec=codec, limits=limits, extranonce2_size=extranonce2_size
         )
-        self.peername: Any = None  # (host, port, ...) of a TCP socket once connected
+        self.peername: Any = peername  # (host, port, ...) of a TCP socket once connected
         self._application = application
         self._limits = limits
         self._transport: asyncio.Transport | None = None
         self._deadline: asyncio.TimerHandle | None = None
+        self._line_deadline: asyncio.TimerHandle | None = None
         self._in_turn = False
         self._held = False
         self._cause: Exception | None = None
@@ -133,18 +137,21 @@ class ServerProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.outbox_bytes)
-        self.peername = transport.get_extra_info("peername")
+        self.peername = self.peername or transport.get_extra_info("peername")
         tune_socket(transport, self._limits.keepalive_idle_s)
         self._set_deadline(self._limits.handshake_timeout_s, self._handshake_is_due)
         self._turn(self._application.on_connect, self)
 
     def data_received(self, data: bytes) -> None:
         self._turn(self._handle, data)
+        if self._line_deadline is not None or self.connection.is_within_line:
+            self._watch_line(ended_one=b"\n" in data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connection.close()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        for deadline in (self._deadline, self._line_deadline):
+            if deadline is not None:
+                deadline.cancel()
         self._turn(self._application.on_disconnect, self, self._cause or exc)
         self._transport = None
 
@@ -182,6 +189,16 @@ class ServerProtocol(asyncio.Protocol):
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().call_later(seconds, act)
+
+    def _watch_line(self, *, ended_one: bool) -> None:
+        """The deadline of a line runs from its first byte; what comes after does not move it."""
+        if ended_one and self._line_deadline is not None:
+            self._line_deadline.cancel()
+            self._line_deadline = None
+        if self._line_deadline is None and self.connection.is_within_line:
+            self._line_deadline = asyncio.get_running_loop().call_later(
+                self._limits.line_timeout_s, self.abort, Dropped("slow_sender")
+            )
 
     def _handshake_is_due(self) -> None:
         if self.connection.state is not State.READY:

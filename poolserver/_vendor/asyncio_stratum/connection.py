@@ -55,6 +55,11 @@ class Connection(ABC, Generic[EventT]):
         """How far the handshake has come."""
         return self._state
 
+    @property
+    def is_within_line(self) -> bool:
+        """Whether the peer has begun a line and not ended it yet."""
+        return self._lines.is_within_line
+
     def receive_data(self, data: bytes) -> Iterator[EventT | Malformed | Response]:
         """Take bytes from the peer and iterate over the events in them.
 

@@ -93,4 +93,5 @@ class ParamsError(RemoteProtocolError):
 
 
 class Dropped(ProtocolError):
-    """The peer was given up on; the text is ``handshake_timeout`` or ``slow_peer``."""
+    """The peer was given up on; the text is ``handshake_timeout``, ``slow_peer`` (it does not read)
+    or ``slow_sender`` (it does not end a line)."""

@@ -55,6 +55,11 @@ class LineBuffer:
             raise LineTooLong(f"a line is longer than {self._limit} bytes")
         return line
 
+    @property
+    def is_within_line(self) -> bool:
+        """Whether a line was begun that has not ended yet."""
+        return bool(self._tail) or self._discarding
+
     def _end_tail(self, end: bytes) -> bytes:
         if self._discarding:
             self._discarding = False

@@ -10,6 +10,8 @@ class Limits:
     line_bytes: a client's longest honest line, a configure with all extensions, is under 1 KiB,
         and a server's notify under 16 KiB for coinbases that rigs accept (raise it on a client
         that is to take larger ones).
+    line_timeout_s: honest lines come in one piece or two; who takes longer over one holds memory
+        and a place for nothing.
     username_bytes: a payout address, a dot and a worker's name; 191 is what MySQL's utf8mb4 keys
         hold, and the longest that pools take.
     outbox_bytes: what a peer may leave unread, twenty or more notifies, before it is dropped.
@@ -20,6 +22,7 @@ class Limits:
     """
 
     line_bytes: int = 16 * 1024
+    line_timeout_s: float = 60.0
     username_bytes: int = 191
     outbox_bytes: int = 64 * 1024
     handshake_timeout_s: float = 60.0

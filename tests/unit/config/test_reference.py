@@ -7,7 +7,7 @@ import pytest
 from msgspec import inspect
 
 from poolserver.config import Config, load_config, settings_reference
-from poolserver.config.settings import WORKED_OUT
+from poolserver.config.rigs import WORKED_OUT
 from poolserver.config.walk import unwrap
 
 ROOT = Path(__file__).parents[3]

@@ -1,15 +1,20 @@
 """Vardiff against simulated rigs: time is an argument, so a day of rig time takes a moment."""
 
-from itertools import pairwise
+from collections.abc import Callable
+from itertools import pairwise, permutations
 from math import inf
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poolserver.mining.vardiff import (
     HASHES_PER_DIFFICULTY,
+    MAX_EASE,
     Vardiff,
     VardiffTerms,
+    next_to,
     power_of_two_at_least,
 )
 
@@ -133,3 +138,261 @@ def test_shares_of_older_jobs_at_a_lower_difficulty_do_not_hold_the_difficulty_d
 )
 def test_powers_of_two_are_rounded_up(ideal: float, power: float) -> None:
     assert power_of_two_at_least(ideal) == power
+
+
+@pytest.mark.parametrize("ideal", [0.7, 1.0, 1.15, 1.16, 1.9, 3.0, 1e6])
+def test_a_new_difficulty_is_in_the_middle_of_the_band(ideal: float) -> None:
+    assert 0.577 <= ideal / next_to(ideal) <= 1.155
+
+
+# --- starts ----------------------------------------------------------------------------------
+
+HASHRATE_OF_4096 = 4096 * HASHES_PER_DIFFICULTY * 12 / 60
+
+# By rank, and what each alone leads to.
+STARTS: list[tuple[Callable[[Vardiff], bool], float]] = [
+    (lambda vardiff: vardiff.suggest(1000.0), 1000.0),
+    (lambda vardiff: vardiff.start_at_hashrate(HASHRATE_OF_4096), 4096.0),
+    (lambda vardiff: vardiff.start_at(7.0), 7.0),
+]
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_start_of_the_highest_rank_wins_in_any_order(order: tuple[int, ...]) -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    highest = -1
+    for rank in order:
+        start, _ = STARTS[rank]
+        assert start(vardiff) == (rank > highest)
+        highest = max(highest, rank)
+        assert vardiff.difficulty == STARTS[highest][1]
+
+
+@pytest.mark.parametrize(("start", "difficulty"), STARTS)
+def test_a_start_of_the_same_rank_replaces_and_says_whether_it_changed_anything(
+    start: Callable[[Vardiff], bool], difficulty: float
+) -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    assert start(vardiff)
+    assert not start(vardiff)
+    assert vardiff.difficulty == difficulty
+    twice = Vardiff(TERMS, 65536.0, 0.0)
+    assert twice.suggest(5.0)
+    assert twice.suggest(6.0)
+    assert twice.difficulty == 6.0
+
+
+@pytest.mark.parametrize(("start", "difficulty"), STARTS)
+def test_after_the_first_share_no_start_has_any_effect(
+    start: Callable[[Vardiff], bool], difficulty: float
+) -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    vardiff.on_share(65536.0, 5.0)
+    before = vardiff.hashrate(5.0)
+    assert not start(vardiff)
+    assert vardiff.difficulty == 65536.0 != difficulty
+    assert vardiff.hashrate(5.0) == before
+
+
+def test_every_start_is_kept_within_the_terms_the_floor_and_the_ceiling() -> None:
+    terms = VardiffTerms(target_shares_per_minute=12, start=64, minimum=16, maximum=2048)
+    vardiff = Vardiff(terms, 64.0, 0.0)
+    vardiff.start_at(1.0)
+    assert vardiff.difficulty == 16.0
+    vardiff.start_at(1e9)
+    assert vardiff.difficulty == 2048.0
+    vardiff.start_at(1e9, ceiling=100.0)
+    assert vardiff.difficulty == 100.0
+    assert vardiff.raise_floor(512.0)
+    vardiff.start_at(20.0)
+    assert vardiff.difficulty == 512.0
+
+
+def test_the_highest_of_several_floors_holds() -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    assert vardiff.raise_floor(524_288.0)
+    assert vardiff.raise_floor(1000.0)
+    assert vardiff.floor == vardiff.difficulty == 524_288.0
+    for t in range(10, 3000, 10):
+        assert vardiff.on_tick(float(t)) is None
+
+
+def test_a_start_at_a_known_hashrate_begins_with_the_estimate() -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    vardiff.start_at_hashrate(200e12)
+    assert vardiff.hashrate(0.0) == pytest.approx(200e12)
+    for n in range(1, 4):  # three shares at once would move one that knows nothing
+        assert vardiff.on_share(vardiff.difficulty, 3.5 + n * 0.1) is None
+
+
+def test_a_password_start_is_not_undone_by_what_was_known() -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    vardiff.start_at_hashrate(200e12)
+    vardiff.start_at(1_000_000.0)
+    assert vardiff.on_share(1_000_000.0, 4.0) is None
+    assert vardiff.difficulty == 1_000_000.0
+
+
+def test_the_idle_time_before_the_first_share_is_not_held_against_a_rig() -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    for t in range(10, 110, 10):
+        vardiff.on_tick(float(t))
+    assert vardiff.difficulty == 1.0
+    for n in range(1, 40):
+        vardiff.on_share(1.0, 100.0 + n * 5)
+    assert vardiff.hashrate(295.0) == pytest.approx(HASHES_PER_DIFFICULTY / 5, rel=0.1)
+
+
+# --- many workers ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("workers", "per_minute"), [(0, 12), (1, 12), (3, 36), (50, 600), (51, 600), (4096, 600)]
+)
+def test_the_target_is_times_the_workers_up_to_the_most(workers: int, per_minute: float) -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    vardiff.aim_for(workers)
+    vardiff.start_at_hashrate(1e15)
+    expected = rate_per_minute(1e15, vardiff.difficulty)
+    assert 0.577 * per_minute <= expected <= 1.155 * per_minute
+
+
+def test_a_target_above_the_most_is_kept() -> None:
+    terms = VardiffTerms(target_shares_per_minute=100, start=1, minimum=1, max_shares_per_minute=50)
+    vardiff = Vardiff(terms, 1.0, 0.0)
+    vardiff.aim_for(7)
+    vardiff.start_at_hashrate(1e15)
+    assert 57 <= rate_per_minute(1e15, vardiff.difficulty) <= 116
+
+
+def test_more_workers_take_effect_at_the_next_decision_and_the_estimate_stays() -> None:
+    vardiff = Vardiff(TERMS, 4096.0, 0.0)
+    for n in range(1, 61):
+        assert vardiff.on_share(4096.0, n * 5.0) is None
+    before = vardiff.hashrate(300.0)
+    vardiff.aim_for(50)
+    assert vardiff.difficulty == 4096.0
+    assert vardiff.hashrate(300.0) == before
+    assert vardiff.on_share(4096.0, 305.0) == 256.0  # 16-fold at most
+    assert vardiff.hashrate(305.0) == pytest.approx(before, rel=0.05)
+
+
+# --- silence, backlogs and surprises -------------------------------------------------------------
+
+
+def steady(until: float = 600.0, difficulty: float = 4096.0) -> Vardiff:
+    """A rig with a share each five seconds, at which its difficulty fits."""
+    vardiff = Vardiff(TERMS, difficulty, 0.0)
+    for n in range(1, int(until / 5) + 1):
+        assert vardiff.on_share(difficulty, n * 5.0) is None
+    return vardiff
+
+
+def ease(vardiff: Vardiff, start: float, end: float) -> list[float]:
+    ticks = range(int(start), int(end), 10)
+    return [c for t in ticks if (c := vardiff.on_tick(float(t))) is not None]
+
+
+def test_a_silence_eases_in_steps_and_leaves_the_estimate() -> None:
+    vardiff = steady()
+    before = vardiff.hashrate(600.0)
+    assert ease(vardiff, 600, 650) == []
+    changes = ease(vardiff, 650, 8000)
+    assert changes[0] == 4096 / 8
+    assert changes[-1] == vardiff.difficulty == 4096 / MAX_EASE
+    assert vardiff.hashrate(8000.0) == before
+
+
+def test_the_first_share_after_a_silence_brings_the_difficulty_back() -> None:
+    vardiff = steady()
+    ease(vardiff, 600, 8000)
+    assert vardiff.on_share(16.0, 8000.0) == 128.0
+    assert vardiff.on_share(16.0, 8000.5) == 1024.0
+    assert vardiff.on_share(128.0, 8003.5) == 4096.0
+
+
+def test_a_backlog_that_comes_in_one_burst_changes_nothing() -> None:
+    vardiff = steady()
+    before = vardiff.hashrate(600.0)
+    ease(vardiff, 600, 900)
+    for _ in range(60):
+        vardiff.on_share(4096.0, 900.0)
+    assert vardiff.hashrate(900.0) == before
+    for n in range(8):
+        vardiff.on_share(vardiff.difficulty, 901.0 + n)
+    assert vardiff.difficulty == 4096.0
+
+
+def test_a_burst_of_more_than_the_silence_owes_is_counted() -> None:
+    vardiff = steady()
+    for n in range(1000):  # ten times what was due
+        vardiff.on_share(4096.0, 1100.0 + n * 0.01)
+    assert vardiff.difficulty > 4096.0
+
+
+def test_a_rig_that_sends_all_in_bursts_cannot_hide_its_rate() -> None:
+    vardiff = steady()
+    for minute in range(11, 40):  # ten times the rate that is known, once in two minutes
+        for _ in range(240):
+            vardiff.on_share(4096.0, minute * 120.0)
+        ease(vardiff, minute * 120, minute * 120 + 120)
+    assert vardiff.hashrate(39 * 120.0) >= 5 * HASHES_PER_DIFFICULTY * 4096 / 5
+
+
+def test_a_second_silence_in_a_row_tells_that_the_rig_is_slower() -> None:
+    vardiff = steady()
+    for n in range(1, 12):  # a share each two minutes, a twenty-fourth
+        ease(vardiff, 480 + n * 120, 600 + n * 120)
+        vardiff.on_share(vardiff.difficulty, 600.0 + n * 120)
+    assert vardiff.hashrate(1920.0) < HASHES_PER_DIFFICULTY * 4096 / 5 / 10
+
+
+def test_a_share_that_is_late_by_less_than_three_seconds_is_no_silence() -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    vardiff.aim_for(50)
+    for n in range(1, 3000):
+        assert vardiff.on_share(65536.0, n * 0.1 + (n // 100) * 2.5) is None
+
+
+def test_a_sudden_rise_is_known_within_seconds() -> None:
+    vardiff = steady()
+    for n in range(1, 200):
+        vardiff.on_share(4096.0, 600.0 + n * 0.05)
+    assert vardiff.hashrate(610.0) == pytest.approx(HASHES_PER_DIFFICULTY * 4096 * 20, rel=0.35)
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.floats(0, 1e5),
+            st.sampled_from(["share", "old share", "tick", "aim", "suggest", "cap"]),
+            st.floats(2.0**-32, 2.0**64),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_comes_the_difficulty_stays_one_within_bounds(
+    events: list[tuple[float, str, float]],
+) -> None:
+    vardiff, now = Vardiff(TERMS, 65536.0, 0.0), 0.0
+    for elapsed, event, number in events:
+        now += elapsed
+        before = vardiff.difficulty
+        match event:
+            case "share":
+                changed = vardiff.on_share(before, now)
+            case "old share":
+                changed = vardiff.on_share(number, now)
+            case "tick":
+                changed = vardiff.on_tick(now)
+            case "aim":
+                changed = vardiff.aim_for(int(number) % 5000)
+            case "suggest":
+                changed = vardiff.difficulty if vardiff.suggest(number) else None
+            case _:
+                changed = vardiff.cap(max(1.0, number))
+        assert 1.0 <= vardiff.difficulty <= 2.0**64
+        if event in ("share", "old share", "tick"):
+            assert (changed is not None) == (vardiff.difficulty != before)
+            assert before / 256 <= vardiff.difficulty <= before * 8
+        assert 0 <= vardiff.hashrate(now) < inf

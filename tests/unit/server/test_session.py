@@ -1,214 +1,29 @@
-"""A rig's session, byte by byte: its protocol on a transport that remembers what was written."""
+"""A rig's session, byte by byte."""
 
-import asyncio
-import json
-from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Any
-
+import msgspec
 import pytest
 
-from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
+from poolserver._vendor.asyncio_stratum import Submit
 from poolserver.ledger.records import NO_WORKER
 from poolserver.mining import extranonce
-from poolserver.mining.job import Job
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import VardiffTerms
-from poolserver.pool import NO_HASH, Pool, SolvedBlock
-from poolserver.server.msgspec_codec import MsgspecCodec
-from poolserver.server.session import MinerSession
-from tests.unit.solving import (
-    CURTIME,
-    EASY,
-    REGTEST_NBITS,
-    Rig,
-    make_pool,
-    template,
-    vardiff_terms,
+from poolserver.pool import NO_HASH
+from tests.unit.server.wire import (
+    AUTHORIZE,
+    AUTHORIZED,
+    DIFFICULTY_EASY,
+    SUBSCRIBE,
+    FakeHouse,
+    Line,
+    accepted,
+    messages,
+    methods,
+    mining_line,
+    submit_line,
+    subscribed,
 )
-
-SUBSCRIBE = b'{"id":1,"method":"mining.subscribe","params":["rig/1.0"]}\n'
-AUTHORIZE = b'{"id":2,"method":"mining.authorize","params":["demo.rig","x"]}\n'
-AUTHORIZED = b'{"id":2,"result":true,"error":null}\n'
-DIFFICULTY_EASY = (
-    b'{"id":null,"method":"mining.set_difficulty","params":[0.0000000009313225746154785]}\n'
-)
-
-
-class FakeTransport(asyncio.Transport):
-    """Remembers each write as one piece, and how it ended."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-        self.ended = ""
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self.ended != ""
-
-    def close(self) -> None:
-        self.ended = self.ended or "closed"
-
-    def abort(self) -> None:
-        self.ended = "aborted"
-
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
-
-
-@dataclass
-class FakeJournal:
-    """Keeps what is recorded in lists, and each reply until the test lets it go."""
-
-    records: list[tuple[int, ShareOutcome, bool, int, int, bytes]] = field(default_factory=list)
-    names: list[tuple[str, str]] = field(default_factory=list)
-    waiting: list[Callable[[], None]] = field(default_factory=list)
-    found: list[tuple[int, bytes, int]] = field(default_factory=list)
-    turn: int = 1
-    unsafe: bool = False
-
-    def declare_worker(self, account: str, worker_name: str) -> int:
-        self.names.append((account, worker_name))
-        return len(self.names)
-
-    def append_share(
-        self,
-        worker_ref: int,
-        outcome: ShareOutcome,
-        proven: bool,
-        work: int,
-        job_number: int,
-        hash_le: bytes,
-    ) -> None:
-        self.records.append((worker_ref, outcome, proven, work, job_number, hash_le))
-        self.unsafe = True
-
-    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None:
-        self.unsafe = True
-        self.found.append((height, hash_le, worker_ref))
-
-    def release(self, callback: Callable[[], None]) -> None:
-        if self.unsafe:
-            self.waiting.append(callback)
-        else:
-            callback()
-
-    def let_go(self) -> None:
-        self.unsafe = False
-        while self.waiting:
-            self.waiting.pop(0)()
-
-
-@dataclass
-class FakeHouse:
-    """The worker process: a real pool, and clocks that stand still."""
-
-    pool: Pool = field(default_factory=make_pool)
-    journal: FakeJournal = field(default_factory=FakeJournal)
-    sessions: set[MinerSession] = field(default_factory=set)
-    blocks: list[tuple[SolvedBlock, str, Callable[[], None]]] = field(default_factory=list)
-    clock: float = 0.0
-    malformed: int = 0
-    slow_drops: int = 0
-
-    def now(self) -> float:
-        return self.clock
-
-    def unix_time(self) -> int:
-        return CURTIME + int(self.clock)
-
-    def enter(self, session: MinerSession) -> None:
-        self.sessions.add(session)
-
-    def leave(self, session: MinerSession) -> None:
-        self.sessions.discard(session)
-
-    def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
-        self.blocks.append((block, worker_name, on_spooled))
-
-    def work(self, **changes: int) -> Job:
-        return self.pool.on_template(template(**changes), self.clock, CURTIME)
-
-
-class Line:
-    """A rig on the wire: says lines, and reads what was written since it last looked."""
-
-    def __init__(self, house: FakeHouse, vardiff: VardiffTerms | None = None) -> None:
-        self.house = house
-        self.session = MinerSession(house, vardiff or vardiff_terms())
-        self.protocol = ServerProtocol(self.session, codec=MsgspecCodec())
-        self.transport = FakeTransport()
-        self.protocol.connection_made(self.transport)
-
-    def say(self, *lines: bytes) -> list[bytes]:
-        """Send it all in one piece, in a turn of its own; the writes that it brings about."""
-        self.house.journal.turn += 1
-        self.protocol.data_received(b"".join(lines))
-        return self.heard()
-
-    def heard(self) -> list[bytes]:
-        writes = self.transport.writes[:]
-        self.transport.writes.clear()
-        return writes
-
-    def ask(self, method: str, *params: Any, request_id: int = 9) -> dict[str, Any]:
-        """Ask, and find the answer among what comes."""
-        request = {"id": request_id, "method": method, "params": params}
-        writes = self.say(json.dumps(request).encode() + b"\n")
-        return next(m for m in messages(writes) if m["id"] == request_id)
-
-    def hang_up(self, error: Exception | None = None) -> None:
-        self.protocol.connection_lost(error)
-
-    def solve(self, job: Job, number: int = 0, **terms: Any) -> Submit:
-        assert self.session.miner is not None
-        rig = Rig(self.house.pool, self.session.miner)
-        return rig.solve(job, extranonce2=number.to_bytes(8, "big"), **terms)
-
-
-def messages(writes: list[bytes]) -> list[dict[str, Any]]:
-    return [json.loads(line) for write in writes for line in write.splitlines()]
-
-
-def methods(writes: list[bytes]) -> list[str | int]:
-    """What each message is: a push by its method, an answer by its id."""
-    return [message.get("method") or message["id"] for message in messages(writes)]
-
-
-def submit_line(share: Submit, request_id: int = 4) -> bytes:
-    params = (
-        f'"{share.worker_name}","{share.job_id}","{share.extranonce2.hex()}",'
-        f'"{share.ntime:08x}","{share.nonce:08x}"'
-    )
-    return f'{{"id":{request_id},"method":"mining.submit","params":[{params}]}}\n'.encode()
-
-
-def accepted(request_id: int = 4) -> bytes:
-    return b'{"id":%d,"result":true,"error":null}\n' % request_id
-
-
-def subscribed(line: Line) -> bytes:
-    assert line.session.miner is not None
-    e1 = line.session.miner.extranonce1.hex()
-    return (
-        f'{{"id":1,"result":[[["mining.set_difficulty","{e1}"],["mining.notify","{e1}"]],'
-        f'"{e1}",8],"error":null}}\n'
-    ).encode()
-
-
-def mining_line(house: FakeHouse, vardiff: VardiffTerms | None = None) -> Line:
-    """A rig that has a job."""
-    line = Line(house, vardiff)
-    line.say(SUBSCRIBE, AUTHORIZE)
-    return line
-
-
-@pytest.fixture
-async def house() -> FakeHouse:
-    return FakeHouse()
-
+from tests.unit.solving import CURTIME, EASY, REGTEST_NBITS, make_pool, template, vardiff_terms
 
 # --- the handshake ---------------------------------------------------------------------------
 
@@ -601,22 +416,10 @@ def room_for_one(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("room_for_one")
-@pytest.mark.parametrize(
-    "request_line",
-    [
-        SUBSCRIBE,
-        AUTHORIZE,
-        CONFIGURE,
-        b'{"id":3,"method":"mining.suggest_difficulty","params":[1]}\n',
-    ],
-    ids=["subscribe", "authorize", "configure", "suggest_difficulty"],
-)
-async def test_a_pool_without_a_free_extranonce_says_so(
-    house: FakeHouse, request_line: bytes
-) -> None:
+async def test_a_pool_without_a_free_extranonce_says_so(house: FakeHouse) -> None:
     mining_line(house)
     full = Line(house)
-    (answer,) = messages(full.say(request_line))
+    (answer,) = messages(full.say(SUBSCRIBE))
     assert answer["error"] == [20, "pool_full", None]
     assert full.transport.ended == ""
 
@@ -653,3 +456,150 @@ async def test_a_closed_session_is_told_nothing_more(house: FakeHouse) -> None:
     newer = house.work(tip=2)
     line.session.send_job(newer, newer.notify_clean)
     assert line.heard() == []
+
+
+# --- what a rig tells of itself and wishes for --------------------------------------------------
+
+
+def authorize_with(password: str, name: str = "demo.rig") -> bytes:
+    return b'{"id":2,"method":"mining.authorize","params":["%s","%s"]}\n' % (
+        name.encode(),
+        password.encode(),
+    )
+
+
+def told_difficulty(writes: list[bytes]) -> float:
+    """The last one that was told."""
+    told = [m["params"][0] for m in messages(writes) if m.get("method") == "mining.set_difficulty"]
+    return float(told[-1])
+
+
+@pytest.mark.parametrize("option", ["d=0.5", "diff=0.5", "x,d=0.5", "d=0.25;D=0.5"])
+async def test_the_password_may_name_the_start_difficulty(house: FakeHouse, option: str) -> None:
+    house.work()
+    assert told_difficulty(Line(house).say(SUBSCRIBE, authorize_with(option))) == 0.5
+
+
+async def test_a_suggestion_does_not_undercut_the_floor_of_the_password(house: FakeHouse) -> None:
+    house.work()
+    line = Line(house)
+    assert told_difficulty(line.say(SUBSCRIBE, authorize_with("md=0.5"))) == 0.5
+    writes = line.say(b'{"id":3,"method":"mining.suggest_difficulty","params":[0.001]}\n')
+    assert methods(writes) == [3]
+
+
+async def test_a_start_from_the_password_stands_against_a_suggestion_of_the_firmware(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    line = Line(house)
+    line.say(SUBSCRIBE, authorize_with("d=0.5"))
+    writes = line.say(b'{"id":3,"method":"mining.suggest_difficulty","params":[0.25]}\n')
+    assert methods(writes) == [3]
+
+
+async def test_a_password_on_a_mining_connection_comes_with_a_fresh_job(house: FakeHouse) -> None:
+    house.work()
+    line = mining_line(house)
+    writes = line.say(authorize_with("d=0.5", "demo.other"))
+    assert methods(writes) == [2, "mining.set_difficulty", "mining.notify"]
+
+
+async def test_the_hints_of_the_password_stand_with_the_worker(house: FakeHouse) -> None:
+    line = Line(house)
+    line.say(SUBSCRIBE, authorize_with("w=3500,jth=17.5"))
+    hint = line.session.miner.workers["demo.rig"].hint
+    assert (hint.watts, float(hint.j_per_th or 0)) == (3500, 17.5)
+
+
+async def test_a_hashrate_marketplace_starts_at_its_floor_and_stays_above(house: FakeHouse) -> None:
+    house.work()
+    line = Line(house)
+    writes = line.say(SUBSCRIBE.replace(b"rig/1.0", b"NiceHash/1.0.0"), AUTHORIZE)
+    assert told_difficulty(writes) == 524288
+    house.clock = 10_000.0
+    line.session.tick(house.clock)
+    assert line.heard() == []
+
+
+async def test_what_a_rig_tells_by_configure_info_is_known(house: FakeHouse) -> None:
+    line = Line(house)
+    answer = line.ask(
+        "mining.configure",
+        ["info"],
+        {"info.hw-version": "S21", "info.sw-version": "1.2", "info.hw-id": "7"},
+    )
+    assert answer["result"] == {"info": True}
+    info = line.session.miner.info
+    assert info is not None
+    assert (info.hw_version, info.sw_version, info.hw_id) == ("S21", "1.2", "7")
+
+
+async def test_a_username_has_up_to_191_bytes(house: FakeHouse) -> None:
+    house.work()
+    name = "demo." + "x" * 186
+    line = Line(house)
+    line.say(SUBSCRIBE, authorize_with("x", name))
+    job = house.pool.jobs.current
+    assert job is not None
+    line.say(submit_line(line.solve(job)._replace(worker_name=name)))
+    assert house.journal.names == [("demo", name)]
+    assert house.journal.records[-1][:2] == (1, ShareOutcome.ACCEPTED)
+    refused = Line(house).say(SUBSCRIBE, authorize_with("x", name + "x"))
+    assert messages(refused)[1]["error"][0] == 20
+
+
+async def test_transactions_are_told_where_they_fit_and_else_refused(house: FakeHouse) -> None:
+    small = msgspec.structs.replace(template(), transactions_hex=("00ff", "11ee"))
+    job = house.pool.on_template(small, 0.0, CURTIME)
+    line = mining_line(house)
+    assert line.ask("mining.get_transactions", job.job_id)["result"] == ["00ff", "11ee"]
+    large = msgspec.structs.replace(template(), transactions_hex=("00" * 20_000,))
+    job = house.pool.on_template(large, 0.0, CURTIME)
+    answer = line.ask("mining.get_transactions", job.job_id)
+    assert answer["error"] == [20, "transactions_too_large", None]
+
+
+async def test_a_rig_is_sent_to_another_pool_and_let_go(house: FakeHouse) -> None:
+    line = mining_line(house)
+    line.session.send_to("pool2.example", 3334)
+    assert messages(line.heard())[-1] == {
+        "id": None,
+        "method": "client.reconnect",
+        "params": ["pool2.example", 3334, 0],
+    }
+    assert line.transport.ended == "closed"
+
+
+async def test_the_more_rigs_mine_behind_a_proxy_the_more_shares_it_sends(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    terms = VardiffTerms(target_shares_per_minute=12, start=2.0**-28, minimum=2.0**-32)
+    line = Line(house, terms)
+    line.say(SUBSCRIBE, *(authorize_with("x", f"demo.{n}") for n in range(20)))
+    number = 0
+    for _ in range(40):  # 240 a minute in all, 12 from each
+        job = house.pool.jobs.current
+        assert job is not None
+        for rig in range(20):
+            house.clock += 0.25
+            number += 1
+            share = line.solve(job, number)
+            line.say(submit_line(share._replace(worker_name=f"demo.{rig}")))
+            house.journal.let_go()
+        line.session.tick(house.clock)
+    assert line.session.miner.vardiff.difficulty == 2.0**-28  # alone it would be raised
+
+
+async def test_a_rig_with_under_a_share_a_minute_is_not_resolved(house: FakeHouse) -> None:
+    job = house.work()
+    line = mining_line(house)
+    worker = line.session.miner.workers["demo.rig"]
+    for number in range(8):
+        house.clock += 80.0
+        line.say(submit_line(line.solve(job, number)))
+        line.session.tick(house.clock)
+    assert worker.is_active(house.clock)
+    assert not worker.is_resolved
+    assert not worker.is_active(house.clock + 601.0)

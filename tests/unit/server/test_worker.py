@@ -16,6 +16,7 @@ from poolserver._vendor.asyncio_stratum import (
     StratumClient,
     SubmitResult,
 )
+from poolserver.app import limit_settings
 from poolserver.bitcoin.header import pack_header
 from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.target import MAX_TARGET, target_le
@@ -29,11 +30,13 @@ from poolserver.cluster.messages import (
     WorkerSettings,
     WorkerStarted,
 )
+from poolserver.config import LimitsConfig
 from poolserver.ledger.records import JournalBatch
 from poolserver.mining.job import Job
 from poolserver.mining.miner import Miner
 from poolserver.mining.template import BlockTemplate
 from poolserver.server.worker import Worker
+from tests.unit.counters import worker_counters
 from tests.unit.solving import CURTIME, MASK, P2WPKH, REGTEST_NBITS, template
 
 EASIEST = 2.0**-32
@@ -54,6 +57,7 @@ def settings(folder: Path, **changes: Any) -> WorkerSettings:
         "extranonce2_size": 8,
         "version_mask": MASK,
         "target_shares_per_minute": 12.0,
+        "max_shares_per_minute": 600.0,
         "job_lifetime_s": 600.0,
         "refresh_interval_s": REFRESH_S,
         "template_max_age_s": MAX_AGE_S,
@@ -61,6 +65,11 @@ def settings(folder: Path, **changes: Any) -> WorkerSettings:
         "line_limit": 16384,
         "outbox_limit": 65536,
         "handshake_timeout_s": 60.0,
+        "line_timeout_s": 60.0,
+        "resume_window_s": 600.0,
+        "reconnect_hosts": (),
+        "firmware": "",
+        "limits": limit_settings(LimitsConfig()),
         "listeners": (ListenerSettings("127.0.0.1", 0, EASIEST, EASIEST, EASIEST),),
         "nodes": (),
         "listed_accounts": ("demo",),
@@ -389,14 +398,18 @@ async def test_it_tells_where_it_listens(hall: Hall) -> None:
 
 
 async def test_the_counters_are_those_of_its_rigs(hall: Hall) -> None:
-    assert hall.counters() == WorkerCounters(SOURCE, 0, {}, 0, 0, 0, False, 0)
+    assert hall.counters() == worker_counters(
+        source=SOURCE, connections=0, rigs={}, jobs=0, certificate_expires_unix=None
+    )
     hall.template(template())
     rig, _ = await hall.rig("demo.a"), await hall.rig("demo.b")
     rig.client.authorize("demo.c")
     await rig.answers(1)
     rig.client.write_rendered(b"{nonsense\n")
     await rig.is_told_nothing()
-    assert hall.counters() == WorkerCounters(SOURCE, 2, {"demo": 3}, 1, 1, 0, False, 0)
+    assert hall.counters() == worker_counters(
+        source=SOURCE, connections=2, rigs={"demo": 3}, malformed=1, certificate_expires_unix=None
+    )
 
 
 async def test_a_rig_that_has_left_is_counted_no_more(hall: Hall) -> None:

@@ -195,6 +195,42 @@ async def test_who_is_ready_in_time_stays(pool: Pool) -> None:
     wired.ends()
 
 
+async def test_a_line_that_is_begun_must_be_finished_in_time(pool: Pool) -> None:
+    wired = Wired(pool, Limits(line_timeout_s=0.02)).ready()
+    wired.sends(SUBMIT[:20])
+    for byte in SUBMIT[20:24]:  # more of the same line gives it no more time
+        await asyncio.sleep(0.004)
+        wired.sends(bytes([byte]))
+    await asyncio.sleep(0.05)
+    assert wired.transport.aborted
+    wired.ends()
+    assert [str(cause) for cause in pool.causes] == ["slow_sender"]
+
+
+async def test_a_line_that_is_finished_in_time_is_no_trouble(pool: Pool) -> None:
+    wired = Wired(pool, Limits(line_timeout_s=0.02)).ready()
+    wired.sends(SUBMIT[:20])
+    assert wired.sends(SUBMIT[20:]) == [ACCEPTED]
+    await asyncio.sleep(0.05)
+    assert not wired.transport.aborted
+    wired.ends()
+
+
+async def test_each_line_has_its_own_time(pool: Pool) -> None:
+    wired = Wired(pool, Limits(line_timeout_s=0.05)).ready()
+    for _ in range(6):  # for longer than one line may take
+        wired.sends(SUBMIT[:20])
+        await asyncio.sleep(0.02)
+        wired.sends(SUBMIT[20:])
+    assert not wired.transport.aborted
+    wired.ends()
+
+
+async def test_a_peername_that_is_given_stands_before_the_sockets(pool: Pool) -> None:
+    session = ServerProtocol(pool, peername=("203.0.113.5", 4242))
+    assert session.peername == ("203.0.113.5", 4242)
+
+
 async def test_the_limit_of_the_outbox_is_the_transports(pool: Pool) -> None:
     wired = Wired(pool)
     assert wired.transport.high == 65536

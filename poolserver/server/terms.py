@@ -1,0 +1,38 @@
+"""The limits as a worker is told them, into the terms of admission and conduct."""
+
+from ipaddress import IPv4Network, IPv6Network, ip_network
+
+from poolserver.cluster.messages import LimitSettings
+from poolserver.server.admission import AdmissionTerms
+from poolserver.server.conduct import ConductTerms
+
+
+def networks(written: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
+    """Networks as the config has checked them."""
+    return tuple(ip_network(each) for each in written)
+
+
+def admission_terms(limits: LimitSettings) -> AdmissionTerms:
+    return AdmissionTerms(
+        connections_unknown=limits.connections_unknown,
+        connections_known=limits.connections_known,
+        per_second_unknown=limits.connections_per_second_unknown,
+        per_second_known=limits.connections_per_second_known,
+        known_for_s=limits.known_for_s,
+        trusted=networks(limits.trusted_networks),
+    )
+
+
+def conduct_terms(limits: LimitSettings) -> ConductTerms:
+    return ConductTerms(
+        resend_after_s=limits.resend_after_s,
+        reconnect_after_s=limits.reconnect_after_s,
+        drop_after_s=limits.drop_after_s,
+        rejected_percent=limits.reject_percent,
+        window_submits=limits.reject_min_submits,
+        strikes_to_ban=limits.strikes,
+        strike_window_s=limits.strike_window_s,
+        proof_s=limits.strike_window_s,
+        ban_s=limits.ban_s,
+        fault_percent=limits.pool_fault_percent,
+    )
