@@ -130,7 +130,9 @@ class Pool:
         lost = self._lost.take(session_id, now) if session_id is not None else None
         if lost is not None:
             miner.take_over(lost)
-            miner.vardiff.start_at_hashrate(lost.vardiff.hashrate(now), self._ceiling)
+            hashrate = lost.vardiff.hashrate(now)
+            if hashrate > 0:
+                miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
             self.resumed += 1
         else:
             miner.extranonce1 = self._new_extranonce1()
@@ -154,6 +156,8 @@ class Pool:
         )
         if miner.firmware.min_difficulty:
             self.raise_floor(miner, miner.firmware.min_difficulty)
+        if miner.firmware.rolls_version_unasked and not miner.version_mask:
+            miner.version_mask = self.version_mask
 
     def renew_extranonce1(self, miner: Miner) -> bytes:
         """A new extranonce1 for the jobs from the next one on; older ones keep theirs.
@@ -252,7 +256,8 @@ class Pool:
         for worker in miner.workers.values():
             worker.look(now)
             active += worker.is_active(now)
-        miner.vardiff.aim_for(max(active, 1))
+        if active:  # in a curtailment none is, and as many come back
+            miner.vardiff.aim_for(active)
         return miner.vardiff.on_tick(now, self._ceiling) is not None
 
     # --- jobs ----------------------------------------------------------------------------
@@ -273,13 +278,20 @@ class Pool:
         """A job that this connection has not had, on the current template; None before the first.
 
         Byte-identical work is never sent twice (it freezes BraiinsOS). All connections that
-        need a fresh job share one, so the number of jobs does not grow with the connections.
+        need a fresh job share one, so the number of jobs does not grow with the connections:
+        the current one goes to those that come, and a spare one of the same template to those
+        that have it already.
         """
-        current = self.jobs.current
-        if current is not None and miner.last_job >= current.number:
-            current = self._factory.make(current.template, max(current.template.curtime, unix_time))
-            self.jobs.add(current, now)
-        return current
+        jobs = self.jobs
+        for job in (jobs.current, jobs.spare):
+            if job is not None and miner.last_job < job.number:
+                return job
+        if jobs.current is None:
+            return None
+        template = jobs.current.template
+        job = self._factory.make(template, max(template.curtime, unix_time))
+        jobs.add_spare(job, now)
+        return job
 
     def issue(self, miner: Miner, job: Job) -> float | None:
         """Note that ``job`` goes out here; the difficulty to announce before it, if new."""

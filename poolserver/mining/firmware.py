@@ -46,6 +46,10 @@ class Firmware:
     extranonce2_max: int = 8
     silence_s: float = 60.0
     """Seconds without a message from the pool after which it reconnects."""
+    short_nonce: bool = False
+    """It writes the nonce without leading zeros."""
+    rolls_version_unasked: bool = False
+    """It sends version bits though no mask was agreed on."""
 
 
 class _Pattern(NamedTuple):
@@ -223,6 +227,15 @@ def _min_difficulty(value: object) -> dict[str, Any]:
     return {"min_difficulty": float(value)}
 
 
+def _flag(field: str) -> Callable[[object], dict[str, Any]]:
+    def read(value: object) -> dict[str, Any]:
+        if not isinstance(value, bool):
+            raise ValueError(f"must be true or false, is {_shown(value)}")
+        return {field: value}
+
+    return read
+
+
 def _silence_s(value: object) -> dict[str, Any]:
     if not _is_number(value) or not 0 < value <= _SILENCE_MAX_S:
         raise ValueError(f"must be seconds above 0, {_SILENCE_MAX_S} at most, is {_shown(value)}")
@@ -246,6 +259,8 @@ _FACTS: dict[str, Callable[[object], dict[str, Any]]] = {
     "username_bytes": _integer("username_bytes", _USERNAME_MAX),
     "extranonce2_bytes": _extranonce2,
     "silence_s": _silence_s,
+    "short_nonce": _flag("short_nonce"),
+    "rolls_version_unasked": _flag("rolls_version_unasked"),
 }
 
 

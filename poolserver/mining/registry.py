@@ -37,13 +37,23 @@ class JobRegistry:
         self._by_id: dict[str, IssuedJob] = {}
         self._by_age: deque[IssuedJob] = deque()
         self.current: Job | None = None
+        self.spare: Job | None = None
+        """A newer job of the current one's template, for those who have had the current one."""
 
     def add(self, job: Job, now: float) -> None:
         """Make ``job`` the current one and drop those that have outlived their time."""
+        self.current, self.spare = job, None
+        self._keep(job, now)
+
+    def add_spare(self, job: Job, now: float) -> None:
+        """Keep ``job`` beside the current one, whose template it has."""
+        self.spare = job
+        self._keep(job, now)
+
+    def _keep(self, job: Job, now: float) -> None:
         issued = IssuedJob(job, now + self._lifetime_s)
         self._by_id[job.job_id] = issued
         self._by_age.append(issued)
-        self.current = job
         self.expire(now)
 
     def expire(self, now: float) -> None:

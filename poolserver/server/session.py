@@ -277,6 +277,8 @@ class MinerSession:
             return
         house.by_session_id[self.miner.session_id] = self
         house.pool.recognise(self.miner, user_agent=request.user_agent)
+        firmware = self.miner.firmware
+        self._protocol.connection.pads_nonce = firmware is not None and firmware.short_nonce
         self._protocol.connection.subscribed(
             request, extranonce1=self.miner.extranonce1, session_id=self.miner.session_id
         )
@@ -308,8 +310,10 @@ class MinerSession:
             house.guard.bad(self, now, is_submit=False)
             return
         self._protocol.connection.authorized(request)
-        self._send_first_job()
-        self._send_wished_job(before)
+        if self.has_work:
+            self._send_wished_job(before)
+        else:
+            self._send_first_job()
 
     def _configure(self, request: Configure) -> None:
         pool, miner = self._house.pool, self.miner
@@ -393,7 +397,7 @@ class MinerSession:
 
     def tick(self, now: float) -> None:
         """Silence eases the difficulty down."""
-        if self._is_ready() and self._house.pool.tick(self.miner, now):
+        if self.has_work and self._is_ready() and self._house.pool.tick(self.miner, now):
             self.send_fresh_job()
 
     # --- with a rig that goes wrong, and at the end ----------------------------------------

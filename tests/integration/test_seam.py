@@ -15,6 +15,7 @@ import pytest
 
 from poolserver._native import scan_nonces, sha256d
 from poolserver._vendor.asyncio_stratum import Notify, SubmitResult
+from poolserver.app import limit_settings
 from poolserver.bitcoin.header import pack_header
 from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.target import target_from_nbits, target_le
@@ -29,6 +30,7 @@ from poolserver.cluster.messages import (
     WorkerSettings,
     WorkerStarted,
 )
+from poolserver.config import LimitsConfig
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.segment import read_segments
@@ -57,6 +59,7 @@ def settings(node: BitcoindProcess, folder: Path, epoch: int = 1) -> WorkerSetti
         extranonce2_size=8,
         version_mask=0x1FFFE000,
         target_shares_per_minute=12.0,
+        max_shares_per_minute=600.0,
         job_lifetime_s=600.0,
         refresh_interval_s=30.0,
         template_max_age_s=300.0,
@@ -64,6 +67,11 @@ def settings(node: BitcoindProcess, folder: Path, epoch: int = 1) -> WorkerSetti
         line_limit=16384,
         outbox_limit=65536,
         handshake_timeout_s=60.0,
+        line_timeout_s=60.0,
+        resume_window_s=600.0,
+        reconnect_hosts=(),
+        firmware="",
+        limits=limit_settings(LimitsConfig()),
         listeners=(ListenerSettings("127.0.0.1", 0, EVERY_HASH, EVERY_HASH, EVERY_HASH),),
         nodes=(NodeSettings(node.url, node.username, node.password, None),),
         listed_accounts=("demo",),

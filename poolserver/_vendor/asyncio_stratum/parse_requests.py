@@ -67,6 +67,14 @@ def _bad_submit_field(params: list[Any], extranonce2_size: int) -> ParamsError:
     return ParamsError(next(wrong))
 
 
+def with_whole_nonce(params: list[Any]) -> list[Any]:
+    """A submit's parameters with the leading zeros of the nonce, where 1 to 7 digits are given."""
+    nonce_hex = params[4] if len(params) > 4 else None
+    if type(nonce_hex) is not str or not 1 <= len(nonce_hex) <= 7:
+        return params
+    return [*params[:4], nonce_hex.zfill(8), *params[5:]]
+
+
 def parse_configure(request_id: RequestId, params: list[Any]) -> Configure:
     """``[[extension, ...], {"extension.parameter": value, ...}]`` (BIP310)."""
     extensions = params[0] if params else []

@@ -5,7 +5,7 @@ from typing import Any, TypeAlias
 
 from .codec import Codec
 from .connection import DEFAULT_CODEC, Connection
-from .errors import Fault, LocalProtocolError, StratumError
+from .errors import Fault, LocalProtocolError, ParamsError, StratumError
 from .limits import SERVER_LIMITS, Limits
 from .messages import (
     Authorize,
@@ -26,6 +26,7 @@ from .parse_requests import (
     parse_subscribe,
     parse_suggest_difficulty,
     parse_suggest_target,
+    with_whole_nonce,
 )
 from .render import render_error, render_set_difficulty
 from .state import Outcome
@@ -56,10 +57,17 @@ class ServerConnection(Connection[Request]):
     ``mining.ping`` and ``mining.extranonce.subscribe`` have one answer only, so they are
     answered here and are no events.
 
-    ``extranonce2_size`` is in bytes. ``codec`` may be shared by all connections.
+    ``extranonce2_size`` is in bytes. ``codec`` may be shared by all connections. Set
+    ``pads_nonce`` for a miner that is known to write the nonce without leading zeros.
     """
 
-    __slots__ = ("_miner_mask", "extranonce2_size", "extranonce_subscribed", "version_mask")
+    __slots__ = (
+        "_miner_mask",
+        "extranonce2_size",
+        "extranonce_subscribed",
+        "pads_nonce",
+        "version_mask",
+    )
 
     def __init__(
         self,
@@ -73,6 +81,7 @@ class ServerConnection(Connection[Request]):
         self.extranonce_subscribed = False
         self.version_mask = 0  # what was last granted; 0 until version rolling is negotiated
         self._miner_mask = 0
+        self.pads_nonce = False
 
     # --- incoming --------------------------------------------------------------------------------
 
@@ -83,7 +92,12 @@ class ServerConnection(Connection[Request]):
         if method == "mining.submit":
             if Submit not in self._legal:
                 return self._malformed(request_id, Fault.NOT_SUBSCRIBED, method=method)
-            return parse_submit(request_id, params, self.extranonce2_size)
+            try:
+                return parse_submit(request_id, params, self.extranonce2_size)
+            except ParamsError:
+                if not self.pads_nonce:
+                    raise
+                return parse_submit(request_id, with_whole_nonce(params), self.extranonce2_size)
         if method == "mining.authorize":
             return parse_authorize(request_id, params, self._limits.username_bytes)
         parse = _PARSERS.get(method)

@@ -50,7 +50,7 @@ class SlowTemplates:
     async def running(self) -> AsyncIterator["SlowTemplates"]:
         app = web.Application(client_max_size=ANSWER_LIMIT_BYTES)
         app.router.add_post("/", self._forward)
-        runner = web.AppRunner(app, shutdown_timeout=0.0)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)  # a longpoll may be in it
         await runner.setup()
         async with aiohttp.ClientSession() as self._session:
             try:
@@ -131,7 +131,10 @@ def solve(template: BlockTemplate) -> tuple[str, str]:
     leaf = sha256d(job.coinbase.transaction(EXTRANONCE))
     root_le = merkle_root_from_branch(leaf, template.merkle_branch)
     fields: Any = (job.version, template.prevhash_le, root_le, template.curtime, template.nbits)
-    nonces = scan_nonces(pack_header(*fields, 0), 0, 1 << 28, target_le(template.network_target))
+    unsolved, target = pack_header(*fields, 0), target_le(template.network_target)
+    start, count = 0, 64  # on regtest that is plenty, on a signet a drop in the ocean
+    while not (nonces := scan_nonces(unsolved, start, count, target)):
+        start, count = start + count, min(count * 2, 1 << 22)
     header = pack_header(*fields, nonces[0])
     block_hex = job.block_hex(EXTRANONCE, job.version, template.curtime, nonces[0])
     return hash_le_to_hex(sha256d(header)), block_hex

@@ -216,7 +216,7 @@ async def test_a_new_extranonce1_holds_for_the_jobs_that_follow_and_the_old_for_
     after = line.session.miner.extranonce1
     assert pushed(writes, "mining.set_extranonce") == [after.hex(), 8]
     assert after != before
-    newer = house.pool.jobs.current
+    newer = house.pool.jobs.spare
     assert newer is not None
     line.say(submit_line(old_share, 4), submit_line(line.solve(newer), 5))
     house.journal.let_go()

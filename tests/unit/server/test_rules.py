@@ -137,7 +137,7 @@ async def test_rule_2_a_block_that_is_found_again_is_a_duplicate_and_nothing_mor
 def change_difficulty(line: Line, to: float) -> Any:
     line.session.miner.vardiff.difficulty = to
     line.session.send_fresh_job()
-    return line.house.pool.jobs.current
+    return line.house.pool.jobs.spare
 
 
 async def test_rule_3_a_share_is_judged_and_credited_by_its_own_jobs_difficulty(

@@ -560,6 +560,22 @@ async def test_transactions_are_told_where_they_fit_and_else_refused(house: Fake
     assert answer["error"] == [20, "transactions_too_large", None]
 
 
+async def test_logins_that_wish_for_a_difficulty_make_one_job_together(house: FakeHouse) -> None:
+    house.work()
+    for _ in range(100):  # as ESP-Miner does, behind authorize
+        line = Line(house)
+        line.say(SUBSCRIBE, AUTHORIZE)
+        writes = line.say(b'{"id":3,"method":"mining.suggest_difficulty","params":[0.5]}\n')
+        assert methods(writes) == ["mining.set_difficulty", "mining.notify", 3]
+    assert len(house.pool.jobs) == 2
+
+
+async def test_a_password_at_login_makes_no_second_job(house: FakeHouse) -> None:
+    house.work()
+    writes = Line(house).say(SUBSCRIBE, authorize_with("d=0.5"))
+    assert methods(writes) == [1, 2, "mining.set_difficulty", "mining.notify"]
+
+
 async def test_a_rig_is_sent_to_another_pool_and_let_go(house: FakeHouse) -> None:
     line = mining_line(house)
     line.session.send_to("pool2.example", 3334)
