@@ -102,6 +102,21 @@ def test_every_log_event_is_documented() -> None:
     assert sorted(event for event in events if f"`{event}`" not in text) == []
 
 
+def test_every_rule_of_stratum_is_proved_by_tests_that_exist() -> None:
+    text = (DOCS / "rules.md").read_text()
+    rows = [row for row in text.splitlines() if row.startswith("| ") and "| ---" not in row]
+    sources = "".join(
+        path.read_text()
+        for folder in (ROOT / "tests", ROOT / "poolserver" / "_vendor")
+        for path in folder.rglob("test_*.py")
+    )
+    for row in rows:
+        named = re.findall(r"`(test_\w+|Test\w+)`", row)
+        assert named or row.startswith("| rule |"), f"no test proves {row}"
+        missing = [name for name in named if not re.search(rf"\b{name}\b", sources)]
+        assert not missing, row
+
+
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_no_relative_link_is_dead(path: Path) -> None:
     links = [link for link in LINK.findall(path.read_text()) if "://" not in link]
