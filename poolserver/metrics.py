@@ -19,12 +19,16 @@ if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
 
 BLOCK_STATES = ("found", "accepted", "stale", "rejected")
-# Told of before they happen: a rate needs a zero to start from. See server.admission, listening.
+# Told of before they happen: a rate needs a zero to start from. See server.guard and listening,
+# and the Stratum library's Dropped.
 REFUSALS = (
     "banned",
     "dropped",
+    "handshake_timeout",
     "proxy_header",
     "proxy_untrusted",
+    "slow_peer",
+    "slow_sender",
     "too_many_connections",
     "too_many_new_connections",
 )
@@ -162,7 +166,7 @@ class PoolMetrics(Collector):
         drops = CounterMetricFamily(
             "poolserver_slow_connections_dropped",
             "Connections dropped because they did not read.",
-            value=sum(worker.slow_drops for worker in workers),
+            value=sum(worker.refused.get("slow_peer", 0) for worker in workers),
         )
         unrecorded = CounterMetricFamily(
             "poolserver_journal_dropped_shares",

@@ -126,7 +126,6 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     rigs: dict[str, int]
     jobs: int
     malformed: int
-    slow_drops: int
     unresolved: int
     resumed: int
     refused: dict[str, int]

@@ -2,11 +2,12 @@
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import Any
+from math import inf
+from typing import Any, cast
 
 import structlog
 
@@ -18,10 +19,13 @@ TLS_HANDSHAKE_TIMEOUT_S = 10.0
 TLS_SHUTDOWN_TIMEOUT_S = 5.0
 # A proxy sends its header at once, with the connection.
 HEADER_TIMEOUT_S = 5.0
-# Connections whose header is being read; the next ones wait in the backlog.
+# Connections whose header is being read; the next ones wait in the backlog. A proxy's header is
+# there at once, so these are a second's worth of a large hall that comes back.
 MAX_HEADERS = 1000
-# With no file descriptor left, accepting fails until a connection ends.
+# With no file descriptor left, accepting fails until a connection ends: so soon it is tried
+# again, and so often told, as it may go on for hours.
 ACCEPT_RETRY_S = 0.1
+ACCEPT_LOG_INTERVAL_S = 60.0
 
 log = structlog.get_logger(__name__)
 
@@ -46,16 +50,19 @@ class Listener:
         accept: Callable[[ProxiedPeer | None], asyncio.Protocol],
         on_refused: Callable[[str, str], None],
     ) -> None:
-        """``accept`` makes a connection's protocol; it is given whose connection it is where
-        that is not the socket's own peer. ``on_refused`` is told address and reason.
+        """``accept`` makes a connection's protocol, after TLS's handshake if there is one; it is
+        given whose connection it is where that is not the socket's own peer. ``on_refused`` is
+        told address and reason.
         """
         self._terms = terms
         self._accept = accept
         self._on_refused = on_refused
-        self._servers: list[asyncio.Server] = []
-        self._sockets: list[socket.socket] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._is_closed = False
+        self._server: asyncio.Server | None = None
+        self._tasks: dict[asyncio.Task[None], socket.socket | None] = {}
+        """Each with the socket that is to be closed when it ends."""
         self._headers = asyncio.Semaphore(MAX_HEADERS)
+        self._next_accept_log_at = -inf
 
     async def open(self) -> int:
         """Listen; the port, which is a free one where 0 was asked for.
@@ -66,25 +73,33 @@ class Listener:
         if self._terms.proxy_from:
             return await self._open_for_proxies()
         terms, loop = self._terms, asyncio.get_running_loop()
-        server = await loop.create_server(
-            lambda: self._accept(None),
+        self._server = await loop.create_server(
+            lambda: self._new_protocol(None),
             terms.host,
             terms.port,
             backlog=terms.backlog,
             **self._tls_arguments(),
         )
-        self._servers.append(server)
-        port: int = server.sockets[0].getsockname()[1]
+        port: int = self._server.sockets[0].getsockname()[1]
         return port
 
     def close(self) -> None:
-        """Take no more connections; sessions that live are not touched."""
-        for server in self._servers:
-            server.close()
+        """Take no more connections; sessions that live are not touched.
+
+        Of the TLS handshakes under way none becomes a session.
+        """
+        self._is_closed = True
+        if self._server is not None:
+            self._server.close()
         for task in self._tasks:
             task.cancel()
-        for sock in self._sockets:
-            sock.close()
+
+    def let_in(self, peer: ProxiedPeer | None) -> asyncio.Protocol | None:
+        """The protocol of a connection whose handshake is done; None after ``close``."""
+        return None if self._is_closed else self._accept(peer)
+
+    def _new_protocol(self, peer: ProxiedPeer | None) -> asyncio.Protocol:
+        return self._accept(peer) if self._terms.tls is None else _AfterHandshake(self, peer)
 
     def _tls_arguments(self) -> dict[str, Any]:
         if self._terms.tls is None:
@@ -103,22 +118,32 @@ class Listener:
         found = await loop.getaddrinfo(
             terms.host or None, terms.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )
-        for family, _, _, _, address in dict.fromkeys(found):
-            sock = socket.create_server(
-                address[:2],
-                family=family,
-                backlog=terms.backlog,
-            )
-            sock.setblocking(False)
-            self._sockets.append(sock)
-            self._start(self._accept_for_ever(sock))
-        port: int = self._sockets[0].getsockname()[1]
-        return port
+        ports = []
+        try:
+            for family, _, _, _, address in dict.fromkeys(found):
+                sock = socket.create_server(
+                    cast(tuple[str, int], address), family=family, backlog=terms.backlog
+                )
+                sock.setblocking(False)
+                self._start(self._accept_for_ever(sock), sock)
+                ports.append(int(sock.getsockname()[1]))
+        except OSError:
+            self.close()
+            raise
+        return ports[0]
 
-    def _start(self, coroutine: "asyncio._CoroutineLike[None]") -> None:
+    def _start(self, coroutine: Coroutine[Any, Any, None], sock: socket.socket) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
+        self._tasks[task] = sock
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        """Close what a task has left; before, the loop would still look at the socket."""
+        sock = self._tasks.pop(task)
+        if sock is not None:
+            sock.close()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("connection_lost_to_an_error", exc_info=error)
 
     async def _accept_for_ever(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -128,45 +153,62 @@ class Listener:
                 sock, peer = await loop.sock_accept(listening)
             except OSError as error:
                 self._headers.release()
-                log.warning("cannot_accept", reason=str(error))
+                self._tell_of_trouble(error, loop.time())
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
-            except asyncio.CancelledError:
+            proxy = str(peer[0])
+            if is_among(proxy, self._terms.proxy_from):
+                self._start(self._introduce(sock, proxy), sock)
+            else:
                 self._headers.release()
-                raise
-            self._start(self._introduce(sock, str(peer[0])))
+                sock.close()
+                self._on_refused(proxy, "proxy_untrusted")
+
+    def _tell_of_trouble(self, error: OSError, now: float) -> None:
+        if now >= self._next_accept_log_at:
+            self._next_accept_log_at = now + ACCEPT_LOG_INTERVAL_S
+            log.warning("cannot_accept", reason=str(error), port=self._terms.port)
 
     async def _introduce(self, sock: socket.socket, proxy: str) -> None:
-        """From an accepted socket to a session, if the proxy may and does say whose it is."""
-        try:
-            await self._hand_over(sock, proxy)
-        except BaseException:
-            sock.close()
-            raise
-        finally:
-            self._headers.release()
-
-    async def _hand_over(self, sock: socket.socket, proxy: str) -> None:
+        """From an accepted socket to a session, if the proxy says whose it is."""
         loop = asyncio.get_running_loop()
-        if not _is_in(proxy, self._terms.proxy_from):
-            sock.close()
-            self._on_refused(proxy, "proxy_untrusted")
-            return
         sock.setblocking(False)
         try:
             async with asyncio.timeout(HEADER_TIMEOUT_S):
                 peer = await read_proxy_header(loop, sock)
         except (ProxyHeaderError, OSError):  # a timeout is an OSError
-            sock.close()
             self._on_refused(proxy, "proxy_header")
             return
-        with suppress(OSError):  # a failed handshake, or gone meanwhile: the session was told
+        finally:
+            # Before TLS's handshake, which is the rig's: slow ones must not keep others out.
+            self._headers.release()
+        with suppress(OSError):  # a failed handshake, or gone meanwhile
             await loop.connect_accepted_socket(
-                lambda: self._accept(peer), sock, **self._tls_arguments()
+                lambda: self._new_protocol(peer), sock, **self._tls_arguments()
             )
+            task = asyncio.current_task()
+            assert task is not None
+            self._tasks[task] = None  # it is the transport's now
 
 
-def _is_in(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+class _AfterHandshake(asyncio.Protocol):
+    """Stands in until a TLS handshake is done: no session is made for one that fails."""
+
+    def __init__(self, listener: Listener, peer: ProxiedPeer | None) -> None:
+        self._listener = listener
+        self._peer = peer
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        protocol = self._listener.let_in(self._peer)
+        if protocol is None:
+            cast(asyncio.Transport, transport).abort()
+        else:
+            transport.set_protocol(protocol)
+            protocol.connection_made(transport)
+
+
+def is_among(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:
+    """Whether an address lies in one of the networks; an IPv4-mapped one counts as IPv4."""
     address: IPv4Address | IPv6Address = ip_address(host.partition("%")[0])
     if isinstance(address, IPv6Address) and address.ipv4_mapped is not None:
         address = address.ipv4_mapped

@@ -51,11 +51,17 @@ def parse_v1(line: bytes) -> ProxiedPeer | None:
         raise ProxyHeaderError("a PROXY line has a protocol, two addresses and two ports")
     family: type[IPv4Address | IPv6Address] = IPv4Address if words[0] == b"TCP4" else IPv6Address
     try:
-        source, _ = (family(word.decode("ascii")) for word in words[1:3])
+        source, _ = (_address(word, family) for word in words[1:3])
     except ValueError:
         raise ProxyHeaderError("a PROXY line has an address that is none") from None
     source_port, _ = (_port(word) for word in words[3:])
     return ProxiedPeer(str(source), source_port)
+
+
+def _address(word: bytes, family: type[IPv4Address | IPv6Address]) -> IPv4Address | IPv6Address:
+    if b"%" in word:  # a zone, which may be any text, means something on the proxy alone
+        raise ValueError
+    return family(word.decode("ascii"))
 
 
 def _port(word: bytes) -> int:

@@ -87,7 +87,6 @@ class House(Protocol):
     """What a session needs of the worker process that it lives in."""
 
     malformed: int
-    slow_drops: int
     transactions_limit: int
     by_session_id: dict[str, "MinerSession"]
 
@@ -168,8 +167,8 @@ class MinerSession:
         house = self._house
         house.by_session_id.pop(self.miner.session_id, None)
         house.leave(self)
-        if isinstance(error, Dropped) and str(error) == "slow_peer":
-            house.slow_drops += 1
+        if isinstance(error, Dropped):
+            house.guard.refused[str(error)] += 1
         house.pool.disconnect(self.miner, house.now())
 
     @property

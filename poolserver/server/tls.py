@@ -1,12 +1,18 @@
 """A listener's certificate, and how it is renewed under way."""
 
 import ssl
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+import structlog
+
 _SEQUENCE, _UTC_TIME, _GENERALIZED_TIME = 0x30, 0x17, 0x18
 _VERSION_TAG = 0xA0
+
+log = structlog.get_logger(__name__)
 
 
 class TlsError(OSError):
@@ -24,28 +30,39 @@ class _Stamp(NamedTuple):
 class ServerCertificate:
     """A certificate with its key, in PEM, behind one ``ssl.SSLContext`` for its whole life.
 
-    New files are loaded into that context: handshakes from then on use them, and connections
-    that are open are not touched.
+    Handshakes that begin after a reload use the new pair, and connections that are open are not
+    touched. The pair itself lives in a context of its own, which the outer one hands each
+    handshake to: a pair that was loaded over another would leave the old one in use beside it
+    where the two are of different kinds (RSA and EC), and one that fails to load halfway would
+    leave neither.
     """
 
-    def __init__(self, cert_file: Path, key_file: Path) -> None:
-        """Load both.
+    def __init__(
+        self,
+        cert_file: Path,
+        key_file: Path,
+        *,
+        unix_time: Callable[[], float] = time.time,
+    ) -> None:
+        """Load both. A certificate that has ended is loaded too, with a warning in the log.
 
         Raises:
             TlsError: a file cannot be read, is no PEM, or the key is another's.
         """
         self.cert_file = cert_file
         self.key_file = key_file
+        self._unix_time = unix_time
+        self._stamps = self._look()
+        self._in_force, self.not_after_unix = self._load()
         self.context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         self.context.minimum_version = ssl.TLSVersion.TLSv1_2
-        self._stamps = self._look()
-        self.not_after_unix = self._load()
+        self.context.sni_callback = self._choose
 
     def reload_if_changed(self) -> bool:
         """Load the files again if they were written anew; whether they were.
 
-        Both are tried apart first: what is no good changes nothing. A pair that was met half
-        written is tried again at the next look.
+        What is no good changes nothing. A pair that was met half written is tried again at the
+        next look.
 
         Raises:
             TlsError: the new files cannot be used; the old certificate stays in force.
@@ -53,33 +70,51 @@ class ServerCertificate:
         stamps = self._look()
         if stamps == self._stamps:
             return False
-        self.not_after_unix = self._load()
+        self._in_force, self.not_after_unix = self._load()
         self._stamps = stamps
         return True
 
+    def _choose(
+        self, handshake: ssl.SSLSocket | ssl.SSLObject, server_name: str | None, _: ssl.SSLContext
+    ) -> None:
+        """Called in each handshake, whether the client names a server or not."""
+        handshake.context = self._in_force
+
     def _look(self) -> tuple[_Stamp, _Stamp]:
-        cert, key = (self._stamp(path) for path in (self.cert_file, self.key_file))
-        return cert, key
+        return _stamp(self.cert_file), _stamp(self.key_file)
 
-    def _stamp(self, path: Path) -> _Stamp:
+    def _load(self) -> tuple[ssl.SSLContext, int]:
+        """A context with the pair, and when it ends in Unix time."""
+        pem = _read(self.cert_file)
+        _read(self.key_file)  # to name the one that cannot be read
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         try:
-            status = path.stat()
-        except OSError as error:
-            raise TlsError(f"{path}: {error.strerror}") from error
-        return _Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
-
-    def _load(self) -> int:
-        """Try the pair on a context of its own, then load it; when it ends, in Unix time."""
-        for context in (ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), self.context):
-            try:
-                # The password is asked for on the terminal unless there is one.
-                context.load_cert_chain(self.cert_file, self.key_file, password=_no_password)
-            except (OSError, ValueError) as error:
-                raise TlsError(f"{self.cert_file}, {self.key_file}: {_words(error)}") from error
+            # The password is asked for on the terminal unless there is one.
+            context.load_cert_chain(self.cert_file, self.key_file, password=_no_password)
+        except (OSError, ValueError) as error:
+            raise TlsError(f"{self.cert_file}, {self.key_file}: {_words(error)}") from error
         try:
-            return not_after_unix(_first_der(self.cert_file.read_text(encoding="ascii")))
-        except (OSError, ValueError, IndexError) as error:
+            ends = not_after_unix(_first_der(pem))
+        except (ValueError, IndexError) as error:
             raise TlsError(f"{self.cert_file}: cannot tell when it ends") from error
+        if ends <= self._unix_time():
+            log.warning("certificate_expired", file=str(self.cert_file), ended_unix=ends)
+        return context, ends
+
+
+def _stamp(path: Path) -> _Stamp:
+    try:
+        status = path.stat()
+    except OSError as error:
+        raise TlsError(f"{path}: {error.strerror}") from error
+    return _Stamp(status.st_mtime_ns, status.st_size, status.st_ino)
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise TlsError(f"{path}: {error.strerror}") from error
 
 
 def _no_password() -> str:
@@ -94,11 +129,11 @@ def _words(error: Exception) -> str:
     return getattr(error, "strerror", None) or str(error)
 
 
-def _first_der(pem: str) -> bytes:
-    """The first certificate of a chain is the server's own."""
-    begin, end = "-----BEGIN CERTIFICATE-----", "-----END CERTIFICATE-----"
+def _first_der(pem: bytes) -> bytes:
+    """The first certificate of a chain is the server's own; any text may stand around it."""
+    begin, end = b"-----BEGIN CERTIFICATE-----", b"-----END CERTIFICATE-----"
     start = pem.index(begin)
-    return ssl.PEM_cert_to_DER_cert(pem[start : pem.index(end, start) + len(end)])
+    return ssl.PEM_cert_to_DER_cert(pem[start : pem.index(end, start) + len(end)].decode("ascii"))
 
 
 def not_after_unix(der: bytes) -> int:

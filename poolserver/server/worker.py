@@ -110,7 +110,6 @@ class Worker:
         # A peer that takes more at once than the outbox holds is dropped; and one more line.
         self.transactions_limit = settings.outbox_limit // 2
         self.malformed = 0
-        self.slow_drops = 0
 
     # --- life ----------------------------------------------------------------------------
 
@@ -292,7 +291,7 @@ class Worker:
             ticks += 1
             self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
-                self._look_at_certificates()
+                self.look_at_certificates()
 
     def tick(self, *, sweep: bool) -> None:
         """Refresh work that is old, ease silent rigs, report."""
@@ -330,7 +329,8 @@ class Worker:
             else:
                 session.send_to(*refuge)
 
-    def _look_at_certificates(self) -> None:
+    def look_at_certificates(self) -> None:
+        """Take up certificates that were renewed; what is wrong with new ones is logged."""
         for certificate in self._certificates:
             try:
                 if certificate.reload_if_changed():
@@ -349,7 +349,6 @@ class Worker:
             rigs=dict(Counter(worker.account for worker in workers)),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
-            slow_drops=self.slow_drops,
             unresolved=sum(not each.is_resolved and each.is_active(now) for each in workers),
             resumed=self.pool.resumed,
             refused=dict(self.guard.refused),

@@ -13,7 +13,6 @@ def worker_counters(**changes: Any) -> WorkerCounters:
         "rigs": {"a": 1},
         "jobs": 1,
         "malformed": 0,
-        "slow_drops": 0,
         "unresolved": 0,
         "resumed": 0,
         "refused": {},

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 # A peer that is told to go has so long to read its last lines.
 CLOSE_TIMEOUT_S = 10.0
 
+_LF = ord("\n")
+
 
 class Application(Protocol):
     """What a pool does with its sessions.
@@ -120,6 +122,7 @@ class ServerProtocol(asyncio.Protocol):
         A peer that does not take what is left is dropped after a while.
         """
         self.connection.close()
+        self._cancel_line_deadline()
         if self._transport is not None and not self._transport.is_closing():
             self._write()
             self._transport.close()
@@ -137,21 +140,23 @@ class ServerProtocol(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=self._limits.outbox_bytes)
-        self.peername = self.peername or transport.get_extra_info("peername")
+        if self.peername is None:
+            self.peername = transport.get_extra_info("peername")
         tune_socket(transport, self._limits.keepalive_idle_s)
         self._set_deadline(self._limits.handshake_timeout_s, self._handshake_is_due)
         self._turn(self._application.on_connect, self)
 
     def data_received(self, data: bytes) -> None:
         self._turn(self._handle, data)
-        if self._line_deadline is not None or self.connection.is_within_line:
+        # Nearly all data is whole lines, and what is asked here is asked for every share.
+        if (data and data[-1] != _LF) or self._line_deadline is not None:
             self._watch_line(ended_one=b"\n" in data)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.connection.close()
-        for deadline in (self._deadline, self._line_deadline):
-            if deadline is not None:
-                deadline.cancel()
+        self._cancel_line_deadline()
+        if self._deadline is not None:
+            self._deadline.cancel()
         self._turn(self._application.on_disconnect, self, self._cause or exc)
         self._transport = None
 
@@ -192,13 +197,17 @@ class ServerProtocol(asyncio.Protocol):
 
     def _watch_line(self, *, ended_one: bool) -> None:
         """The deadline of a line runs from its first byte; what comes after does not move it."""
-        if ended_one and self._line_deadline is not None:
-            self._line_deadline.cancel()
-            self._line_deadline = None
+        if ended_one:
+            self._cancel_line_deadline()
         if self._line_deadline is None and self.connection.is_within_line:
             self._line_deadline = asyncio.get_running_loop().call_later(
                 self._limits.line_timeout_s, self.abort, Dropped("slow_sender")
             )
+
+    def _cancel_line_deadline(self) -> None:
+        if self._line_deadline is not None:
+            self._line_deadline.cancel()
+            self._line_deadline = None
 
     def _handshake_is_due(self) -> None:
         if self.connection.state is not State.READY:

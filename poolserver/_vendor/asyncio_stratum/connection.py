@@ -57,8 +57,8 @@ class Connection(ABC, Generic[EventT]):
 
     @property
     def is_within_line(self) -> bool:
-        """Whether the peer has begun a line and not ended it yet."""
-        return self._lines.is_within_line
+        """Whether the peer has begun a line and not ended it yet; after ``close`` it has not."""
+        return self._state is not _CLOSED and self._lines.is_within_line
 
     def receive_data(self, data: bytes) -> Iterator[EventT | Malformed | Response]:
         """Take bytes from the peer and iterate over the events in them.

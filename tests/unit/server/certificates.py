@@ -17,10 +17,12 @@ class Authority:
         self.client = ssl.create_default_context()
         self._authority.configure_trust(self.client)
 
-    def write(self, year: int = 2040) -> int:
+    def write(self, year: int = 2040, key_type: trustme.KeyType = trustme.KeyType.ECDSA) -> int:
         """Write a new certificate with its key; when it ends, in Unix time."""
         ends = datetime(year, 1, 2, 3, 4, 5, tzinfo=UTC)
-        issued = self._authority.issue_cert("localhost", "127.0.0.1", "::1", not_after=ends)
+        issued = self._authority.issue_cert(
+            "localhost", "127.0.0.1", "::1", not_after=ends, key_type=key_type
+        )
         issued.private_key_pem.write_to_path(str(self.key_file))
         self.cert_file.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
         return int(ends.timestamp())

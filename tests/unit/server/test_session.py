@@ -445,7 +445,7 @@ async def test_a_rig_that_does_not_read_is_dropped_and_counted(house: FakeHouse)
     line.protocol.pause_writing()
     assert line.transport.ended == "aborted"
     line.hang_up()
-    assert house.slow_drops == 1
+    assert house.guard.refused["slow_peer"] == 1
 
 
 async def test_a_closed_session_is_told_nothing_more(house: FakeHouse) -> None:

@@ -102,7 +102,6 @@ class FakeHouse:
     blocks: list[tuple[SolvedBlock, str, Callable[[], None]]] = field(default_factory=list)
     clock: float = 0.0
     malformed: int = 0
-    slow_drops: int = 0
     transactions_limit: int = 32768
     by_session_id: dict[str, MinerSession] = field(default_factory=dict)
     limits: AdmissionTerms = field(default_factory=AdmissionTerms)

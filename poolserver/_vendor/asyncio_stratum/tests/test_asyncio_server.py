@@ -1,7 +1,9 @@
 import asyncio
 import logging
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 
 import pytest
 
@@ -17,7 +19,7 @@ from .. import (
     State,
     Submit,
 )
-from .adapters import ACCEPTED, AUTHORIZED, JOB, SUBSCRIBED, Pool, Wired, serving
+from .adapters import ACCEPTED, AUTHORIZED, JOB, SUBSCRIBED, MemoryTransport, Pool, Wired, serving
 from .helpers import AUTHORIZE, SUBMIT, SUBSCRIBE
 
 WORK = b'{"id":null,"method":"mining.set_difficulty","params":[1]}\n' + JOB
@@ -195,40 +197,136 @@ async def test_who_is_ready_in_time_stays(pool: Pool) -> None:
     wired.ends()
 
 
-async def test_a_line_that_is_begun_must_be_finished_in_time(pool: Pool) -> None:
-    wired = Wired(pool, Limits(line_timeout_s=0.02)).ready()
-    wired.sends(SUBMIT[:20])
-    for byte in SUBMIT[20:24]:  # more of the same line gives it no more time
-        await asyncio.sleep(0.004)
+class Clock:
+    """Stands in for the running loop: its timers go off when a test lets the time pass."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.timers: list[Timer] = []
+
+    def call_later(self, seconds: float, act: Callable[..., None], *args: object) -> "Timer":
+        self.timers.append(Timer(self.now + seconds, partial(act, *args)))
+        return self.timers[-1]
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+        for timer in self.timers:
+            if timer.when <= self.now and not timer.is_over:
+                timer.is_over = True
+                timer.act()
+
+
+@dataclass
+class Timer:
+    when: float
+    act: Callable[[], None]
+    is_over: bool = False
+
+    def cancel(self) -> None:
+        self.is_over = True
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(asyncio, "get_running_loop", lambda: clock)
+    return clock
+
+
+def is_dropped(wired: Wired) -> bool:
+    return wired.transport.aborted
+
+
+def test_a_line_that_is_begun_must_be_ended_in_time_however_it_trickles(
+    pool: Pool, clock: Clock
+) -> None:
+    wired = Wired(pool).ready()
+    for byte in SUBMIT[:59]:
         wired.sends(bytes([byte]))
-    await asyncio.sleep(0.05)
-    assert wired.transport.aborted
+        clock.advance(1)
+    assert not is_dropped(wired)
+    wired.sends(SUBMIT[59:60])
+    clock.advance(1)
+    assert is_dropped(wired)
     wired.ends()
-    assert [str(cause) for cause in pool.causes] == ["slow_sender"]
+    assert [repr(cause) for cause in pool.causes] == ["Dropped('slow_sender')"]
 
 
-async def test_a_line_that_is_finished_in_time_is_no_trouble(pool: Pool) -> None:
-    wired = Wired(pool, Limits(line_timeout_s=0.02)).ready()
+@pytest.mark.parametrize("ending", [SUBMIT[20:], SUBMIT[20:] + SUBMIT, b"\n"])
+def test_a_line_that_is_ended_in_time_is_no_trouble(
+    pool: Pool, clock: Clock, ending: bytes
+) -> None:
+    wired = Wired(pool).ready()
     wired.sends(SUBMIT[:20])
-    assert wired.sends(SUBMIT[20:]) == [ACCEPTED]
-    await asyncio.sleep(0.05)
-    assert not wired.transport.aborted
+    clock.advance(59)
+    wired.sends(ending)
+    clock.advance(1000)
+    assert not is_dropped(wired)
     wired.ends()
 
 
-async def test_each_line_has_its_own_time(pool: Pool) -> None:
-    wired = Wired(pool, Limits(line_timeout_s=0.05)).ready()
-    for _ in range(6):  # for longer than one line may take
-        wired.sends(SUBMIT[:20])
-        await asyncio.sleep(0.02)
-        wired.sends(SUBMIT[20:])
-    assert not wired.transport.aborted
+def test_each_line_has_its_own_time_even_where_one_ends_in_the_piece_that_begins_the_next(
+    pool: Pool, clock: Clock
+) -> None:
+    wired = Wired(pool).ready()
+    wired.sends(SUBMIT[:20])
+    for _ in range(5):
+        clock.advance(59)
+        wired.sends(SUBMIT[20:] + SUBMIT[:20])
+    assert not is_dropped(wired)
+    clock.advance(60)
+    assert is_dropped(wired)
     wired.ends()
 
 
-async def test_a_peername_that_is_given_stands_before_the_sockets(pool: Pool) -> None:
-    session = ServerProtocol(pool, peername=("203.0.113.5", 4242))
-    assert session.peername == ("203.0.113.5", 4242)
+def test_the_rest_of_a_line_that_is_too_long_has_no_more_time(pool: Pool, clock: Clock) -> None:
+    wired = Wired(pool, Limits(line_bytes=1000)).ready()
+    for _ in range(6):
+        wired.sends(b"x" * 900)
+        clock.advance(10)
+    assert is_dropped(wired)
+    wired.ends()
+    assert str(pool.causes[0]) == "slow_sender"
+
+
+def test_whole_lines_set_no_timer(pool: Pool, clock: Clock) -> None:
+    wired = Wired(pool)
+    timers = len(clock.timers)  # the handshake's
+    wired.sends(SUBSCRIBE + AUTHORIZE, SUBMIT, SUBMIT + b"nonsense\r\n", b"")
+    assert len(clock.timers) == timers
+    wired.ends()
+
+
+def test_no_timer_outlives_its_session(pool: Pool, clock: Clock) -> None:
+    wired = Wired(pool).ready()
+    wired.sends(SUBMIT[:20])
+    wired.ends()
+    assert all(timer.is_over for timer in clock.timers)
+
+
+def test_who_is_told_to_go_may_read_its_last_lines_whatever_it_has_begun(
+    pool: Pool, clock: Clock
+) -> None:
+    wired = Wired(pool, Limits(line_timeout_s=5)).ready()
+    wired.sends(SUBMIT[:20])
+    clock.advance(4)
+    wired.session.close()
+    wired.sends(SUBMIT[20:30])  # on its way before it knew
+    clock.advance(9)
+    assert not is_dropped(wired)
+    clock.advance(1)
+    assert is_dropped(wired)
+    wired.ends()
+    assert pool.causes == [None]
+
+
+@pytest.mark.parametrize("peername", [("203.0.113.5", 4242), None])
+def test_a_peername_that_is_given_stands_for_the_sockets(
+    pool: Pool, clock: Clock, peername: tuple[str, int] | None
+) -> None:
+    session = ServerProtocol(pool, peername=peername)
+    session.connection_made(MemoryTransport())
+    assert session.peername == (peername or ("192.0.2.7", 50000))
 
 
 async def test_the_limit_of_the_outbox_is_the_transports(pool: Pool) -> None:

@@ -99,6 +99,18 @@ def test_after_close_nothing_is_read(codec: Codec) -> None:
     assert connection.state is State.CLOSED
 
 
+def test_a_line_that_was_begun_is_known_until_it_ends_or_the_connection_does(
+    codec: Codec,
+) -> None:
+    connection = ready_pool(codec)
+    known = []
+    for piece in (SUBMIT, SUBMIT + SUBMIT[:20], SUBMIT[20:], SUBMIT[:20]):
+        serve(connection, piece)
+        known.append(connection.is_within_line)
+    connection.close()
+    assert [*known, connection.is_within_line] == [False, True, False, True, False]
+
+
 def test_an_answer_is_matched_with_its_request(codec: Codec) -> None:
     connection = ready_pool(codec)
     request_id = connection.get_version()

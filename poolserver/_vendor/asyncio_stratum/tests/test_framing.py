@@ -86,6 +86,25 @@ def test_lines_that_are_not_asked_for_are_kept() -> None:
     assert lines_of(buffer) == [b"two", b"three"]
 
 
+@pytest.mark.parametrize(
+    ("data", "is_within_line"),
+    [
+        (b"", False),
+        (b"one\n", False),
+        (b"one\r\n\r\n", False),
+        (b"one\ntwo", True),
+        (b"x" * 17, True),  # too long, and its rest is still to come
+        (b"x" * 100 + b"\n", False),
+    ],
+)
+@PIECES
+def test_it_is_known_whether_a_line_was_begun(data: bytes, is_within_line: bool, size: int) -> None:
+    buffer = LineBuffer(16)
+    for piece in in_pieces(data, size):
+        buffer.feed(piece)
+    assert buffer.is_within_line == is_within_line
+
+
 def test_a_long_line_costs_as_much_per_byte_as_a_short_one_when_it_comes_byte_by_byte() -> None:
     def cost_per_byte(length: int) -> float:
         buffer = LineBuffer(length)
