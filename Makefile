@@ -1,13 +1,15 @@
 # make demo [SECONDS=60]   a private signet, the pool and a simulated site, mining real blocks
 # make test                lint, types and all tests, with a real bitcoind
+# make torture [RUNS=N]    what takes hours: N inputs of a fuzzer, a crowd of rigs
 # make help                the rest
 
 VENV ?= .venv
 PYTHON := $(VENV)/bin/python
 NATIVE := $(wildcard poolserver/_native/*.c poolserver/_native/*.h)
 SOURCES := poolserver tests bench
+RUNS ?= 10000000
 
-.PHONY: help demo test lint types unit integration bench sanitize lock clean
+.PHONY: help demo test lint types unit integration bench sanitize torture fuzz crowd lock clean
 
 help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
@@ -15,6 +17,9 @@ help:
 	@echo "make lint | types | unit | integration   one part of the tests"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
+	@echo "make torture            what takes longer: fuzz, crowd"
+	@echo "make fuzz [RUNS=N]      the Stratum library and the sessions under a fuzzer (N: 10,000,000)"
+	@echo "make crowd              5,000 rigs and a proxy of 500 through ten block changes"
 	@echo "make lock               renew requirements/*.txt (needs uv)"
 	@echo "make clean              remove what was built"
 
@@ -24,6 +29,10 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml $(NATIVE) scripts/setu
 
 $(VENV)/.dev: requirements/dev.txt pyproject.toml $(NATIVE) scripts/setup.sh
 	@scripts/setup.sh dev $(VENV)
+	@touch $@ $(VENV)/.runtime
+
+$(VENV)/.torture: requirements/torture.txt pyproject.toml $(NATIVE) scripts/setup.sh
+	@scripts/setup.sh torture $(VENV)
 	@touch $@ $(VENV)/.runtime
 
 demo: $(VENV)/.runtime
@@ -52,11 +61,30 @@ bench: $(VENV)/.dev
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
 
+torture: fuzz crowd
+
+# fuzz-with TARGET,INPUTS,BYTES: each length has its own corpus, or short ones would slow down.
+fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=$$(($(2))) -max_len=$(3) \
+	-artifact_prefix=build/fuzz/$(1)- build/fuzz/$(1)-$(3)
+
+# A line or two are quick; a submit with what must come before it is longer, and some inputs are
+# long enough for every limit. A session costs some ten times as much as a line.
+fuzz: $(VENV)/.torture
+	$(call fuzz-with,connection,$(RUNS),72)
+	$(call fuzz-with,connection,$(RUNS)/4,160)
+	$(call fuzz-with,connection,$(RUNS)/10,768)
+	$(call fuzz-with,session,$(RUNS)/20,72)
+	$(call fuzz-with,session,$(RUNS)/50,256)
+
+crowd: $(VENV)/.dev
+	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture
+
 # The lock files hold versions and hashes alone, so they serve any mirror.
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --prerelease=if-necessary-or-explicit
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
 	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(UV_COMPILE) --extra torture pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/torture.txt
 
 clean:
 	rm -rf build dist *.egg-info $(VENV) .tools poolserver/_native/*.so

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# setup.sh runtime|dev [VENV]: a virtual environment with the locked dependencies and poolserver built into it.
+# setup.sh runtime|dev|torture [VENV]: a virtual environment with the locked dependencies and poolserver built into it.
 #
 # Needs Python >= 3.11 and a C compiler. uv is used where it is there and works, plain pip otherwise.
 # On Debian without python3-venv or python3-dev, what is missing is unpacked into .tools, no root needed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-kind=${1:?usage: setup.sh runtime|dev [VENV]}
+kind=${1:?usage: setup.sh runtime|dev|torture [VENV]}
 venv=${2:-.venv}
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -60,7 +60,7 @@ install_locked() {
 }
 
 command -v "${CC:-cc}" >/dev/null || die "a C compiler is needed (gcc or clang): install gcc and libc6-dev"
-[ "$kind" = runtime ] || [ "$kind" = dev ] || die "usage: setup.sh runtime|dev [VENV]"
+case $kind in runtime | dev | torture) ;; *) die "usage: setup.sh runtime|dev|torture [VENV]" ;; esac
 make_venv "$(find_python)"
 find_headers
 install_locked
