@@ -17,7 +17,7 @@ from poolserver.mining.extranonce import ExtranonceAllocator, ExtranonceExhauste
 from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import Job, JobFactory, JobTerms
-from poolserver.mining.lost import RESUME_WINDOW_S, LostSessions
+from poolserver.mining.lost import RESUME_WINDOW_S, LostSession, LostSessions
 from poolserver.mining.miner import AuthorizedWorker, Miner, PowerHint
 from poolserver.mining.password import parse_password
 from poolserver.mining.registry import JobRegistry
@@ -30,6 +30,9 @@ REMEMBERED_WORKERS = 100_000
 # Each name of a worker is kept for as long as the books are. A proxy for a whole hall has some
 # thousand rigs behind one connection; more is somebody who makes up names.
 MAX_WORKERS = 4096
+
+# What a rig tells of itself is kept as long as it is connected; no honest name is longer.
+MAX_TOLD = 256
 
 NO_HASH = bytes(32)
 
@@ -129,24 +132,28 @@ class Pool:
         self._expire_lost(now)
         lost = self._lost.take(session_id, now) if session_id is not None else None
         if lost is not None:
-            miner.take_over(lost)
-            hashrate = lost.vardiff.hashrate(now)
-            if hashrate > 0:
-                miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
-            self.resumed += 1
+            self._take_up(miner, lost)
         else:
             miner.extranonce1 = self._new_extranonce1()
         miner.session_id = self._new_session_id()
         return lost is not None
+
+    def _take_up(self, miner: Miner, lost: LostSession) -> None:
+        miner.extranonce1, miner.changes = lost.extranonce1, lost.changes
+        miner.last_job = lost.last_job
+        if lost.hashrate > 0:
+            miner.vardiff.aim_for(lost.workers)
+            miner.vardiff.start_at_hashrate(lost.hashrate, self._ceiling)
+        self.resumed += 1
 
     def recognise(
         self, miner: Miner, *, user_agent: str | None = None, info: RigInfo | None = None
     ) -> None:
         """Find out what kind of firmware this is, by what it tells of itself so far."""
         if user_agent is not None:
-            miner.user_agent = user_agent
+            miner.user_agent = user_agent[:MAX_TOLD]
         if info is not None:
-            miner.info = info
+            miner.info = RigInfo(*(text[:MAX_TOLD] for text in info))
         told = miner.info
         miner.firmware = self._firmware.match(
             miner.user_agent,
@@ -202,11 +209,21 @@ class Pool:
 
     def disconnect(self, miner: Miner, now: float) -> None:
         """Keep the session for its rig to come back to; remember how fast its worker was."""
-        if miner.last_job > 0:
-            self._lost.keep(miner, now)
+        hashrate = miner.vardiff.hashrate(now)
+        if miner.last_job > 0 and miner.is_resumable:
+            self._lost.keep(
+                LostSession(
+                    miner.session_id,
+                    miner.extranonce1,
+                    miner.changes,
+                    miner.last_job,
+                    hashrate,
+                    sum(worker.is_active(now) for worker in miner.workers.values()),
+                ),
+                now,
+            )
         else:
             self._free(miner.extranonces)
-        hashrate = miner.vardiff.hashrate(now)
         if hashrate > 0 and len(miner.workers) == 1:
             (name,) = miner.workers
             self._last_hashrate.pop(name, None)
@@ -231,8 +248,8 @@ class Pool:
             return self._extranonces.allocate()
 
     def _expire_lost(self, now: float) -> None:
-        for miner in self._lost.expire(now):
-            self._free(miner.extranonces)
+        for lost in self._lost.expire(now):
+            self._free(lost.extranonces)
 
     def _free(self, extranonces: set[bytes]) -> None:
         for extranonce1 in extranonces:
@@ -310,7 +327,7 @@ class Pool:
     def submit_share(self, miner: Miner, submit: Submit, now: float) -> Judgement:
         """Judge a share: the network target first, a block is a block whatever else is wrong."""
         worker = miner.workers.get(submit.worker_name)
-        issued = self.jobs.get(submit.job_id)
+        issued = self.jobs.get(submit.job_id, now)
         if issued is None:
             return Judgement(ShareOutcome.JOB_NOT_FOUND, worker)
         if not miner.changes:

@@ -14,7 +14,7 @@ from msgspec import UNSET
 from poolserver.bitcoin.address import AddressError
 from poolserver.config.errors import Problem
 from poolserver.config.kinds import figure, quoted
-from poolserver.config.rigs import LimitsConfig, ListenerConfig
+from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.settings import Config, NodeConfig
 
 T = TypeVar("T")
@@ -36,6 +36,8 @@ def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
         yield from _certificate(path, listener)
     if known(config.limits):
         yield from _limits(config.limits)
+    if known(config.stratum):
+        yield from _rates(config.stratum)
     yield from _sites(config)
 
 
@@ -87,11 +89,7 @@ def _listening(config: Config) -> Iterator[Problem]:
 def _difficulties(path: str, listener: ListenerConfig) -> Iterator[Problem]:
     names = ("min_difficulty", "start_difficulty", "max_difficulty")
     given = [(name, getattr(listener, name)) for name in names]
-    given = [(name, value) for name, value in given if value not in (UNSET, inf)]
-    for (lower_name, lower), (name, value) in pairwise(given):
-        if lower > value:
-            text = f"must be at least {lower_name}, {figure(lower)}, is {figure(value)}"
-            yield Problem(f"{path}.{name}", text)
+    yield from _rising(path, [(name, value) for name, value in given if value not in (UNSET, inf)])
 
 
 def _certificate(path: str, listener: ListenerConfig) -> Iterator[Problem]:
@@ -102,12 +100,25 @@ def _certificate(path: str, listener: ListenerConfig) -> Iterator[Problem]:
 
 
 def _limits(limits: LimitsConfig) -> Iterator[Problem]:
-    names = ("resend_after_s", "reconnect_after_s", "drop_after_s")
-    steps = [(name, getattr(limits, name)) for name in names]
-    for (earlier_name, earlier), (name, value) in pairwise(steps):
-        if known(earlier, value) and earlier > value:
-            text = f"must be at least {earlier_name}, {figure(earlier)}, is {figure(value)}"
-            yield Problem(f"limits.{name}", text)
+    for names in (
+        ("resend_after_s", "reconnect_after_s", "drop_after_s"),
+        ("connections_unknown", "connections_known"),
+        ("connections_per_second_unknown", "connections_per_second_known"),
+    ):
+        yield from _rising("limits", [(name, getattr(limits, name)) for name in names])
+
+
+def _rates(stratum: StratumConfig) -> Iterator[Problem]:
+    names = ("target_shares_per_minute", "max_shares_per_minute")
+    yield from _rising("stratum", [(name, getattr(stratum, name)) for name in names])
+
+
+def _rising(path: str, values: Iterable[tuple[str, float]]) -> Iterator[Problem]:
+    """A problem at each value that is below the one before it."""
+    for (lower_name, lower), (name, value) in pairwise(values):
+        if known(lower, value) and lower > value:
+            text = f"must be at least {lower_name}, {figure(lower)}, is {figure(value)}"
+            yield Problem(f"{path}.{name}", text)
 
 
 def _sites(config: Config) -> Iterator[Problem]:

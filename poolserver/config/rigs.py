@@ -38,7 +38,10 @@ class ListenerConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     address: Annotated[
         ListenAddress,
-        doc("Where to listen; IPv6 as `[::]:3333`. Port 0 is any free port, and is logged."),
+        doc(
+            "Where to listen; IPv6 as `[::]:3333`, which is IPv6 alone. Port 0 is any free port, "
+            "and is logged."
+        ),
     ]
     start_difficulty: Annotated[
         Difficulty,

@@ -6,13 +6,33 @@ nobody comes by somebody else's session, and a rig that returns to another proce
 """
 
 from collections import OrderedDict
+from typing import NamedTuple
 
-from poolserver.mining.miner import Miner
+from poolserver.mining.miner import ChangePoint, extranonces_of
 
 # cgminer and its kin come back within seconds or not at all; jobs are over after so long too.
 RESUME_WINDOW_S = 600.0
 # Each holds an extranonce1, of which a process has 1,048,576, and about a kilobyte.
 MAX_LOST = 65_536
+
+
+class LostSession(NamedTuple):
+    """What a rig takes up again: enough to judge its shares and to start at the right difficulty.
+
+    ``hashrate`` is in hashes a second, 0 where it is not known; ``workers`` mined with it.
+    """
+
+    session_id: str
+    extranonce1: bytes
+    changes: list[ChangePoint]
+    last_job: int
+    hashrate: float
+    workers: int
+
+    @property
+    def extranonces(self) -> set[bytes]:
+        """Every extranonce1 that it holds."""
+        return extranonces_of(self.extranonce1, self.changes)
 
 
 class LostSessions:
@@ -21,29 +41,29 @@ class LostSessions:
     def __init__(self, window_s: float = RESUME_WINDOW_S, capacity: int = MAX_LOST) -> None:
         self._window_s = window_s
         self._capacity = capacity
-        self._lost: OrderedDict[str, tuple[float, Miner]] = OrderedDict()
+        self._lost: OrderedDict[str, tuple[float, LostSession]] = OrderedDict()
 
-    def keep(self, miner: Miner, now: float) -> None:
+    def keep(self, lost: LostSession, now: float) -> None:
         """Hold a session whose connection has just ended."""
-        self._lost[miner.session_id] = now + self._window_s, miner
+        self._lost[lost.session_id] = now + self._window_s, lost
 
-    def take(self, session_id: str, now: float) -> Miner | None:
+    def take(self, session_id: str, now: float) -> LostSession | None:
         """The lost session of that id, once; None where there is none or its time is over."""
         found = self._lost.pop(session_id, None)
         return found[1] if found is not None and now < found[0] else None
 
-    def expire(self, now: float) -> list[Miner]:
+    def expire(self, now: float) -> list[LostSession]:
         """Take out each whose time is over or that is beyond the capacity."""
-        over = []
+        over: list[LostSession] = []
         while self._lost:
-            until, miner = next(iter(self._lost.values()))
+            until, lost = next(iter(self._lost.values()))
             if now < until and len(self._lost) <= self._capacity:
                 break
             self._lost.popitem(last=False)
-            over.append(miner)
+            over.append(lost)
         return over
 
-    def drop_oldest(self) -> Miner | None:
+    def drop_oldest(self) -> LostSession | None:
         """Take out the longest lost session: its extranonce1 is needed."""
         return self._lost.popitem(last=False)[1][1] if self._lost else None
 

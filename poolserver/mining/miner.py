@@ -70,6 +70,11 @@ class ChangePoint(NamedTuple):
     extranonce1: bytes
 
 
+def extranonces_of(extranonce1: bytes, changes: list[ChangePoint]) -> set[bytes]:
+    """Every extranonce1 of a connection that has this one now, and these change points."""
+    return {extranonce1, *(change.extranonce1 for change in changes)} - {b""}
+
+
 class Miner:
     """The state that ``pool.Pool`` keeps for one connection.
 
@@ -85,6 +90,7 @@ class Miner:
         "extranonce1",
         "firmware",
         "info",
+        "is_resumable",
         "last_job",
         "session_id",
         "user_agent",
@@ -104,14 +110,9 @@ class Miner:
         self.workers: dict[str, AuthorizedWorker] = {}
         self.changes: list[ChangePoint] = []
         self.last_job = 0
+        self.is_resumable = True
         self.announced: float | None = None
         """The difficulty that the rig was told last on this connection."""
-
-    def take_over(self, lost: "Miner") -> None:
-        """Go on with the extranonce1 and the jobs of a session whose connection was lost."""
-        self.extranonce1 = lost.extranonce1
-        self.changes = lost.changes
-        self.last_job = lost.last_job
 
     def terms_of(self, job_number: int) -> ChangePoint:
         """The terms that the job was issued with on this connection."""
@@ -145,7 +146,7 @@ class Miner:
     @property
     def extranonces(self) -> set[bytes]:
         """Every extranonce1 that a share may still be for; more than one after a change."""
-        return {self.extranonce1, *(change.extranonce1 for change in self.changes)} - {b""}
+        return extranonces_of(self.extranonce1, self.changes)
 
     def lowered_since(self, job_number: int) -> Difficulty | None:
         """The lowest difficulty told after that job went out, if it is below the job's own."""

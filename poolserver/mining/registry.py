@@ -61,9 +61,12 @@ class JobRegistry:
         while self._by_age[0].expires_at <= now and self._by_age[0].job is not self.current:
             del self._by_id[self._by_age.popleft().job.job_id]
 
-    def get(self, job_id: str) -> IssuedJob | None:
+    def get(self, job_id: str, now: float) -> IssuedJob | None:
         """The issued job of that id, or None where it never was or is over."""
-        return self._by_id.get(job_id)
+        issued = self._by_id.get(job_id)
+        if issued is None or (issued.expires_at <= now and issued.job is not self.current):
+            return None
+        return issued
 
     @property
     def oldest_number(self) -> int:

@@ -65,12 +65,13 @@ class Address:
     accepted share: monotonic seconds, -inf before the first.
     """
 
-    __slots__ = ("accepted_at", "connections", "key", "spent", "spent_at", "trusted")
+    __slots__ = ("accepted_at", "connections", "key", "names", "spent", "spent_at", "trusted")
 
     def __init__(self, key: str, *, trusted: bool) -> None:
         self.key = key
         self.trusted = trusted
         self.connections = 0
+        self.names = 0  # workers authorized on them, by their sessions
         self.accepted_at = -inf
         # The token bucket, as what is missing in it: so a wider bucket is there at once, full,
         # when the address becomes known.

@@ -14,6 +14,9 @@ from poolserver.mining.miner import Miner
 from poolserver.server.admission import Address, Admission, AdmissionTerms, Refusal
 from poolserver.server.conduct import Bans, Conduct, ConductTerms, Step, pool_at_fault
 
+# So many as one connection may have (pool.py), for all of a stranger's connections together.
+MAX_WORKERS = 4096
+
 log = structlog.get_logger(__name__)
 
 
@@ -24,6 +27,8 @@ class Guarded(Protocol):
     address: Address | None
     conduct: Conduct | None
     accepted_at: float
+    names: int
+    has_work: bool
     is_dismissed: bool
 
     def resend_work(self) -> None: ...
@@ -63,6 +68,7 @@ class Guard:
         """A connection that was let in has ended."""
         self._suspects.discard(session)
         if session.address is not None:
+            session.address.names -= session.names
             self._admission.leave(session.address, now)
             session.address = None
 
@@ -72,6 +78,25 @@ class Guard:
         if banned:
             self.refused[Refusal.BANNED.value] += 1
         return banned
+
+    def has_room(self, session: Guarded, now: float) -> bool:
+        """Whether one more worker may be authorized: a stranger's names are bounded in all.
+
+        Each costs memory for as long as its connection lives.
+        """
+        address = session.address
+        return (
+            address is None
+            or address.trusted
+            or address.names < MAX_WORKERS
+            or self._admission.is_known(address, now)
+        )
+
+    def added(self, session: Guarded, names: int) -> None:
+        """So many workers were authorized."""
+        session.names += names
+        if session.address is not None:
+            session.address.names += names
 
     # --- what they do --------------------------------------------------------------------
 
@@ -88,6 +113,7 @@ class Guard:
         elif self.pool_at_fault:
             pass  # to send rigs away mends nothing that is wrong here
         elif step is Step.RECONNECT:
+            session.miner.is_resumable = False  # a new extranonce1 may be what mends it
             session.ask_to_reconnect()
         else:
             self._drop(session, now)
@@ -95,6 +121,7 @@ class Guard:
     def good(self, session: Guarded, now: float) -> None:
         """A share was accepted on a session that has had something wrong."""
         assert session.conduct is not None
+        session.miner.is_resumable = True
         session.conduct.good(now)
         if session.conduct.is_over:
             session.conduct = None
@@ -123,21 +150,49 @@ class Guard:
             trusted=address is None or address.trusted,
         )
         self.refused["dropped"] += 1
+        session.miner.is_resumable = False
         log.warning("rig_dropped", worker=username, address=_key(session), banned=bool(ban))
         session.dismiss("dropped: nearly all that this rig sends is rejected")
 
     def look(self, now: float) -> None:
         """Once a second: see whether it is the rigs or the pool that is wrong."""
-        self.rejecting = sum(
-            session.conduct is not None and session.conduct.rejecting(now)
+        rejecting = [
+            session
             for session in self._suspects
-        )
+            if session.conduct is not None and session.conduct.rejecting(now)
+        ]
+        self.rejecting = len(rejecting)
         before = self.pool_at_fault
-        self.pool_at_fault = pool_at_fault(self.rejecting, len(self._sessions), self._terms)
+        self.pool_at_fault = bool(rejecting) and pool_at_fault(
+            self._heads(rejecting, now), self._heads(self._sessions, now), self._terms
+        )
         if self.pool_at_fault and not before:
             log.error("pool_at_fault", rejecting=self.rejecting, sessions=len(self._sessions))
         elif before and not self.pool_at_fault:
             log.info("pool_at_fault_no_more", rejecting=self.rejecting)
+            self._forgive()
+
+    def _heads(self, sessions: Collection[Guarded], now: float) -> int:
+        """Sessions that were given work; those of a stranger's address together count as one.
+
+        Else one stranger with some connections could make it look as if the pool were wrong.
+        """
+        known, strangers = 0, set()
+        for session in sessions:
+            address = session.address
+            if not session.has_work or address is None:
+                continue
+            if address.trusted or self._admission.is_known(address, now):
+                known += 1
+            else:
+                strangers.add(address.key)
+        return known + len(strangers)
+
+    def _forgive(self) -> None:
+        """What was rejected while the pool was wrong is nobody's conduct."""
+        for session in self._suspects:
+            session.conduct = None
+        self._suspects.clear()
 
     def bans(self, now: float) -> int:
         """How many bans are in force."""

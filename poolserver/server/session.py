@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable, Mapping
 from functools import partial
 from math import inf
-from typing import Protocol
+from typing import Any, Protocol
 
 import structlog
 
@@ -49,6 +49,9 @@ ANSWERS: Mapping[ShareOutcome, StratumError] = {
     if outcome is not ShareOutcome.ACCEPTED
 }
 POOL_FULL = StratumError(ErrorCode.OTHER, "pool_full")
+# An answer may be hundreds of times as long as its question.
+TRANSACTIONS_INTERVAL_S = 10.0
+TOO_OFTEN = StratumError(ErrorCode.OTHER, "too_often")
 TOO_MANY_TRANSACTIONS = StratumError(ErrorCode.OTHER, "transactions_too_large")
 BANNED = StratumError(ErrorCode.UNAUTHORIZED, "banned")
 # Two rigs that hold one session id, as a copied disk makes them, would throw each other out
@@ -112,6 +115,7 @@ class MinerSession:
         "_answers",
         "_answers_turn",
         "_house",
+        "_next_transactions_at",
         "_next_wished_job_at",
         "_protocol",
         "_taken_over_at",
@@ -122,6 +126,7 @@ class MinerSession:
         "has_work",
         "is_dismissed",
         "miner",
+        "names",
     )
 
     def __init__(self, house: House, vardiff: VardiffTerms) -> None:
@@ -131,11 +136,13 @@ class MinerSession:
         self._answers: list[tuple[Submit, ShareOutcome]] | None = None
         self._answers_turn = 0
         self._next_wished_job_at = -inf
+        self._next_transactions_at = -inf
         self._taken_over_at = -inf
         self.miner: Miner  # from on_connect on
         self.address: Address | None = None  # that the connection was let in from
         self.conduct: Conduct | None = None  # once something was wrong; most never have one
         self.accepted_at = -inf
+        self.names = 0  # workers authorized here, for the guard
         self.has_work = False
         """Whether a job went out on this connection."""
         self.is_dismissed = False
@@ -275,9 +282,7 @@ class MinerSession:
             self._protocol.connection.refuse(request, POOL_FULL)
             return
         house.by_session_id[self.miner.session_id] = self
-        house.pool.recognise(self.miner, user_agent=request.user_agent)
-        firmware = self.miner.firmware
-        self._protocol.connection.pads_nonce = firmware is not None and firmware.short_nonce
+        self._recognise(user_agent=request.user_agent)
         self._protocol.connection.subscribed(
             request, extranonce1=self.miner.extranonce1, session_id=self.miner.session_id
         )
@@ -294,16 +299,24 @@ class MinerSession:
             old.miner = house.pool.connect(old._vardiff, now)  # nothing is left in its hands
             old.abort()
 
+    def _recognise(self, **told: Any) -> None:
+        self._house.pool.recognise(self.miner, **told)
+        firmware = self.miner.firmware
+        self._protocol.connection.pads_nonce = firmware is not None and firmware.short_nonce
+
     def _authorize(self, request: Authorize) -> None:
         house, now = self._house, self._house.now()
         if house.guard.is_banned(request.username, self, now):
             self._protocol.connection.refuse(request, BANNED)
             self.dismiss("banned for a while: too many shares were rejected")
             return
-        before = self.miner.vardiff.difficulty
-        worker = house.pool.authorize(
-            self.miner, request.username, request.password, house.journal.declare_worker, now
-        )
+        before, known = self.miner.vardiff.difficulty, len(self.miner.workers)
+        worker = None
+        if request.username in self.miner.workers or house.guard.has_room(self, now):
+            worker = house.pool.authorize(
+                self.miner, request.username, request.password, house.journal.declare_worker, now
+            )
+        house.guard.added(self, len(self.miner.workers) - known)
         if worker is None:
             self._protocol.connection.refuse(request, UNAUTHORIZED)
             house.guard.bad(self, now, is_submit=False)
@@ -317,13 +330,15 @@ class MinerSession:
     def _configure(self, request: Configure) -> None:
         pool, miner = self._house.pool, self.miner
         before, floor = miner.vardiff.difficulty, request.minimum_difficulty
-        miner.version_mask = self._protocol.connection.configured(
+        version_mask = self._protocol.connection.configured(
             request,
             version_mask=pool.version_mask,
             minimum_difficulty=floor is not None and pool.raise_floor(miner, floor),
         )
+        if request.version_rolling is not None:
+            miner.version_mask = version_mask
         if request.info is not None:
-            pool.recognise(miner, info=request.info)
+            self._recognise(info=request.info)
         self._send_wished_job(before)
 
     def _suggest(self, request: Request, difficulty: float) -> None:
@@ -334,7 +349,12 @@ class MinerSession:
         self._protocol.connection.accept(request)
 
     def _get_transactions(self, request: GetTransactions) -> None:
-        issued = self._house.pool.jobs.get(request.job_id)
+        now = self._house.now()
+        issued = self._house.pool.jobs.get(request.job_id, now) if self.has_work else None
+        if now < self._next_transactions_at:
+            self._protocol.connection.refuse(request, TOO_OFTEN)
+            return
+        self._next_transactions_at = now + TRANSACTIONS_INTERVAL_S
         if issued is None:
             self._protocol.connection.refuse(request, ANSWERS[ShareOutcome.JOB_NOT_FOUND])
             return
@@ -406,8 +426,8 @@ class MinerSession:
 
         The job is a clean one: in what it does now there is nothing to lose.
         """
-        job = self._next_job()
-        if job is None or not self._is_ready():
+        job = self._next_job() if self._is_ready() else None
+        if job is None:
             return
         connection, pool, miner = self._protocol.connection, self._house.pool, self.miner
         if connection.extranonce_subscribed:
@@ -418,7 +438,7 @@ class MinerSession:
         self.send_job(job, job.notify_clean)
 
     def ask_to_reconnect(self) -> None:
-        """To this same pool: no host is named."""
+        """To this same pool, for no host is named."""
         self._protocol.connection.reconnect()
         self._protocol.flush()
 

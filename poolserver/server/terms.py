@@ -9,7 +9,15 @@ from poolserver.server.conduct import ConductTerms
 
 def networks(written: tuple[str, ...]) -> tuple[IPv4Network | IPv6Network, ...]:
     """Networks as the config has checked them."""
-    return tuple(ip_network(each) for each in written)
+    return tuple(_unmapped(ip_network(each)) for each in written)
+
+
+def _unmapped(network: IPv4Network | IPv6Network) -> IPv4Network | IPv6Network:
+    """An IPv4-mapped IPv6 network (::ffff:10.0.0.0/104) as the IPv4 one: so peers are seen."""
+    mapped = network.network_address.ipv4_mapped if isinstance(network, IPv6Network) else None
+    if mapped is None or network.prefixlen < 96:
+        return network
+    return IPv4Network((mapped, network.prefixlen - 96))
 
 
 def admission_terms(limits: LimitSettings) -> AdmissionTerms:

@@ -12,10 +12,27 @@ from typing import Any
 from poolserver._vendor.asyncio_stratum import Dropped
 from poolserver.mining.job import Job
 from poolserver.mining.lost import RESUME_WINDOW_S
+from poolserver.server.conduct import ConductTerms
 from tests.fuzz import checks
+from tests.fuzz.vocabulary import (
+    AGENTS,
+    ANSWERS,
+    DIFFICULTIES,
+    EXTENSIONS,
+    GARBAGE,
+    HELLO,
+    MASKS,
+    NAMES,
+    NTIMES,
+    PASSWORDS,
+    STEPS_S,
+    TARGETS,
+    TOKENS,
+    VERSION_BITS,
+)
 from tests.fuzz.world import ErrorLog, FuzzedRig, HandTurnedLoop
 from tests.unit.server.wire import FakeHouse
-from tests.unit.solving import CURTIME, MAINNET_NBITS, MASK, REGTEST_NBITS, vardiff_terms
+from tests.unit.solving import CURTIME, MAINNET_NBITS, REGTEST_NBITS, vardiff_terms
 
 RIGS = 3
 # Four are enough for a share at the start, and half of all hashes are blocks of regtest; a rig
@@ -23,32 +40,8 @@ RIGS = 3
 MAX_TRIES = 64
 MAX_ACTS = 200
 
-AGENTS = ("rig/1.0", "NiceHash/1.0.0", "bitaxe/BM1370/v2.4", "", None, 7)
-NAMES = ("demo.rig", "demo.b", "demo", "nobody.rig", "demo." + "x" * 186, "demo.\x07", "", None)
-PASSWORDS = ("x", "d=1", "md=0.000001", "d=1e-9,md=1e-10", "w=3500,jth=17.5", "d=1e999", None)
-DIFFICULTIES = (1e-9, 2.0**-32, 1e-300, 0.001, 1, 65536, 1e300, 10**400, 0, -1, "1", None, True)
-TARGETS = ("f" * 64, "00ffff", "1", "0", "", "x", "0" * 65, None)
-MASKS = ("1fffe000", "ffffffff", "00002000", "00000001", "0", "xyz", 5, None)
-EXTENSIONS = ("version-rolling", "minimum-difficulty", "subscribe-extranonce", "info", "unheard-of")
-VERSION_BITS = (None, 0, 0x2000, MASK, 1, 0xFFFFFFFF)
-NTIMES = (CURTIME, CURTIME + 1, CURTIME - 600, CURTIME - 601, CURTIME + 7000, 0, 0xFFFFFFFF)
-STEPS_S = (0.0, 0.1, 1.0, 5.0, 11.0, 31.0, 61.0, 121.0, 601.0, 901.0)
-TOKENS = (b'"', b"\\", b"{", b"]", b"\n", b"\x00", b"\xff", b"null", b"1e999", b"\\ud800", b",")
-GARBAGE = (
-    b"\n",
-    b"{}\n",
-    b"[]\n",
-    b"\xff\n",
-    b"x" * 17_000,
-    b'{"id":{},"method":"m"}\n',
-    b"{" * 400,
-)
-HELLO = (
-    b'{"id":"c","method":"mining.configure","params":[["version-rolling","subscribe-extranonce"],{}]}\n',
-    b'{"id":"s","method":"mining.subscribe","params":["rig/1.0"]}\n',
-    b'{"id":"w","method":"mining.authorize","params":["demo.rig","x"]}\n',
-)
-ANSWERS = ({"id": 1, "result": True}, {"id": None, "error": [20, "no"]}, {"id": "a", "result": 0})
+# Sooner dropped and banned than in earnest: an input has not the bytes for fifty rejects, thrice.
+CONDUCT = ConductTerms(window_submits=6, strikes_to_ban=2)
 
 errors = ErrorLog()
 watching = errors.listening
@@ -384,7 +377,7 @@ def one_input(data: bytes) -> None:
     """
     programme = Programme(data)
     errors.take()
-    house = FakeHouse()
+    house = FakeHouse(conduct=CONDUCT)
     loop = HandTurnedLoop(house)
     with loop.running():
         play = Play(programme, house, loop)

@@ -84,7 +84,11 @@ def session_seeds() -> list[bytes]:
         ],
         [(Play.suggest, 0, 0, 3), (wait, 0, 6), (submit, 0, 0, 0), (Play.suggest, 0, 1, 1)],
         [(Play.configure, 0, 31, 0, 0, 0), (Play.resend_work, 0), (submit, 0, 16, 0, 4)],
-        [(submit, 0, 0xC0, 0)] * 60,  # of no job: the rig is dropped
+        # Shares of no job: the rig is dropped, comes back, is dropped again and banned.
+        [(submit, 0, 0xC0, 0)] * 6
+        + [(submit, 0, 1, 0xC0, 0)]
+        + [(submit, 0, 0xC0, 0)] * 5
+        + [(Play.authorize, 0, 1, 0, 0)],
         [act for _ in range(4) for act in ((submit, 0, 32, 9), (wait, 0, 5), (submit, 0, 32, 8))],
         [(submit, 0, n & 3, 0) for n in range(4)] + [(wait, 0, 6), (submit, 0, 0, 0)] * 4,
         [(Play.stop_reading, 0, 0), (Play.end, 0, 3), (wait, 0, 5)],

@@ -268,9 +268,12 @@ class StratumMachine(MachineFrame):
     def get_transactions(self, pick: int, back: int) -> None:
         rig, shares = self.rig(pick), self.world.shares
         job_id = shares[-1 - back % len(shares)].job_id
-        lives = job_id in self.world.reference.made_at
+        has_work = rig.is_subscribed and bool(rig.workers)
+        lives = self.world.reference.lives(job_id, self.world.clock) and has_work
 
         def check(message: dict[str, Any]) -> None:
+            if message["error"] == [20, "too_often", None]:
+                return
             if lives:
                 assert message["result"] == []
             else:

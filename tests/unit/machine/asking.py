@@ -70,9 +70,6 @@ def ask_authorize(world: PoolWorld, rig: Rig, name: str, password: str) -> None:
 
 def ask_configure(rig: Rig, mask: int | None, floor: float | None, *, rolls: bool = True) -> None:
     """A mask of None is none given: all bits. One who does not roll does not ask for it."""
-    # The mask of one who rolls unasked is lost by a configure that does not ask for it: it is
-    # left out here as long as that is so.
-    rolls = rolls or rig.agent == UNASKED
     extensions, options = ["unknown"], dict[str, Any]()
     asked = 0xFFFFFFFF if mask is None else mask
     granted = asked & POOL_MASK

@@ -188,10 +188,16 @@ class Reference:
         self.made(job.job_id, now)
         self.jobs[job.job_id] = job
 
-    def judge(self, session: Session, workers: dict[str, int], share: Share) -> Verdict:
+    def lives(self, job_id: str, now: float) -> bool:
+        """Whether its time is not over; the current one's never is."""
+        if job_id not in self.made_at or job_id not in self.jobs:
+            return False
+        return job_id == self.current or now < self.made_at[job_id] + JOB_LIFETIME_S
+
+    def judge(self, session: Session, workers: dict[str, int], share: Share, now: float) -> Verdict:
         """The answer to a share, in the order of the rules; the first that applies counts."""
         is_known = share.worker in workers
-        if share.job_id not in self.made_at or share.job_id not in self.jobs:
+        if not self.lives(share.job_id, now):
             return Verdict("job_not_found")
         if not session.sent:
             return Verdict("job_not_found" if is_known else "unauthorized")

@@ -97,9 +97,16 @@ class PoolWorld:
         """A life of the pool: nothing of the former is known to it."""
         identity = WorkerIdentity("pool-1", 0, next(self._epochs))
         jobs = JobTerms(P2WPKH, b"/test/", 8, POOL_MASK)
+        # The ladder ends some sessions for good, which is its own business: there none is resumed.
+        self._resume_window_s = 0.0 if self.lenient else RESUME_WINDOW_S
         pool = Pool(
             identity,
-            PoolTerms(jobs, 600.0, cap_at_network_difficulty=self._capped),
+            PoolTerms(
+                jobs,
+                600.0,
+                cap_at_network_difficulty=self._capped,
+                resume_window_s=self._resume_window_s,
+            ),
             AccountRules(NETWORKS["regtest"], frozenset({"demo"})).account_of,
             new_session_id=self._session_ids.__next__,
         )
@@ -188,7 +195,7 @@ class PoolWorld:
 
     def _lose(self, rig: Rig) -> None:
         if rig.session.sent:
-            self.lost[rig.session_id] = self.clock + RESUME_WINDOW_S, rig.session
+            self.lost[rig.session_id] = self.clock + self._resume_window_s, rig.session
 
     def resumed(self, rig: Rig, session_id: str) -> Session | None:
         """The session that ``rig`` goes on with if it names that id; an old connection ends."""
@@ -220,7 +227,7 @@ class PoolWorld:
 
     def submitted(self, rig: Rig, share: Share, request_id: int | str) -> None:
         """The model's judgement of a share, and what must come of it."""
-        verdict = self.reference.judge(rig.session, rig.workers, share)
+        verdict = self.reference.judge(rig.session, rig.workers, share, self.clock)
         ref = rig.workers.get(share.worker, NO_WORKER)
         self._expect(verdict, ref, share)
         is_accepted = verdict.reason == ACCEPTED

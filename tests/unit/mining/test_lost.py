@@ -1,19 +1,14 @@
 """Sessions whose connection was lost."""
 
-from poolserver.mining.lost import LostSessions
-from poolserver.mining.miner import Miner
-from poolserver.mining.vardiff import Vardiff
-from tests.unit.solving import vardiff_terms
+from poolserver.mining.lost import LostSession, LostSessions
 
 
-def miner(name: str) -> Miner:
-    made = Miner(Vardiff(vardiff_terms(), 1.0, 0.0))
-    made.session_id = name
-    return made
+def session(name: str) -> LostSession:
+    return LostSession(name, b"\0\0\0\1", [], 1, 0.0, 1)
 
 
 def test_a_session_is_taken_once() -> None:
-    lost, one = LostSessions(600.0), miner("one")
+    lost, one = LostSessions(600.0), session("one")
     lost.keep(one, 0.0)
     assert lost.take("one", 1.0) is one
     assert lost.take("one", 1.0) is None
@@ -21,19 +16,19 @@ def test_a_session_is_taken_once() -> None:
 
 def test_a_session_whose_time_is_over_is_not_given() -> None:
     lost = LostSessions(600.0)
-    lost.keep(miner("one"), 0.0)
+    lost.keep(session("one"), 0.0)
     assert lost.take("one", 600.0) is None
 
 
 def test_with_a_window_of_zero_nothing_is_resumed() -> None:
     lost = LostSessions(0.0)
-    lost.keep(miner("one"), 5.0)
+    lost.keep(session("one"), 5.0)
     assert lost.take("one", 5.0) is None
 
 
 def test_what_is_over_is_given_back_the_oldest_first() -> None:
     lost = LostSessions(600.0)
-    kept = [miner(str(n)) for n in range(3)]
+    kept = [session(str(n)) for n in range(3)]
     for n, each in enumerate(kept):
         lost.keep(each, float(n))
     assert lost.expire(601.0) == kept[:2]
@@ -42,7 +37,7 @@ def test_what_is_over_is_given_back_the_oldest_first() -> None:
 
 def test_beyond_the_capacity_the_longest_lost_goes_first() -> None:
     lost = LostSessions(600.0, capacity=2)
-    kept = [miner(str(n)) for n in range(3)]
+    kept = [session(str(n)) for n in range(3)]
     for each in kept:
         lost.keep(each, 0.0)
     assert lost.expire(0.0) == kept[:1]

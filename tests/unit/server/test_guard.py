@@ -92,7 +92,7 @@ async def test_shares_of_the_old_tip_are_never_abuse(house: FakeHouse) -> None:
     shares = [line.solve(job, number) for number in range(100)]
     house.work(height=102, tip=2)
     for number, share in enumerate(shares):
-        house.clock += 10.0
+        house.clock += 5.0
         line.say(submit_line(share, number))
     assert not await dropped(line)
     assert line.session.conduct is None
@@ -162,8 +162,9 @@ async def test_one_bad_rig_does_not_ban_the_name_that_it_shares_with_good_ones(
 
 
 async def test_while_a_fifth_of_all_sessions_rejects_nobody_is_dropped(house: FakeHouse) -> None:
-    house.work()
+    job = house.work()
     lines = [mining_line(house) for _ in range(20)]
+    lines[19].say(submit_line(lines[19].solve(job)))  # their address is known
     for _ in range(60):
         house.clock += 5.0
         for line in lines[:6]:
@@ -175,6 +176,73 @@ async def test_while_a_fifth_of_all_sessions_rejects_nobody_is_dropped(house: Fa
     house.clock += 61.0
     house.guard.look(house.clock)
     assert not house.guard.pool_at_fault
+
+
+async def test_one_stranger_cannot_make_it_look_as_if_the_pool_were_at_fault(
+    house: FakeHouse,
+) -> None:
+    job = house.work()
+    good = [mining_line(house) for _ in range(20)]
+    good[0].say(submit_line(good[0].solve(job)))
+    bad = [Line(house, host="203.0.113.9") for _ in range(20)]
+    for line in bad:
+        line.say(SUBSCRIBE, AUTHORIZE)
+    for _ in range(12):
+        house.clock += 1.0
+        for line in bad:
+            line.say(bad_share())
+        house.guard.look(house.clock)
+    assert house.guard.rejecting == 20
+    assert not house.guard.pool_at_fault
+
+
+async def test_after_a_fault_of_the_pool_nobody_is_dropped_for_what_was_rejected(
+    house: FakeHouse,
+) -> None:
+    job = house.work()
+    lines = [mining_line(house) for _ in range(6)]
+    lines[0].say(submit_line(lines[0].solve(job)))
+    for _ in range(60):
+        house.clock += 5.0
+        for line in lines:
+            line.say(bad_share())
+        house.guard.look(house.clock)
+    house.clock += 61.0
+    house.guard.look(house.clock)
+    lines[0].say(bad_share())
+    assert not await dropped(lines[0])
+
+
+async def test_a_rig_told_to_reconnect_gets_an_extranonce1_of_its_own_again(
+    house: FakeHouse,
+) -> None:
+    house.work()
+    line = mining_line(house)
+    reject(house, line, 125.0)
+    before, name = line.session.miner.extranonce1, line.session.miner.session_id
+    line.hang_up()
+    again = Line(house)
+    again.say(SUBSCRIBE.replace(b'"rig/1.0"', b'"rig/1.0","%s"' % name.encode()))
+    assert again.session.miner.extranonce1 != before
+
+
+async def test_a_strangers_names_are_bounded_in_all_until_he_proves_work(
+    house: FakeHouse, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("poolserver.server.guard.MAX_WORKERS", 3)
+    job = house.work()
+    first, second = mining_line(house), mining_line(house)
+    names = [b"demo.%d" % n for n in range(3)]
+    taken = [second.ask("mining.authorize", name.decode(), "x")["result"] for name in names]
+    assert taken == [True, None, None]
+    assert second.ask("mining.authorize", "demo.rig", "x")["result"] is True  # it is there already
+    first.say(submit_line(first.solve(job)))
+    assert second.ask("mining.authorize", "demo.2", "x")["result"] is True
+    address = second.session.address
+    assert address is not None
+    assert address.names == 4
+    second.hang_up()
+    assert address.names == 1
 
 
 async def test_a_share_that_came_with_the_last_bad_ones_is_still_judged(house: FakeHouse) -> None:

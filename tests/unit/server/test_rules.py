@@ -299,7 +299,7 @@ async def test_rule_6_only_a_hash_that_met_its_target_is_remembered(house: FakeH
     line = mining_line(house)
     for number in range(20):
         line.say(submit_line(line.solve(job, number, meets=2.0**-32, misses=EASY)))
-    issued = house.pool.jobs.get(job.job_id)
+    issued = house.pool.jobs.get(job.job_id, 0.0)
     assert issued is not None
     assert issued.seen == set()
 
@@ -376,7 +376,7 @@ async def test_rigs_that_replace_or_or_xor_the_bits_arrive_at_one_header(
 
 def header_of(house: FakeHouse, line: Line, share: Submit, version: int) -> bytes:
     """The header of a share, built from what the rig was sent and nothing else."""
-    issued = house.pool.jobs.get(share.job_id)
+    issued = house.pool.jobs.get(share.job_id, 0.0)
     assert issued is not None
     _, prevhash, coinb1, coinb2, branch, _, nbits, _, _ = json.loads(issued.job.notify_clean)[
         "params"

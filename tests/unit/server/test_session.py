@@ -404,6 +404,7 @@ async def test_transactions_are_told_for_a_job_that_lives(house: FakeHouse) -> N
     job = house.work()
     line = mining_line(house)
     assert line.ask("mining.get_transactions", job.job_id)["result"] == []
+    house.clock += 10.0
     assert line.ask("mining.get_transactions", "feed")["error"] == [21, "job_not_found", None]
 
 
@@ -535,6 +536,19 @@ async def test_what_a_rig_tells_by_configure_info_is_known(house: FakeHouse) -> 
     assert (info.hw_version, info.sw_version, info.hw_id) == ("S21", "1.2", "7")
 
 
+async def test_a_configure_without_a_mask_leaves_the_mask_as_it_is(house: FakeHouse) -> None:
+    line = Line(house)
+    line.say(CONFIGURE, SUBSCRIBE)
+    line.ask("mining.configure", ["subscribe-extranonce"], {})
+    assert line.session.miner.version_mask == 0x1FFFE000
+
+
+async def test_what_a_rig_tells_of_itself_is_cut_at_256_characters(house: FakeHouse) -> None:
+    line = Line(house)
+    line.say(SUBSCRIBE.replace(b"rig/1.0", b"x" * 10_000))
+    assert len(line.session.miner.user_agent) == 256
+
+
 async def test_a_username_has_up_to_191_bytes(house: FakeHouse) -> None:
     house.work()
     name = "demo." + "x" * 186
@@ -556,6 +570,9 @@ async def test_transactions_are_told_where_they_fit_and_else_refused(house: Fake
     assert line.ask("mining.get_transactions", job.job_id)["result"] == ["00ff", "11ee"]
     large = msgspec.structs.replace(template(), transactions_hex=("00" * 20_000,))
     job = house.pool.on_template(large, 0.0, CURTIME)
+    answer = line.ask("mining.get_transactions", job.job_id)
+    assert answer["error"] == [20, "too_often", None]  # it is long for so short a question
+    house.clock += 10.0
     answer = line.ask("mining.get_transactions", job.job_id)
     assert answer["error"] == [20, "transactions_too_large", None]
 
