@@ -56,6 +56,7 @@ integration: $(VENV)/.dev
 bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py
 	@$(PYTHON) bench/stratum.py
+	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/journal.py
 
 sanitize: $(VENV)/.dev
@@ -64,7 +65,7 @@ sanitize: $(VENV)/.dev
 torture: fuzz crowd
 
 # fuzz-with TARGET,INPUTS,BYTES: each length has its own corpus, or short ones would slow down.
-fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=$$(($(2))) -max_len=$(3) \
+fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=$$(($(2))) -max_len=$(3) -len_control=0 \
 	-artifact_prefix=build/fuzz/$(1)- build/fuzz/$(1)-$(3)
 
 # A line or two are quick; a submit with what must come before it is longer, and some inputs are
