@@ -141,6 +141,7 @@ class Pool:
     def _take_up(self, miner: Miner, lost: LostSession) -> None:
         miner.extranonce1, miner.changes = lost.extranonce1, lost.changes
         miner.last_job = lost.last_job
+        miner.expected_workers = lost.workers
         if lost.hashrate > 0:
             miner.vardiff.aim_for(lost.workers)
             miner.vardiff.start_at_hashrate(lost.hashrate, self._ceiling)
@@ -199,7 +200,8 @@ class Pool:
             if not miner.workers:
                 self._start_from_last_rate(miner, username)
             miner.workers[username] = worker
-            miner.vardiff.aim_for(len(miner.workers))  # what comes is taken to mine; see tick
+            # What comes is taken to mine; see tick.
+            miner.vardiff.aim_for(max(len(miner.workers), miner.expected_workers))
         worker.hint = PowerHint(options.watts, options.j_per_th)
         if options.min_difficulty is not None:
             miner.vardiff.raise_floor(options.min_difficulty, self._ceiling)

@@ -87,6 +87,7 @@ class Miner:
     __slots__ = (
         "announced",
         "changes",
+        "expected_workers",
         "extranonce1",
         "firmware",
         "info",
@@ -111,6 +112,7 @@ class Miner:
         self.changes: list[ChangePoint] = []
         self.last_job = 0
         self.is_resumable = True
+        self.expected_workers = 1  # of a session that is resumed as many as it had
         self.announced: float | None = None
         """The difficulty that the rig was told last on this connection."""
 

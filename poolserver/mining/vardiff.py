@@ -18,28 +18,12 @@ the estimate stays, and the first share that comes through again is met with it.
 
 from dataclasses import dataclass
 from enum import IntEnum
-from math import ceil, exp, inf, log, log2, sqrt
+from math import ceil, inf, log2, sqrt
+
+from poolserver.mining.rate_estimate import MAX_EASE, RateEstimate
 
 HASHES_PER_DIFFICULTY = 2.0**32
 
-TAU_S = 240.0  # at 12 shares a minute some 96 shares weigh in: the estimate is good to 10%
-# What is known is held against the shares of the last so many seconds, and forgotten if they
-# are this surprising. Luck alone does it (e^-12 at each look) less than once in some weeks.
-WINDOW_S = 120.0
-SURPRISE_NATS = 12.0
-# After so many unsurprising shares what is known outlives a silence. A rig that has shrunk to
-# a tenth does not get so far: fifty would have been due.
-CONFIRMING_SHARES = 5.0
-# A silence has a chance of e^-7 to be luck; that a rig is cut off some times a day is likelier.
-SILENCE_NATS = 7.0
-# The network delays and bunches shares: nothing is concluded from the spacing within a second,
-# and no gap this short is called a silence, however many shares a proxy would have sent in it.
-PACKET_S = 1.0
-MIN_GAP_S = 3.0
-# What was found in a silence comes at once, if it comes. Twice the work that was due, because
-# luck doubles it only where a few shares are due, and no more: more is a faster rig.
-BACKLOG_S = 5.0
-BACKLOG_SLACK = 2.0
 BAND_LOW = 0.5
 BAND_HIGH = 4 / 3
 # The band spans more than a factor of two. A new difficulty is one that puts the rate into the
@@ -55,13 +39,11 @@ MAX_FALL_NO_SHARE_YET = 256.0
 # proxy's five shares are due within a second: so short a hitch of the network says nothing.
 SILENT_EXPECTED_SHARES = 5.0
 MIN_SILENCE_S = 30.0
-# Silence goes no lower than this below the rate that was known: a rig that lost more is no rig.
-# When a curtailed one comes back it floods by 256 times the target (51 shares a second) until
-# its first share has raised the difficulty: some 25 shares in the first minute. Eased 16-fold
-# at a time down to 1, 200 TH/s would send 46,000 a second.
-MAX_EASE = 256.0
 # No network is near it (main: 2^47), and no rig: a wish above it is no difficulty.
 MAX_DIFFICULTY = 2.0**64
+# What a rig may be said to have done before: from a hash a second to MAX_DIFFICULTY a second.
+MIN_HASHRATE = 1.0
+MAX_HASHRATE = MAX_DIFFICULTY * HASHES_PER_DIFFICULTY
 # At most one change in so many seconds: each costs the rig a new job. A flood costs more.
 MIN_CHANGE_INTERVAL_S = 3.0
 MIN_CHANGE_INTERVAL_IN_FLOOD_S = 0.5
@@ -80,131 +62,6 @@ class VardiffTerms:
     minimum: float
     maximum: float = inf
     max_shares_per_minute: float = 600.0
-
-
-class RateEstimate:
-    """The rate of proven work, in difficulty-1 shares a second, and how sure that is.
-
-    Sums over the past weighted by exp(-age / TAU_S): the work, its squares (for the standard
-    error) and the seconds. They stand as of ``updated_at``, the last share. Silence is not
-    among the seconds: it makes nothing known of a rig that the network or a curtailment cut off.
-    """
-
-    __slots__ = (
-        "_backlog",
-        "_backlog_until",
-        "_is_trusted",
-        "_window_at",
-        "_window_squares",
-        "_window_work",
-        "known",
-        "seconds",
-        "squares",
-        "updated_at",
-        "work",
-    )
-
-    def __init__(self, now: float) -> None:
-        self.updated_at = self._window_at = self._backlog_until = now
-        self._backlog = 0.0
-        self.presume(0.0, 0.0)
-
-    def presume(self, rate: float, difficulty: float) -> None:
-        """Begin with what was known of the rig, as if it had sent shares of ``difficulty``."""
-        self.known = rate
-        self.seconds = TAU_S if rate else 0.0
-        self.work = rate * TAU_S
-        self.squares = self.work * difficulty
-        self._window_work = self._window_squares = 0.0
-        self._is_trusted = True
-
-    def rate(self, now: float) -> float:
-        """The estimate if the time since the last share counts; 0 before there is one."""
-        keep = exp((self.updated_at - now) / TAU_S)
-        seconds = self.seconds * keep + TAU_S * (1 - keep)
-        return self.work * keep / seconds if seconds > 0 else 0.0
-
-    def is_silent(self, difficulty: float, now: float) -> bool:
-        """Whether a rig of the known rate would by now have sent a share of ``difficulty``."""
-        return self._is_silence(now - self.updated_at, difficulty)
-
-    def _is_silence(self, seconds: float, difficulty: float) -> bool:
-        nats = SILENCE_NATS if self._is_trusted else SURPRISE_NATS
-        return self.known * seconds > nats * difficulty and seconds >= MIN_GAP_S
-
-    def add(self, difficulty: float, in_force: float, now: float) -> None:
-        """Count a share judged by ``difficulty``, where ``in_force`` is the connection's own."""
-        elapsed = now - self.updated_at
-        self.updated_at = now
-        if self._backlog and self._is_backlog(difficulty, now):
-            return
-        if elapsed >= MIN_GAP_S and self._is_silence(elapsed, in_force):
-            self._end_silence(difficulty, elapsed, now)
-            return
-        if elapsed > 0:
-            keep = exp(-elapsed / TAU_S)
-            self.work *= keep
-            self.squares *= keep * keep
-            self.seconds = self.seconds * keep + TAU_S * (1 - keep)
-        squared = difficulty * difficulty
-        self.work += difficulty
-        self.squares += squared
-        self._window_work += difficulty
-        self._window_squares += squared
-        # The squared deviation, in variances, is never less than the surprise in nats.
-        seconds = now - self._window_at
-        due = self.known * seconds
-        excess, work = self._window_work - due, self._window_work
-        if seconds >= WINDOW_S or (
-            excess * excess * work > SURPRISE_NATS * due * self._window_squares
-        ):
-            self._look_at_window(seconds, now)
-
-    def _look_at_window(self, seconds: float, now: float) -> None:
-        work, squares = self._window_work, self._window_squares
-        if self.known and seconds >= PACKET_S:
-            # Shares of mixed difficulties count as fewer of one, as many as are as sure.
-            shares = work * work / squares
-            due = self.known * seconds * work / squares
-            if due - shares + shares * log(shares / due) > SURPRISE_NATS:
-                self._know_only(work, squares, seconds, now)
-                return
-        if seconds >= WINDOW_S:
-            self.known = self.work / self.seconds
-            self._is_trusted = True
-            self._open_window(now)
-
-    def _end_silence(self, difficulty: float, seconds: float, now: float) -> None:
-        """Leave a silence out; a second one in a row tells that the rig is not what it was."""
-        work, squares = self._window_work, self._window_squares
-        if self._is_trusted or work * work > CONFIRMING_SHARES * squares:
-            self._backlog = BACKLOG_SLACK * self.known * seconds
-            self._backlog_until = now + BACKLOG_S
-            self._is_trusted = False
-            self._open_window(now)
-        else:
-            # As slow as 256 times below what was known, no more: a curtailment is not a rate.
-            most = min(TAU_S, MAX_EASE * difficulty / self.known)
-            self._know_only(difficulty, difficulty * difficulty, min(seconds, most), now)
-
-    def _is_backlog(self, difficulty: float, now: float) -> bool:
-        """Whether a share was found in the silence: its work is what was left out with it."""
-        if now > self._backlog_until or difficulty > self._backlog:
-            self._backlog = 0.0
-            return False
-        self._backlog -= difficulty
-        self._open_window(now)
-        return True
-
-    def _know_only(self, work: float, squares: float, seconds: float, now: float) -> None:
-        self.work, self.squares, self.seconds = work, squares, seconds
-        self.known = work / seconds
-        self._is_trusted = False
-        self._open_window(now)
-
-    def _open_window(self, now: float) -> None:
-        self._window_at = now
-        self._window_work = self._window_squares = 0.0
 
 
 class StartRank(IntEnum):
@@ -267,9 +124,9 @@ class Vardiff:
     def hashrate(self, now: float) -> float:
         """The estimate in hashes a second, in silence the last; 0 before there is one."""
         estimate = self._estimate
-        if estimate.is_silent(self.difficulty, now):
-            now = estimate.updated_at
-        return estimate.rate(now) * HASHES_PER_DIFFICULTY
+        is_silent = estimate.is_silent(self.difficulty, now)
+        rate = estimate.last_rate() if is_silent else estimate.rate(now)
+        return rate * HASHES_PER_DIFFICULTY
 
     # --- where to start ------------------------------------------------------------------
 
@@ -278,7 +135,13 @@ class Vardiff:
         return self._start(StartRank.SUGGESTED, difficulty, ceiling)
 
     def start_at_hashrate(self, hashrate: float, ceiling: float = inf) -> bool:
-        """Start with a hashrate known from before, in hashes a second; whether it changed."""
+        """Start with a hashrate known from before, in hashes a second; whether it changed.
+
+        It aims at the shares of as many workers as ``aim_for`` was told of last. A hashrate that
+        no rig has is ignored.
+        """
+        if not MIN_HASHRATE <= hashrate <= MAX_HASHRATE:
+            return False
         rate = hashrate / HASHES_PER_DIFFICULTY
         ideal = rate / self._target_per_s
         return self._start(StartRank.LAST_HASHRATE, next_to(ideal), ceiling, rate)
@@ -300,9 +163,9 @@ class Vardiff:
     def raise_floor(self, difficulty: float, ceiling: float = inf) -> bool:
         """Go no lower than a rig asks for or needs, the highest of all that is asked.
 
-        False, and nothing changes, if that is out of reach.
+        False, and nothing changes, if that is above the terms or the ceiling.
         """
-        if difficulty > min(self._terms.maximum, MAX_DIFFICULTY):
+        if difficulty > min(self._terms.maximum, ceiling, MAX_DIFFICULTY):
             return False
         self.floor = max(self.floor, difficulty)
         self.difficulty = self.clamp(self.difficulty, ceiling)
@@ -337,14 +200,19 @@ class Vardiff:
         due = BAND_LOW * self._target_per_s * quiet_s
         if due < SILENT_EXPECTED_SHARES or quiet_s < MIN_SILENCE_S:
             return None
-        known, ideal = self._estimate.known, 0.0
-        if self._estimate.work == 0.0:
-            # Without any share the time at too high a difficulty tells little of the rate.
-            self._estimate = RateEstimate(now)
-        elif known:
+        has_work, ideal = self._estimate.work > 0.0, 0.0
+        if has_work:
             # A share might have come just now: the rate at which one comes in such a time.
-            ideal = max(self.difficulty / quiet_s, known / MAX_EASE) / self._target_per_s
-        return self._change_to(ideal, now, ceiling) if next_to(ideal) < self.difficulty else None
+            lowest = self._estimate.believed() / MAX_EASE
+            ideal = max(self.difficulty / quiet_s, lowest) / self._target_per_s
+        if next_to(ideal) >= self.difficulty:
+            return None
+        changed = self._change_to(ideal, now, ceiling)
+        if changed is not None and not has_work:
+            # Without any share the time at too high a difficulty tells little of the rate; that
+            # at the lowest one tells all.
+            self._estimate = RateEstimate(now)
+        return changed
 
     def _change_to(self, ideal: float, now: float, ceiling: float) -> float | None:
         max_fall = MAX_FALL if self._has_shares else MAX_FALL_NO_SHARE_YET
@@ -363,7 +231,9 @@ def next_to(ideal: float) -> float:
 
 
 def power_of_two_at_least(difficulty: float) -> float:
-    """The power of two at or above; 0 gives the smallest that is of any use, 2^-32."""
+    """The power of two at or above, from 2^-32 to MAX_DIFFICULTY: no others are of any use."""
     if difficulty <= 2.0**-32:
         return 2.0**-32
+    if difficulty >= MAX_DIFFICULTY:
+        return MAX_DIFFICULTY
     return float(2.0 ** ceil(log2(difficulty)))

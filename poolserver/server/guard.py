@@ -64,6 +64,10 @@ class Guard:
             return None
         return address
 
+    def give_up(self, address: Address, now: float) -> None:
+        """A connection that was let in never became a session."""
+        self._admission.leave(address, now)
+
     def leave(self, session: Guarded, now: float) -> None:
         """A connection that was let in has ended."""
         self._suspects.discard(session)

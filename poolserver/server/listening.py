@@ -1,16 +1,24 @@
-"""Ports that rigs connect to: plain, with TLS, behind a proxy that speaks the PROXY protocol."""
+"""Ports that rigs connect to: plain, with TLS, behind a proxy that speaks the PROXY protocol.
+
+A TLS handshake is work and holds a place for seconds, so whoever may not come in must not get
+one. The order is: PROXY header, where one is expected; admission of the host that it names; TLS
+handshake; session. asyncio's own servers shake hands first, therefore only plain ports are left
+to them, and they are the cheapest in a storm; there the session asks for its admission itself.
+"""
 
 import asyncio
 import socket
-from collections.abc import Callable, Coroutine
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from itertools import count
 from math import inf
-from typing import Any, cast
+from typing import Any, Protocol, cast
 
 import structlog
 
+from poolserver.server.admission import Address
 from poolserver.server.proxy_header import ProxiedPeer, ProxyHeaderError, read_proxy_header
 from poolserver.server.tls import ServerCertificate
 
@@ -19,9 +27,18 @@ TLS_HANDSHAKE_TIMEOUT_S = 10.0
 TLS_SHUTDOWN_TIMEOUT_S = 5.0
 # A proxy sends its header at once, with the connection.
 HEADER_TIMEOUT_S = 5.0
-# Connections whose header is being read; the next ones wait in the backlog. A proxy's header is
-# there at once, so these are a second's worth of a large hall that comes back.
+# Connections whose header is being read, or that wait for their turn to shake hands; the next
+# ones wait in the backlog. A proxy's header is there at once, so these are a second's worth of a
+# large hall that comes back.
 MAX_HEADERS = 1000
+# TLS handshakes under way. Measured, one takes less than a millisecond of a processor and some 50
+# KiB: so many that begin at once still end well within the time-out, in 200 MB. And to keep them
+# all taken needs 400 silent connections a second, which is what twenty strangers may open by the
+# limits in admission.py.
+MAX_HANDSHAKES = 4000
+# asyncio's own loop accepts without a pause as long as somebody knocks; after so many, which take
+# it some milliseconds, the sessions have their turn.
+ACCEPTS_PER_TURN = 100
 # With no file descriptor left, accepting fails until a connection ends: so soon it is tried
 # again, and so often told, as it may go on for hours.
 ACCEPT_RETRY_S = 0.1
@@ -41,27 +58,42 @@ class ListenerTerms:
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
 
 
+class Door(Protocol):
+    """What a listener needs of the process behind it.
+
+    Each connection that was admitted ends in exactly one of ``accept``, whose protocol's
+    ``connection_made`` is then called, and ``give_up``.
+    """
+
+    def admit(self, host: str) -> Address | None:
+        """Count a new connection from ``host``. None: it is refused, which the door has counted."""
+
+    def give_up(self, address: Address) -> None:
+        """A connection that was admitted has come to nothing, as by a failed TLS handshake."""
+
+    def accept(self, peer: ProxiedPeer | None, address: Address | None) -> asyncio.Protocol:
+        """The protocol of a connection.
+
+        ``peer`` says whose it is where that is not the socket's own peer. ``address`` is what
+        ``admit`` gave; None: it was not asked, which is left to the session.
+        """
+
+    def refused(self, host: str, reason: str) -> None:
+        """A connection from ``host`` was closed for a fault in how it was handed on."""
+
+
 class Listener:
     """One address that is listened at."""
 
-    def __init__(
-        self,
-        terms: ListenerTerms,
-        accept: Callable[[ProxiedPeer | None], asyncio.Protocol],
-        on_refused: Callable[[str, str], None],
-    ) -> None:
-        """``accept`` makes a connection's protocol, after TLS's handshake if there is one; it is
-        given whose connection it is where that is not the socket's own peer. ``on_refused`` is
-        told address and reason.
-        """
+    def __init__(self, terms: ListenerTerms, door: Door) -> None:
+        self.door = door
+        self.is_closed = False
         self._terms = terms
-        self._accept = accept
-        self._on_refused = on_refused
-        self._is_closed = False
         self._server: asyncio.Server | None = None
-        self._tasks: dict[asyncio.Task[None], socket.socket | None] = {}
-        """Each with the socket that is to be closed when it ends."""
+        self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
+        """Each with what is to be closed when it ends."""
         self._headers = asyncio.Semaphore(MAX_HEADERS)
+        self._handshakes = asyncio.Semaphore(MAX_HANDSHAKES)
         self._next_accept_log_at = -inf
 
     async def open(self) -> int:
@@ -70,15 +102,11 @@ class Listener:
         Raises:
             OSError: the address cannot be bound.
         """
-        if self._terms.proxy_from:
-            return await self._open_for_proxies()
-        terms, loop = self._terms, asyncio.get_running_loop()
-        self._server = await loop.create_server(
-            lambda: self._new_protocol(None),
-            terms.host,
-            terms.port,
-            backlog=terms.backlog,
-            **self._tls_arguments(),
+        terms = self._terms
+        if terms.proxy_from or terms.tls is not None:
+            return await self._open_with_admission()
+        self._server = await asyncio.get_running_loop().create_server(
+            lambda: self.door.accept(None, None), terms.host, terms.port, backlog=terms.backlog
         )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -86,34 +114,18 @@ class Listener:
     def close(self) -> None:
         """Take no more connections; sessions that live are not touched.
 
-        Of the TLS handshakes under way none becomes a session.
+        Of the connections on their way in none becomes a session: they are given up, in the
+        loop's next turns.
         """
-        self._is_closed = True
+        self.is_closed = True
         if self._server is not None:
             self._server.close()
         for task in self._tasks:
             task.cancel()
 
-    def let_in(self, peer: ProxiedPeer | None) -> asyncio.Protocol | None:
-        """The protocol of a connection whose handshake is done; None after ``close``."""
-        return None if self._is_closed else self._accept(peer)
+    # --- admission first -----------------------------------------------------------------
 
-    def _new_protocol(self, peer: ProxiedPeer | None) -> asyncio.Protocol:
-        return self._accept(peer) if self._terms.tls is None else _AfterHandshake(self, peer)
-
-    def _tls_arguments(self) -> dict[str, Any]:
-        if self._terms.tls is None:
-            return {}
-        return {
-            "ssl": self._terms.tls.context,
-            "ssl_handshake_timeout": TLS_HANDSHAKE_TIMEOUT_S,
-            "ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT_S,
-        }
-
-    # --- behind proxies ------------------------------------------------------------------
-
-    async def _open_for_proxies(self) -> int:
-        """The header comes before TLS and before Stratum: it is read from the socket itself."""
+    async def _open_with_admission(self) -> int:
         terms, loop = self._terms, asyncio.get_running_loop()
         found = await loop.getaddrinfo(
             terms.host or None, terms.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
@@ -132,22 +144,25 @@ class Listener:
             raise
         return ports[0]
 
-    def _start(self, coroutine: Coroutine[Any, Any, None], sock: socket.socket) -> None:
+    def _start(
+        self, coroutine: Coroutine[Any, Any, None], left: "socket.socket | _Arrival"
+    ) -> None:
         task = asyncio.get_running_loop().create_task(coroutine)
-        self._tasks[task] = sock
+        self._tasks[task] = left
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        """Close what a task has left; before, the loop would still look at the socket."""
-        sock = self._tasks.pop(task)
-        if sock is not None:
-            sock.close()
+        """Close what a task has left; before, the loop would still look at the socket.
+
+        Done here and not in the task itself, for one that is cancelled early never begins.
+        """
+        self._tasks.pop(task).close()
         if not task.cancelled() and (error := task.exception()) is not None:
             log.error("connection_lost_to_an_error", exc_info=error)
 
     async def _accept_for_ever(self, listening: socket.socket) -> None:
         loop = asyncio.get_running_loop()
-        while True:
+        for accepted in count(1):
             await self._headers.acquire()
             try:
                 sock, peer = await loop.sock_accept(listening)
@@ -156,55 +171,108 @@ class Listener:
                 self._tell_of_trouble(error, loop.time())
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
-            proxy = str(peer[0])
-            if is_among(proxy, self._terms.proxy_from):
-                self._start(self._introduce(sock, proxy), sock)
-            else:
-                self._headers.release()
-                sock.close()
-                self._on_refused(proxy, "proxy_untrusted")
+            arrival = _Arrival(self, sock, str(peer[0]))
+            self._start(self._introduce(arrival), arrival)
+            if accepted % ACCEPTS_PER_TURN == 0:
+                await asyncio.sleep(0)
 
     def _tell_of_trouble(self, error: OSError, now: float) -> None:
         if now >= self._next_accept_log_at:
             self._next_accept_log_at = now + ACCEPT_LOG_INTERVAL_S
             log.warning("cannot_accept", reason=str(error), port=self._terms.port)
 
-    async def _introduce(self, sock: socket.socket, proxy: str) -> None:
-        """From an accepted socket to a session, if the proxy says whose it is."""
-        loop = asyncio.get_running_loop()
-        sock.setblocking(False)
+    async def _introduce(self, arrival: "_Arrival") -> None:
+        """From an accepted socket to a session, if it is let in."""
+        arrival.sock.setblocking(False)
         try:
-            async with asyncio.timeout(HEADER_TIMEOUT_S):
-                peer = await read_proxy_header(loop, sock)
-        except (ProxyHeaderError, OSError):  # a timeout is an OSError
-            self._on_refused(proxy, "proxy_header")
-            return
+            if not await self._is_admitted(arrival):
+                return
+            await self._handshakes.acquire()
         finally:
-            # Before TLS's handshake, which is the rig's: slow ones must not keep others out.
+            # Before the handshake, which is the rig's: slow ones must not keep others out.
             self._headers.release()
-        with suppress(OSError):  # a failed handshake, or gone meanwhile
-            await loop.connect_accepted_socket(
-                lambda: self._new_protocol(peer), sock, **self._tls_arguments()
-            )
-            task = asyncio.current_task()
-            assert task is not None
-            self._tasks[task] = None  # it is the transport's now
+        try:
+            with suppress(OSError):  # a failed handshake, or gone meanwhile
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    lambda: arrival, arrival.sock, **self._tls_arguments()
+                )
+        except RuntimeError:
+            if not arrival.is_made:  # else uvloop's word for a session that ended at once
+                raise
+        finally:
+            self._handshakes.release()
+
+    async def _is_admitted(self, arrival: "_Arrival") -> bool:
+        """Find out whose connection it is, from a proxy if need be, and ask the door."""
+        host, proxies = arrival.host, self._terms.proxy_from
+        if proxies:
+            if not is_among(host, proxies):
+                self.door.refused(host, "proxy_untrusted")
+                return False
+            try:
+                async with asyncio.timeout(HEADER_TIMEOUT_S):
+                    arrival.peer = await read_proxy_header(asyncio.get_running_loop(), arrival.sock)
+            except (ProxyHeaderError, OSError):  # a timeout is an OSError
+                self.door.refused(host, "proxy_header")
+                return False
+            if arrival.peer is not None:
+                host = arrival.peer.host
+        arrival.address = self.door.admit(host)
+        return arrival.address is not None
+
+    def _tls_arguments(self) -> dict[str, Any]:
+        if self._terms.tls is None:
+            return {}
+        return {
+            "ssl": self._terms.tls.context,
+            "ssl_handshake_timeout": TLS_HANDSHAKE_TIMEOUT_S,
+            "ssl_shutdown_timeout": TLS_SHUTDOWN_TIMEOUT_S,
+        }
 
 
-class _AfterHandshake(asyncio.Protocol):
-    """Stands in until a TLS handshake is done: no session is made for one that fails."""
+class _Arrival(asyncio.Protocol):
+    """A connection on its way in, and its transport's protocol until it has a session.
 
-    def __init__(self, listener: Listener, peer: ProxiedPeer | None) -> None:
+    The loops make a protocol before the handshake and may never use it, so the session's is
+    made only when the transport is there.
+    """
+
+    def __init__(self, listener: Listener, sock: socket.socket, host: str) -> None:
+        self.sock = sock
+        self.host = host
+        """The socket's own peer."""
+        self.peer: ProxiedPeer | None = None
+        self.address: Address | None = None  # once admitted
+        self.is_made = False
+        """Whether the transport is there."""
         self._listener = listener
-        self._peer = peer
+        self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        protocol = self._listener.let_in(self._peer)
-        if protocol is None:
+        self.is_made = True
+        try:
+            self._hand_over(cast(asyncio.Transport, transport))
+        except Exception as error:  # the edge: it ends this connection alone
+            log.error("connection_lost_to_an_error", exc_info=error)
             cast(asyncio.Transport, transport).abort()
-        else:
-            transport.set_protocol(protocol)
-            protocol.connection_made(transport)
+
+    def _hand_over(self, transport: asyncio.Transport) -> None:
+        if self._is_over or self._listener.is_closed:
+            transport.abort()
+            return
+        protocol = self._listener.door.accept(self.peer, self.address)
+        self._is_over = True  # from here on it is the session's, and so is the socket
+        transport.set_protocol(protocol)
+        protocol.connection_made(transport)
+
+    def close(self) -> None:
+        """Its task has ended: without a session the connection is closed and given up."""
+        if self._is_over:
+            return
+        self._is_over = True
+        self.sock.close()
+        if self.address is not None:
+            self._listener.door.give_up(self.address)
 
 
 def is_among(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

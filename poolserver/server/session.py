@@ -6,10 +6,10 @@ operator wants it; only the answer to a found block waits for more, its spool fi
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from math import inf
-from typing import Any, Protocol
+from typing import Any
 
 import structlog
 
@@ -38,10 +38,10 @@ from poolserver.mining.job import Job
 from poolserver.mining.miner import Miner
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import MIN_CHANGE_INTERVAL_S, VardiffTerms
-from poolserver.pool import NO_HASH, Judgement, Pool, SolvedBlock
+from poolserver.pool import NO_HASH, Judgement, SolvedBlock
 from poolserver.server.admission import Address
 from poolserver.server.conduct import Conduct
-from poolserver.server.guard import Guard
+from poolserver.server.house import House
 
 ANSWERS: Mapping[ShareOutcome, StratumError] = {
     outcome: StratumError(outcome.code, outcome.reason)
@@ -67,47 +67,6 @@ REFUSED_SUBMITS = {
 log = structlog.get_logger(__name__)
 
 
-class Journal(Protocol):
-    """What a session needs of the share journal. ``turn`` numbers the event loop's turns."""
-
-    @property
-    def turn(self) -> int: ...
-    def declare_worker(self, account: str, worker_name: str) -> int: ...
-    def append_share(
-        self,
-        worker_ref: int,
-        outcome: ShareOutcome,
-        proven: bool,
-        work: int,
-        job_number: int,
-        hash_le: bytes,
-    ) -> None: ...
-    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None: ...
-    def release(self, callback: Callable[[], None]) -> None: ...
-
-
-class House(Protocol):
-    """What a session needs of the worker process that it lives in."""
-
-    malformed: int
-    transactions_limit: int
-    by_session_id: dict[str, "MinerSession"]
-
-    @property
-    def pool(self) -> Pool: ...
-    @property
-    def guard(self) -> Guard: ...
-    @property
-    def journal(self) -> Journal: ...
-    def now(self) -> float: ...
-    def unix_time(self) -> int: ...
-    def enter(self, session: "MinerSession") -> None: ...
-    def leave(self, session: "MinerSession") -> None: ...
-    def solved(
-        self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]
-    ) -> None: ...
-
-
 class MinerSession:
     """The application of one ``ServerProtocol``."""
 
@@ -129,7 +88,8 @@ class MinerSession:
         "names",
     )
 
-    def __init__(self, house: House, vardiff: VardiffTerms) -> None:
+    def __init__(self, house: House, vardiff: VardiffTerms, address: Address | None = None) -> None:
+        """``address`` where the connection was let in already, before its handshake."""
         self._house = house
         self._vardiff = vardiff
         self._protocol: ServerProtocol
@@ -139,7 +99,7 @@ class MinerSession:
         self._next_transactions_at = -inf
         self._taken_over_at = -inf
         self.miner: Miner  # from on_connect on
-        self.address: Address | None = None  # that the connection was let in from
+        self.address = address
         self.conduct: Conduct | None = None  # once something was wrong; most never have one
         self.accepted_at = -inf
         self.names = 0  # workers authorized here, for the guard

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from poolserver._vendor.asyncio_stratum import Limits, ServerProtocol
+from poolserver._vendor.asyncio_stratum import Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
@@ -41,6 +41,7 @@ from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.spool import Spool
 from poolserver.node.submitter import BlockSubmitter, FoundBlock, Verdict
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
+from poolserver.server.door import RigDoor
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
@@ -141,7 +142,6 @@ class Worker:
 
     async def _listen(self, listener: ListenerSettings) -> int:
         settings = self._settings
-        codec = MsgspecCodec()
         limits = Limits(
             line_bytes=settings.line_limit,
             line_timeout_s=settings.line_timeout_s,
@@ -156,15 +156,7 @@ class Worker:
             maximum=listener.max_difficulty,
         )
 
-        def accept(peer: tuple[str, int] | None) -> ServerProtocol:
-            return ServerProtocol(
-                MinerSession(self, vardiff),
-                codec=codec,
-                limits=limits,
-                extranonce2_size=settings.extranonce2_size,
-                peername=peer,
-            )
-
+        door = RigDoor(self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size)
         terms = ListenerTerms(
             host=listener.host,
             port=listener.port,
@@ -172,7 +164,7 @@ class Worker:
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
         )
-        opened = Listener(terms, accept, self._on_refused)
+        opened = Listener(terms, door)
         self._listeners.append(opened)
         return await opened.open()
 
@@ -182,10 +174,6 @@ class Worker:
         certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
         self._certificates.append(certificate)
         return certificate
-
-    def _on_refused(self, host: str, reason: str) -> None:
-        self.guard.refused[reason] += 1
-        log.debug("connection_refused", address=host, reason=reason)
 
     # --- from the coordinator ------------------------------------------------------------
 
@@ -255,7 +243,8 @@ class Worker:
 
     def enter(self, session: MinerSession) -> None:
         """A rig has connected; while there is no work to be trusted it is sent away at once."""
-        session.address = self.guard.enter(session.host, self._now())
+        if session.address is None:  # a listener with a handshake has admitted it before
+            session.address = self.guard.enter(session.host, self._now())
         if session.address is None:
             session.abort()
             return

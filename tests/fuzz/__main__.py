@@ -18,6 +18,7 @@ INSTRUMENTED = {
         "poolserver.mining.lost",
         "poolserver.mining.miner",
         "poolserver.mining.registry",
+        "poolserver.mining.rate_estimate",
         "poolserver.mining.vardiff",
         "poolserver.server.conduct",
         "poolserver.server.guard",

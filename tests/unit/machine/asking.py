@@ -89,7 +89,8 @@ def ask_configure(rig: Rig, mask: int | None, floor: float | None, *, rolls: boo
         if rolls and granted:
             expected["version-rolling.mask"] = f"{granted:08x}"
         if floor is not None:
-            expected["minimum-difficulty"] = floor <= LISTENERS[rig.listener].maximum
+            highest = min(LISTENERS[rig.listener].maximum, rig.ceiling)
+            expected["minimum-difficulty"] = floor <= highest
         assert result == expected
 
     rig.ask("mining.configure", [extensions, options], lambda: None, check)

@@ -24,6 +24,8 @@ class World(Protocol):
     """Whether all is sent anew to this rig just now."""
     lenient: bool
     """Whether the ladder of abuse may do so too."""
+    ceiling: float
+    """The network's difficulty, where that caps the pool's."""
 
     def now(self) -> float: ...
     def check_difficulty(self, rig: "Rig", difficulty: float) -> None: ...
@@ -71,6 +73,11 @@ class Rig:
     @property
     def is_ready(self) -> bool:
         return self.is_subscribed and bool(self.workers)
+
+    @property
+    def ceiling(self) -> float:
+        """The network's difficulty, where that caps this pool's."""
+        return self._world.ceiling
 
     # --- to the pool ---------------------------------------------------------------------
 

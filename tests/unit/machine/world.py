@@ -124,7 +124,7 @@ class PoolWorld:
         self._spooled = self._checked = 0
         self._refs = count(1)
         self._lowest_ceiling = 1e300
-        self._ceiling = 1e300
+        self.ceiling = 1e300
 
     def now(self) -> float:
         return self.clock
@@ -165,8 +165,8 @@ class PoolWorld:
         self.reference.tip = latest.prevhash_le
         self.reference.mintimes[latest.prevhash_le] = latest.mintime
         if self._capped:
-            self._ceiling = DIFFICULTY_1 / network_target(latest.nbits)
-            self._lowest_ceiling = min(self._ceiling, self._lowest_ceiling)
+            self.ceiling = DIFFICULTY_1 / network_target(latest.nbits)
+            self._lowest_ceiling = min(self.ceiling, self._lowest_ceiling)
         is_new_tip = before is None or before.template.prevhash_le != latest.prevhash_le
         by_difficulty = sorted(house.sessions, key=lambda each: -each.miner.vardiff.difficulty)
         for session in by_difficulty:
@@ -282,7 +282,7 @@ class PoolWorld:
 
     def check_difficulty(self, rig: Rig, difficulty: float) -> None:
         terms = LISTENERS[rig.listener]
-        assert difficulty <= min(terms.maximum, self._ceiling)
+        assert difficulty <= min(terms.maximum, self.ceiling)
         assert difficulty >= min(terms.minimum, self._lowest_ceiling)
 
     def check_new_job(self, job: Notify) -> None:

@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from itertools import pairwise, permutations
-from math import inf
+from math import inf, nan
 from random import Random
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolserver.mining.rate_estimate import MAX_EASE
 from poolserver.mining.vardiff import (
     HASHES_PER_DIFFICULTY,
-    MAX_EASE,
     Vardiff,
     VardiffTerms,
     next_to,
@@ -20,6 +20,7 @@ from poolserver.mining.vardiff import (
 
 TERMS = VardiffTerms(target_shares_per_minute=12, start=65536, minimum=1)
 TICK_S = 10.0
+YEAR_S = 365 * 86_400.0
 
 
 def rate_per_minute(hashrate: float, difficulty: float) -> float:
@@ -134,9 +135,21 @@ def test_shares_of_older_jobs_at_a_lower_difficulty_do_not_hold_the_difficulty_d
 
 
 @pytest.mark.parametrize(
-    ("ideal", "power"), [(0.0, 2.0**-32), (1e-30, 2.0**-32), (0.3, 0.5), (1.0, 1.0), (1.01, 2.0)]
+    ("ideal", "power"),
+    [
+        (0.0, 2.0**-32),
+        (1e-30, 2.0**-32),
+        (0.3, 0.5),
+        (1.0, 1.0),
+        (1.01, 2.0),
+        (2.0**64, 2.0**64),
+        (1e300, 2.0**64),
+        (inf, 2.0**64),
+    ],
 )
-def test_powers_of_two_are_rounded_up(ideal: float, power: float) -> None:
+def test_powers_of_two_are_rounded_up_and_end_where_no_difficulty_is(
+    ideal: float, power: float
+) -> None:
     assert power_of_two_at_least(ideal) == power
 
 
@@ -217,6 +230,23 @@ def test_the_highest_of_several_floors_holds() -> None:
         assert vardiff.on_tick(float(t)) is None
 
 
+def test_a_floor_above_the_ceiling_is_refused_and_changes_nothing() -> None:
+    vardiff = Vardiff(TERMS, 1024.0, 0.0)
+    assert not vardiff.raise_floor(4096.0, ceiling=2048.0)
+    assert (vardiff.floor, vardiff.difficulty) == (TERMS.minimum, 1024.0)
+    assert vardiff.raise_floor(2048.0, ceiling=2048.0)
+    assert (vardiff.floor, vardiff.difficulty) == (2048.0, 2048.0)
+
+
+@pytest.mark.parametrize("hashrate", [0.0, -1.0, 5e-324, 4e-310, 0.9, 1e29, 1e300, inf, nan])
+def test_a_start_at_a_hashrate_that_no_rig_has_is_ignored(hashrate: float) -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    assert not vardiff.start_at_hashrate(hashrate)
+    assert vardiff.difficulty == 65536.0
+    assert vardiff.hashrate(0.0) == 0.0
+    assert vardiff.suggest(1000.0)  # nor does it outrank what a rig asks for
+
+
 def test_a_start_at_a_known_hashrate_begins_with_the_estimate() -> None:
     vardiff = Vardiff(TERMS, 65536.0, 0.0)
     vardiff.start_at_hashrate(200e12)
@@ -255,6 +285,20 @@ def test_the_target_is_times_the_workers_up_to_the_most(workers: int, per_minute
     vardiff.start_at_hashrate(1e15)
     expected = rate_per_minute(1e15, vardiff.difficulty)
     assert 0.577 * per_minute <= expected <= 1.155 * per_minute
+
+
+def test_a_proxy_of_fifty_that_is_back_starts_right_and_stays_while_they_come_back() -> None:
+    vardiff = Vardiff(TERMS, TERMS.start, 0.0)
+    vardiff.aim_for(50)
+    assert vardiff.start_at_hashrate(10e15)
+    start = vardiff.difficulty
+    assert 346 <= rate_per_minute(10e15, start) <= 693  # 600 a minute is the target
+    for workers in range(1, 51):
+        vardiff.aim_for(workers)
+    random, now = Random(50), 0.0
+    while now < 60:
+        now += random.expovariate(rate_per_minute(10e15, start) / 60)
+        assert vardiff.on_share(start, now) is None
 
 
 def test_a_target_above_the_most_is_kept() -> None:
@@ -359,6 +403,96 @@ def test_a_sudden_rise_is_known_within_seconds() -> None:
     for n in range(1, 200):
         vardiff.on_share(4096.0, 600.0 + n * 0.05)
     assert vardiff.hashrate(610.0) == pytest.approx(HASHES_PER_DIFFICULTY * 4096 * 20, rel=0.35)
+
+
+@pytest.mark.parametrize(
+    ("shares", "most"), [(1, 500), (2, 50), (3, 50), (6, 50), (20, 20), (70, 20)]
+)
+def test_a_rig_that_mined_for_a_moment_and_is_back_after_an_hour_floods_for_a_moment(
+    shares: int, most: int
+) -> None:
+    per_s = 200e12 / HASHES_PER_DIFFICULTY
+    vardiff, now = Vardiff(TERMS, 65536.0, 0.0), 0.0
+    for _ in range(shares):
+        now += vardiff.difficulty / per_s
+        vardiff.on_share(vardiff.difficulty, now)
+    before = vardiff.difficulty
+    for _ in range(360):
+        now += 10.0
+        vardiff.on_tick(now)
+    assert vardiff.difficulty >= before / 512
+    if shares == 1:  # one may have been luck
+        assert 200e12 / MAX_EASE <= vardiff.hashrate(now) <= 200e12
+    else:
+        assert vardiff.hashrate(now) == pytest.approx(200e12, rel=0.02)
+    sent, end = 0, now + 10.0
+    while now < end:
+        now += vardiff.difficulty / per_s
+        vardiff.on_share(vardiff.difficulty, now)
+        sent += 1
+    assert sent <= most  # eased down to 1 it is 13,000
+    assert vardiff.difficulty == 262_144.0
+
+
+@pytest.mark.parametrize("silent_s", [120.0, 3600.0, 49.62 * 3600, 10 * YEAR_S])
+def test_what_is_remembered_of_a_rig_that_mined_for_100_seconds_outlives_a_silence(
+    silent_s: float,
+) -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    for n in range(1, 61):
+        vardiff.on_share(65536.0, n * 100 / 60)
+    assert vardiff.hashrate(100.0 + silent_s) == pytest.approx(0.6 * 65536 * 2**32, rel=0.01)
+
+
+def test_a_first_share_just_after_a_look_at_the_lowest_difficulty_is_no_flood() -> None:
+    vardiff = Vardiff(TERMS, 1.0, 0.0)
+    for t in range(10, 310, 10):
+        assert vardiff.on_tick(float(t)) is None
+    assert vardiff.on_share(1.0, 300.1) is None
+    assert vardiff.hashrate(300.1) < HASHES_PER_DIFFICULTY / 100
+
+
+def test_a_lucky_first_share_does_not_hold_the_difficulty_up() -> None:
+    vardiff = Vardiff(TERMS, 65536.0, 0.0)
+    vardiff.on_share(65536.0, 0.001)
+    ease(vardiff, 10, 3600)
+    assert vardiff.difficulty <= 2048.0
+
+
+@given(
+    st.floats(1e-300, 1e30),
+    st.lists(
+        st.tuples(
+            st.floats(0, 1e-300) | st.floats(0, 1) | st.floats(0, 10 * YEAR_S),
+            st.sampled_from(["share", "old share", "tick", "back"]),
+            st.floats(2.0**-32, 2.0**64),
+        ),
+        max_size=40,
+    ),
+)
+def test_no_rate_and_no_gap_is_too_small_or_too_big(
+    remembered: float, events: list[tuple[float, str, float]]
+) -> None:
+    terms = VardiffTerms(target_shares_per_minute=12, start=2.0**-32, minimum=2.0**-32)
+    vardiff, now = Vardiff(terms, terms.start, 0.0), 0.0
+    vardiff.start_at_hashrate(remembered)
+    for elapsed, event, old in events:
+        now += elapsed
+        match event:
+            case "share":
+                vardiff.on_share(vardiff.difficulty, now)
+            case "old share":
+                vardiff.on_share(old, now)
+            case "tick":
+                vardiff.on_tick(now)
+            case _:
+                hashrate = vardiff.hashrate(now)
+                vardiff = Vardiff(terms, terms.start, now)
+                vardiff.start_at_hashrate(hashrate)
+        assert 2.0**-32 <= vardiff.difficulty <= 2.0**64
+        last = vardiff.hashrate(now)
+        for later in (1.0, 3600.0, 10 * YEAR_S):
+            assert last / 257 <= vardiff.hashrate(now + later) < inf
 
 
 @given(

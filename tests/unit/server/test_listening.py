@@ -1,10 +1,12 @@
 """Listeners over real sockets, on both loops."""
 
 import asyncio
+import random
 import resource
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+import struct
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
@@ -15,8 +17,10 @@ import uvloop
 from structlog.testing import capture_logs
 
 from poolserver.server import listening
+from poolserver.server.admission import Address
 from poolserver.server.listening import Listener, ListenerTerms, is_among
 from poolserver.server.proxy_header import ProxiedPeer
+from poolserver.server.terms import networks
 from poolserver.server.tls import ServerCertificate
 from tests.unit.server.certificates import Authority
 
@@ -45,17 +49,40 @@ class Echo(asyncio.Protocol):
 
 
 class Port:
-    """A listener, who was refused at it, and whom it let in."""
+    """A listener and the door behind it, which remembers what it was asked and told."""
 
     def __init__(self) -> None:
-        self.refused: list[tuple[str, str]] = []
+        self.refusals: list[tuple[str, str]] = []
         self.number = 0
         self.listener: Listener
         self.let_in: list[Echo] = []
+        self.admitted: list[Address] = []
+        self.given_up: list[Address] = []
+        self.taken: list[Address | None] = []
+        """The addresses that came with those let in."""
+        self.closed_at_once: list[str] = []
+        self.limit = 1000
+        self.new_session: Callable[[ProxiedPeer | None], Echo] = Echo
+        self.banned: set[str] = set()
 
-    def accept(self, peer: ProxiedPeer | None) -> asyncio.Protocol:
-        self.let_in.append(Echo(peer))
+    def admit(self, host: str) -> Address | None:
+        under_way = len(self.admitted) - len(self.given_up)
+        if host in self.banned or under_way >= self.limit:
+            self.closed_at_once.append(host)
+            return None
+        self.admitted.append(Address(host, trusted=False))
+        return self.admitted[-1]
+
+    def give_up(self, address: Address) -> None:
+        self.given_up.append(address)
+
+    def accept(self, peer: ProxiedPeer | None, address: Address | None) -> asyncio.Protocol:
+        self.taken.append(address)
+        self.let_in.append(self.new_session(peer))
         return self.let_in[-1]
+
+    def refused(self, host: str, reason: str) -> None:
+        self.refusals.append((host, reason))
 
     async def talk(
         self, data: bytes, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
@@ -80,20 +107,24 @@ async def opened(
     tls: ServerCertificate | None = None,
     proxy_from: Any = (),
     host: str = "127.0.0.1",
-    accept: Callable[[ProxiedPeer | None], asyncio.Protocol] | None = None,
+    new_session: Callable[[ProxiedPeer | None], Echo] = Echo,
 ) -> AsyncIterator[Port]:
     port = Port()
-    listener = port.listener = Listener(
-        ListenerTerms(host, 0, 100, tls, proxy_from),
-        accept or port.accept,
-        lambda address, reason: port.refused.append((address, reason)),
-    )
+    port.new_session = new_session
+    listener = port.listener = Listener(ListenerTerms(host, 0, 100, tls, proxy_from), port)
     port.number = await listener.open()
     try:
         yield port
     finally:
         listener.close()
         await asyncio.sleep(0.01)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Let the loop run until something holds."""
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - what happens at a socket sets no event
+            await asyncio.sleep(0.001)
 
 
 @pytest.fixture
@@ -146,19 +177,19 @@ async def test_a_proxy_tells_whose_connection_it_is() -> None:
     async with opened(proxy_from=LOOPBACK) as port:
         assert await port.talk(HEADER + b"hello\n") == b"203.0.113.7\nhello\n"
         assert await port.talk(b"PROXY UNKNOWN\r\nhello\n") == b"127.0.0.1\nhello\n"
-        assert port.refused == []
+        assert port.refusals == []
 
 
 async def test_proxy_protocol_is_for_trusted_sources_only() -> None:
     async with opened(proxy_from=(ip_network("198.51.100.0/24"),)) as port:
         assert await port.talk(HEADER + b"hello\n") == b""
-        assert port.refused == [("127.0.0.1", "proxy_untrusted")]
+        assert port.refusals == [("127.0.0.1", "proxy_untrusted")]
 
 
 async def test_a_connection_without_a_header_is_refused_where_one_is_expected() -> None:
     async with opened(proxy_from=LOOPBACK) as port:
         assert await port.talk(b'{"id":1,"method":"mining.subscribe","params":[]}\n') == b""
-        assert port.refused == [("127.0.0.1", "proxy_header")]
+        assert port.refusals == [("127.0.0.1", "proxy_header")]
 
 
 async def test_a_header_that_does_not_come_is_waited_for_a_while(
@@ -167,7 +198,7 @@ async def test_a_header_that_does_not_come_is_waited_for_a_while(
     monkeypatch.setattr(listening, "HEADER_TIMEOUT_S", 0.02)
     async with opened(proxy_from=LOOPBACK) as port:
         assert await port.talk(b"PROXY TCP4 203.") == b""
-        assert port.refused == [("127.0.0.1", "proxy_header")]
+        assert port.refusals == [("127.0.0.1", "proxy_header")]
 
 
 async def test_one_that_does_not_send_its_header_delays_nobody() -> None:
@@ -195,6 +226,13 @@ class ProxiedTls:
 
     async def heard_something(self) -> None:
         self._incoming.write(await self._reader.read(65536))
+
+    async def hear_raw(self) -> bytes:
+        """All that comes to the end, as it is on the wire."""
+        return await all_that_comes(self._reader)
+
+    def send_what_is_left(self) -> None:
+        self.writer.write(self._outgoing.read())
 
     async def handshake(self) -> None:
         await self._until(self._tls.do_handshake)
@@ -295,16 +333,433 @@ async def test_a_failed_handshake_makes_no_session(authority: Authority) -> None
 
 
 async def test_an_error_in_making_a_session_is_told_and_ends_that_connection_alone() -> None:
-    def broken(peer: ProxiedPeer | None) -> asyncio.Protocol:
+    def broken(peer: ProxiedPeer | None) -> Echo:
         if peer is not None:
             raise ZeroDivisionError
         return Echo(peer)
 
-    async with opened(proxy_from=LOOPBACK, accept=broken) as port:
+    async with opened(proxy_from=LOOPBACK, new_session=broken) as port:
         with capture_logs() as logs:
             assert await port.talk(HEADER + b"hello\n") == b""
         assert [each["event"] for each in logs] == ["connection_lost_to_an_error"]
         assert await port.talk(b"PROXY UNKNOWN\r\nhello\n") == b"127.0.0.1\nhello\n"
+
+
+# --- admission ---------------------------------------------------------------------------
+
+
+async def test_on_a_plain_listener_the_session_asks_for_admission_itself() -> None:
+    async with opened() as port:
+        port.banned.add("127.0.0.1")
+        assert await port.talk(b"hello\n") == b"127.0.0.1\nhello\n"
+        assert port.admitted == []
+        assert port.taken == [None]
+
+
+async def test_behind_a_proxy_the_host_that_it_names_is_admitted() -> None:
+    async with opened(proxy_from=LOOPBACK) as port:
+        port.banned.add("127.0.0.1")
+        assert await port.talk(HEADER + b"hello\n") == b"203.0.113.7\nhello\n"
+        assert [each.key for each in port.admitted] == ["203.0.113.7"]
+        assert port.taken == port.admitted
+
+
+async def test_a_proxy_that_speaks_for_itself_is_admitted_as_any_host() -> None:
+    async with opened(proxy_from=LOOPBACK) as port:
+        port.banned.add("127.0.0.1")
+        assert await port.talk(b"PROXY UNKNOWN\r\nhello\n") == b""
+        assert port.closed_at_once == ["127.0.0.1"]
+        assert port.let_in == []
+
+
+async def test_with_tls_the_sockets_own_peer_is_admitted(authority: Authority) -> None:
+    async with opened(certificate(authority)) as port:
+        assert await port.talk(b"hello\n", tls=authority.client) == b"127.0.0.1\nhello\n"
+        assert [each.key for each in port.admitted] == ["127.0.0.1"]
+        assert port.taken == port.admitted
+        assert port.given_up == []
+
+
+async def test_what_is_refused_for_its_header_is_never_admitted() -> None:
+    async with opened(proxy_from=LOOPBACK) as port:
+        assert await port.talk(b"GET / HTTP/1.1\r\n") == b""
+        assert port.refusals == [("127.0.0.1", "proxy_header")]
+        assert port.admitted == []
+
+
+BEHIND = [pytest.param((), b"", id="direct"), pytest.param(LOOPBACK, HEADER, id="proxied")]
+
+
+async def connect(port: Port, data: bytes = b"") -> tuple[asyncio.StreamReader, Any]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+    writer.write(data)
+    return reader, writer
+
+
+async def all_that_comes(reader: asyncio.StreamReader) -> bytes:
+    """What comes until the end, which a reset is too."""
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read()
+    except ConnectionError:
+        return b""
+
+
+@pytest.mark.parametrize(("proxy_from", "head"), BEHIND)
+async def test_silent_tls_sockets_fill_the_limit_and_the_next_are_closed_at_once(
+    authority: Authority, proxy_from: Any, head: bytes
+) -> None:
+    async with opened(certificate(authority), proxy_from=proxy_from) as port:
+        port.limit = 2
+        silent = [await connect(port, head) for _ in range(2)]
+        await until(lambda: len(port.admitted) == 2)
+        for _ in range(20):
+            reader, writer = await connect(port, head)
+            assert await all_that_comes(reader) == b""
+            writer.close()
+        assert len(port.closed_at_once) == 20
+        assert len(port.admitted) == 2
+        silent[0][1].close()  # one leaves, and there is room again
+        await until(lambda: len(port.given_up) == 1)
+        rig = ProxiedTls(authority.client)
+        await rig.connect(port.number, head)
+        assert b"\n" in await rig.handshake_and_hear()
+        rig.writer.close()
+        silent[1][1].close()
+
+
+@pytest.mark.parametrize(("proxy_from", "head"), BEHIND)
+async def test_a_banned_host_gets_not_a_byte_of_tls(
+    authority: Authority, proxy_from: Any, head: bytes
+) -> None:
+    async with opened(certificate(authority), proxy_from=proxy_from) as port:
+        port.banned = {"127.0.0.1", "203.0.113.7"}
+        rig = ProxiedTls(authority.client)
+        await rig.connect(port.number, head)
+        assert await rig.hear_raw() == b""
+        assert port.closed_at_once == ["203.0.113.7" if head else "127.0.0.1"]
+        assert (port.admitted, port.let_in, port.given_up) == ([], [], [])
+        rig.writer.close()
+
+
+# --- each admitted connection is accepted or given up ------------------------------------
+
+Failure = Callable[[Port, Authority, bytes], Awaitable[None]]
+
+
+async def speaks_no_tls(port: Port, authority: Authority, head: bytes) -> None:
+    reader, writer = await connect(port, head + b"hello\n")
+    await all_that_comes(reader)
+    writer.close()
+
+
+async def says_nothing(port: Port, authority: Authority, head: bytes) -> None:
+    reader, writer = await connect(port, head)
+    assert await all_that_comes(reader) == b""  # the time-out
+    writer.close()
+
+
+async def leaves_before_it(port: Port, authority: Authority, head: bytes) -> None:
+    _, writer = await connect(port, head)
+    await until(lambda: bool(port.admitted))
+    writer.close()
+
+
+async def leaves_within_it(port: Port, authority: Authority, head: bytes) -> None:
+    rig = ProxiedTls(authority.client)
+    await rig.connect(port.number, head)
+    await rig.heard_something()
+    rig.writer.close()
+
+
+async def resets_within_it(port: Port, authority: Authority, head: bytes) -> None:
+    rig = ProxiedTls(authority.client)
+    await rig.connect(port.number, head)
+    await rig.heard_something()
+    sock = rig.writer.get_extra_info("socket")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    rig.writer.transport.abort()
+
+
+async def trusts_it_not(port: Port, authority: Authority, head: bytes) -> None:
+    rig = ProxiedTls(ssl.create_default_context())
+    await rig.connect(port.number, head)
+    with pytest.raises(ssl.SSLCertVerificationError):
+        await rig.handshake()
+    rig.send_what_is_left()  # the alert
+    await rig.hear_raw()
+    rig.writer.close()
+
+
+async def is_there_at_the_close(port: Port, authority: Authority, head: bytes) -> None:
+    rig = ProxiedTls(authority.client)
+    await rig.connect(port.number, head)
+    await rig.heard_something()
+    port.listener.close()
+    rig.writer.close()
+
+
+async def is_silent_at_the_close(port: Port, authority: Authority, head: bytes) -> None:
+    reader, writer = await connect(port, head)
+    await until(lambda: bool(port.admitted))
+    port.listener.close()
+    assert await all_that_comes(reader) == b""
+    writer.close()
+
+
+async def is_cancelled(port: Port, authority: Authority, head: bytes) -> None:
+    """As at the end of the loop, which asks nobody."""
+    reader, writer = await connect(port, head)
+    await until(lambda: bool(port.admitted))
+    for task in asyncio.all_tasks() - {asyncio.current_task()}:
+        task.cancel()
+    assert await all_that_comes(reader) == b""
+    writer.close()
+
+
+FAILURES: list[Failure] = [
+    speaks_no_tls,
+    says_nothing,
+    leaves_before_it,
+    leaves_within_it,
+    resets_within_it,
+    trusts_it_not,
+    is_there_at_the_close,
+    is_silent_at_the_close,
+    is_cancelled,
+]
+
+
+@pytest.mark.parametrize(("proxy_from", "head"), BEHIND)
+@pytest.mark.parametrize("fails", FAILURES)
+async def test_a_handshake_that_fails_gives_its_place_up_once(
+    authority: Authority,
+    monkeypatch: pytest.MonkeyPatch,
+    proxy_from: Any,
+    head: bytes,
+    fails: Failure,
+) -> None:
+    if fails is says_nothing:
+        monkeypatch.setattr(listening, "TLS_HANDSHAKE_TIMEOUT_S", 0.02)
+    async with opened(certificate(authority), proxy_from=proxy_from) as port:
+        with capture_logs() as logs:
+            await fails(port, authority, head)
+            await until(lambda: bool(port.given_up))
+            port.listener.close()
+            await asyncio.sleep(0.01)
+        assert port.given_up == port.admitted
+        assert len(port.given_up) == 1
+        assert port.taken == []
+        assert logs == []
+
+
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_one_whose_session_cannot_be_made_is_given_up(
+    authority: Authority, is_tls: bool
+) -> None:
+    def broken(peer: ProxiedPeer | None) -> Echo:
+        raise ZeroDivisionError
+
+    tls = certificate(authority) if is_tls else None
+    async with opened(tls, proxy_from=LOOPBACK, new_session=broken) as port:
+        with capture_logs() as logs:
+            if is_tls:
+                rig = ProxiedTls(authority.client)
+                await rig.connect(port.number)
+                with pytest.raises(ConnectionError):
+                    await rig.handshake_and_hear()
+                rig.writer.close()
+            else:
+                assert await port.talk(HEADER) == b""
+            await until(lambda: bool(port.given_up))
+        assert [each["event"] for each in logs] == ["connection_lost_to_an_error"]
+        assert port.given_up == port.admitted
+        assert len(port.given_up) == 1
+
+
+class Ends(Echo):
+    """A session that ends in its first moment, as one does when there is no work for it."""
+
+    is_error = False
+
+    def __init__(self, peer: ProxiedPeer | None) -> None:
+        super().__init__(peer)
+        self.lost = 0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        if self.is_error:
+            raise ZeroDivisionError
+        transport.abort()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.lost += 1
+
+
+class Fails(Ends):
+    is_error = True
+
+
+@pytest.mark.parametrize("kind", [Ends, Fails])
+@pytest.mark.parametrize("is_tls", [False, True])
+async def test_a_session_that_ends_as_it_begins_was_accepted_and_is_told_of_its_end(
+    authority: Authority, kind: type[Ends], is_tls: bool
+) -> None:
+    tls = certificate(authority) if is_tls else None
+    async with opened(tls, proxy_from=LOOPBACK, new_session=kind) as port:
+        with capture_logs() as logs:
+            if is_tls:
+                rig = ProxiedTls(authority.client)
+                await rig.connect(port.number)
+                with pytest.raises(ConnectionError):
+                    await rig.handshake_and_hear()
+                rig.writer.close()
+            else:
+                assert await port.talk(HEADER) == b""
+            port.listener.close()
+            await asyncio.sleep(0.01)
+        [session] = port.let_in
+        assert isinstance(session, Ends)
+        assert session.lost == 1
+        assert port.taken == port.admitted
+        assert port.given_up == []
+        assert len(logs) == kind.is_error
+
+
+async def test_in_a_crowd_of_all_kinds_each_is_accepted_or_given_up_and_never_both(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "TLS_HANDSHAKE_TIMEOUT_S", 0.5)
+    monkeypatch.setattr(listening, "MAX_HANDSHAKES", 5)
+    monkeypatch.setattr(listening, "MAX_HEADERS", 5)
+    chance = random.Random(5)
+    kinds = [speaks_no_tls, says_nothing, leaves_within_it, resets_within_it, trusts_it_not]
+
+    async def good(port: Port, authority: Authority, head: bytes) -> None:
+        rig = ProxiedTls(authority.client)
+        await rig.connect(port.number, head)
+        await rig.handshake_and_hear()
+        rig.writer.close()
+
+    async def one(kind: Failure) -> None:
+        try:
+            async with asyncio.timeout(5):
+                await kind(port, authority, HEADER)
+        except OSError:  # closed in the midst
+            pass
+
+    async with opened(certificate(authority), proxy_from=LOOPBACK) as port:
+        crowd = [asyncio.create_task(one(chance.choice([good, good, *kinds]))) for _ in range(60)]
+        await until(lambda: len(port.let_in) >= 10)
+        port.listener.close()
+        await asyncio.gather(*crowd)
+        await until(lambda: len(port.given_up) + len(port.taken) == len(port.admitted))
+    ended = [*port.given_up, *port.taken]
+    assert len({id(each) for each in ended}) == len(ended) == len(port.admitted)
+    assert all(hasattr(each, "transport") for each in port.let_in)  # its connection was made
+
+
+async def test_one_that_waits_for_its_handshake_is_given_up_at_the_close(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
+    async with opened(certificate(authority)) as port:
+        peers = [await connect(port) for _ in range(2)]
+        await until(lambda: len(port.admitted) == 2)
+        port.listener.close()
+        for reader, writer in peers:
+            assert await all_that_comes(reader) == b""
+            writer.close()
+        assert {id(each) for each in port.given_up} == {id(each) for each in port.admitted}
+        assert len(port.given_up) == 2
+
+
+async def test_one_whose_introduction_never_began_is_closed(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with opened(certificate(authority)) as port:
+        start = port.listener._start
+
+        def start_and_close(*arguments: Any) -> None:
+            start(*arguments)
+            port.listener.close()
+
+        monkeypatch.setattr(port.listener, "_start", start_and_close)
+        reader, writer = await connect(port)
+        assert await all_that_comes(reader) == b""
+        assert (port.admitted, port.given_up, port.let_in) == ([], [], [])
+        writer.close()
+
+
+# --- how many at once --------------------------------------------------------------------
+
+
+async def test_no_more_handshakes_are_under_way_at_once_than_set(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
+    async with opened(certificate(authority)) as port:
+        _, silent = await connect(port)
+        await until(lambda: len(port.admitted) == 1)
+        rig = ProxiedTls(authority.client)
+        await rig.connect(port.number, b"")
+        await until(lambda: len(port.admitted) == 2)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.02):
+                await rig.heard_something()
+        silent.close()
+        assert await rig.handshake_and_hear() == b"127.0.0.1\n"
+        rig.writer.close()
+
+
+async def test_who_is_refused_does_not_wait_for_a_handshakes_place(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
+    async with opened(certificate(authority)) as port:
+        _, silent = await connect(port)
+        await until(lambda: len(port.admitted) == 1)
+        port.banned.add("127.0.0.1")
+        for _ in range(3):
+            reader, writer = await connect(port)
+            assert await all_that_comes(reader) == b""
+            writer.close()
+        silent.close()
+
+
+async def test_where_handshakes_and_those_that_wait_are_at_their_most_accepting_waits(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
+    monkeypatch.setattr(listening, "MAX_HEADERS", 2)
+    async with opened(certificate(authority)) as port:
+        silent = [await connect(port) for _ in range(4)]
+        await until(lambda: len(port.admitted) == 3)
+        await asyncio.sleep(0.01)
+        assert len(port.admitted) == 3
+        silent[0][1].close()
+        await until(lambda: len(port.admitted) == 4)
+        for _, writer in silent[1:]:
+            writer.close()
+        await until(lambda: len(port.given_up) == 4)
+
+
+async def test_a_crowd_that_is_refused_leaves_the_loop_its_turns(
+    authority: Authority, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(listening, "ACCEPTS_PER_TURN", 2)
+    async with opened(certificate(authority)) as port:
+        port.banned.add("127.0.0.1")
+        at = ("127.0.0.1", port.number)
+        crowd = [socket.create_connection(at) for _ in range(20)]  # in the backlog together
+        per_turn = []
+        while len(port.closed_at_once) < 20:
+            before = len(port.closed_at_once)
+            await asyncio.sleep(0)
+            per_turn.append(len(port.closed_at_once) - before)
+        for each in crowd:
+            each.close()
+        assert max(per_turn) <= 2
 
 
 @contextmanager
@@ -354,6 +809,13 @@ def test_an_ipv4_mapped_source_is_among_ipv4_networks(host: str, expected: bool)
     assert is_among(host, networks) == expected
 
 
+@pytest.mark.parametrize(
+    ("host", "expected"), [("10.1.2.3", True), ("::ffff:10.1.2.3", True), ("11.1.2.3", False)]
+)
+def test_a_proxy_may_be_given_as_an_ipv4_mapped_network(host: str, expected: bool) -> None:
+    assert is_among(host, networks(("::ffff:10.0.0.0/104",))) == expected
+
+
 # --- the end -----------------------------------------------------------------------------
 
 
@@ -361,7 +823,7 @@ async def test_after_close_nobody_is_let_in_and_who_is_in_stays() -> None:
     for proxy_from in ((), LOOPBACK):
         port = Port()
         terms = ListenerTerms("127.0.0.1", 0, 100, None, proxy_from)
-        listener = Listener(terms, Echo, lambda *refused: None)
+        listener = Listener(terms, port)
         port.number = await listener.open()
         reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
         writer.write(HEADER if proxy_from else b"")
@@ -380,7 +842,7 @@ async def test_an_address_that_is_taken_is_an_error() -> None:
         for proxy_from in ((), LOOPBACK):
             taken = ListenerTerms("127.0.0.1", port.number, 100, None, proxy_from)
             with pytest.raises(OSError, match="in use"):
-                await Listener(taken, Echo, lambda *refused: None).open()
+                await Listener(taken, port).open()
 
 
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
@@ -391,7 +853,7 @@ async def test_where_one_address_of_a_host_cannot_be_bound_none_is_kept(
         port = taken.getsockname()[1]
         terms = ListenerTerms("", port, 100, None, LOOPBACK)
         with pytest.raises(OSError, match="in use"):
-            await Listener(terms, Echo, lambda *refused: None).open()
+            await Listener(terms, Port()).open()
         await asyncio.sleep(0.01)
         other = "::1" if family is socket.AF_INET else "127.0.0.1"
         with pytest.raises(ConnectionError):
@@ -431,5 +893,5 @@ async def test_a_header_under_way_at_the_close_makes_no_session() -> None:
         port.listener.close()  # once more is no trouble
         assert await reader.read() == b""
         assert port.let_in == []
-        assert port.refused == []
+        assert port.refusals == []
         writer.close()

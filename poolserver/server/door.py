@@ -1,0 +1,48 @@
+"""The way from a listener's new connection to a session of this worker."""
+
+from dataclasses import dataclass
+
+import structlog
+
+from poolserver._vendor.asyncio_stratum import Codec, Limits, ServerProtocol
+from poolserver.mining.vardiff import VardiffTerms
+from poolserver.server.admission import Address
+from poolserver.server.house import House
+from poolserver.server.proxy_header import ProxiedPeer
+from poolserver.server.session import MinerSession
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class RigDoor:
+    """The ``Door`` of one listener: what every connection there begins with."""
+
+    house: House
+    vardiff: VardiffTerms
+    codec: Codec
+    limits: Limits
+    extranonce2_size: int
+
+    def admit(self, host: str) -> Address | None:
+        """Count a connection from ``host``; None where it must be closed."""
+        return self.house.guard.enter(host, self.house.now())
+
+    def give_up(self, address: Address) -> None:
+        """A connection that was admitted came to nothing."""
+        self.house.guard.give_up(address, self.house.now())
+
+    def accept(self, peer: ProxiedPeer | None, address: Address | None) -> ServerProtocol:
+        """Make a connection's session; with ``address`` None it is admitted as it connects."""
+        return ServerProtocol(
+            MinerSession(self.house, self.vardiff, address),
+            codec=self.codec,
+            limits=self.limits,
+            extranonce2_size=self.extranonce2_size,
+            peername=peer,
+        )
+
+    def refused(self, host: str, reason: str) -> None:
+        """A connection was closed before it was anybody's."""
+        self.house.guard.refused[reason] += 1
+        log.debug("connection_refused", address=host, reason=reason)

@@ -1,0 +1,52 @@
+"""What a session needs of the worker process that it lives in."""
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Protocol
+
+from poolserver.mining.share import ShareOutcome
+from poolserver.pool import Pool, SolvedBlock
+from poolserver.server.guard import Guard
+
+if TYPE_CHECKING:
+    from poolserver.server.session import MinerSession
+
+
+class Journal(Protocol):
+    """What a session needs of the share journal. ``turn`` numbers the event loop's turns."""
+
+    @property
+    def turn(self) -> int: ...
+    def declare_worker(self, account: str, worker_name: str) -> int: ...
+    def append_share(
+        self,
+        worker_ref: int,
+        outcome: ShareOutcome,
+        proven: bool,
+        work: int,
+        job_number: int,
+        hash_le: bytes,
+    ) -> None: ...
+    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None: ...
+    def release(self, callback: Callable[[], None]) -> None: ...
+
+
+class House(Protocol):
+    """What a session needs of the worker process that it lives in."""
+
+    malformed: int
+    transactions_limit: int
+    by_session_id: dict[str, "MinerSession"]
+
+    @property
+    def pool(self) -> Pool: ...
+    @property
+    def guard(self) -> Guard: ...
+    @property
+    def journal(self) -> Journal: ...
+    def now(self) -> float: ...
+    def unix_time(self) -> int: ...
+    def enter(self, session: "MinerSession") -> None: ...
+    def leave(self, session: "MinerSession") -> None: ...
+    def solved(
+        self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]
+    ) -> None: ...
