@@ -633,6 +633,15 @@ async def test_in_a_crowd_of_all_kinds_each_is_accepted_or_given_up_and_never_bo
     monkeypatch.setattr(listening, "MAX_HANDSHAKES", 5)
     monkeypatch.setattr(listening, "MAX_HEADERS", 5)
     chance = random.Random(5)
+    writers: list[asyncio.StreamWriter] = []  # some are cut off before they can close theirs
+    connect_really = asyncio.open_connection
+
+    async def connect_and_note(*where: Any, **how: Any) -> Any:
+        reader, writer = await connect_really(*where, **how)
+        writers.append(writer)
+        return reader, writer
+
+    monkeypatch.setattr(asyncio, "open_connection", connect_and_note)
     kinds = [speaks_no_tls, says_nothing, leaves_within_it, resets_within_it, trusts_it_not]
 
     async def good(port: Port, authority: Authority, head: bytes) -> None:
@@ -654,6 +663,9 @@ async def test_in_a_crowd_of_all_kinds_each_is_accepted_or_given_up_and_never_bo
         port.listener.close()
         await asyncio.gather(*crowd)
         await until(lambda: len(port.given_up) + len(port.taken) == len(port.admitted))
+    for writer in writers:
+        writer.close()
+    await asyncio.sleep(0.01)
     ended = [*port.given_up, *port.taken]
     assert len({id(each) for each in ended}) == len(ended) == len(port.admitted)
     assert all(hasattr(each, "transport") for each in port.let_in)  # its connection was made
