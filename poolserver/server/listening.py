@@ -196,9 +196,6 @@ class Listener:
                 await asyncio.get_running_loop().connect_accepted_socket(
                     lambda: arrival, arrival.sock, **self._tls_arguments()
                 )
-        except RuntimeError:
-            if not arrival.is_made:  # else uvloop's word for a session that ended at once
-                raise
         finally:
             self._handshakes.release()
 
@@ -243,13 +240,10 @@ class _Arrival(asyncio.Protocol):
         """The socket's own peer."""
         self.peer: ProxiedPeer | None = None
         self.address: Address | None = None  # once admitted
-        self.is_made = False
-        """Whether the transport is there."""
         self._listener = listener
         self._is_over = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.is_made = True
         try:
             self._hand_over(cast(asyncio.Transport, transport))
         except Exception as error:  # the edge: it ends this connection alone

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 import uvloop
@@ -28,8 +28,16 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
 HEADER = b"PROXY TCP4 203.0.113.7 192.0.2.1 4242 3333\r\n"
 
 
-def pytest_asyncio_loop_factories(config: Any, item: Any) -> dict[str, Any]:
-    return {"asyncio": asyncio.SelectorEventLoop, "uvloop": uvloop.new_event_loop}
+LOOPS: dict[str, Callable[[], asyncio.AbstractEventLoop]] = {
+    "asyncio": asyncio.SelectorEventLoop,
+    "uvloop": uvloop.new_event_loop,
+}
+
+
+@pytest.fixture(params=LOOPS.values(), ids=LOOPS, autouse=True)
+def _asyncio_loop_factory(request: pytest.FixtureRequest) -> Any:
+    """Takes the place of pytest-asyncio's own; its hook for this is heard from a conftest alone."""
+    return request.param
 
 
 class Echo(asyncio.Protocol):
@@ -37,14 +45,15 @@ class Echo(asyncio.Protocol):
 
     def __init__(self, peer: ProxiedPeer | None) -> None:
         self.peer = peer
+        self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         peer = self.peer.host if self.peer else transport.get_extra_info("peername")[0]
-        transport.write(f"{peer}\n".encode())
+        self.transport.write(f"{peer}\n".encode())
 
     def data_received(self, data: bytes) -> None:
+        assert self.transport is not None
         self.transport.write(data)
 
 
@@ -61,6 +70,7 @@ class Port:
         self.taken: list[Address | None] = []
         """The addresses that came with those let in."""
         self.closed_at_once: list[str] = []
+        self.clients: list[asyncio.StreamWriter] = []
         self.limit = 1000
         self.new_session: Callable[[ProxiedPeer | None], Echo] = Echo
         self.banned: set[str] = set()
@@ -84,12 +94,19 @@ class Port:
     def refused(self, host: str, reason: str) -> None:
         self.refusals.append((host, reason))
 
+    async def connect(
+        self, data: bytes = b"", host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
+    ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        reader, writer = await asyncio.open_connection(host, self.number, ssl=tls)
+        self.clients.append(writer)
+        writer.write(data)
+        return reader, writer
+
     async def talk(
         self, data: bytes, host: str = "127.0.0.1", tls: ssl.SSLContext | None = None
     ) -> bytes:
         """Connect, say something and hear what comes back until it ends."""
-        reader, writer = await asyncio.open_connection(host, self.number, ssl=tls)
-        writer.write(data)
+        reader, _ = await self.connect(data, host, tls)
         try:
             async with asyncio.timeout(5):
                 heard = await reader.readline()
@@ -98,8 +115,16 @@ class Port:
                 return heard
         except ConnectionError:
             return b""
-        finally:
-            writer.close()
+
+    async def end(self) -> None:
+        """Close all that is open: uvloop ends with nothing that is not."""
+        self.listener.close()
+        for writer in self.clients:
+            writer.transport.abort()
+        for session in self.let_in:
+            if session.transport is not None:
+                session.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -116,8 +141,7 @@ async def opened(
     try:
         yield port
     finally:
-        listener.close()
-        await asyncio.sleep(0.01)
+        await port.end()
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -125,6 +149,13 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
         while not condition():  # noqa: ASYNC110 - what happens at a socket sets no event
             await asyncio.sleep(0.001)
+
+
+async def test_these_tests_run_on_the_loop_that_they_are_named_for(
+    request: pytest.FixtureRequest,
+) -> None:
+    name = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    assert f"[{name}]" in request.node.name
 
 
 @pytest.fixture
@@ -157,20 +188,16 @@ async def test_a_tls_listener_speaks_tls_and_nothing_else(authority: Authority) 
 async def test_a_renewed_certificate_holds_for_new_connections(authority: Authority) -> None:
     in_force = certificate(authority)
     async with opened(in_force) as port:
-        reader, writer = await asyncio.open_connection(
-            "127.0.0.1", port.number, ssl=authority.client
-        )
+        reader, writer = await port.connect(tls=authority.client)
         await reader.readline()
         before = writer.get_extra_info("ssl_object").getpeercert()["notAfter"]
         authority.write(2041)
         assert in_force.reload_if_changed()
         writer.write(b"still here\n")
         assert await reader.readline() == b"still here\n"
-        other = await asyncio.open_connection("127.0.0.1", port.number, ssl=authority.client)
+        other = await port.connect(tls=authority.client)
         after = other[1].get_extra_info("ssl_object").getpeercert()["notAfter"]
         assert before != after
-        writer.close()
-        other[1].close()
 
 
 async def test_a_proxy_tells_whose_connection_it_is() -> None:
@@ -203,9 +230,8 @@ async def test_a_header_that_does_not_come_is_waited_for_a_while(
 
 async def test_one_that_does_not_send_its_header_delays_nobody() -> None:
     async with opened(proxy_from=LOOPBACK) as port:
-        _, silent = await asyncio.open_connection("127.0.0.1", port.number)
+        await port.connect()
         assert await port.talk(HEADER + b"hello\n") == b"203.0.113.7\nhello\n"
-        silent.close()
 
 
 class ProxiedTls:
@@ -217,9 +243,9 @@ class ProxiedTls:
         self._reader: asyncio.StreamReader
         self.writer: asyncio.StreamWriter
 
-    async def connect(self, port: int, header: bytes = HEADER) -> None:
+    async def connect(self, port: Port, header: bytes = HEADER) -> None:
         """Header and ClientHello, in one segment."""
-        self._reader, self.writer = await asyncio.open_connection("127.0.0.1", port)
+        self._reader, self.writer = await port.connect()
         with pytest.raises(ssl.SSLWantReadError):
             self._tls.do_handshake()
         self.writer.write(header + self._outgoing.read())
@@ -267,11 +293,10 @@ class ProxiedTls:
 async def test_behind_the_header_there_may_be_tls(authority: Authority) -> None:
     async with opened(certificate(authority), proxy_from=LOOPBACK) as port:
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number)
+        await rig.connect(port)
         assert await rig.handshake_and_hear() == b"203.0.113.7\n"
         rig.say(b"hello\n")
         assert await rig.hear() == b"hello\n"
-        rig.writer.close()
 
 
 async def test_a_renewed_certificate_touches_no_proxied_session_that_lives(
@@ -280,18 +305,16 @@ async def test_a_renewed_certificate_touches_no_proxied_session_that_lives(
     in_force = certificate(authority)
     async with opened(in_force, proxy_from=LOOPBACK) as port:
         before, after = ProxiedTls(authority.client), ProxiedTls(authority.client)
-        await before.connect(port.number)
+        await before.connect(port)
         assert await before.handshake_and_hear() == b"203.0.113.7\n"
         authority.write(2041)
         assert in_force.reload_if_changed()
-        await after.connect(port.number)
+        await after.connect(port)
         await after.handshake()
         before.say(b"still here\n")
         assert await before.hear() == b"still here\n"
         shown = [rig._tls.getpeercert() or {} for rig in (before, after)]
         assert [str(each["notAfter"])[-8:-4] for each in shown] == ["2040", "2041"]
-        before.writer.close()
-        after.writer.close()
 
 
 async def test_slow_handshakes_behind_a_proxy_keep_nobody_out(
@@ -299,30 +322,26 @@ async def test_slow_handshakes_behind_a_proxy_keep_nobody_out(
 ) -> None:
     monkeypatch.setattr(listening, "MAX_HEADERS", 2)
     async with opened(certificate(authority), proxy_from=LOOPBACK) as port:
-        silent = [await asyncio.open_connection("127.0.0.1", port.number) for _ in range(4)]
+        silent = [await port.connect() for _ in range(4)]
         for _, writer in silent:
             writer.write(HEADER)  # and no handshake
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number)
+        await rig.connect(port)
         assert await rig.handshake_and_hear() == b"203.0.113.7\n"
-        for writer in (rig.writer, *(writer for _, writer in silent)):
-            writer.close()
 
 
 async def test_no_more_headers_are_read_at_once_than_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listening, "MAX_HEADERS", 2)
     async with opened(proxy_from=LOOPBACK) as port:
-        slow = [await asyncio.open_connection("127.0.0.1", port.number) for _ in range(2)]
+        slow = [await port.connect() for _ in range(2)]
         await asyncio.sleep(0.01)
-        reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+        reader, writer = await port.connect()
         writer.write(HEADER)
         await asyncio.sleep(0.01)
         assert port.let_in == []
         slow[0][1].write(HEADER)  # one is done, and the next has its turn
         assert await slow[0][0].readline() == b"203.0.113.7\n"
         assert await reader.readline() == b"203.0.113.7\n"
-        for _, each in (*slow, (reader, writer)):
-            each.close()
 
 
 async def test_a_failed_handshake_makes_no_session(authority: Authority) -> None:
@@ -390,12 +409,6 @@ async def test_what_is_refused_for_its_header_is_never_admitted() -> None:
 BEHIND = [pytest.param((), b"", id="direct"), pytest.param(LOOPBACK, HEADER, id="proxied")]
 
 
-async def connect(port: Port, data: bytes = b"") -> tuple[asyncio.StreamReader, Any]:
-    reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
-    writer.write(data)
-    return reader, writer
-
-
 async def all_that_comes(reader: asyncio.StreamReader) -> bytes:
     """What comes until the end, which a reset is too."""
     try:
@@ -411,21 +424,18 @@ async def test_silent_tls_sockets_fill_the_limit_and_the_next_are_closed_at_once
 ) -> None:
     async with opened(certificate(authority), proxy_from=proxy_from) as port:
         port.limit = 2
-        silent = [await connect(port, head) for _ in range(2)]
+        silent = [await port.connect(head) for _ in range(2)]
         await until(lambda: len(port.admitted) == 2)
         for _ in range(20):
-            reader, writer = await connect(port, head)
+            reader, _ = await port.connect(head)
             assert await all_that_comes(reader) == b""
-            writer.close()
         assert len(port.closed_at_once) == 20
         assert len(port.admitted) == 2
         silent[0][1].close()  # one leaves, and there is room again
         await until(lambda: len(port.given_up) == 1)
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number, head)
+        await rig.connect(port, head)
         assert b"\n" in await rig.handshake_and_hear()
-        rig.writer.close()
-        silent[1][1].close()
 
 
 @pytest.mark.parametrize(("proxy_from", "head"), BEHIND)
@@ -435,11 +445,10 @@ async def test_a_banned_host_gets_not_a_byte_of_tls(
     async with opened(certificate(authority), proxy_from=proxy_from) as port:
         port.banned = {"127.0.0.1", "203.0.113.7"}
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number, head)
+        await rig.connect(port, head)
         assert await rig.hear_raw() == b""
         assert port.closed_at_once == ["203.0.113.7" if head else "127.0.0.1"]
         assert (port.admitted, port.let_in, port.given_up) == ([], [], [])
-        rig.writer.close()
 
 
 # --- each admitted connection is accepted or given up ------------------------------------
@@ -448,33 +457,31 @@ Failure = Callable[[Port, Authority, bytes], Awaitable[None]]
 
 
 async def speaks_no_tls(port: Port, authority: Authority, head: bytes) -> None:
-    reader, writer = await connect(port, head + b"hello\n")
+    reader, _ = await port.connect(head + b"hello\n")
     await all_that_comes(reader)
-    writer.close()
 
 
 async def says_nothing(port: Port, authority: Authority, head: bytes) -> None:
-    reader, writer = await connect(port, head)
+    reader, _ = await port.connect(head)
     assert await all_that_comes(reader) == b""  # the time-out
-    writer.close()
 
 
 async def leaves_before_it(port: Port, authority: Authority, head: bytes) -> None:
-    _, writer = await connect(port, head)
+    _, writer = await port.connect(head)
     await until(lambda: bool(port.admitted))
     writer.close()
 
 
 async def leaves_within_it(port: Port, authority: Authority, head: bytes) -> None:
     rig = ProxiedTls(authority.client)
-    await rig.connect(port.number, head)
+    await rig.connect(port, head)
     await rig.heard_something()
     rig.writer.close()
 
 
 async def resets_within_it(port: Port, authority: Authority, head: bytes) -> None:
     rig = ProxiedTls(authority.client)
-    await rig.connect(port.number, head)
+    await rig.connect(port, head)
     await rig.heard_something()
     sock = rig.writer.get_extra_info("socket")
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -483,38 +490,34 @@ async def resets_within_it(port: Port, authority: Authority, head: bytes) -> Non
 
 async def trusts_it_not(port: Port, authority: Authority, head: bytes) -> None:
     rig = ProxiedTls(ssl.create_default_context())
-    await rig.connect(port.number, head)
+    await rig.connect(port, head)
     with pytest.raises(ssl.SSLCertVerificationError):
         await rig.handshake()
     rig.send_what_is_left()  # the alert
     await rig.hear_raw()
-    rig.writer.close()
 
 
 async def is_there_at_the_close(port: Port, authority: Authority, head: bytes) -> None:
     rig = ProxiedTls(authority.client)
-    await rig.connect(port.number, head)
+    await rig.connect(port, head)
     await rig.heard_something()
     port.listener.close()
-    rig.writer.close()
 
 
 async def is_silent_at_the_close(port: Port, authority: Authority, head: bytes) -> None:
-    reader, writer = await connect(port, head)
+    reader, _ = await port.connect(head)
     await until(lambda: bool(port.admitted))
     port.listener.close()
     assert await all_that_comes(reader) == b""
-    writer.close()
 
 
 async def is_cancelled(port: Port, authority: Authority, head: bytes) -> None:
     """As at the end of the loop, which asks nobody."""
-    reader, writer = await connect(port, head)
+    reader, _ = await port.connect(head)
     await until(lambda: bool(port.admitted))
     for task in asyncio.all_tasks() - {asyncio.current_task()}:
         task.cancel()
     assert await all_that_comes(reader) == b""
-    writer.close()
 
 
 FAILURES: list[Failure] = [
@@ -565,10 +568,9 @@ async def test_one_whose_session_cannot_be_made_is_given_up(
         with capture_logs() as logs:
             if is_tls:
                 rig = ProxiedTls(authority.client)
-                await rig.connect(port.number)
+                await rig.connect(port)
                 with pytest.raises(ConnectionError):
                     await rig.handshake_and_hear()
-                rig.writer.close()
             else:
                 assert await port.talk(HEADER) == b""
             await until(lambda: bool(port.given_up))
@@ -587,10 +589,10 @@ class Ends(Echo):
         self.lost = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
+        self.transport = cast(asyncio.Transport, transport)  # uvloop's is no subclass
         if self.is_error:
             raise ZeroDivisionError
-        transport.abort()
+        self.transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.lost += 1
@@ -610,10 +612,9 @@ async def test_a_session_that_ends_as_it_begins_was_accepted_and_is_told_of_its_
         with capture_logs() as logs:
             if is_tls:
                 rig = ProxiedTls(authority.client)
-                await rig.connect(port.number)
+                await rig.connect(port)
                 with pytest.raises(ConnectionError):
                     await rig.handshake_and_hear()
-                rig.writer.close()
             else:
                 assert await port.talk(HEADER) == b""
             port.listener.close()
@@ -633,22 +634,12 @@ async def test_in_a_crowd_of_all_kinds_each_is_accepted_or_given_up_and_never_bo
     monkeypatch.setattr(listening, "MAX_HANDSHAKES", 5)
     monkeypatch.setattr(listening, "MAX_HEADERS", 5)
     chance = random.Random(5)
-    writers: list[asyncio.StreamWriter] = []  # some are cut off before they can close theirs
-    connect_really = asyncio.open_connection
-
-    async def connect_and_note(*where: Any, **how: Any) -> Any:
-        reader, writer = await connect_really(*where, **how)
-        writers.append(writer)
-        return reader, writer
-
-    monkeypatch.setattr(asyncio, "open_connection", connect_and_note)
     kinds = [speaks_no_tls, says_nothing, leaves_within_it, resets_within_it, trusts_it_not]
 
     async def good(port: Port, authority: Authority, head: bytes) -> None:
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number, head)
+        await rig.connect(port, head)
         await rig.handshake_and_hear()
-        rig.writer.close()
 
     async def one(kind: Failure) -> None:
         try:
@@ -663,12 +654,9 @@ async def test_in_a_crowd_of_all_kinds_each_is_accepted_or_given_up_and_never_bo
         port.listener.close()
         await asyncio.gather(*crowd)
         await until(lambda: len(port.given_up) + len(port.taken) == len(port.admitted))
-    for writer in writers:
-        writer.close()
-    await asyncio.sleep(0.01)
     ended = [*port.given_up, *port.taken]
     assert len({id(each) for each in ended}) == len(ended) == len(port.admitted)
-    assert all(hasattr(each, "transport") for each in port.let_in)  # its connection was made
+    assert all(each.transport is not None for each in port.let_in)  # its connection was made
 
 
 async def test_one_that_waits_for_its_handshake_is_given_up_at_the_close(
@@ -676,12 +664,11 @@ async def test_one_that_waits_for_its_handshake_is_given_up_at_the_close(
 ) -> None:
     monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
     async with opened(certificate(authority)) as port:
-        peers = [await connect(port) for _ in range(2)]
+        peers = [await port.connect() for _ in range(2)]
         await until(lambda: len(port.admitted) == 2)
         port.listener.close()
-        for reader, writer in peers:
+        for reader, _ in peers:
             assert await all_that_comes(reader) == b""
-            writer.close()
         assert {id(each) for each in port.given_up} == {id(each) for each in port.admitted}
         assert len(port.given_up) == 2
 
@@ -697,10 +684,9 @@ async def test_one_whose_introduction_never_began_is_closed(
             port.listener.close()
 
         monkeypatch.setattr(port.listener, "_start", start_and_close)
-        reader, writer = await connect(port)
+        reader, _ = await port.connect()
         assert await all_that_comes(reader) == b""
         assert (port.admitted, port.given_up, port.let_in) == ([], [], [])
-        writer.close()
 
 
 # --- how many at once --------------------------------------------------------------------
@@ -711,17 +697,16 @@ async def test_no_more_handshakes_are_under_way_at_once_than_set(
 ) -> None:
     monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
     async with opened(certificate(authority)) as port:
-        _, silent = await connect(port)
+        _, silent = await port.connect()
         await until(lambda: len(port.admitted) == 1)
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number, b"")
+        await rig.connect(port, b"")
         await until(lambda: len(port.admitted) == 2)
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.02):
                 await rig.heard_something()
         silent.close()
         assert await rig.handshake_and_hear() == b"127.0.0.1\n"
-        rig.writer.close()
 
 
 async def test_who_is_refused_does_not_wait_for_a_handshakes_place(
@@ -729,14 +714,12 @@ async def test_who_is_refused_does_not_wait_for_a_handshakes_place(
 ) -> None:
     monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
     async with opened(certificate(authority)) as port:
-        _, silent = await connect(port)
+        await port.connect()
         await until(lambda: len(port.admitted) == 1)
         port.banned.add("127.0.0.1")
         for _ in range(3):
-            reader, writer = await connect(port)
+            reader, _ = await port.connect()
             assert await all_that_comes(reader) == b""
-            writer.close()
-        silent.close()
 
 
 async def test_where_handshakes_and_those_that_wait_are_at_their_most_accepting_waits(
@@ -745,7 +728,7 @@ async def test_where_handshakes_and_those_that_wait_are_at_their_most_accepting_
     monkeypatch.setattr(listening, "MAX_HANDSHAKES", 1)
     monkeypatch.setattr(listening, "MAX_HEADERS", 2)
     async with opened(certificate(authority)) as port:
-        silent = [await connect(port) for _ in range(4)]
+        silent = [await port.connect() for _ in range(4)]
         await until(lambda: len(port.admitted) == 3)
         await asyncio.sleep(0.01)
         assert len(port.admitted) == 3
@@ -833,20 +816,15 @@ def test_a_proxy_may_be_given_as_an_ipv4_mapped_network(host: str, expected: boo
 
 async def test_after_close_nobody_is_let_in_and_who_is_in_stays() -> None:
     for proxy_from in ((), LOOPBACK):
-        port = Port()
-        terms = ListenerTerms("127.0.0.1", 0, 100, None, proxy_from)
-        listener = Listener(terms, port)
-        port.number = await listener.open()
-        reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
-        writer.write(HEADER if proxy_from else b"")
-        await reader.readline()
-        listener.close()
-        await asyncio.sleep(0.01)
-        writer.write(b"still here\n")
-        assert await reader.readline() == b"still here\n"
-        with pytest.raises(ConnectionError):
-            await asyncio.open_connection("127.0.0.1", port.number)
-        writer.close()
+        async with opened(proxy_from=proxy_from) as port:
+            reader, writer = await port.connect(HEADER if proxy_from else b"")
+            await reader.readline()
+            port.listener.close()
+            await asyncio.sleep(0.01)
+            writer.write(b"still here\n")
+            assert await reader.readline() == b"still here\n"
+            with pytest.raises(ConnectionError):
+                await port.connect()
 
 
 async def test_an_address_that_is_taken_is_an_error() -> None:
@@ -885,7 +863,7 @@ async def test_a_handshake_under_way_at_the_close_makes_no_session(
     async with opened(certificate(authority), proxy_from=proxy_from) as port:
         loop = asyncio.get_running_loop()
         rig = ProxiedTls(authority.client)
-        await rig.connect(port.number, HEADER if is_proxied else b"")
+        await rig.connect(port, HEADER if is_proxied else b"")
         await rig.heard_something()  # the server's half of the handshake
         port.listener.close()
         started = loop.time()
@@ -893,12 +871,11 @@ async def test_a_handshake_under_way_at_the_close_makes_no_session(
             await rig.handshake_and_hear()
         assert loop.time() - started < 2
         assert port.let_in == []
-        rig.writer.close()
 
 
 async def test_a_header_under_way_at_the_close_makes_no_session() -> None:
     async with opened(proxy_from=LOOPBACK) as port:
-        reader, writer = await asyncio.open_connection("127.0.0.1", port.number)
+        reader, writer = await port.connect()
         writer.write(HEADER[:20])
         await asyncio.sleep(0.01)
         port.listener.close()
@@ -906,4 +883,3 @@ async def test_a_header_under_way_at_the_close_makes_no_session() -> None:
         assert await reader.read() == b""
         assert port.let_in == []
         assert port.refusals == []
-        writer.close()
