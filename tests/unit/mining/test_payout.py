@@ -1,0 +1,395 @@
+"""Payouts: to the satoshi, whatever the value, the weights and the room."""
+
+from collections import Counter
+from fractions import Fraction
+
+import pytest
+from bitcoin.core.script import CScript
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut, build_coinbase
+from poolserver.mining.payout import (
+    Distribution,
+    Payee,
+    PayoutPlan,
+    Share,
+    dust_limit_sat,
+    output_size,
+)
+
+SUBSIDY = 312_500_000
+
+
+def p2pkh(number: int) -> bytes:
+    return bytes.fromhex("76a914") + number.to_bytes(20, "big") + bytes.fromhex("88ac")
+
+
+def p2sh(number: int) -> bytes:
+    return bytes.fromhex("a914") + number.to_bytes(20, "big") + b"\x87"
+
+
+def p2wpkh(number: int) -> bytes:
+    return bytes.fromhex("0014") + number.to_bytes(20, "big")
+
+
+def p2wsh(number: int) -> bytes:
+    return bytes.fromhex("0020") + number.to_bytes(32, "big")
+
+
+def p2tr(number: int) -> bytes:
+    return bytes.fromhex("5120") + number.to_bytes(32, "big")
+
+
+OPERATOR = p2tr(0)
+A, B, C, D = p2wpkh(1), p2wpkh(2), p2wpkh(3), p2wpkh(4)
+
+VALUES = st.integers(0, MAX_MONEY_SAT) | st.integers(0, 200_000) | st.just(SUBSIDY)
+WEIGHTS = st.integers(1, 2**64) | st.integers(1, 3)
+# Few numbers: several payees have one script, and some have the operator's.
+SCRIPTS = st.builds(
+    lambda kind, number: kind(number),
+    st.sampled_from([p2pkh, p2sh, p2wpkh, p2wsh, p2tr]),
+    st.integers(0, 30),
+)
+FEES = st.integers(0, 10_000) | st.sampled_from([0, 1, 10_000])
+
+
+@st.composite
+def plans(draw: st.DrawFn, max_payees: int = 40) -> PayoutPlan:
+    pairs = draw(st.lists(st.tuples(SCRIPTS, WEIGHTS), max_size=max_payees))
+    payees = tuple(Payee(f"p{n}", script, weight) for n, (script, weight) in enumerate(pairs))
+    return PayoutPlan(OPERATOR, draw(FEES), payees)
+
+
+def split(*payees: tuple[bytes, int], fee: int = 0) -> PayoutPlan:
+    """A plan whose payees are labelled a, b, c, ..."""
+    return PayoutPlan(
+        OPERATOR,
+        fee,
+        tuple(
+            Payee(chr(ord("a") + n), script, weight) for n, (script, weight) in enumerate(payees)
+        ),
+    )
+
+
+def total_size(outputs: tuple[TxOut, ...]) -> int:
+    return sum(output_size(output.script_pubkey) for output in outputs)
+
+
+def dues_by_script(plan: PayoutPlan, distribution: Distribution) -> Counter[bytes]:
+    dues: Counter[bytes] = Counter()
+    for payee, share in zip(plan.payees, distribution.shares, strict=True):
+        dues[payee.script_pubkey] += share.due_sat
+    return dues
+
+
+def check_books(plan: PayoutPlan, value_sat: int, distribution: Distribution) -> None:
+    """What holds with and without a limit of size."""
+    outputs, shares = distribution.outputs, distribution.shares
+    assert sum(output.value_sat for output in outputs) == value_sat
+    assert len(outputs) == len({output.script_pubkey for output in outputs}) >= 1
+    assert [share.label for share in shares] == [payee.label for payee in plan.payees]
+    if plan.payees:
+        assert distribution.fee_sat == value_sat * plan.fee_basis_points // 10_000
+        assert distribution.fee_sat + sum(share.due_sat for share in shares) == value_sat
+    paid = {output.script_pubkey: output.value_sat for output in outputs}
+    kept = paid.pop(OPERATOR, None)
+    dues = dues_by_script(plan, distribution)
+    assert kept != 0 or value_sat == 0
+    for script, sat in paid.items():
+        assert sat == dues[script] >= dust_limit_sat(script)
+    for payee, share in zip(plan.payees, shares, strict=True):
+        is_paid = payee.script_pubkey == OPERATOR or payee.script_pubkey in paid
+        assert share.unpaid_sat == (0 if is_paid else share.due_sat)
+    own = value_sat if not plan.payees else distribution.fee_sat
+    assert (kept or 0) == own + dues[OPERATOR] + distribution.unpaid_sat
+
+
+# --- solo, split, fee ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fee", [0, 100, 10_000])
+def test_without_payees_all_goes_to_the_operator_and_nobody_pays_a_fee(fee: int) -> None:
+    solo = PayoutPlan(OPERATOR, fee)
+    assert solo.distribute(SUBSIDY) == Distribution((TxOut(SUBSIDY, OPERATOR),), (), 0)
+
+
+def test_the_fee_is_taken_first_and_the_rest_is_split_by_weight() -> None:
+    distribution = split((A, 3), (B, 1), fee=250).distribute(1_000_000)
+    assert distribution == Distribution(
+        outputs=(TxOut(25_000, OPERATOR), TxOut(731_250, A), TxOut(243_750, B)),
+        shares=(Share("a", 731_250, 0), Share("b", 243_750, 0)),
+        fee_sat=25_000,
+    )
+    assert distribution.unpaid_sat == 0
+
+
+def test_the_fee_rounds_down() -> None:
+    distribution = split((A, 1), fee=1).distribute(19_999)
+    assert distribution.fee_sat == 1
+    assert distribution.outputs == (TxOut(1, OPERATOR), TxOut(19_998, A))
+
+
+def test_a_fee_of_all_leaves_the_payees_nothing_and_no_debt() -> None:
+    distribution = split((A, 1), (B, 2), fee=10_000).distribute(SUBSIDY)
+    assert distribution.outputs == (TxOut(SUBSIDY, OPERATOR),)
+    assert distribution.shares == (Share("a", 0, 0), Share("b", 0, 0))
+
+
+def test_where_all_is_due_to_payees_the_operator_has_no_output() -> None:
+    distribution = split((A, 1), (B, 1)).distribute(SUBSIDY)
+    assert distribution.outputs == (TxOut(SUBSIDY // 2, A), TxOut(SUBSIDY // 2, B))
+
+
+@pytest.mark.parametrize("plan", [PayoutPlan(OPERATOR), split((A, 1), (B, 1), fee=100)])
+def test_a_block_worth_nothing_has_one_output_of_0_to_the_operator(plan: PayoutPlan) -> None:
+    distribution = plan.distribute(0)
+    assert distribution.outputs == (TxOut(0, OPERATOR),)
+    assert distribution.unpaid_sat == 0
+
+
+# --- rounding ------------------------------------------------------------------------------
+
+
+def test_the_satoshi_that_is_left_goes_to_the_largest_remainder() -> None:
+    # Exactly 1428.57, 2857.14 and 5714.29.
+    shares = split((A, 1), (B, 2), (C, 4)).distribute(10_000).shares
+    assert [share.due_sat for share in shares] == [1_429, 2_857, 5_714]
+
+
+def test_of_equal_remainders_the_first_gets_the_satoshi() -> None:
+    shares = split((A, 1), (B, 1), (C, 1)).distribute(10_001).shares
+    assert [share.due_sat for share in shares] == [3_334, 3_334, 3_333]
+
+
+@given(plans(), VALUES)
+@example(split((A, 2**64), (B, 1)), MAX_MONEY_SAT)
+def test_every_output_and_share_adds_up_to_the_satoshi(plan: PayoutPlan, value_sat: int) -> None:
+    distribution = plan.distribute(value_sat)
+    check_books(plan, value_sat, distribution)
+    rest_sat = value_sat - distribution.fee_sat
+    whole = sum(payee.weight for payee in plan.payees)
+    for payee, share in zip(plan.payees, distribution.shares, strict=True):
+        assert abs(share.due_sat - Fraction(rest_sat * payee.weight, whole)) < 1
+
+
+@settings(max_examples=25)  # each is 500 draws
+@given(st.lists(WEIGHTS, min_size=500, max_size=500), VALUES, FEES)
+def test_500_payees_add_up_to_the_satoshi(weights: list[int], value_sat: int, fee: int) -> None:
+    payees = tuple(Payee(f"p{n}", p2wpkh(n), weight) for n, weight in enumerate(weights))
+    plan = PayoutPlan(OPERATOR, fee, payees)
+    check_books(plan, value_sat, plan.distribute(value_sat))
+    check_books(plan, value_sat, plan.distribute(value_sat, 6_000))
+
+
+@given(plans(), VALUES)
+def test_only_the_proportion_of_the_weights_counts(plan: PayoutPlan, value_sat: int) -> None:
+    tripled = tuple(Payee(p.label, p.script_pubkey, 3 * p.weight) for p in plan.payees)
+    other = PayoutPlan(plan.operator, plan.fee_basis_points, tripled)
+    assert other.distribute(value_sat) == plan.distribute(value_sat)
+
+
+# --- one output a script -------------------------------------------------------------------
+
+
+def test_payees_of_one_script_have_one_output_and_a_share_each() -> None:
+    distribution = split((A, 1), (B, 2), (A, 3)).distribute(60_000)
+    assert distribution.outputs == (TxOut(40_000, A), TxOut(20_000, B))
+    assert [share.due_sat for share in distribution.shares] == [10_000, 20_000, 30_000]
+
+
+def test_a_payee_with_the_operators_script_is_paid_in_its_output() -> None:
+    distribution = split((A, 1), (OPERATOR, 1), fee=1_000).distribute(100_000)
+    assert distribution.outputs == (TxOut(55_000, OPERATOR), TxOut(45_000, A))
+    assert distribution.shares == (Share("a", 45_000, 0), Share("b", 45_000, 0))
+
+
+def test_amounts_that_are_dust_alone_are_paid_where_they_share_a_script() -> None:
+    distribution = split((A, 200), (A, 200), (B, 99_600)).distribute(100_000)
+    assert distribution.outputs == (TxOut(400, A), TxOut(99_600, B))
+    assert distribution.unpaid_sat == 0
+
+
+def test_the_operators_output_is_the_first_and_payees_keep_the_plans_order() -> None:
+    plan = split((C, 1), (A, 5), (B, 3), fee=100)
+    for value_sat in (SUBSIDY, 2 * SUBSIDY + 1):
+        scripts = [output.script_pubkey for output in plan.distribute(value_sat).outputs]
+        assert scripts == [OPERATOR, C, A, B]
+
+
+def test_a_coinbase_can_be_built_of_the_outputs() -> None:
+    outputs = split((A, 1), (B, 2), fee=100).distribute(SUBSIDY).outputs
+    coinbase = build_coinbase(
+        height=900_000,
+        tag=b"",
+        job_tag=b"",
+        extranonce_size=12,
+        outputs=outputs,
+        witness_commitment=None,
+    )
+    # The count and the locktime are all there is besides in coinb2 after the sequence.
+    assert len(coinbase.coinb2) == 4 + 1 + total_size(outputs) + 4
+
+
+# --- dust ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("script", "limit_sat"),
+    [(p2pkh(1), 546), (p2sh(1), 540), (p2wpkh(1), 294), (p2wsh(1), 330), (p2tr(1), 330)],
+    ids=["P2PKH", "P2SH", "P2WPKH", "P2WSH", "P2TR"],
+)
+def test_below_the_dust_limit_of_its_script_a_payee_stays_unpaid(
+    script: bytes, limit_sat: int
+) -> None:
+    assert dust_limit_sat(script) == limit_sat
+    at_limit = split((B, 10**6), (script, limit_sat)).distribute(10**6 + limit_sat)
+    assert at_limit.outputs == (TxOut(10**6, B), TxOut(limit_sat, script))
+
+    plan = split((B, 10**6), (script, limit_sat - 1))
+    distribution = plan.distribute(10**6 + limit_sat - 1)
+    assert distribution.outputs == (TxOut(limit_sat - 1, OPERATOR), TxOut(10**6, B))
+    assert distribution.shares[1] == Share("b", limit_sat - 1, limit_sat - 1)
+    assert distribution.unpaid_sat == limit_sat - 1
+
+
+def test_a_share_that_rounds_to_nothing_is_no_debt() -> None:
+    distribution = split((A, 2**64), (B, 1)).distribute(SUBSIDY)
+    assert distribution.outputs == (TxOut(SUBSIDY, A),)
+    assert distribution.shares[1] == Share("b", 0, 0)
+
+
+def test_a_block_that_is_all_dust_goes_to_the_operator_as_a_debt() -> None:
+    distribution = split((A, 1), (B, 1)).distribute(500)
+    assert distribution.outputs == (TxOut(500, OPERATOR),)
+    assert [share.unpaid_sat for share in distribution.shares] == [250, 250]
+
+
+@given(st.binary(min_size=1, max_size=60) | SCRIPTS)
+@example(bytes.fromhex("60022222"))
+@example(bytes.fromhex("51024e73"))
+@example(b"\x51\x28" + bytes(40))
+@example(b"\x51\x29" + bytes(41))
+def test_the_discount_is_for_witness_programmes_as_python_bitcoinlib_knows_them(
+    script: bytes,
+) -> None:
+    spending_size = 67 if CScript(script).is_witness_scriptpubkey() else 148
+    assert dust_limit_sat(script) == 3 * (8 + 1 + len(script) + spending_size)
+
+
+# --- room ----------------------------------------------------------------------------------
+
+
+def test_where_the_room_is_short_the_largest_amounts_are_paid() -> None:
+    plan = split((A, 10_000), (B, 40_000), (C, 20_000), (D, 30_000))
+    distribution = plan.distribute(100_000, output_size(OPERATOR) + 2 * output_size(A))
+    assert distribution.outputs == (TxOut(30_000, OPERATOR), TxOut(40_000, B), TxOut(30_000, D))
+    assert [share.unpaid_sat for share in distribution.shares] == [10_000, 0, 20_000, 0]
+    assert distribution.unpaid_sat == 30_000
+
+
+def test_of_equal_amounts_the_first_of_the_plan_are_paid() -> None:
+    plan = split((C, 1), (A, 1), (B, 1), fee=100)
+    distribution = plan.distribute(90_000, output_size(OPERATOR) + 2 * output_size(A))
+    assert [output.script_pubkey for output in distribution.outputs] == [OPERATOR, C, A]
+
+
+def test_one_that_does_not_fit_does_not_keep_out_a_smaller_one() -> None:
+    plan = split((A, 3), (p2tr(1), 2), (B, 1), fee=5_000)
+    distribution = plan.distribute(120_000, output_size(OPERATOR) + 2 * output_size(A))
+    assert distribution.outputs == (TxOut(80_000, OPERATOR), TxOut(30_000, A), TxOut(10_000, B))
+
+
+def test_each_output_takes_the_room_of_its_own_script() -> None:
+    plan = split((p2tr(1), 3), (p2tr(2), 2), (p2tr(3), 1), fee=5_000)
+    distribution = plan.distribute(120_000, output_size(OPERATOR) + 3 * output_size(p2tr(1)) - 1)
+    assert [share.unpaid_sat for share in distribution.shares] == [0, 0, 10_000]
+
+
+def test_no_room_is_kept_for_an_operator_who_gets_nothing() -> None:
+    plan = split((A, 1), (B, 1))
+    exact = 2 * output_size(A)
+    assert plan.distribute(SUBSIDY, exact).unpaid_sat == 0
+    assert plan.distribute(SUBSIDY, exact - 1).outputs == (TxOut(SUBSIDY, OPERATOR),)
+
+
+def test_room_for_the_operator_alone_makes_debts_of_all() -> None:
+    distribution = split((A, 1), (B, 1), fee=100).distribute(SUBSIDY, output_size(OPERATOR))
+    assert distribution.outputs == (TxOut(SUBSIDY, OPERATOR),)
+    assert distribution.unpaid_sat == SUBSIDY - distribution.fee_sat
+
+
+def test_a_payee_with_the_operators_script_always_has_room() -> None:
+    distribution = split((A, 9), (OPERATOR, 1)).distribute(SUBSIDY, output_size(OPERATOR))
+    assert distribution.shares[1].unpaid_sat == 0
+    assert distribution.unpaid_sat == distribution.shares[0].due_sat
+
+
+@given(plans(), VALUES, st.integers(43, 1_000) | st.integers(43, 150))
+def test_what_is_paid_fits_and_what_is_not_had_no_room(
+    plan: PayoutPlan, value_sat: int, max_outputs_bytes: int
+) -> None:
+    distribution = plan.distribute(value_sat, max_outputs_bytes)
+    check_books(plan, value_sat, distribution)
+    assert total_size(distribution.outputs) <= max_outputs_bytes
+    unlimited = plan.distribute(value_sat)
+    assert distribution.shares == unlimited.shares or distribution.unpaid_sat > 0
+    assert [s.due_sat for s in distribution.shares] == [s.due_sat for s in unlimited.shares]
+    paid = {output.script_pubkey: output for output in distribution.outputs}
+    for left_out in unlimited.outputs:
+        script = left_out.script_pubkey
+        if script in paid:
+            continue
+        before = tuple(
+            output
+            for output in distribution.outputs
+            if output.script_pubkey == OPERATOR or output.value_sat >= left_out.value_sat
+        )
+        assert total_size(before) + output_size(script) > max_outputs_bytes
+
+
+# --- what is refused -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value_sat", [-1, MAX_MONEY_SAT + 1])
+def test_a_value_out_of_range_is_refused(value_sat: int) -> None:
+    with pytest.raises(ValueError, match=f"a block of {value_sat} sat is out of range"):
+        PayoutPlan(OPERATOR).distribute(value_sat)
+
+
+@pytest.mark.parametrize("fee", [-1, 10_001])
+def test_a_fee_out_of_range_is_refused(fee: int) -> None:
+    with pytest.raises(ValueError, match=rf"0\.\.10000 basis points, is {fee}"):
+        PayoutPlan(OPERATOR, fee)
+
+
+@pytest.mark.parametrize("weight", [0, -1])
+def test_a_weight_that_is_not_above_0_is_refused(weight: int) -> None:
+    with pytest.raises(ValueError, match=f"the weight of 'north' must be above 0, is {weight}"):
+        Payee("north", A, weight)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (b"", "is empty"),
+        (bytes.fromhex("6a0474657374"), "is unspendable"),
+        (bytes(10_001), "is unspendable"),
+    ],
+    ids=["empty", "OP_RETURN", "too long"],
+)
+def test_a_script_that_loses_the_coins_is_refused(script: bytes, reason: str) -> None:
+    with pytest.raises(ValueError, match=f"the script of 'north' {reason}"):
+        Payee("north", script, 1)
+    with pytest.raises(ValueError, match=f"the script of the operator {reason}"):
+        PayoutPlan(script)
+
+
+@pytest.mark.parametrize("fee", [0, 100])
+@pytest.mark.parametrize("max_outputs_bytes", [-1, 0, 42])
+def test_room_below_the_operators_output_is_refused_whatever_the_block(
+    fee: int, max_outputs_bytes: int
+) -> None:
+    with pytest.raises(ValueError, match=f"{max_outputs_bytes} bytes have no room .* of 43"):
+        split((A, 1), fee=fee).distribute(SUBSIDY, max_outputs_bytes)
