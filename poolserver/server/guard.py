@@ -11,11 +11,9 @@ from typing import Protocol
 import structlog
 
 from poolserver.mining.miner import Miner
+from poolserver.pool import MAX_WORKERS
 from poolserver.server.admission import Address, Admission, AdmissionTerms, Refusal
 from poolserver.server.conduct import Bans, Conduct, ConductTerms, Step, pool_at_fault
-
-# So many as one connection may have (pool.py), for all of a stranger's connections together.
-MAX_WORKERS = 4096
 
 log = structlog.get_logger(__name__)
 
@@ -84,9 +82,10 @@ class Guard:
         return banned
 
     def has_room(self, session: Guarded, now: float) -> bool:
-        """Whether one more worker may be authorized: a stranger's names are bounded in all.
+        """Whether one more worker may be authorized.
 
-        Each costs memory for as long as its connection lives.
+        All connections of a stranger together may have as many as one of anybody else's: each
+        costs memory for as long as its connection lives.
         """
         address = session.address
         return (

@@ -54,7 +54,7 @@ TRANSACTIONS_INTERVAL_S = 10.0
 TOO_OFTEN = StratumError(ErrorCode.OTHER, "too_often")
 TOO_MANY_TRANSACTIONS = StratumError(ErrorCode.OTHER, "transactions_too_large")
 BANNED = StratumError(ErrorCode.UNAUTHORIZED, "banned")
-# Two rigs that hold one session id, as a copied disk makes them, would throw each other out
+# Connections of one proxy that all name the id it was told last would throw each other out
 # for ever; so who has just taken a session over keeps it for a while.
 TAKE_OVER_INTERVAL_S = 60.0
 UNAUTHORIZED = ANSWERS[ShareOutcome.UNAUTHORIZED]
@@ -310,11 +310,11 @@ class MinerSession:
 
     def _get_transactions(self, request: GetTransactions) -> None:
         now = self._house.now()
-        issued = self._house.pool.jobs.get(request.job_id, now) if self.has_work else None
         if now < self._next_transactions_at:
             self._protocol.connection.refuse(request, TOO_OFTEN)
             return
         self._next_transactions_at = now + TRANSACTIONS_INTERVAL_S
+        issued = self._house.pool.jobs.get(request.job_id, now) if self.has_work else None
         if issued is None:
             self._protocol.connection.refuse(request, ANSWERS[ShareOutcome.JOB_NOT_FOUND])
             return
@@ -336,8 +336,7 @@ class MinerSession:
         To a resumed session as well: with a job that it has not had.
         """
         if self._is_ready() and not self.has_work:
-            house = self._house
-            job = house.pool.next_job(self.miner, house.now(), house.unix_time())
+            job = self._next_job()
             if job is not None:
                 self.send_job(job, job.notify_clean)
 

@@ -155,7 +155,6 @@ class Worker:
             minimum=listener.min_difficulty,
             maximum=listener.max_difficulty,
         )
-
         door = RigDoor(self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size)
         terms = ListenerTerms(
             host=listener.host,
