@@ -201,6 +201,7 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
                 cookie_file=str(node.cookie_file) if node.cookie_file is not None else None,
             )
             for node in config.nodes
+            if "submit" in node.roles
         ),
         listed_accounts=tuple(account for site in config.sites for account in site.accounts),
         any_account=config.auth.accounts == "any",
