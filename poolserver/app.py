@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import time
+from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -24,17 +25,16 @@ from poolserver.cluster.messages import (
 from poolserver.config import Config, LimitsConfig, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
-from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
 from poolserver.mining.firmware import FirmwareTable
-from poolserver.node.checks import CLOCK_ALARM_S, NodeCheckError, check_node
+from poolserver.node.checks import NodeCheckError, NodeInfo
+from poolserver.node.group import GroupTerms, Member, NodeGroup
+from poolserver.node.health import NodeMonitor
+from poolserver.node.muster import NODE_WAIT_S, Candidate, muster
 from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.template_source import NodeTemplateSource
 from poolserver.server.worker import Worker, submit_rpcs
 
-# A node that does not answer is waited for so long: it may be starting just now as we are. One that
-# answers that it is not ready yet is waited for as long as it takes.
-NODE_WAIT_S = 10.0
-NODE_RETRY_S = 1.0
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
 
@@ -52,8 +52,9 @@ START_ERRORS = (StartError, LedgerError, OSError)
 class PoolServer:
     """Coordinator and one worker in one process, on the running loop."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, group_terms: GroupTerms | None = None) -> None:
         self._config = config
+        self._group_terms = group_terms or GroupTerms()
         self._registry = CollectorRegistry()
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
@@ -63,24 +64,29 @@ class PoolServer:
         """Serve until ``stop`` is set.
 
         Raises:
-            StartError: the node, an address, the data folder or the database cannot be used.
+            StartError: the nodes, an address, the data folder or the database cannot be used.
         """
-        node = self._config.nodes[0]
+        candidates = [
+            Candidate(node.label, self._rpc(node), "template" in node.roles)
+            for node in self._config.nodes
+        ]
         try:
-            if await self._found_node(node, stop):
-                await self._serve(node, stop)
+            passed = await self._found_nodes(candidates, stop)
+            if passed:
+                await self._serve(self._node_group(candidates, passed), stop)
         finally:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _serve(self, node: NodeConfig, stop: asyncio.Event) -> None:
+    async def _serve(self, group: NodeGroup, stop: asyncio.Event) -> None:
         """Start the parts one after the other, and stop each whatever becomes of the others."""
         config, loop = self._config, asyncio.get_running_loop()
         settings = worker_settings(config, next_boot_epoch(config.data_dir, int(time.time())))
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
-        coordinator = Coordinator(config, self._template_source(node), down)
+        coordinator = Coordinator(config, group, down)
         self._registry.register(PoolMetrics(coordinator, config.network))
+        self._registry.register(NodeMetrics(group))
         http = HttpServer(self._registry, coordinator.not_ready_because)
         worker = Worker(settings, up, submit_rpcs(settings, self._rpc_metrics.observe))
         async with AsyncExitStack() as parts:
@@ -98,34 +104,46 @@ class PoolServer:
                 worker.check()
             log.info("stopping")
 
-    async def _found_node(self, node: NodeConfig, stop: asyncio.Event) -> bool:
-        """Check the node, and wait for one that is not ready yet; False if ``stop`` came first.
+    async def _found_nodes(
+        self, candidates: Sequence[Candidate], stop: asyncio.Event
+    ) -> dict[str, NodeInfo]:
+        """The nodes that can be used now; none if ``stop`` came first.
 
         Raises:
-            StartError: it cannot be mined with, or does not answer.
+            StartError: one cannot be mined with at all, or none answers.
         """
-        rpc, said = self._rpc(node), ""
-        answered_at = time.monotonic()
-        while True:
-            try:
-                info = await check_node(rpc, self._config.bitcoin_network, time.time)
-                break
-            except NodeCheckError as error:
-                if error.answered:
-                    answered_at = time.monotonic()
-                if error.fatal or time.monotonic() - answered_at > NODE_WAIT_S:
-                    raise StartError(str(error)) from error
-                if str(error) != said:
-                    said = str(error)
-                    log.warning("waiting_for_node", reason=said)
-            if await _set_within(stop, NODE_RETRY_S):
-                return False
+        try:
+            passed = await muster(
+                candidates, self._config.bitcoin_network, time.time, stop, NODE_WAIT_S
+            )
+        except NodeCheckError as error:
+            raise StartError(str(error)) from error
         if self._config.uses_work_scale and self._config.network == "signet":
-            assert info.private_signet  # check_node lets no other signet through
-        if abs(info.clock_skew_s) > CLOCK_ALARM_S:
-            log.warning("clock_skew", node_ahead_s=round(info.clock_skew_s, 1))
-        log.info("node", url=node.url, version=info.subversion, height=info.height)
-        return True
+            assert all(info.private_signet for info in passed.values())  # no other passes
+        return passed
+
+    def _node_group(
+        self, candidates: Sequence[Candidate], passed: Mapping[str, NodeInfo]
+    ) -> NodeGroup:
+        network = self._config.bitcoin_network
+        members = [
+            Member(
+                name=candidate.name,
+                trusted=node.trusted,
+                monitor=NodeMonitor(
+                    candidate.name,
+                    candidate.rpc,
+                    network,
+                    for_templates=candidate.for_templates,
+                    passed=candidate.name in passed,
+                    clock=time.monotonic,
+                    unix_time=time.time,
+                ),
+                source=self._template_source(node) if candidate.for_templates else None,
+            )
+            for node, candidate in zip(self._config.nodes, candidates, strict=True)
+        ]
+        return NodeGroup(members, network, time.monotonic, self._group_terms)
 
     def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
         return NodeTemplateSource(
