@@ -203,14 +203,14 @@ class NodeTemplateSource:
             try:
                 template = await self._ask(self._rpc, self._request, CALL_TIMEOUT_S)
             except (NodeError, TemplateError) as error:
-                self._trouble.failed("no_template", str(error), self._clock())
+                self._trouble.failed("no_template", str(error), self._clock(), url=self._rpc.url)
                 self.signs.failing = True
                 self._on_trouble()
                 await self._news_within(backoff_s * random.uniform(0.5, 1.5))
                 backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
                 continue
             backoff_s = BACKOFF_FIRST_S
-            self._trouble.restored("templates_again", self._clock())
+            self._trouble.restored("templates_again", self._clock(), url=self._rpc.url)
             self._take(template, tips, on_template, on_confirmed)
             self._started.set()
             await self._news_within(REFRESH_S)
@@ -307,11 +307,11 @@ class NodeTemplateSource:
             try:
                 template = await self._ask(rpc, request, None)
             except (NodeError, TemplateError) as error:
-                self._longpoll_trouble.failed("no_longpoll", str(error), self._clock())
+                self._longpoll_trouble.failed("no_longpoll", str(error), self._clock(), url=rpc.url)
                 self._on_trouble()
                 await asyncio.sleep(self._poll_interval_s)
                 continue
-            self._longpoll_trouble.restored("longpoll_again", self._clock())
+            self._longpoll_trouble.restored("longpoll_again", self._clock(), url=rpc.url)
             answer = self._take(template, tips, on_template, on_confirmed)
             if answer is not Answer.NEW:
                 # Another channel was first; or it answers without waiting, which must not spin.
