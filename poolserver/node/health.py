@@ -141,6 +141,7 @@ class NodeMonitor:
             state: _ChainState = await self._ask("getblockchaininfo", type=_ChainState)
             latency_s = self._clock() - asked_at
             network: NetworkInfo = await self._ask("getnetworkinfo", type=NetworkInfo)
+            chainwork = _work(state.chainwork)
             hashes = await self._follow(state.bestblockhash)
         except NodeError as error:
             return self._failed(error, asked_at)
@@ -152,7 +153,7 @@ class NodeMonitor:
             seen_at=self._clock(),
             latency_s=latency_s,
             chain=Chain(state.blocks, hashes),
-            chainwork=_work(state.chainwork),
+            chainwork=chainwork,
             peers=network.connections,
             loading=state.initialblockdownload,
         )
