@@ -60,6 +60,8 @@ class GateState:
     """Since when each node has had the best work that there is, without a break."""
     outdated_since: float | None = None
     """Since when a newer tip than that of ``mined`` is known; kept when all nodes are lost."""
+    newest: tuple[str, int] = ("", 0)
+    """The node that told of that newer tip, and the tip's work."""
     offering: frozenset[str] = frozenset()
     """The nodes whose templates could be mined on, on whatever tip."""
     trusted_is_lost: bool = False
@@ -96,7 +98,7 @@ def judge(
         assert state.active is not None
         state = replace(state, mined=offers[state.active])
     knowing = [trusted] if trusted else [view for view in believed if view.gives_templates]
-    return replace(state, outdated_since=_outdated_since(before, state, knowing, now))
+    return _outdate(before, state, knowing, now, terms)
 
 
 def believable(views: Iterable[NodeView], *, peers_matter: bool) -> list[NodeView]:
@@ -191,16 +193,22 @@ def _switch(state: GateState, name: str, reason: str, now: float) -> GateState:
     return replace(state, active=name, reason=reason, active_since=now, serves=True, out_since=None)
 
 
-def _outdated_since(
-    before: GateState, after: GateState, knowing: list[NodeView], now: float
-) -> float | None:
-    """``knowing``: the nodes whose tips say what should be mined on."""
+def _outdate(
+    before: GateState, after: GateState, knowing: list[NodeView], now: float, terms: GateTerms
+) -> GateState:
+    """Note whether a newer tip is known. ``knowing``: the nodes whose tips say so."""
     mined = after.mined
     if mined is None or not knowing:
-        return after.outdated_since
-    top = max(view.work for view in knowing)
-    if any(view.work == top and view.chain.tip_hex == mined.tip_hex for view in knowing):
-        return None
-    if before.mined is None or before.mined.tip_hex != mined.tip_hex:
-        return now
-    return before.outdated_since if before.outdated_since is not None else now
+        return after
+    top = max(knowing, key=lambda view: view.work)
+    was_same = before.mined is not None and before.mined.tip_hex == mined.tip_hex
+    since = before.outdated_since if was_same else None
+    if all(view.work < top.work or view.chain.tip_hex != mined.tip_hex for view in knowing):
+        newest = (top.name, top.work)
+        return replace(after, outdated_since=now if since is None else since, newest=newest)
+    # One that has not heard of the newer tip is no proof against one that had, and is lost.
+    teller, work = before.newest
+    is_lost = all(view.name != teller for view in knowing)
+    if since is not None and is_lost and top.work < work and now - since < terms.hold_s:
+        return after
+    return replace(after, outdated_since=None)

@@ -229,6 +229,25 @@ def test_what_was_known_of_a_newer_tip_does_not_go_with_the_nodes() -> None:
     assert gate.state.outdated_since == 5.0
 
 
+def test_a_node_that_has_not_heard_of_a_newer_tip_is_no_proof_against_it() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x"), view("y"))
+    gate.sees(5.0, view("x", "aa", on="a"), view("y"))
+    lost = view("x", "aa", on="a", fault="unreachable")
+    gate.sees(6.0, lost, view("y"))
+    assert gate.state.outdated_since == 5.0
+    gate.sees(5.0 + TERMS.hold_s, lost, view("y"))  # it never hears of it: nobody else has it
+    assert gate.state.outdated_since is None
+
+
+def test_a_newer_tip_that_its_node_has_left_outdates_nothing() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x"), view("y"))
+    gate.sees(5.0, view("x", "aa", on="a"), view("y"))
+    gate.sees(6.0, view("x"), view("y"))
+    assert gate.state.outdated_since is None
+
+
 def test_nodes_that_are_lost_outdate_nothing() -> None:
     gate = Gate()
     gate.sees(0.0, view("x"))
