@@ -27,9 +27,9 @@ from poolserver.node.checks import (
 from poolserver.node.rpc import NodeError, NodeGarbage, NodeTimeout
 
 # Together under the two seconds in which another node must have taken over: a node that falls
-# silent just after an answer is known to be gone 1.5 s later.
+# silent just after an answer is known to be gone 1.25 s later.
 PROBE_INTERVAL_S = 0.5
-PROBE_TIMEOUT_S = 1.0
+PROBE_TIMEOUT_S = 0.75
 # Silent for no longer than this it is the same process, which was busy: what it was checked for
 # still holds. A node that was restarted refuses a connection first and is checked at once.
 RECHECK_AFTER_S = 10.0

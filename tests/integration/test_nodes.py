@@ -94,6 +94,7 @@ async def test_rigs_are_sent_away_where_no_node_has_work_on_the_newest_block(
             "not ready: there is a newer block, and no template on it",
         )
         first.fault = ""
+        await pool.becomes("poolserver_work_stale", lambda stale: stale == 0)
         async with rig(pool.port) as other:
             await other.job(height=3)
 
