@@ -212,8 +212,8 @@ class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=3600),
         doc(
-            "After that: how long until miners are disconnected, so that they go to their "
-            "backup pool."
+            "After that, or where a newer block is known and no node has a template on it: how "
+            "long until miners are disconnected, so that they go to their backup pool."
         ),
     ] = 60.0
 
