@@ -8,7 +8,8 @@ The rules, in order:
    those on the chain with most work; between chains of equal work, the one that is mined already.
 3. A node that is lost leaves its last template in force for a while if no other node's is as far:
    work on an older tip is worth nothing.
-4. Of the nodes that are left a full template goes before a stopgap, and the one whose templates are
+4. Of the nodes that are left one that gives templates goes before one that does not any more, a
+   full template before a stopgap, and the one whose templates are
    mined on before others; but an earlier one of the config gets its place back after it has been
    well for a while.
 """
@@ -63,7 +64,7 @@ class GateState:
     newest: tuple[str, int] = ("", 0)
     """The node that told of that newer tip, and the tip's work."""
     offering: frozenset[str] = frozenset()
-    """The nodes whose templates could be mined on, on whatever tip."""
+    """The nodes that give templates that could be mined on, on whatever tip."""
     trusted_is_lost: bool = False
 
 
@@ -90,7 +91,7 @@ def judge(
         serves=before.active in best,
         out_since=None if before.active in best else out_since,
         well_since={name: before.well_since.get(name, now) for name in best},
-        offering=frozenset(offers),
+        offering=frozenset(name for name, offer in offers.items() if offer.sound),
         trusted_is_lost=trusted is None and any(view.trusted for view in views),
     )
     state = _choose(state, best, offers, now, terms)
@@ -139,7 +140,13 @@ def _best(before: GateState, trusted: NodeView | None, offers: Mapping[str, Offe
             if now_on is not None and now_on.tip_hex in tips:
                 tip_hex = now_on.tip_hex
     on_it = [name for name, offer in offers.items() if offer.tip_hex == tip_hex]
-    return [name for name in on_it if offers[name].full] or on_it
+    finest = max(map(_quality, (offers[name] for name in on_it)), default=None)
+    return [name for name in on_it if _quality(offers[name]) == finest]
+
+
+def _quality(offer: Offer) -> tuple[bool, bool]:
+    """Of two templates on one tip the better is larger."""
+    return offer.sound, offer.full
 
 
 def _is_worse(best: Offer, mined: Offer, believed: list[NodeView], *, is_lost: bool) -> bool:
@@ -166,7 +173,8 @@ def _choose(
         return state
     if state.active is None:
         return _switch(state, best[0], FIRST, now)
-    if state.active not in offers:
+    now_on = offers.get(state.active)
+    if now_on is None or (not now_on.sound and state.active not in best):
         return _switch(state, best[0], FAILOVER, now)
     if state.active not in best:
         return _leave(state, best[0], offers[best[0]], now, terms)
@@ -183,7 +191,7 @@ def _leave(state: GateState, other: str, offer: Offer, now: float, terms: GateTe
     """Another node has better work; but for a moment that the trusted one is behind in, none."""
     mined, out_since = state.mined, state.out_since
     assert out_since is not None
-    is_news = mined is None or (offer.tip_hex, offer.full) != (mined.tip_hex, mined.full)
+    is_news = mined is None or offer.tip_hex != mined.tip_hex or _quality(offer) != _quality(mined)
     if is_news or now - out_since >= terms.tip_grace_s:
         return _switch(state, other, BETTER, now)
     return state

@@ -287,7 +287,11 @@ class NodeGroup:
 
     def _watch_work(self, now: float) -> None:
         state = self.state
-        faults = {view.name: view.fault or "no_template" for view in self.views}
+        faults = {
+            view.name: view.fault
+            or ("no_template" if view.gives_templates else "only_takes_blocks")
+            for view in self.views
+        }
         lost = not state.offering
         self._nodes_lost.update(lost, now, **({"nodes": faults} if lost else {}))
         self._trusted_lost.update(state.trusted_is_lost, now)

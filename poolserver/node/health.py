@@ -24,14 +24,21 @@ from poolserver.node.checks import (
     Rpc,
     check_node,
 )
-from poolserver.node.rpc import NodeError, NodeGarbage, NodeTimeout
+from poolserver.node.rpc import (
+    NodeAuthError,
+    NodeError,
+    NodeGarbage,
+    NodeUnreachable,
+    NodeWarmingUp,
+)
 
 # Together under the two seconds in which another node must have taken over: a node that falls
 # silent just after an answer is known to be gone 1.25 s later.
 PROBE_INTERVAL_S = 0.5
 PROBE_TIMEOUT_S = 0.75
-# Silent for no longer than this it is the same process, which was busy: what it was checked for
-# still holds. A node that was restarted refuses a connection first and is checked at once.
+# A node that was restarted refuses connections first, or has a new cookie, and is checked anew. One
+# that is just busy is the same process; but after so long it need not be.
+WAS_AWAY = (NodeUnreachable, NodeAuthError, NodeWarmingUp)
 RECHECK_AFTER_S = 10.0
 CHECK_RETRY_S = 1.0
 # A node of another network, or too old a one, is not mended within the second.
@@ -159,7 +166,12 @@ class NodeMonitor:
         )
 
     async def _ask(self, method: str, *params: Any, type: type[Any]) -> Any:
-        return await self._rpc.call(method, *params, type=type, timeout_s=self._timeout_s)
+        try:
+            return await self._rpc.call(method, *params, type=type, timeout_s=self._timeout_s)
+        except NodeUnreachable:
+            # A server may end an old connection just as it is used again; one that is gone
+            # refuses a new one too.
+            return await self._rpc.call(method, *params, type=type, timeout_s=self._timeout_s)
 
     async def _follow(self, tip_hex: str) -> tuple[str, ...]:
         """The hashes from the tip back: those that are held, and what is new, asked for."""
@@ -176,7 +188,7 @@ class NodeMonitor:
     def _failed(self, error: NodeError, asked_at: float) -> NodeStatus:
         before = self.status
         silent_since = asked_at if before.seen_at is None else before.seen_at
-        if not isinstance(error, NodeTimeout) or asked_at - silent_since > RECHECK_AFTER_S:
+        if isinstance(error, WAS_AWAY) or asked_at - silent_since > RECHECK_AFTER_S:
             self._checked = False
             self._must_check.set()
         self._trouble.failed("node_lost", str(error), self._clock(), node=self.name)

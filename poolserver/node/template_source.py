@@ -110,9 +110,9 @@ class Signs:
     tip_at: float = -inf
     """Since when that is the tip."""
     answered_at: float = -inf
-    """When a template last came, new or not."""
+    """When a template last came, new or not; a stopgap's header is an answer too."""
     failing: bool = False
-    """Whether the last attempt to get one failed."""
+    """Whether the last attempt to get one from the node failed."""
 
     def tip_is(self, tip_hex: str, now: float) -> None:
         """The node's tip is this one."""
@@ -240,8 +240,9 @@ class NodeTemplateSource:
     ) -> Answer:
         now = self._clock()
         answer = self._latest.judge(template, tips_when_asked, now)
+        self.signs.answered_at = now
         if not template.stopgap:
-            self.signs.answered_at, self.signs.failing = now, False
+            self.signs.failing = False
         if answer is Answer.NEW:  # any other may be older than what was heard
             self.signs.tip_is(hash_le_to_hex(template.prevhash_le), now)
         match answer:

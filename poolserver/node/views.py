@@ -25,6 +25,8 @@ class Offer:
     """The chain's work up to the tip, in hashes."""
     full: bool
     """Not a stopgap."""
+    sound: bool = True
+    """The node can still be asked for the next; else it is as good as its tip, and no better."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,7 @@ class NodeView:
     tip_at: float = 0.0
     """Since when that is its tip, as far as is known; monotonic seconds."""
     offer: Offer | None = None
-    """None where it has none, or cannot be asked for one."""
+    """None before the first."""
 
 
 def view_of(
@@ -79,7 +81,7 @@ def view_of(
         work=work,
         work_is_told=told,
         tip_at=tip_at,
-        offer=None if signs is None or signs.failing else _offer(status, template),
+        offer=_offer(status, template, sound=signs is not None and not signs.failing),
     )
 
 
@@ -93,7 +95,7 @@ def _fault(status: NodeStatus, signs: Signs | None, loading_matters: bool) -> st
     return "loading" if loading_matters and status.loading else None
 
 
-def _offer(status: NodeStatus, template: BlockTemplate | None) -> Offer | None:
+def _offer(status: NodeStatus, template: BlockTemplate | None, *, sound: bool) -> Offer | None:
     if template is None:
         return None
     height = template.height - 1
@@ -102,6 +104,7 @@ def _offer(status: NodeStatus, template: BlockTemplate | None) -> Offer | None:
         height=height,
         work=_work_at(height, status, template),
         full=not template.stopgap,
+        sound=sound,
     )
 
 

@@ -23,6 +23,7 @@ class ChainNode:
         self.peers = 8
         self.loading = False
         self.fails: dict[str, NodeError] = {}
+        self.fails_once: NodeError | None = None
         self.asked: list[str] = []
         self.timeouts: set[float | None] = set()
         self._called = asyncio.Event()
@@ -33,7 +34,8 @@ class ChainNode:
         self.asked.append(method)
         self._called.set()
         self.timeouts.add(timeout_s)
-        error = self.fails.get(method) or self.fails.get("")
+        error = self.fails_once or self.fails.get(method) or self.fails.get("")
+        self.fails_once = None
         if error is not None:
             raise error
         return msgspec.convert(getattr(self, method)(*params), type)

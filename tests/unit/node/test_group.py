@@ -82,7 +82,8 @@ class Node:
         """A template has come."""
         now, held = self._clock(), self.latest.template
         self.latest.judge(new, self.latest.tips, now)
-        self.signs.answered_at, self.signs.failing = now, False
+        self.signs.answered_at = now
+        self.signs.failing = self.signs.failing and new.stopgap
         self.signs.tip_is(new.prevhash_le[::-1].hex(), now)
         if held is not None and replace_time(held) == replace_time(new):
             self._on_confirmed(now)
@@ -359,6 +360,18 @@ async def test_a_newer_block_without_a_template_is_said_once_and_then_nothing_go
         y.gives(template(12))
         assert heard.news() == [12]
         assert not heard.group.is_outdated
+
+
+async def test_a_stopgap_is_mined_on_where_no_node_gives_a_template_on_the_new_block() -> None:
+    async with grouped() as heard:
+        x, y = heard.nodes.values()
+        x.gives(template(11))
+        x.gives_no_template()
+        y.gives_no_template()
+        x.hears_of(tip(11))
+        x.gives(stopgap(12))
+        heard.passes(TERMS.outdated_after_s + 1)
+        assert heard.news() == [11, 12]
 
 
 async def test_outdated_work_stays_so_when_the_nodes_are_lost() -> None:

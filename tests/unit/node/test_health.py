@@ -11,7 +11,13 @@ from poolserver.bitcoin.networks import REGTEST
 from poolserver.node import health
 from poolserver.node.chains import CHAIN_LENGTH
 from poolserver.node.health import PROBE_TIMEOUT_S, RECHECK_AFTER_S, NodeMonitor, NodeStatus
-from poolserver.node.rpc import NodeTimeout, NodeUnreachable
+from poolserver.node.rpc import (
+    NodeError,
+    NodeGarbage,
+    NodeHttpError,
+    NodeTimeout,
+    NodeUnreachable,
+)
 from tests.unit.node.chainnode import NOW, ChainNode
 
 NEVER_S = 3600.0
@@ -133,6 +139,21 @@ async def test_a_node_that_was_busy_for_a_moment_need_not_be_checked() -> None:
         assert (await watched.looks()).checked
         watched.now += RECHECK_AFTER_S + 0.1
         assert not (await watched.looks()).checked
+
+
+@pytest.mark.parametrize("error", [NodeHttpError(503, "busy"), NodeGarbage("half an answer")])
+async def test_a_node_that_is_overrun_need_not_be_checked(error: NodeError) -> None:
+    async with watching() as watched:
+        watched.node.fails[""] = error
+        status = await watched.looks()
+        assert (status.error, status.checked) == (error.kind, True)
+
+
+async def test_a_connection_that_broke_is_tried_again_before_the_node_is_called_gone() -> None:
+    async with watching() as watched:
+        watched.node.fails_once = NodeUnreachable("server disconnected")
+        status = await watched.looks()
+        assert (status.error, status.checked) == (None, True)
 
 
 async def test_a_node_passes_by_itself_when_it_can(monkeypatch: pytest.MonkeyPatch) -> None:

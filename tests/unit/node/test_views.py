@@ -98,8 +98,10 @@ def test_a_template_after_the_question_that_got_no_answer_is_an_answer_too() -> 
     assert seen(replace(silent, checked=False), Signs(tip(9), 50.0, 100.5)).fault == "unchecked"
 
 
-def test_a_node_that_fails_to_give_templates_offers_none() -> None:
-    assert seen(signs=replace(SIGNS, failing=True)).offer is None
+def test_the_last_template_of_a_node_that_gives_none_any_more_is_told_as_that() -> None:
+    view = seen(signs=replace(SIGNS, failing=True))
+    assert view.offer is not None
+    assert not view.offer.sound
     assert view_of("x", STATUS, signs=SIGNS, template=None).offer is None
 
 

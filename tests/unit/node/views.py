@@ -13,8 +13,8 @@ def chain(block: str) -> Chain:
     return Chain(len(block), hashes[:CHAIN_LENGTH])
 
 
-def offer(block: str, *, full: bool = True) -> Offer:
-    return Offer(tip_hex=block, height=len(block), work=len(block), full=full)
+def offer(block: str, *, full: bool = True, sound: bool = True) -> Offer:
+    return Offer(tip_hex=block, height=len(block), work=len(block), full=full, sound=sound)
 
 
 def view(
@@ -23,6 +23,7 @@ def view(
     on: str | None = "=",
     *,
     full: bool = True,
+    sound: bool = True,
     trusted: bool = False,
     fault: str | None = None,
     peers: int = 1,
@@ -40,5 +41,5 @@ def view(
         work=len(tip),
         work_is_told=True,
         tip_at=tip_at,
-        offer=None if on is None else offer(tip if on == "=" else on, full=full),
+        offer=None if on is None else offer(tip if on == "=" else on, full=full, sound=sound),
     )
