@@ -162,7 +162,7 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         worker_index=0,
         boot_epoch=boot_epoch,
         network=config.network,
-        payout_script=config.payout_script_pubkey,
+        payout=config.payout_plan,
         coinbase_tag=config.payout.coinbase_tag.encode(),
         extranonce2_size=config.stratum.extranonce2_size,
         version_mask=config.stratum.version_mask,

@@ -9,6 +9,7 @@ the worker needs in order to go on alone (templates, where to submit a block) is
 import msgspec
 
 from poolserver.ledger.records import JournalBatch
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
 
 
@@ -67,7 +68,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
     worker_index: int
     boot_epoch: int
     network: str
-    payout_script: bytes
+    payout: PayoutPlan
     coinbase_tag: bytes
     extranonce2_size: int
     version_mask: int
@@ -99,6 +100,15 @@ class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):
     """A new template: of a new tip, or a fresher one of the same."""
 
     template: BlockTemplate
+
+
+class PayoutUpdate(msgspec.Struct, frozen=True, tag="payout"):
+    """Who is paid by the jobs from now on, in place of the settings' plan.
+
+    With fixed shares nothing changes while the pool runs; where work decides it does.
+    """
+
+    plan: PayoutPlan
 
 
 class TemplateConfirmed(msgspec.Struct, frozen=True, tag="confirmed"):
@@ -151,5 +161,5 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     unix_ms: int
 
 
-Down = WorkerSettings | TemplateUpdate | TemplateConfirmed
+Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | PayoutUpdate
 Up = WorkerStarted | WorkerCounters | JournalBatch | BlockEvent

@@ -102,6 +102,16 @@ class FirmwareTable:
         ]
         self._memo = lru_cache(maxsize=_MEMO_MAX)(self._first_match)
 
+    @property
+    def default(self) -> Firmware:
+        """What is taken of a rig that no row matches."""
+        return self._default
+
+    @property
+    def coinbase_sizes(self) -> set[int]:
+        """Every size of coinbase that some family takes at most, in bytes."""
+        return {each.coinbase_bytes for _, each in self._found} | {self._default.coinbase_bytes}
+
     @classmethod
     def load(cls, text: str, source: str) -> "FirmwareTable":
         """Read a TOML file's ``text``; ``source`` is its name in errors.

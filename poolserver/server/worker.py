@@ -22,6 +22,7 @@ from poolserver.cluster.messages import (
     BlockEvent,
     Down,
     ListenerSettings,
+    PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
@@ -183,6 +184,8 @@ class Worker:
                 self._on_template(template)
             case TemplateConfirmed():
                 self._fresh_at = self._now()
+            case PayoutUpdate(plan):
+                self.pool.pay_by(plan)
             case WorkerSettings():
                 log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
@@ -214,9 +217,7 @@ class Worker:
         self._sent_at = self._now()
         is_new_tip = before is None or before.template.prevhash_le != job.template.prevhash_le
         self._with_each_session(
-            lambda session: session.send_job(
-                job, job.notify_clean if is_new_tip or not session.has_work else job.notify_refresh
-            )
+            lambda session: session.send_job(job, clean=is_new_tip or not session.has_work)
         )
 
     def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
@@ -389,7 +390,6 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
     )
     terms = PoolTerms(
         jobs=JobTerms(
-            payout_script=settings.payout_script,
             coinbase_tag=settings.coinbase_tag,
             extranonce2_size=settings.extranonce2_size,
             version_mask=settings.version_mask,
@@ -402,7 +402,7 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
     firmware = builtin_firmware()
     if settings.firmware:
         firmware = firmware.extended_by(FirmwareTable.load(settings.firmware, "firmware_file"))
-    return Pool(identity, terms, accounts.account_of, firmware=firmware)
+    return Pool(identity, terms, settings.payout, accounts.account_of, firmware=firmware)
 
 
 def submit_rpcs(
