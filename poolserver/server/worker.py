@@ -350,6 +350,8 @@ class Worker:
             certificate_expires_unix=min(
                 (each.not_after_unix for each in self._certificates), default=None
             ),
+            blocks_unsettled=self._submitter.unsettled,
+            blocks_unspooled=self._submitter.unspooled,
             journal_failed=self.journal.failed is not None,
             journal_dropped=self.journal.dropped,
         )
