@@ -113,8 +113,8 @@ class JobFactory:
     ) -> None:
         self._identity = identity
         self._terms = terms
-        self._classes = classes
         self._number = 0
+        self.classes = classes
         self.plan = plan
 
     def make(self, template: BlockTemplate, curtime: int) -> Job:
@@ -146,8 +146,8 @@ class JobFactory:
     ) -> tuple[JobVariant, ...]:
         """From the largest class down: a coinbase serves every class that it fits."""
         variants: list[JobVariant] = []
-        for size in reversed(self._classes.sizes):
-            if variants and self._size(variants[-1].coinbase) <= size:
+        for size in reversed(self.classes.sizes):
+            if variants and variants[-1].coinbase.size <= size:
                 variants.append(variants[-1])
                 continue
             coinbase, distribution = self._coinbase(template, number, size)
@@ -157,9 +157,6 @@ class JobFactory:
                 )
             )
         return tuple(reversed(variants))
-
-    def _size(self, coinbase: Coinbase) -> int:
-        return len(coinbase.coinb1) + self._terms.extranonce_size + len(coinbase.coinb2)
 
     def _coinbase(
         self, template: BlockTemplate, number: int, size: int

@@ -33,7 +33,7 @@ from poolserver.cluster.messages import (
 from poolserver.ledger.journal import Journal, ReleasePolicy
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
-from poolserver.mining.firmware import FirmwareTable, builtin_firmware
+from poolserver.mining.firmware import firmware_with
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
@@ -401,10 +401,13 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
         cap_at_network_difficulty=settings.network != "regtest",
         resume_window_s=settings.resume_window_s,
     )
-    firmware = builtin_firmware()
-    if settings.firmware:
-        firmware = firmware.extended_by(FirmwareTable.load(settings.firmware, "firmware_file"))
-    return Pool(identity, terms, settings.payout, accounts.account_of, firmware=firmware)
+    return Pool(
+        identity,
+        terms,
+        settings.payout,
+        accounts.account_of,
+        firmware=firmware_with(settings.firmware),
+    )
 
 
 def submit_rpcs(
