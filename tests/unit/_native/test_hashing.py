@@ -91,9 +91,3 @@ def test_only_bytes_are_hashed(native: ModuleType, data: object) -> None:
         native.sha256d(data)
     with pytest.raises(TypeError, match=message):
         native.sha256d_pairs(data)
-
-
-@pytest.mark.parametrize("answer", [bytearray(64), memoryview(b"{}"), "{}", None, 64, [1]])
-def test_only_bytes_are_an_answer(native: ModuleType, answer: object) -> None:
-    with pytest.raises(TypeError, match=f"^answer must be bytes, not {type(answer).__name__}$"):
-        native.take_transactions(answer)

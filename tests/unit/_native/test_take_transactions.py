@@ -176,6 +176,12 @@ def test_each_cut_of_an_answer_is_refused(native: ModuleType) -> None:
         fault(native, answer[:size])
 
 
+@pytest.mark.parametrize("answer", [bytearray(64), memoryview(b"{}"), "{}", None, 64, [1]])
+def test_only_bytes_are_an_answer(native: ModuleType, answer: object) -> None:
+    with pytest.raises(TypeError, match=f"^answer must be bytes, not {type(answer).__name__}$"):
+        native.take_transactions(answer)
+
+
 # --- against each other, and against the json module ----------------------------------------------
 
 HEX = st.text(DIGITS, min_size=1, max_size=20).map(lambda half: half + half[::-1])
