@@ -137,6 +137,7 @@ class PoolServer:
             zmq_hashblock=node.zmq_hashblock,
             poll_interval_s=self._config.templates.poll_interval_s,
             clock=time.monotonic,
+            version_mask=self._config.stratum.version_mask,
         )
 
     def _rpc(self, node: NodeConfig) -> NodeRpc:

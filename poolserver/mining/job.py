@@ -97,7 +97,8 @@ class Job:
         return assemble_block(
             header,
             coinbase_tx,
-            template.transactions_hex,
+            template.transactions.data_hex,
+            template.transactions.count,
             witness=template.witness_commitment is not None,
         )
 
