@@ -190,13 +190,13 @@ class Worker:
                 log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
     def _on_template(self, template: BlockTemplate) -> None:
-        """A new tip goes out at once, and what follows a stopgap; else it waits for a refresh."""
+        """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
         self._fresh_at = self._template_at = now
         before, self._latest = self._latest, template
         is_new_tip = before is None or template.prevhash_le != before.prevhash_le
         self._count_stopgap(now, is_stopgap=template.stopgap)
-        if is_new_tip or (before is not None and before.stopgap):
+        if is_new_tip or template.stopgap or (before is not None and before.stopgap):
             self._broadcast()
 
     def _count_stopgap(self, now: float, *, is_stopgap: bool) -> None:
@@ -215,9 +215,9 @@ class Worker:
             log.error("no_job", height=self._latest.height, reason=str(error))
             return
         self._sent_at = self._now()
-        is_new_tip = before is None or before.template.prevhash_le != job.template.prevhash_le
+        is_clean = before is None or _replaces(job.template, before.template)
         self._with_each_session(
-            lambda session: session.send_job(job, clean=is_new_tip or not session.has_work)
+            lambda session: session.send_job(job, clean=is_clean or not session.has_work)
         )
 
     def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
@@ -424,6 +424,12 @@ def submit_rpcs(
         )
         for node in settings.nodes
     ]
+
+
+def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:
+    """Whether work on the one before is worth nothing any more: a new tip, or it was refused."""
+    is_new_tip = template.prevhash_le != before.prevhash_le
+    return is_new_tip or (template.stopgap and not before.stopgap)
 
 
 def _difficulty(session: MinerSession) -> float:
