@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
+import msgspec
 import structlog
 from prometheus_client import CollectorRegistry
 
@@ -26,11 +27,15 @@ from poolserver.config import Config, LimitsConfig, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
-from poolserver.mining.firmware import FirmwareTable
+from poolserver.mining.firmware import FirmwareTable, firmware_with
+from poolserver.mining.identity import MAX_WORKER_INDEX, WorkerIdentity
+from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
+from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
 from poolserver.node.group import GroupTerms, Member, NodeGroup
 from poolserver.node.health import NodeMonitor
 from poolserver.node.muster import NODE_WAIT_S, Candidate, muster
+from poolserver.node.proving import ProvingSource, propose
 from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.template_source import NodeTemplateSource
 from poolserver.server.worker import Worker, submit_rpcs
@@ -73,18 +78,19 @@ class PoolServer:
         try:
             passed = await self._found_nodes(candidates, stop)
             if passed:
-                await self._serve(self._node_group(candidates, passed), stop)
+                group = self._node_group(candidates, passed)
+                await self._serve(group, self._job_source(group), stop)
         finally:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _serve(self, group: NodeGroup, stop: asyncio.Event) -> None:
+    async def _serve(self, group: NodeGroup, source: JobSource, stop: asyncio.Event) -> None:
         """Start the parts one after the other, and stop each whatever becomes of the others."""
         config, loop = self._config, asyncio.get_running_loop()
         settings = worker_settings(config, next_boot_epoch(config.data_dir, int(time.time())))
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
-        coordinator = Coordinator(config, group, down)
+        coordinator = Coordinator(config, source, down)
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         http = HttpServer(self._registry, coordinator.not_ready_because)
@@ -145,6 +151,20 @@ class PoolServer:
         ]
         return NodeGroup(members, network, time.monotonic, self._group_terms)
 
+    def _job_source(self, group: NodeGroup) -> JobSource:
+        """The group, with its templates proved by the node that they come from."""
+        if not self._config.templates.check_blocks:
+            return group
+        network = self._config.bitcoin_network
+        # Connections of their own: a proposal may take a second.
+        rpcs = {node.label: self._rpc(node) for node in self._config.nodes}
+
+        async def ask(block_json: msgspec.Raw) -> str | None:
+            assert group.state.active is not None  # a template has come
+            return await propose(rpcs[group.state.active], network, block_json)
+
+        return ProvingSource(group, ask, trial_factory(self._config), network, time.monotonic)
+
     def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
         return NodeTemplateSource(
             self._rpc(node),
@@ -153,6 +173,7 @@ class PoolServer:
             zmq_hashblock=node.zmq_hashblock,
             poll_interval_s=self._config.templates.poll_interval_s,
             clock=time.monotonic,
+            version_mask=self._config.stratum.version_mask,
         )
 
     def _rpc(self, node: NodeConfig) -> NodeRpc:
@@ -180,7 +201,7 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         worker_index=0,
         boot_epoch=boot_epoch,
         network=config.network,
-        payout_script=config.payout_script_pubkey,
+        payout=config.payout_plan,
         coinbase_tag=config.payout.coinbase_tag.encode(),
         extranonce2_size=config.stratum.extranonce2_size,
         version_mask=config.stratum.version_mask,
@@ -227,6 +248,22 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         spool_dir=str(config.data_dir / "spool"),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+    )
+
+
+def trial_factory(config: Config) -> JobFactory:
+    """A factory of the jobs that this pool makes, for blocks to be looked at and never mined."""
+    terms = JobTerms(
+        coinbase_tag=config.payout.coinbase_tag.encode(),
+        extranonce2_size=config.stratum.extranonce2_size,
+        version_mask=config.stratum.version_mask,
+    )
+    firmware = firmware_with(_firmware(config.stratum.firmware_file))
+    return JobFactory(
+        WorkerIdentity(config.instance_id, MAX_WORKER_INDEX, 1),
+        terms,
+        CoinbaseClasses(firmware.coinbase_sizes),
+        config.payout_plan,
     )
 
 

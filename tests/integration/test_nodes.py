@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -43,7 +43,7 @@ async def nodes(bitcoind_path: Path) -> AsyncIterator[list[BitcoindProcess]]:
 def config_of(
     first: Loginable, second: Loginable, folder: Path, *, roles: str = "", more: str = ""
 ) -> Config:
-    return pool_config(first, folder, more=ANOTHER.format(node=second) + roles + more)
+    return pool_config(first, folder, ANOTHER.format(node=second) + roles + more)
 
 
 async def test_a_rig_mines_on_when_the_first_node_is_killed(
@@ -65,6 +65,32 @@ async def test_a_rig_mines_on_when_the_first_node_is_killed(
             await asyncio.sleep(0.05)
         assert await pool.metric('poolserver_node_switches_total{reason="failover"}') == 1
         assert (await pool.get("/readyz"))[0] == 200
+
+
+async def test_templates_are_proved_by_the_node_that_they_come_from(
+    nodes: list[BitcoindProcess], tmp_path: Path
+) -> None:
+    a, b = nodes
+    async with (
+        before(a) as first,
+        before(b) as second,
+        running(config_of(first, second, tmp_path)) as pool,
+        rig(pool.port) as miner,
+    ):
+        await miner.job(height=2)
+        await proved(lambda: first.proposals + second.proposals == 1)
+        earlier = second.proposals  # it may have been the first to give one
+        await a.kill()
+        await pool.becomes('poolserver_node_active{node="second"}', lambda active: active == 1)
+        await b.call("generatetoaddress", 1, ADDRESS)
+        await miner.job(height=3)
+        await proved(lambda: second.proposals == earlier + 1)
+
+
+async def proved(reached: Callable[[], bool]) -> None:
+    async with asyncio.timeout(10):
+        while not reached():  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.02)
 
 
 async def test_rigs_are_sent_away_where_no_node_has_work_on_the_newest_block(

@@ -25,6 +25,7 @@ class FaultyNode:
         self.zmq_endpoint = node.zmq_endpoint
         self.fault = ""
         self.slow_s = 10.0
+        self.proposals = 0
 
     def new_rpc(self) -> NodeRpc:
         return NodeRpc(self.url, Credentials(self.username, self.password))
@@ -42,7 +43,10 @@ class FaultyNode:
     async def answer(self, session: aiohttp.ClientSession, request: web.Request) -> web.Response:
         body = await request.read()
         headers = {"Authorization": request.headers["Authorization"]}
-        is_template = msgspec.json.decode(body)["method"] == "getblocktemplate"
+        call = msgspec.json.decode(body)
+        is_template = call["method"] == "getblocktemplate"
+        if is_template and call["params"][0].get("mode") == "proposal":
+            self.proposals += 1
         if is_template and self.fault in ("500", "garbage"):
             spoiled = await self._spoil()
             assert spoiled is not None
