@@ -15,7 +15,7 @@ help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
-	@echo "make bench              microbenchmarks: share check, Stratum, journal"
+	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
 	@echo "make torture            what takes longer: fuzz, crowd"
 	@echo "make fuzz [RUNS=N]      the Stratum library and the sessions under a fuzzer (N: 10,000,000)"
@@ -58,6 +58,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/journal.py
+	@$(PYTHON) bench/template.py
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
