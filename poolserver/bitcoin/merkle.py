@@ -14,6 +14,8 @@ from poolserver.bitcoin.script import OP_RETURN, push_data
 
 WITNESS_RESERVED_VALUE = bytes(HASH_SIZE)
 """The one item of the coinbase's witness (BIP141); zero, since nothing is committed by it yet."""
+WITNESS_COMMITMENT_SIZE = 38
+"""Bytes of the scriptPubKey that commits to all witnesses: OP_RETURN and a push of 36 (BIP141)."""
 COMMITMENT_HEADER = bytes.fromhex("aa21a9ed")
 """By these bytes nodes find the output with the witness commitment (BIP141)."""
 

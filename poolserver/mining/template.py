@@ -92,8 +92,9 @@ class BlockTemplate(msgspec.Struct, frozen=True):
     witness_commitment: bytes | None
     longpollid: str = ""
     stopgap: bool = False
-    """Of an empty block, made by the pool from the new tip's header while the node still makes
-    its own template. The node's, which follows, is worth more: it has the fees."""
+    """Of an empty block, made by the pool while it has no template of the node's that is any good:
+    from the new tip's header, or by leaving out the transactions of one that was refused. The
+    node's next one is worth more: it has the fees."""
     left_out: int = 0
     """Transactions of the node's that gave way to the coinbase."""
 
@@ -185,11 +186,27 @@ class BlockTemplate(msgspec.Struct, frozen=True):
             coinbase_value_sat=subsidy_sat(height, network),
             transactions=BlockTransactions(),
             merkle_branch=(),
-            # Without witness data a block needs none (BIP141), but for a signet's.
-            witness_commitment=witness_commitment(b"") if network.commitment_required else None,
+            witness_commitment=_empty_commitment(network),
             longpollid=last.longpollid,
             stopgap=True,
         )
+
+    def emptied(self, network: Network) -> "BlockTemplate":
+        """The same without transactions, and so without fees: what is left if they are no good."""
+        return msgspec.structs.replace(
+            self,
+            coinbase_value_sat=subsidy_sat(self.height, network),
+            transactions=BlockTransactions(),
+            merkle_branch=(),
+            witness_commitment=_empty_commitment(network),
+            stopgap=True,
+            left_out=0,
+        )
+
+
+def _empty_commitment(network: Network) -> bytes | None:
+    """Without witness data a block needs none (BIP141), but for a signet's."""
+    return witness_commitment(b"") if network.commitment_required else None
 
 
 def _check_rules(result: GetBlockTemplate, version_mask: int) -> None:

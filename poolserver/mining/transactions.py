@@ -14,10 +14,8 @@ from typing import Literal, NamedTuple
 import msgspec
 
 from poolserver.bitcoin.header import HASH_SIZE, HEADER_SIZE
-from poolserver.bitcoin.script import compact_size
+from poolserver.bitcoin.script import WITNESS_SCALE_FACTOR, compact_size
 
-# BIP141: what is not witness counts four times, and so does each sigop outside of a witness.
-WITNESS_SCALE_FACTOR = 4
 # BIP144 and BIP141: marker and flag; one witness of one item of 32 bytes.
 _COINBASE_WITNESS_SIZE = 2 + 1 + 1 + 32
 

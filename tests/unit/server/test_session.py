@@ -32,13 +32,15 @@ from tests.unit.solving import CURTIME, EASY, REGTEST_NBITS, make_pool, template
 async def test_difficulty_and_a_clean_job_come_when_both_are_done(house: FakeHouse) -> None:
     job, line = house.work(), Line(house)
     assert line.say(SUBSCRIBE) == [subscribed(line)]
-    assert line.say(AUTHORIZE) == [AUTHORIZED + DIFFICULTY_EASY + job.notify_clean]
+    assert line.say(AUTHORIZE) == [AUTHORIZED + DIFFICULTY_EASY + job.variants[0].notify_clean]
 
 
 async def test_a_rig_may_authorize_first(house: FakeHouse) -> None:
     job, line = house.work(), Line(house)
     assert line.say(AUTHORIZE) == [AUTHORIZED]
-    assert line.say(SUBSCRIBE) == [subscribed(line) + DIFFICULTY_EASY + job.notify_clean]
+    assert line.say(SUBSCRIBE) == [
+        subscribed(line) + DIFFICULTY_EASY + job.variants[0].notify_clean
+    ]
 
 
 async def test_a_rig_that_comes_before_the_first_template_gets_its_job_with_it(
@@ -47,14 +49,14 @@ async def test_a_rig_that_comes_before_the_first_template_gets_its_job_with_it(
     line = Line(house)
     assert methods(line.say(SUBSCRIBE, AUTHORIZE)) == [1, 2]
     job = house.work()
-    line.session.send_job(job, job.notify_clean)
-    assert line.heard() == [DIFFICULTY_EASY + job.notify_clean]
+    line.session.send_job(job, clean=True)
+    assert line.heard() == [DIFFICULTY_EASY + job.variants[0].notify_clean]
 
 
 async def test_no_job_goes_to_a_rig_that_is_not_authorized(house: FakeHouse) -> None:
     job, line = house.work(), Line(house)
     line.say(SUBSCRIBE)
-    line.session.send_job(job, job.notify_clean)
+    line.session.send_job(job, clean=True)
     line.session.tick(1e6)
     assert line.heard() == []
 
@@ -115,8 +117,8 @@ async def test_replies_are_held_until_the_journal_lets_them_go(house: FakeHouse)
     for number in range(3):
         assert line.say(submit_line(line.solve(job, number), 4 + number)) == []
     newer = house.work()
-    line.session.send_job(newer, newer.notify_refresh)
-    assert line.heard() == [newer.notify_refresh]  # a job waits for nothing
+    line.session.send_job(newer, clean=False)
+    assert line.heard() == [newer.variants[0].notify_refresh]  # a job waits for nothing
     house.journal.let_go()
     assert line.heard() == [accepted(4), accepted(5), accepted(6)]
 
@@ -456,7 +458,7 @@ async def test_a_closed_session_is_told_nothing_more(house: FakeHouse) -> None:
     line.session.close()
     assert line.transport.ended == "closed"
     newer = house.work(tip=2)
-    line.session.send_job(newer, newer.notify_clean)
+    line.session.send_job(newer, clean=True)
     assert line.heard() == []
 
 
