@@ -38,8 +38,9 @@ KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 OFF_LOOP_BYTES = 64 * 1024
 # A full block's template is 8 MB of hex; an answer of four times that is no answer of a node.
 ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
-# A full block is sent in pieces, between which the loop does other things.
-PIECE_BYTES = 256 * 1024
+# A full block is sent in pieces, between which the loop may do other things; smaller ones than
+# this made it arrive later.
+PIECE_BYTES = 1024 * 1024
 RPC_IN_WARMUP = -28
 # bitcoind has 16 threads for calls and answers 503 when its queue is full: on regtest, where every
 # share is a block, submissions would fill it. What is over waits here, in order.
