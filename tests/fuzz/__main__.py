@@ -1,7 +1,7 @@
 """python -m tests.fuzz connection|session|template [LIBFUZZER OPTIONS] CORPUS: run a target.
 
-It runs under atheris. Inputs that fail are written where -artifact_prefix says; to see one again give the file in place
-of the corpus.
+It runs under atheris. Inputs that fail are written where -artifact_prefix says; to see one again
+give the file in place of the corpus.
 """
 
 import sys
