@@ -81,6 +81,7 @@ class PoolMetrics(Collector):
         yield from self._sites()
         yield from self._template()
         yield from self._blocks()
+        yield from self._blocks_under_way()
         yield from self._workers()
 
     def _shares(self) -> Metric:
@@ -155,6 +156,14 @@ class PoolMetrics(Collector):
         unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
         unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
         yield from (ever, now, value, unpaid)
+
+    def _blocks_under_way(self) -> Iterator[Metric]:
+        workers = self._coordinator.workers.values()
+        unsettled = _gauge("blocks_unsettled", "Found blocks without a final word of the nodes.")
+        unsettled.add_metric([], sum(worker.blocks_unsettled for worker in workers))
+        unspooled = _gauge("blocks_unspooled", "Of these the ones that are on no disk.")
+        unspooled.add_metric([], sum(worker.blocks_unspooled for worker in workers))
+        yield from (unsettled, unspooled)
 
     def _workers(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()

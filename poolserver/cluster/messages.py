@@ -128,7 +128,8 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     ``rigs`` counts the authorized workers by account; ``unresolved`` are those that mine but
     send less than a share a minute. ``refused`` counts by reason who was not let in or was
     thrown out. ``stopgap_seconds`` is how long there was only a job without transactions,
-    ``stopgap_work`` the hashes that were proven on such.
+    ``stopgap_work`` the hashes that were proven on such. ``blocks_unsettled`` have no node's
+    final word yet, and ``blocks_unspooled`` of them are on no disk.
     """
 
     source: str
@@ -145,6 +146,8 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     stopgap_seconds: float
     stopgap_work: float  # more than 64 bits
     certificate_expires_unix: int | None
+    blocks_unsettled: int
+    blocks_unspooled: int
     journal_failed: bool
     journal_dropped: int
 

@@ -203,6 +203,14 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Block templates, and what to do when no node gives any."""
 
+    check_blocks: Annotated[
+        bool,
+        doc(
+            "Ask the node, at the first template of each new tip, whether it would take the block "
+            "that we make of it (a proposal). Rigs mine on it meanwhile; if the node would not, "
+            "they get a block without transactions."
+        ),
+    ] = True
     poll_interval_s: Annotated[
         float,
         Meta(ge=0.05, le=60),

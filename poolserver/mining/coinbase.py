@@ -60,6 +60,12 @@ class Coinbase:
     """Up to the extranonce, whose push it opens."""
     coinb2: bytes
     """All after the extranonce."""
+    extranonce_size: int
+
+    @property
+    def size(self) -> int:
+        """Its bytes, without witness: what firmware has a limit for."""
+        return len(self.coinb1) + self.extranonce_size + len(self.coinb2)
 
     def transaction(self, extranonce: bytes) -> bytes:
         """Give the non-witness serialisation with extranonce1 + extranonce2 in its place.
@@ -106,6 +112,7 @@ def build_coinbase(
         + compact_size(len(script_sig))
         + script_sig[:-extranonce_size],
         coinb2=_SEQUENCE + _serialize_outputs(all_outputs) + locktime,
+        extranonce_size=extranonce_size,
     )
 
 
@@ -141,7 +148,7 @@ def outputs_room(
         witness_commitment=witness_commitment,
     )
     smallest = _VALUE_SIZE + 1
-    room = size - (len(bare.coinb1) + extranonce_size + len(bare.coinb2) - smallest)
+    room = size - (bare.size - smallest)
     # The count has 1 byte in it so far; of outputs that are many it takes more.
     return room - (len(compact_size(max(0, room) // smallest)) - 1)
 

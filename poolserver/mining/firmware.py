@@ -167,6 +167,18 @@ class FirmwareTable:
         return next((found for row, found in self._found if row.matches(folded)), self._default)
 
 
+def firmware_with(operators: str) -> FirmwareTable:
+    """The table that comes with the pool, behind the operator's own, if that is not empty.
+
+    Raises:
+        FirmwareError: the operator's is wrong.
+    """
+    builtin = builtin_firmware()
+    if not operators:
+        return builtin
+    return builtin.extended_by(FirmwareTable.load(operators, "firmware_file"))
+
+
 @cache
 def builtin_firmware() -> FirmwareTable:
     """The table that comes with the pool."""

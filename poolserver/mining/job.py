@@ -12,13 +12,15 @@ from poolserver._native import JobHasher, sha256d
 from poolserver._vendor.asyncio_stratum import render_notify
 from poolserver.bitcoin.block import assemble_block
 from poolserver.bitcoin.header import pack_header, prevhash_to_stratum_hex
-from poolserver.bitcoin.merkle import merkle_root_from_branch
+from poolserver.bitcoin.merkle import WITNESS_COMMITMENT_SIZE, merkle_root_from_branch
+from poolserver.bitcoin.script import MAX_HEIGHT, output_sigops_cost
 from poolserver.bitcoin.target import target_le
 from poolserver.mining.coinbase import Coinbase, build_coinbase, outputs_room
 from poolserver.mining.extranonce import EXTRANONCE1_SIZE
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution, PayoutPlan, output_size
 from poolserver.mining.template import BlockTemplate
+from poolserver.mining.transactions import CoinbaseReserve
 
 # Up to this long after the template's own time a rig may roll ntime. Nodes refuse a block
 # whose time is more than 7,200 s ahead of theirs; 200 s are left for clocks that disagree.
@@ -97,7 +99,8 @@ class Job:
         return assemble_block(
             header,
             coinbase_tx,
-            template.transactions_hex,
+            template.transactions.data_hex,
+            template.transactions.count,
             witness=template.witness_commitment is not None,
         )
 
@@ -113,9 +116,22 @@ class JobFactory:
     ) -> None:
         self._identity = identity
         self._terms = terms
-        self._classes = classes
         self._number = 0
+        self.classes = classes
         self.plan = plan
+
+    def reserve(self) -> CoinbaseReserve:
+        """The room that a block must keep for the largest coinbase of this plan."""
+        scripts = {self.plan.operator, *(payee.script_pubkey for payee in self.plan.payees)}
+        largest = self.classes.sizes[-1]
+        bare = largest - self._room(largest, 1, MAX_HEIGHT, bytes(WITNESS_COMMITMENT_SIZE))
+        return CoinbaseReserve(
+            base_size=max(
+                min(bare + sum(map(output_size, scripts)), largest),
+                bare + output_size(self.plan.operator),
+            ),
+            sigops_cost=sum(map(output_sigops_cost, scripts)),
+        )
 
     def make(self, template: BlockTemplate, curtime: int) -> Job:
         """A new job on ``template`` whose ntime starts at ``curtime`` (Unix seconds).
@@ -146,8 +162,8 @@ class JobFactory:
     ) -> tuple[JobVariant, ...]:
         """From the largest class down: a coinbase serves every class that it fits."""
         variants: list[JobVariant] = []
-        for size in reversed(self._classes.sizes):
-            if variants and self._size(variants[-1].coinbase) <= size:
+        for size in reversed(self.classes.sizes):
+            if variants and variants[-1].coinbase.size <= size:
                 variants.append(variants[-1])
                 continue
             coinbase, distribution = self._coinbase(template, number, size)
@@ -158,35 +174,37 @@ class JobFactory:
             )
         return tuple(reversed(variants))
 
-    def _size(self, coinbase: Coinbase) -> int:
-        return len(coinbase.coinb1) + self._terms.extranonce_size + len(coinbase.coinb2)
-
     def _coinbase(
         self, template: BlockTemplate, number: int, size: int
     ) -> tuple[Coinbase, Distribution]:
         """The coinbase that pays as many as ``size`` bytes let it, and the operator in any case."""
         terms = self._terms
-        job_tag = self._identity.job_tag_prefix + number.to_bytes(_JOB_NUMBER_SIZE, "big")
-        room = outputs_room(
-            size,
-            height=template.height,
-            tag=terms.coinbase_tag,
-            job_tag=job_tag,
-            extranonce_size=terms.extranonce_size,
-            witness_commitment=template.witness_commitment,
-        )
+        room = self._room(size, number, template.height, template.witness_commitment)
         distribution = self.plan.distribute(
             template.coinbase_value_sat, max(room, output_size(self.plan.operator))
         )
         coinbase = build_coinbase(
             height=template.height,
             tag=terms.coinbase_tag,
-            job_tag=job_tag,
+            job_tag=self._job_tag(number),
             extranonce_size=terms.extranonce_size,
             outputs=distribution.outputs,
             witness_commitment=template.witness_commitment,
         )
         return coinbase, distribution
+
+    def _room(self, size: int, number: int, height: int, commitment: bytes | None) -> int:
+        return outputs_room(
+            size,
+            height=height,
+            tag=self._terms.coinbase_tag,
+            job_tag=self._job_tag(number),
+            extranonce_size=self._terms.extranonce_size,
+            witness_commitment=commitment,
+        )
+
+    def _job_tag(self, number: int) -> bytes:
+        return self._identity.job_tag_prefix + number.to_bytes(_JOB_NUMBER_SIZE, "big")
 
 
 def _variant(

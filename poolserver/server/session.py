@@ -318,12 +318,12 @@ class MinerSession:
         if issued is None:
             self._protocol.connection.refuse(request, ANSWERS[ShareOutcome.JOB_NOT_FOUND])
             return
-        transactions = issued.job.template.transactions_hex
-        if sum(map(len, transactions)) > self._house.transactions_limit:
+        transactions = issued.job.template.transactions
+        if len(transactions.data_hex) > self._house.transactions_limit:
             # A full block is megabytes: nobody who reads so slowly as rigs do could be sent it.
             self._protocol.connection.refuse(request, TOO_MANY_TRANSACTIONS)
         else:
-            self._protocol.connection.answer(request, list(transactions))
+            self._protocol.connection.answer(request, transactions.each_hex())
 
     # --- jobs out ------------------------------------------------------------------------
 

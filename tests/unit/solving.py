@@ -12,6 +12,7 @@ from poolserver.mining.job import Job, JobTerms
 from poolserver.mining.miner import AuthorizedWorker, Miner
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
+from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import Pool, PoolTerms
 
@@ -35,7 +36,7 @@ def template(
         curtime=CURTIME,
         mintime=CURTIME - 600,
         coinbase_value_sat=5_000_000_000,
-        transactions_hex=(),
+        transactions=BlockTransactions(),
         merkle_branch=(b"\x11" * 32, b"\x22" * 32),
         witness_commitment=bytes.fromhex("6a24aa21a9ed" + "33" * 32),
     )

@@ -12,6 +12,7 @@ from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import JobTerms
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
+from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import Pool, PoolTerms
 from poolserver.server.admission import AdmissionTerms
@@ -151,7 +152,7 @@ class PoolWorld:
             curtime=max(self.house.unix_time(), tip.mintime),
             mintime=tip.mintime,
             coinbase_value_sat=5_000_000_000,
-            transactions_hex=(),
+            transactions=BlockTransactions(),
             merkle_branch=() if stopgap else tuple(bytes([b + 1]) * 32 for b in range(branches)),
             witness_commitment=None if stopgap else bytes.fromhex("6a24aa21a9ed" + "33" * 32),
             stopgap=stopgap,

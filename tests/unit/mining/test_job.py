@@ -134,3 +134,20 @@ def test_every_class_has_a_valid_coinbase_whatever_is_paid(
         assert transaction.vin[0].nSequence == 0xFFFFFFFE
         assert sum(out.nValue for out in transaction.vout) == value_sat
         assert len(transaction.vout) == len(variant.distribution.outputs) + (commitment is not None)
+
+
+@pytest.mark.parametrize("payees", [0, 1, 9, 600])
+def test_the_reserve_holds_whatever_coinbase_is_made(payees: int) -> None:
+    plan = PayoutPlan(P2WPKH, 100, MANY[:payees])
+    factory = JobFactory(IDENTITY, JobTerms(b"/test/", 8, MASK), CoinbaseClasses(SIZES), plan)
+    reserve = factory.reserve()
+    job = factory.make(template(height=0x7FFFFFFF), CURTIME)
+    largest = max(variant.coinbase.size for variant in job.variants)
+    assert largest <= reserve.base_size <= min(max(largest + 50, 250), 16_000)
+
+
+def test_the_reserve_counts_the_sigops_of_old_outputs() -> None:
+    p2pkh = bytes.fromhex("76a914" + "11" * 20 + "88ac")
+    plan = PayoutPlan(P2WPKH, 100, (Payee("a", p2pkh, 1), *MANY[:3]))
+    factory = JobFactory(IDENTITY, JobTerms(b"/test/", 8, MASK), CoinbaseClasses(SIZES), plan)
+    assert factory.reserve().sigops_cost == 4

@@ -7,6 +7,7 @@ from poolserver._vendor.asyncio_stratum import Submit
 from poolserver.ledger.records import NO_WORKER
 from poolserver.mining import extranonce
 from poolserver.mining.share import ShareOutcome
+from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import NO_HASH
 from tests.unit.server.wire import (
@@ -567,11 +568,13 @@ async def test_a_username_has_up_to_191_bytes(house: FakeHouse) -> None:
 
 
 async def test_transactions_are_told_where_they_fit_and_else_refused(house: FakeHouse) -> None:
-    small = msgspec.structs.replace(template(), transactions_hex=("00ff", "11ee"))
+    two = BlockTransactions(b"00ff11", b"\2\0\0\0\1\0\0\0")
+    small = msgspec.structs.replace(template(), transactions=two)
     job = house.pool.on_template(small, 0.0, CURTIME)
     line = mining_line(house)
-    assert line.ask("mining.get_transactions", job.job_id)["result"] == ["00ff", "11ee"]
-    large = msgspec.structs.replace(template(), transactions_hex=("00" * 20_000,))
+    assert line.ask("mining.get_transactions", job.job_id)["result"] == ["00ff", "11"]
+    many = BlockTransactions(b"00" * 20_000, (20_000).to_bytes(4, "little"))
+    large = msgspec.structs.replace(template(), transactions=many)
     job = house.pool.on_template(large, 0.0, CURTIME)
     answer = line.ask("mining.get_transactions", job.job_id)
     assert answer["error"] == [20, "too_often", None]  # it is long for so short a question
