@@ -13,16 +13,15 @@ import aiohttp
 import pytest
 from bitcoin.core import CBlock
 
-from poolserver.config import Config, load_config
+from poolserver.config import Config
 from poolserver.ledger import block_sql
 from poolserver.ledger.block_sql import BlockPayout, BlockRow
 from poolserver.mining.coinbase import TxOut
-from poolserver.node.process import BitcoindProcess, free_port
+from poolserver.node.process import BitcoindProcess
 from tests.integration.running import (
-    CONFIG,
-    TAPROOT_REGTEST,
     TAPROOT_SCRIPT_HEX,
     RunningPool,
+    pool_config,
     rig,
     running,
 )
@@ -63,22 +62,6 @@ class Booked(NamedTuple):
     row: BlockRow
     states: list[str]
     payout: BlockPayout | None
-
-
-def config_file(node: BitcoindProcess, folder: Path, payout: str = "", extra: str = "") -> Path:
-    text = CONFIG.format(
-        address=TAPROOT_REGTEST,
-        url=node.url,
-        username=node.username,
-        password=node.password,
-        zmq=node.zmq_endpoint,
-        port=free_port(),
-        http_port=free_port(),
-        extra=extra,
-    )
-    path = folder / "pool.toml"
-    path.write_text(text.replace("[[nodes]]", f"{payout}\n[[nodes]]", 1))
-    return path
 
 
 def booked(config: Config) -> list[Booked]:
@@ -124,7 +107,7 @@ async def is_in(pool: RunningPool, state: str) -> None:
 async def test_a_block_is_followed_until_its_coins_can_be_spent(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path))
+    config = pool_config(bitcoind, tmp_path)
     async with running(config) as pool:
         await find_block(pool, 1)
         await is_in(pool, "accepted")
@@ -144,7 +127,7 @@ async def test_a_block_is_followed_until_its_coins_can_be_spent(
 async def test_a_block_that_the_chain_leaves_is_orphaned_and_accepted_when_it_comes_back(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path))
+    config = pool_config(bitcoind, tmp_path)
     async with running(config) as pool:
         await find_block(pool, 1)
         await is_in(pool, "accepted")
@@ -166,7 +149,7 @@ async def test_a_block_that_the_chain_leaves_is_orphaned_and_accepted_when_it_co
 async def test_a_stale_block_that_the_chain_comes_to_is_accepted(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path))
+    config = pool_config(bitcoind, tmp_path)
     async with running(config) as pool, rig(pool.port) as miner:
         job = await miner.job(1)
         miner.send(job)
@@ -183,7 +166,7 @@ async def test_a_stale_block_that_the_chain_comes_to_is_accepted(
 async def test_what_became_of_a_block_while_the_pool_was_down_is_caught_up(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path))
+    config = pool_config(bitcoind, tmp_path)
     async with running(config) as pool:
         await find_block(pool, 1)
         await is_in(pool, "accepted")
@@ -197,7 +180,7 @@ async def test_what_became_of_a_block_while_the_pool_was_down_is_caught_up(
 async def test_a_node_that_is_away_for_a_while_is_asked_again(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path))
+    config = pool_config(bitcoind, tmp_path)
     async with running(config) as pool:
         await find_block(pool, 1)
         await is_in(pool, "accepted")
@@ -215,7 +198,7 @@ async def test_a_node_that_is_away_for_a_while_is_asked_again(
 async def test_a_solo_block_is_booked_as_the_chain_has_it(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path))
+    config = pool_config(bitcoind, tmp_path)
     async with running(config) as pool:
         await find_block(pool, 1)
         await is_in(pool, "accepted")
@@ -229,7 +212,7 @@ async def test_a_solo_block_is_booked_as_the_chain_has_it(
 async def test_a_split_block_is_booked_as_the_chain_has_it(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path, SPLIT))
+    config = pool_config(bitcoind, tmp_path, payout=SPLIT)
     async with running(config) as pool:
         for height in (1, 2, 3):
             await find_block(pool, height)
@@ -260,7 +243,7 @@ async def test_a_split_block_is_booked_as_the_chain_has_it(
 async def test_what_a_small_coinbase_could_not_pay_is_booked_as_owed(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
-    config = load_config(config_file(bitcoind, tmp_path, SPLIT))
+    config = pool_config(bitcoind, tmp_path, payout=SPLIT)
     async with running(config) as pool, rig(pool.port) as miner:
         job = await miner.job()
         full = len(job.coinb1) + 12 + len(job.coinb2)
@@ -269,7 +252,7 @@ async def test_what_a_small_coinbase_could_not_pay_is_booked_as_owed(
     # A byte too little for all of them: of the two that are due least the later has no room.
     (folder / "small.toml").write_text(SMALL_FIRMWARE.format(size=full - 1))
     extra = '[stratum]\nfirmware_file = "small.toml"'
-    config = load_config(config_file(bitcoind, folder, SPLIT, extra))
+    config = pool_config(bitcoind, folder, extra, SPLIT)
     async with running(config) as pool:
         await find_block(pool, 1)
         await is_in(pool, "accepted")
@@ -301,9 +284,8 @@ async def test_what_a_small_coinbase_could_not_pay_is_booked_as_owed(
 
 
 @asynccontextmanager
-async def dying(path: Path, step: str) -> AsyncIterator[RunningPool]:
+async def dying(config: Config, path: Path, step: str) -> AsyncIterator[RunningPool]:
     """A pool in a process that kills itself at ``step``."""
-    config = load_config(path)
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.integration.dying_pool", str(path), step),
         cwd=REPOSITORY,
@@ -333,9 +315,8 @@ async def dying(path: Path, step: str) -> AsyncIterator[RunningPool]:
 async def test_a_pool_killed_while_a_block_is_booked_books_it_once_at_the_next_start(
     bitcoind: BitcoindProcess, tmp_path: Path, step: str, left: list[list[str]], settled: bool
 ) -> None:
-    path = config_file(bitcoind, tmp_path, SPLIT)
-    config = load_config(path)
-    async with dying(path, step) as pool, rig(pool.port) as miner:
+    config = pool_config(bitcoind, tmp_path, payout=SPLIT)
+    async with dying(config, tmp_path / "pool.toml", step) as pool, rig(pool.port) as miner:
         miner.send(await miner.job(1))
     assert [block.states for block in booked(config)] == left
     if settled:  # the submitter has had its verdict: nobody else will tell of it
