@@ -1,7 +1,6 @@
 """The documents say what there is: metrics, reasons, log events; and no link is dead."""
 
 import re
-from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from prometheus_client.core import Metric
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
+from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
 from poolserver.metrics import PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
@@ -38,7 +38,7 @@ class FakeCoordinator:
         worker = WorkerTotals(shares=[1] * len(ShareOutcome))
         self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
         self.template = SimpleNamespace(height=1)
-        self.keeper = SimpleNamespace(block_states=defaultdict(int))
+        self.keeper = SimpleNamespace(blocks=BlockBook())
         self.workers = {"pool-1/0/1": worker_counters()}
 
     def template_age_s(self) -> float:
