@@ -102,8 +102,9 @@ def test_every_log_event_is_documented() -> None:
     assert sorted(event for event in events if f"`{event}`" not in text) == []
 
 
-def test_every_rule_of_stratum_is_proved_by_tests_that_exist() -> None:
-    text = (DOCS / "rules.md").read_text()
+@pytest.mark.parametrize("name", ["rules.md", "templates.md"])
+def test_every_rule_is_proved_by_tests_that_exist(name: str) -> None:
+    text = (DOCS / name).read_text()
     rows = [row for row in text.splitlines() if row.startswith("| ") and "| ---" not in row]
     sources = "".join(
         path.read_text()
