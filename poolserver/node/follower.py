@@ -71,9 +71,9 @@ def next_state(
         is_out = confirmations is not None or tip_height > height
         return BlockState.ORPHANED if is_out else None
     if state is BlockState.FOUND:
-        # Until its height is taken the node may just be taking it in. A block that the node
-        # does not know may still be on its way there: it is the submitter's.
-        wait = 0 if confirmations is not None else FINAL_DEPTH
+        # It is the submitter's: the node may just be taking it in, or be asked to prefer it to
+        # another of its height; where the node does not know it, it may be on its way there.
+        wait = 1 if confirmations is not None else FINAL_DEPTH
         return BlockState.STALE if tip_height >= height + wait else None
     return None
 

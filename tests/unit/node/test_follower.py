@@ -37,7 +37,8 @@ HEIGHT = 1000
         (MATURE, 101, 1100, None),
         # the node has it, and not in the chain
         (FOUND, -1, 999, None),  # it may just be taking it in
-        (FOUND, -1, 1000, STALE),
+        (FOUND, -1, 1000, None),  # the node may yet prefer it
+        (FOUND, -1, 1001, STALE),
         (ACCEPTED, -1, 1001, ORPHANED),
         (ACCEPTED, -1, 998, ORPHANED),  # a chain with more work may be a shorter one
         (STALE, -1, 1001, None),
