@@ -15,10 +15,10 @@ help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
-	@echo "make bench              microbenchmarks: share check, Stratum, journal"
+	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
 	@echo "make torture            what takes longer: fuzz, crowd"
-	@echo "make fuzz [RUNS=N]      the Stratum library and the sessions under a fuzzer (N: 10,000,000)"
+	@echo "make fuzz [RUNS=N]      the Stratum library, sessions and templates under a fuzzer (N: 10,000,000)"
 	@echo "make crowd              5,000 rigs and a proxy of 500 through ten block changes"
 	@echo "make lock               renew requirements/*.txt (needs uv)"
 	@echo "make clean              remove what was built"
@@ -58,6 +58,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/journal.py
+	@$(PYTHON) bench/template.py
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
@@ -76,6 +77,7 @@ fuzz: $(VENV)/.torture
 	$(call fuzz-with,connection,$(RUNS)/10,768)
 	$(call fuzz-with,session,$(RUNS)/20,72)
 	$(call fuzz-with,session,$(RUNS)/50,256)
+	$(call fuzz-with,template,$(RUNS)/10,1024)
 
 crowd: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from pathlib import Path
 
@@ -90,7 +90,7 @@ class PoolServer:
         settings = worker_settings(config, next_boot_epoch(config.data_dir, int(time.time())))
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
-        coordinator = Coordinator(config, source, down)
+        coordinator = Coordinator(config, source, down, self._rpc_of_active(group))
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         http = HttpServer(self._registry, coordinator.not_ready_because)
@@ -156,14 +156,17 @@ class PoolServer:
         if not self._config.templates.check_blocks:
             return group
         network = self._config.bitcoin_network
-        # Connections of their own: a proposal may take a second.
-        rpcs = {node.label: self._rpc(node) for node in self._config.nodes}
+        active_rpc = self._rpc_of_active(group)
 
         async def ask(block_json: msgspec.Raw) -> str | None:
-            assert group.state.active is not None  # a template has come
-            return await propose(rpcs[group.state.active], network, block_json)
+            return await propose(active_rpc(), network, block_json)
 
         return ProvingSource(group, ask, trial_factory(self._config), network, time.monotonic)
+
+    def _rpc_of_active(self, group: NodeGroup) -> Callable[[], NodeRpc]:
+        """Connections for one more purpose, to the node whose chain is mined."""
+        rpcs = {node.label: self._rpc(node) for node in self._config.nodes}
+        return lambda: rpcs[group.state.active or self._config.nodes[0].label]
 
     def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
         return NodeTemplateSource(

@@ -13,13 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
+from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
     from poolserver.node.group import NodeGroup
 
-BLOCK_STATES = ("found", "accepted", "stale", "rejected")
 # Told of before they happen: a rate needs a zero to start from. See server.guard and listening,
 # and the Stratum library's Dropped.
 REFUSALS = (
@@ -81,7 +81,7 @@ class PoolMetrics(Collector):
         yield self._shares()
         yield from self._sites()
         yield from self._template()
-        yield self._blocks()
+        yield from self._blocks()
         yield from self._blocks_under_way()
         yield from self._workers()
 
@@ -143,14 +143,20 @@ class PoolMetrics(Collector):
             height.add_metric([], template.height)
             yield from (age_family, height)
 
-    def _blocks(self) -> Metric:
-        family = CounterMetricFamily(
-            "poolserver_blocks", "Blocks found, and what became of them.", labels=["state"]
+    def _blocks(self) -> Iterator[Metric]:
+        book = self._coordinator.keeper.blocks
+        ever = CounterMetricFamily(
+            "poolserver_blocks", "Blocks that ever came into this state.", labels=["state"]
         )
-        states = self._coordinator.keeper.block_states
-        for state in BLOCK_STATES:
-            family.add_metric([state], states[state])
-        return family
+        now = _gauge("blocks_in_state", "Blocks that are in this state now.", "state")
+        value = _gauge("block_value_satoshis", "What the blocks in this state pay.", "state")
+        for state in BlockState:
+            ever.add_metric([state], book.reached[state])
+            now.add_metric([state], book.now[state])
+            value.add_metric([state], book.value_sat[state])
+        unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
+        unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
+        yield from (ever, now, value, unpaid)
 
     def _blocks_under_way(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()

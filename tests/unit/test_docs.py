@@ -1,7 +1,6 @@
 """The documents say what there is: metrics, reasons, log events; and no link is dead."""
 
 import re
-from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +13,7 @@ from prometheus_client.core import Metric
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
+from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
 from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
@@ -40,7 +40,7 @@ class FakeCoordinator:
         worker = WorkerTotals(shares=[1] * len(ShareOutcome))
         self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
         self.template = SimpleNamespace(height=1)
-        self.keeper = SimpleNamespace(block_states=defaultdict(int))
+        self.keeper = SimpleNamespace(blocks=BlockBook())
         self.workers = {"pool-1/0/1": worker_counters()}
 
     def template_age_s(self) -> float:
@@ -107,8 +107,9 @@ def test_every_log_event_is_documented() -> None:
     assert sorted(event for event in events if f"`{event}`" not in text) == []
 
 
-def test_every_rule_of_stratum_is_proved_by_tests_that_exist() -> None:
-    text = (DOCS / "rules.md").read_text()
+@pytest.mark.parametrize("name", ["rules.md", "templates.md"])
+def test_every_rule_is_proved_by_tests_that_exist(name: str) -> None:
+    text = (DOCS / name).read_text()
     rows = [row for row in text.splitlines() if row.startswith("| ") and "| ---" not in row]
     sources = "".join(
         path.read_text()

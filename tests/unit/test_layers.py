@@ -16,7 +16,7 @@ FLOORS = [
     {"_native", "_vendor.asyncio_stratum"},
     {"bitcoin"},
     {"mining", "log"},
-    {"ledger.records", "power", "config"},
+    {"ledger.records", "ledger.payout_records", "power", "config"},
     {"ledger"},
     {"pool"},
     {"node", "cluster", "sim"},
