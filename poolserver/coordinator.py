@@ -20,6 +20,7 @@ from poolserver.cluster.messages import (
     Up,
     WorkerCounters,
     WorkerStarted,
+    WorkOutdated,
 )
 from poolserver.config import Config
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
@@ -87,6 +88,7 @@ class Coordinator:
         self.ports: tuple[int, ...] = ()
         self.template: BlockTemplate | None = None
         self.template_at: float | None = None
+        self.is_outdated = False
         self.keeper = LedgerKeeper(
             SqliteStore(config.data_dir / "ledger.sqlite"),
             config.data_dir / "journal",
@@ -116,7 +118,9 @@ class Coordinator:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
-            asyncio.create_task(self._source.run(self._on_template, self._on_confirmed)),
+            asyncio.create_task(
+                self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
+            ),
             asyncio.create_task(self._follower.run(), name="block follower"),
         ]
 
@@ -144,12 +148,16 @@ class Coordinator:
                 left_out=template.left_out,
             )
             self._follower.on_tip()
-        self.template, self.template_at = template, received_at
+        self.template, self.template_at, self.is_outdated = template, received_at, False
         self._down.send(TemplateUpdate(template))
 
     def _on_confirmed(self, received_at: float) -> None:
-        self.template_at = received_at
+        self.template_at, self.is_outdated = received_at, False
         self._down.send(TemplateConfirmed())
+
+    def _on_outdated(self, at: float) -> None:
+        self.is_outdated = True
+        self._down.send(WorkOutdated())
 
     # --- from the workers ----------------------------------------------------------------
 
@@ -223,6 +231,8 @@ class Coordinator:
             return "no template yet"
         if age > READY_TEMPLATE_AGE_S:
             return f"the template is {age:.0f} s old"
+        if self.is_outdated:
+            return "there is a newer block, and no template on it"
         if not self.workers:
             return "no worker is listening yet"
         return None

@@ -18,6 +18,7 @@ from poolserver.mining.share import ShareOutcome
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
+    from poolserver.node.group import NodeGroup
 
 # Told of before they happen: a rate needs a zero to start from. See server.guard and listening,
 # and the Stratum library's Dropped.
@@ -241,6 +242,53 @@ class PoolMetrics(Collector):
             "Hashes proven on jobs without transactions.",
             value=sum(worker.stopgap_work for worker in workers),
         )
+
+
+class NodeMetrics(Collector):
+    """What the node group knows, as metric families; one series a node of the config."""
+
+    def __init__(self, group: "NodeGroup") -> None:
+        self._group = group
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._nodes()
+        group = self._group
+        split = _gauge("chain_split", "1 while a fork between nodes is alarmed.")
+        split.add_metric([], int(group.is_split))
+        depth = _gauge("chain_split_depth", "Blocks on the shorter side of the deepest fork.")
+        depth.add_metric([], group.split_depth)
+        stale = _gauge("work_stale", "1 while the rigs' work is on an old tip or unconfirmed.")
+        stale.add_metric([], int(group.is_stale))
+        switches = CounterMetricFamily(
+            "poolserver_node_switches",
+            "How often the node whose templates are mined on changed.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(group.switches.items()):
+            switches.add_metric([reason], count)
+        yield from (split, depth, stale, switches)
+
+    def _nodes(self) -> Iterator[Metric]:
+        up = _gauge("node_up", "1 while the node answers and can be believed.", "node")
+        active = _gauge("node_active", "1 for the node whose templates are mined on.", "node")
+        on_chain = _gauge("node_on_mined_chain", "1 while its tip is on the mined chain.", "node")
+        height = _gauge("node_height", "Height of the node's tip.", "node")
+        behind = _gauge("node_behind_blocks", "Blocks that another node has more.", "node")
+        peers = _gauge("node_peers", "The node's connections to other nodes.", "node")
+        latency = _gauge("node_latency_seconds", "How long its last answer took.", "node")
+        age = _gauge("node_template_age_seconds", "Since its last template came.", "node")
+        for node in self._group.figures():
+            name = [node.name]
+            up.add_metric(name, int(node.is_up))
+            active.add_metric(name, int(node.is_active))
+            on_chain.add_metric(name, int(node.on_mined_chain))
+            height.add_metric(name, node.height)
+            behind.add_metric(name, node.blocks_behind)
+            peers.add_metric(name, node.peers)
+            latency.add_metric(name, node.latency_s)
+            if node.template_age_s is not None:
+                age.add_metric(name, node.template_age_s)
+        yield from (up, active, on_chain, height, behind, peers, latency, age)
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

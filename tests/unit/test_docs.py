@@ -15,11 +15,12 @@ from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
 from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
-from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
+from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SitePower
-from tests.unit.counters import worker_counters
+from tests.unit.counters import node_group, worker_counters
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -27,6 +28,7 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md
 
 METRIC_ROW = re.compile(r"^\| `(poolserver_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
 LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
+ALARM_CALL = re.compile(r"\bAlarm\(\s*\"(\w+)\",\s*\"(\w+)\"")
 TROUBLE_CALL = re.compile(r"_trouble\.(?:failed|restored)\(\"(\w+)\"")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -58,6 +60,8 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     registry = CollectorRegistry()
     RpcMetrics(registry).observe("getblocktemplate", 0.1, "timeout")
     registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
+    figures = NodeFigures("a", True, True, True, 1, 0, 8, 0.1, 1.0)
+    registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
 
@@ -98,7 +102,8 @@ def test_every_log_event_is_documented() -> None:
         for pattern in (LOG_CALL, TROUBLE_CALL)
         for event in pattern.findall(source)
     }
-    assert {"running", "block_found", "no_template", "templates_again"} <= events
+    events |= {event for source in sources for pair in ALARM_CALL.findall(source) for event in pair}
+    assert {"running", "block_found", "no_template", "templates_again", "nodes_lost"} <= events
     assert sorted(event for event in events if f"`{event}`" not in text) == []
 
 

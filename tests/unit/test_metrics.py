@@ -11,12 +11,13 @@ from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import NO_HASHRATE, SiteView
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
-from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
+from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SiteEstimate
-from tests.unit.counters import worker_counters
+from tests.unit.counters import node_group, worker_counters
 from tests.unit.solving import template
 
 HALL = SiteView(
@@ -230,6 +231,41 @@ def test_without_a_certificate_nothing_is_said_of_its_end() -> None:
     workers = {"pool-1/0/1": worker_counters(certificate_expires_unix=None)}
     names = {family.name for family in scrape(FakeCoordinator(workers=workers)).collect()}
     assert "poolserver_certificate_expiry_timestamp_seconds" not in names
+
+
+NODES = [
+    NodeFigures("a", True, True, True, 840_000, 0, 8, 0.002, 1.5),
+    NodeFigures("b", False, False, False, 839_998, 2, 0, 0.1, None),
+]
+
+
+def test_each_node_is_told_by_its_name() -> None:
+    registry = CollectorRegistry()
+    registry.register(NodeMetrics(node_group(figures=lambda: NODES)))
+    for name, a, b in [
+        ("up", 1, 0),
+        ("active", 1, 0),
+        ("on_mined_chain", 1, 0),
+        ("height", 840_000, 839_998),
+        ("behind_blocks", 0, 2),
+        ("peers", 8, 0),
+        ("latency_seconds", 0.002, 0.1),
+        ("template_age_seconds", 1.5, None),
+    ]:
+        metric = f"poolserver_node_{name}"
+        assert registry.get_sample_value(metric, {"node": "a"}) == a, name
+        assert registry.get_sample_value(metric, {"node": "b"}) == b, name
+
+
+def test_a_split_stale_work_and_switches_are_told() -> None:
+    registry = CollectorRegistry()
+    group = node_group(is_split=True, split_depth=3, is_stale=True, switches={"failover": 2})
+    registry.register(NodeMetrics(group))
+    assert registry.get_sample_value("poolserver_chain_split") == 1
+    assert registry.get_sample_value("poolserver_chain_split_depth") == 3
+    assert registry.get_sample_value("poolserver_work_stale") == 1
+    labels = {"reason": "failover"}
+    assert registry.get_sample_value("poolserver_node_switches_total", labels) == 2
 
 
 def test_calls_to_nodes_are_timed_and_failures_counted_by_kind() -> None:
