@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from poolserver.app import PoolServer, StartError
+from poolserver.app import PoolServer
 from poolserver.config import Config
 from poolserver.node import muster, template_source
 from poolserver.node.process import PRIVATE_SIGNET, REGTEST, BitcoindProcess, free_port
+from poolserver.outfit import StartError
 from tests.integration.node.faulty import before
 from tests.integration.running import Loginable, Rig, pool_config, rig, running
 

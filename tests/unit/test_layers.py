@@ -23,6 +23,7 @@ FLOORS = [
     {"server"},
     {"coordinator"},
     {"metrics", "api"},
+    {"outfit"},
     {"app"},
     {"demo", "payouts"},
     {"cli"},
