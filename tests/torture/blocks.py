@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
@@ -36,7 +37,17 @@ class BlocksReport:
 
     def problems(self) -> list[str]:
         """All that is not as it must be; empty is good."""
-        return self.verdicts.wrong + self.tracebacks
+        return [text for texts in self.by_fault().values() for text in texts]
+
+    def by_fault(self) -> dict[str, list[str]]:
+        """What is wrong, by the fault of the block; what is about no one block is under ``run``."""
+        fault_of = {each.hash_hex: each.fault for each in self.found}
+        wrong: dict[str, list[str]] = {}
+        for about, texts in self.verdicts.wrong.items():
+            wrong.setdefault(fault_of.get(about, "run"), []).extend(texts)
+        if self.tracebacks:
+            wrong.setdefault("run", []).extend(self.tracebacks)
+        return wrong
 
     def text(self) -> str:
         """The figures, for people."""
@@ -50,8 +61,8 @@ class BlocksReport:
             f"{count[Truth.BEST]} in the best chain, {count[Truth.STALE]} rightly stale, "
             f"{count[Truth.LOST_ALLOWED]} lost before a byte had left (allowed), "
             f"{count[Truth.LOST]} LOST",
-            f"{len(self.verdicts.wrong_answers)} wrong answers to the rig, "
-            f"{len(self.verdicts.wrong_of)} blocks wrong in the books; "
+            f"{len(self.verdicts.answers)} wrong answers to the rig, "
+            f"{len(self.verdicts.books)} blocks wrong in the books; "
             f"py-bitcoinkernel judged {self.verdicts.judged_by_the_kernel} blocks",
         ]
         return "\n".join(lines + [f"WRONG: {problem}" for problem in self.problems()])
@@ -68,7 +79,7 @@ class BlocksReport:
         for name in dict.fromkeys(each.fault for each in self.found):
             mine = [each for each in self.found if each.fault == name]
             truths = [self.verdicts.truths[each.hash_hex] for each in mine]
-            wrong = sum(each.hash_hex in self.verdicts.wrong_of for each in mine)
+            wrong = sum(each.hash_hex in self.verdicts.books for each in mine)
             delays = [each.delivered_s for each in mine if each.delivered_s is not None]
             yield (
                 f"{name:31} {len(mine):6} {truths.count(Truth.BEST) or '':>5} "
@@ -82,8 +93,8 @@ class BlocksReport:
 def chosen_faults(plan: BlocksPlan) -> list[BlockFault]:
     """The faults of a run, in the order in which they are played.
 
-    In rotation, so that all have their turn; each rotation is shuffled, so that each follows
-    each sooner or later.
+    In rotation, so that all have their turn; in a large run each rotation is shuffled, so that
+    each follows each sooner or later. The small one keeps the order, that saves starts.
     """
     rng = Random(plan.seed)
     kinds = [
@@ -94,7 +105,7 @@ def chosen_faults(plan: BlocksPlan) -> list[BlockFault]:
     assert kinds, f"no fault is called {plan.only}"
     chosen: list[BlockFault] = []
     while len(chosen) < (plan.blocks or len(kinds)):
-        chosen += rng.sample(kinds, len(kinds))
+        chosen += kinds if plan.is_small else rng.sample(kinds, len(kinds))
     return chosen[: plan.blocks or len(kinds)]
 
 
@@ -109,9 +120,10 @@ async def perform_blocks(
     pace = SMALL_PACE if plan.is_small else LARGE_PACE
     rng = Random(plan.seed + 1)
     async with World.running(bitcoind, folder, plan.nodes, rng, pace) as world:
-        for number, fault in enumerate(chosen_faults(plan), 1):
+        faults = chosen_faults(plan)
+        for number, (fault, following) in enumerate(zip_longest(faults, faults[1:]), 1):
             at = time.monotonic()
-            await _play(world, number, fault)
+            await _play(world, number, fault, following)
             last = world.found[-1]
             say(
                 f"{number:4} {fault.name:31} answered {last.answer:9} "
@@ -136,10 +148,10 @@ async def perform_blocks(
         )
 
 
-async def _play(world: World, number: int, fault: BlockFault) -> None:
+async def _play(world: World, number: int, fault: BlockFault, following: BlockFault | None) -> None:
     await world.begin(number, fault.name, fault.dies_at)
     await fault.play(world)
-    await world.mend()
+    await world.mend(following.dies_at if following is not None else None)
     await world.follow(lambda found: fault.fate is Fate.LOST_ALLOWED)
 
 

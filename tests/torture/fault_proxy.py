@@ -336,7 +336,8 @@ class FaultProxy(TcpGate):
     async def _act(self, moment: Moment, call: Call) -> None:
         action = self._actions.pop((moment, call.method), None)
         if action is not None:
-            await action(call)
+            # It is done to its end, also where it ends the client, and so this call.
+            await asyncio.shield(asyncio.ensure_future(action(call)))
 
 
 def _call(body: bytes) -> Call:

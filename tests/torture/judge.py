@@ -36,23 +36,30 @@ STATES = {
 }
 
 
+Wrong = dict[str, list[str]]
+"""What is wrong, by the hash of the block that it is about, or by the book."""
+
+
 @dataclass
 class Verdicts:
     """The judge's words on all blocks; ``wrong`` is empty where all is as it must be."""
 
     truths: dict[str, Truth]
     """By hash."""
-    lost: list[str] = field(default_factory=list)
-    wrong_answers: list[str] = field(default_factory=list)
-    wrong_books: list[str] = field(default_factory=list)
-    invalid: list[str] = field(default_factory=list)
+    lost: Wrong = field(default_factory=dict)
+    answers: Wrong = field(default_factory=dict)
+    books: Wrong = field(default_factory=dict)
+    invalid: Wrong = field(default_factory=dict)
     judged_by_the_kernel: int = 0
-    wrong_of: dict[str, list[str]] = field(default_factory=dict)
-    """By hash, what is wrong with the books of that block."""
 
     @property
-    def wrong(self) -> list[str]:
-        return self.lost + self.wrong_answers + self.wrong_books + self.invalid
+    def wrong(self) -> Wrong:
+        """All of it."""
+        merged: Wrong = {}
+        for each in (self.lost, self.answers, self.books, self.invalid):
+            for about, texts in each.items():
+                merged.setdefault(about, []).extend(texts)
+        return merged
 
 
 async def judge(
@@ -68,16 +75,17 @@ async def judge(
         truth = verdicts.truths[each.hash_hex]
         if truth is Truth.LOST:
             seen = "a node had it" if each.was_seen else "no node has seen it"
-            verdicts.lost.append(f"{_name(each)}: LOST, answered {each.answer}, {seen}")
+            verdicts.lost[each.hash_hex] = [f"{_name(each)}: LOST, answered {each.answer}, {seen}"]
         if not _is_right_answer(each, truth):
-            verdicts.wrong_answers.append(f"{_name(each)}: the rig was answered {each.answer}")
+            verdicts.answers[each.hash_hex] = [
+                f"{_name(each)}: {truth.value}, the rig was answered {each.answer}"
+            ]
 
     async def books_agree() -> bool:
         return not await _books(found, verdicts.truths, pool)
 
     await within(BOOKS_TIMEOUT_S, books_agree)
-    verdicts.wrong_of = await _books(found, verdicts.truths, pool)
-    verdicts.wrong_books = [text for texts in verdicts.wrong_of.values() for text in texts]
+    verdicts.books = await _books(found, verdicts.truths, pool)
     await _ask_the_kernel(found, network, folder, verdicts)
     return verdicts
 
@@ -105,12 +113,10 @@ def _is_right_answer(found: Found, truth: Truth) -> bool:
     return found.answer == "accepted" or (found.answer == "stale" and truth is Truth.STALE)
 
 
-async def _books(
-    found: Sequence[Found], truths: dict[str, Truth], pool: PoolProcess
-) -> dict[str, list[str]]:
+async def _books(found: Sequence[Found], truths: dict[str, Truth], pool: PoolProcess) -> Wrong:
     """By hash, what is wrong in ledger and spool; and what is wrong with the metrics."""
     ledger, settled, unsettled = pool.ledger(), pool.settled(), pool.unsettled()
-    wrong: dict[str, list[str]] = {}
+    wrong: Wrong = {}
     for each in found:
         truth, said = truths[each.hash_hex], []
         row, word = ledger.get(each.hash_hex), settled.get(each.hash_hex)
@@ -152,7 +158,7 @@ async def _ask_the_kernel(
     chain = [await node.call("getblock", hash_hex, 0) for hash_hex in main]
     reached = await asyncio.to_thread(kernel_height, chain, folder / "kernel")
     if reached != height:
-        verdicts.invalid.append(f"the kernel takes {reached} of {height} blocks of the best chain")
+        verdicts.invalid["chain"] = [f"the kernel takes {reached} of the chain's {height} blocks"]
     verdicts.judged_by_the_kernel = height
     places = {hash_hex: number for number, hash_hex in enumerate(main)}
     for each in found:
@@ -164,7 +170,7 @@ async def _ask_the_kernel(
         blocks = [*chain[: fork + 1], *branch]
         kernel = folder / f"kernel-{each.number}"
         if await asyncio.to_thread(kernel_height, blocks, kernel) != len(blocks):
-            verdicts.invalid.append(f"{_name(each)}: the kernel does not take it")
+            verdicts.invalid[each.hash_hex] = [f"{_name(each)}: the kernel does not take it"]
         verdicts.judged_by_the_kernel += 1
 
 

@@ -67,6 +67,8 @@ class PoolProcess:
         self.folder = folder
         self.face = RunningPool(free_port(), free_port())
         self.starts = 0
+        self.step: str | None = None
+        """The step at which this life ends, if it does."""
         self._process: asyncio.subprocess.Process | None = None
         self._config = folder / "pool.toml"
         self._config.write_text(
@@ -134,6 +136,7 @@ class PoolProcess:
 
     async def _spawn(self, step: str | None) -> None:
         self.starts += 1
+        self.step = step
         arguments = (
             ("-m", "poolserver", "run", "--config", str(self._config))
             if step is None

@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from random import Random
 
@@ -16,8 +17,10 @@ from tests.torture.pool_process import PoolProcess
 ANSWER_TIMEOUT_S = 20.0
 # The pool waits 30 s for an answer and up to 45 s before it tries again.
 DELIVERY_TIMEOUT_S = 100.0
-# What neither the pool's memory nor its spool has is not coming any more.
+# What neither the pool's memory nor its spool has is not coming any more. A block that a node has
+# taken and forgotten may be noticed later.
 HOPELESS_AFTER_S = 3.0
+FORGOTTEN_AFTER_S = 20.0
 FINAL_WORD_S = 5.0
 
 
@@ -148,20 +151,20 @@ class World:
     async def begin(self, number: int, fault: str, dies_at: str | None) -> None:
         """All is well, and the rig has work on the tip of all nodes."""
         self._number, self._fault, self._notes = number, fault, []
-        if dies_at is not None:
+        if dies_at != self.pool.step:
             await self.pool.stop()
             await self.pool.start(dies_at)
-        await self._has_work()
-
-    async def _has_work(self) -> None:
         if not await self.finder.is_on(await self.network.agree()):
             self.note("no work on the tip of all nodes")
 
-    async def mend(self) -> None:
-        """End every fault, as an operator would; what has died is started."""
+    async def mend(self, next_dies_at: str | None) -> None:
+        """End every fault, as an operator would; what has died is started.
+
+        The pool at once as the next fault wants it: it dies of no block of a former life.
+        """
         self.pool.empty_disk()
         self.pool.find_spool()
-        await asyncio.gather(self.network.heal(), self.pool.start())
+        await asyncio.gather(self.network.heal(), self.pool.start(next_dies_at))
         for found in self.found:
             if found.number == self._number:
                 found.healed_at = time.monotonic()
@@ -174,8 +177,7 @@ class World:
             deadline = time.monotonic() + DELIVERY_TIMEOUT_S
             while not await self._is_delivered(found):
                 now = time.monotonic()
-                given_up = now > found.healed_at + HOPELESS_AFTER_S and self._is_gone(found)
-                if now > deadline or given_up or is_hopeless(found):
+                if now > min(deadline, self._hopeless_at(found)) or is_hopeless(found):
                     break
                 await asyncio.sleep(0.05)
             if not await within(
@@ -191,9 +193,12 @@ class World:
             found.was_seen = True
         return found.was_seen
 
-    def _is_gone(self, found: Found) -> bool:
-        is_in_memory = self.pool.starts == found.lives
-        return not is_in_memory and found.hash_hex not in self.pool.unsettled()
+    def _hopeless_at(self, found: Found) -> float:
+        if found.hash_hex in self.pool.unsettled():
+            return inf
+        if found.hash_hex in self.pool.settled():
+            return found.healed_at + FORGOTTEN_AFTER_S
+        return inf if self.pool.starts == found.lives else found.healed_at + HOPELESS_AFTER_S
 
     async def _is_no_more_spooled(self, found: Found) -> bool:
         return found.hash_hex not in self.pool.unsettled()
