@@ -124,6 +124,8 @@ class TcpGate:
         self.upstream_port = upstream_port
         self.port = 0
         self._is_cut = False
+        self._passes = asyncio.Event()
+        self._passes.set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -147,9 +149,14 @@ class TcpGate:
         for writer in list(self._writers):
             _reset(writer)
 
+    def hold(self) -> None:
+        """Take everything and forward nothing, until ``heal``."""
+        self._passes.clear()
+
     def heal(self) -> None:
         """All passes again."""
         self._is_cut = False
+        self._passes.set()
 
     def _protocol(self) -> asyncio.StreamReaderProtocol:
         reader = _Reader()
@@ -190,14 +197,21 @@ class TcpGate:
         answers: _Reader,
         node: asyncio.StreamWriter,
     ) -> None:
-        there = asyncio.ensure_future(_pump(reader, node))
-        back = asyncio.ensure_future(_pump(answers, writer))
+        there = asyncio.ensure_future(self._pump(reader, node))
+        back = asyncio.ensure_future(self._pump(answers, writer))
         try:
             await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
         finally:
             there.cancel()
             back.cancel()
             await asyncio.gather(there, back, return_exceptions=True)
+
+    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(ConnectionError):
+            while chunk := await reader.read(CHUNK_BYTES):
+                await self._passes.wait()
+                writer.write(chunk)
+                await writer.drain()
 
 
 class FaultProxy(TcpGate):
@@ -370,13 +384,6 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size
         writer.write(chunk)
         await writer.drain()
         size -= len(chunk)
-
-
-async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    with suppress(ConnectionError):
-        while chunk := await reader.read(CHUNK_BYTES):
-            writer.write(chunk)
-            await writer.drain()
 
 
 async def _unless_gone(peer: _Reader, work: Coroutine[Any, Any, T]) -> T:

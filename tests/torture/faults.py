@@ -201,13 +201,14 @@ async def all_nodes_cut_while_it_leaves(world: World) -> None:
 
 async def one_node_in_a_black_hole(world: World) -> None:
     node = world.some_node()
-    node.proxy.apply(Rule(Fault.BLACK_HOLE))
+    node.black_hole()
     await world.find()
     await world.pause()
 
 
 async def all_nodes_in_a_black_hole(world: World) -> None:
-    _apply_to_all(world, Rule(Fault.BLACK_HOLE))
+    for node in world.network.nodes:
+        node.black_hole()
     await world.find()
     await world.pause()
 

@@ -1,9 +1,12 @@
 """Two or three real nodes that know each other, each behind a proxy that faults can be put into."""
 
 import asyncio
+import os
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +19,16 @@ LOOK_S = 0.02
 # Peers fetch a block in milliseconds; one that was just restarted is slower.
 AGREE_TIMEOUT_S = 15.0
 START_HEIGHT_COINS = 30
+
+
+@dataclass(frozen=True)
+class NodeAddress:
+    """What a pool's config says of a node; ``zmq`` None where it is not to be listened to."""
+
+    url: str
+    username: str
+    password: str
+    zmq: str | None
 
 
 class TortureNode:
@@ -44,6 +57,17 @@ class TortureNode:
             self.is_up = True
             yield self
 
+    def address(self, *, direct: bool = False, zmq: bool = True) -> NodeAddress:
+        """Where a pool finds it: through the proxies, or ``direct``."""
+        process = self.process
+        through = f"tcp://127.0.0.1:{self.zmq.port}"
+        return NodeAddress(
+            url=process.url if direct else self.proxy.url,
+            username=process.username,
+            password=process.password,
+            zmq=(process.zmq_endpoint if direct else through) if zmq else None,
+        )
+
     async def call(self, method: str, *params: Any) -> Any:
         """Ask the node itself, past the proxy."""
         return await self.process.call(method, *params)
@@ -61,6 +85,25 @@ class TortureNode:
         """The network between pool and node is gone."""
         self.proxy.apply(Rule(Fault.CUT))
         self.zmq.cut()
+
+    def black_hole(self) -> None:
+        """The network between takes everything and brings nothing."""
+        self.proxy.apply(Rule(Fault.BLACK_HOLE))
+        self.zmq.hold()
+
+    def freeze(self) -> None:
+        """SIGSTOP: its sockets are open and nobody answers."""
+        os.kill(self._pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """It goes on where it was stopped."""
+        os.kill(self._pid, signal.SIGCONT)
+
+    @property
+    def _pid(self) -> int:
+        process = self.process._process
+        assert process is not None
+        return process.pid
 
     def heal(self) -> None:
         """No fault of the network is left."""
@@ -94,10 +137,19 @@ class Network:
             nodes = [TortureNode(bitcoind) for _ in range(count)]
             await asyncio.gather(*(stack.enter_async_context(each.running()) for each in nodes))
             network = cls(nodes)
-            await mine_coins(nodes[0].process, START_HEIGHT_COINS)
+            await network._begin_chain()
             await network.connect()
             await network.agree()
             yield network
+
+    async def _begin_chain(self) -> None:
+        """The same for all: a node that is new asks one peer alone for its chain at first."""
+        first, *others = self.nodes
+        await mine_coins(first.process, START_HEIGHT_COINS)
+        for height in range(1, await first.call("getblockcount") + 1):
+            block = await first.call("getblock", await first.call("getblockhash", height), 0)
+            for other in others:
+                assert await other.call("submitblock", block) is None
 
     async def connect(self) -> None:
         """Connect each to each, where they are not."""

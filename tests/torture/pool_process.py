@@ -18,7 +18,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from poolserver.node.process import free_port
 from tests.integration.running import TAPROOT_REGTEST, RunningPool
-from tests.torture.network import TortureNode
+from tests.torture.network import NodeAddress
 
 REPOSITORY = Path(__file__).parents[2]
 READY_TIMEOUT_S = 90.0
@@ -61,9 +61,7 @@ password = "{password}"
 class PoolProcess:
     """One pool over all of its lives; its folder and its ports stay the same."""
 
-    def __init__(
-        self, folder: Path, nodes: Sequence[TortureNode], *, zmq: bool = True, extra: str = ""
-    ) -> None:
+    def __init__(self, folder: Path, nodes: Sequence[NodeAddress], extra: str = "") -> None:
         self.folder = folder
         self.face = RunningPool(free_port(), free_port())
         self.starts = 0
@@ -74,7 +72,7 @@ class PoolProcess:
         self._config.write_text(
             CONFIG.format(
                 address=TAPROOT_REGTEST,
-                nodes="".join(_node(node, zmq=zmq) for node in nodes),
+                nodes="".join(_node(node) for node in nodes),
                 port=self.face.port,
                 http_port=self.face.http_port,
                 extra=extra,
@@ -225,10 +223,6 @@ class PoolProcess:
         return (self.folder / "pool.log").read_text(errors="replace")[-3000:]
 
 
-def _node(node: TortureNode, *, zmq: bool) -> str:
-    return NODE.format(
-        url=node.proxy.url,
-        username=node.process.username,
-        password=node.process.password,
-        zmq=f'zmq_hashblock = "tcp://127.0.0.1:{node.zmq.port}"' if zmq else "",
-    )
+def _node(node: NodeAddress) -> str:
+    zmq = f'zmq_hashblock = "{node.zmq}"' if node.zmq else ""
+    return NODE.format(url=node.url, username=node.username, password=node.password, zmq=zmq)

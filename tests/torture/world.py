@@ -82,7 +82,7 @@ class World:
     ) -> AsyncIterator["World"]:
         async with (
             Network.running(bitcoind, nodes) as network,
-            PoolProcess(folder, network.nodes).running() as pool,
+            PoolProcess(folder, [node.address() for node in network.nodes]).running() as pool,
         ):
             finder = Finder(pool.face.port, rng)
             mining = asyncio.create_task(finder.run())

@@ -211,7 +211,7 @@ async def test_a_client_sees_that_the_node_has_ended_an_idle_connection() -> Non
         writer.close()
 
 
-async def test_a_gate_passes_any_bytes_until_it_is_cut() -> None:
+async def test_a_gate_passes_any_bytes_until_it_is_held_or_cut() -> None:
     async def echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         while data := await reader.read(100):
             writer.write(data)
@@ -223,6 +223,13 @@ async def test_a_gate_passes_any_bytes_until_it_is_cut() -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", gate.port)
         writer.write(b"\x00tip")
         assert await reader.readexactly(4) == b"\x00tip"
+        gate.hold()
+        writer.write(b"late")
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.05):
+                await reader.read(1)
+        gate.heal()
+        assert await reader.readexactly(4) == b"late"
         gate.cut()
         with pytest.raises(ConnectionResetError):
             await reader.read()
