@@ -142,8 +142,8 @@ async def node_forgets(world: World) -> None:
     await within(1.0, partial(_is_settled, world, found.hash_hex))
     await node.kill()
     await node.start()
-    if await node.has(found.hash_hex):
-        world.note("the node has not forgotten the block")
+    forgotten = not await node.has(found.hash_hex)
+    world.note("a node took it and forgot it" if forgotten else "the node has not forgotten it")
 
 
 async def _is_settled(world: World, hash_hex: str) -> bool:

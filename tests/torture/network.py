@@ -131,10 +131,9 @@ class Network:
 
     @classmethod
     @asynccontextmanager
-    async def running(cls, bitcoind: Path, count: int) -> AsyncIterator["Network"]:
+    async def of(cls, nodes: Sequence[TortureNode]) -> AsyncIterator["Network"]:
         """Start them on a chain of their own that has coins which anyone can spend."""
         async with AsyncExitStack() as stack:
-            nodes = [TortureNode(bitcoind) for _ in range(count)]
             await asyncio.gather(*(stack.enter_async_context(each.running()) for each in nodes))
             network = cls(nodes)
             await network._begin_chain()

@@ -81,7 +81,7 @@ class World:
         cls, bitcoind: Path, folder: Path, nodes: int, rng: Random, pace: Pace
     ) -> AsyncIterator["World"]:
         async with (
-            Network.running(bitcoind, nodes) as network,
+            Network.of([TortureNode(bitcoind) for _ in range(nodes)]) as network,
             PoolProcess(folder, [node.address() for node in network.nodes]).running() as pool,
         ):
             finder = Finder(pool.face.port, rng)
