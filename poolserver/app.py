@@ -25,7 +25,9 @@ from poolserver.config import Config, LimitsConfig, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import PoolMetrics, RpcMetrics
-from poolserver.mining.firmware import FirmwareTable
+from poolserver.mining.firmware import FirmwareTable, firmware_with
+from poolserver.mining.identity import MAX_WORKER_INDEX, WorkerIdentity
+from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
 from poolserver.node.checks import CLOCK_ALARM_S, NodeCheckError, check_node
 from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.template_source import NodeTemplateSource
@@ -135,6 +137,7 @@ class PoolServer:
             zmq_hashblock=node.zmq_hashblock,
             poll_interval_s=self._config.templates.poll_interval_s,
             clock=time.monotonic,
+            version_mask=self._config.stratum.version_mask,
         )
 
     def _rpc(self, node: NodeConfig) -> NodeRpc:
@@ -162,7 +165,7 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         worker_index=0,
         boot_epoch=boot_epoch,
         network=config.network,
-        payout_script=config.payout_script_pubkey,
+        payout=config.payout_plan,
         coinbase_tag=config.payout.coinbase_tag.encode(),
         extranonce2_size=config.stratum.extranonce2_size,
         version_mask=config.stratum.version_mask,
@@ -208,6 +211,22 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         spool_dir=str(config.data_dir / "spool"),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+    )
+
+
+def trial_factory(config: Config) -> JobFactory:
+    """A factory of the jobs that this pool makes, for blocks to be looked at and never mined."""
+    terms = JobTerms(
+        coinbase_tag=config.payout.coinbase_tag.encode(),
+        extranonce2_size=config.stratum.extranonce2_size,
+        version_mask=config.stratum.version_mask,
+    )
+    firmware = firmware_with(_firmware(config.stratum.firmware_file))
+    return JobFactory(
+        WorkerIdentity(config.instance_id, MAX_WORKER_INDEX, 1),
+        terms,
+        CoinbaseClasses(firmware.coinbase_sizes),
+        config.payout_plan,
     )
 
 

@@ -8,14 +8,17 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 import click
+import msgspec
 import uvloop
+from rich.console import Console
 
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
-from poolserver.app import START_ERRORS, serve
+from poolserver.app import START_ERRORS, StartError, serve
 from poolserver.config import Config, ConfigError, Endpoint, load_config
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.log import configure_logging
+from poolserver.payouts import PayoutsError, next_payouts, payouts_table
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
 from poolserver.sim.site import SiteReport
@@ -105,6 +108,22 @@ def simulate(pool: str, **options: Any) -> None:
         f"{report.shares_accepted} shares accepted, {report.shares_stale} stale, "
         f"{report.shares_rejected} rejected {report.reject_reasons or ''}"
     )
+
+
+@main.command()
+@click.option("--config", "path", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@click.option("--json", "as_json", is_flag=True, help="For programs, in satoshi.")
+def payouts(path: Path, as_json: bool) -> None:
+    """Tell what the next block would pay, to whom and for which rigs' coinbase."""
+    config = _load(path)
+    try:
+        found = _run(next_payouts(config))
+    except (PayoutsError, StartError) as error:
+        _fail(str(error))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        Console().print(payouts_table(found))
 
 
 @main.command()

@@ -121,7 +121,12 @@ class Coordinator:
 
     def _on_template(self, template: BlockTemplate, received_at: float) -> None:
         if self.template is None or template.prevhash_le != self.template.prevhash_le:
-            log.info("new_tip", height=template.height, transactions=len(template.transactions_hex))
+            log.info(
+                "new_tip",
+                height=template.height,
+                transactions=template.transactions.count,
+                left_out=template.left_out,
+            )
         self.template, self.template_at = template, received_at
         self._down.send(TemplateUpdate(template))
 

@@ -81,6 +81,7 @@ class PoolMetrics(Collector):
         yield from self._sites()
         yield from self._template()
         yield self._blocks()
+        yield from self._blocks_under_way()
         yield from self._workers()
 
     def _shares(self) -> Metric:
@@ -149,6 +150,14 @@ class PoolMetrics(Collector):
         for state in BLOCK_STATES:
             family.add_metric([state], states[state])
         return family
+
+    def _blocks_under_way(self) -> Iterator[Metric]:
+        workers = self._coordinator.workers.values()
+        unsettled = _gauge("blocks_unsettled", "Found blocks without a final word of the nodes.")
+        unsettled.add_metric([], sum(worker.blocks_unsettled for worker in workers))
+        unspooled = _gauge("blocks_unspooled", "Of these the ones that are on no disk.")
+        unspooled.add_metric([], sum(worker.blocks_unspooled for worker in workers))
+        yield from (unsettled, unspooled)
 
     def _workers(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()

@@ -16,10 +16,11 @@ from poolserver.bitcoin.target import Difficulty, difficulty_from_target
 from poolserver.mining.extranonce import ExtranonceAllocator, ExtranonceExhausted
 from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.job import Job, JobFactory, JobTerms
+from poolserver.mining.job import CoinbaseClasses, Job, JobFactory, JobTerms
 from poolserver.mining.lost import RESUME_WINDOW_S, LostSession, LostSessions
 from poolserver.mining.miner import AuthorizedWorker, Miner, PowerHint
 from poolserver.mining.password import parse_password
+from poolserver.mining.payout import Distribution, PayoutPlan
 from poolserver.mining.registry import JobRegistry
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
@@ -38,11 +39,15 @@ NO_HASH = bytes(32)
 
 
 class SolvedBlock(NamedTuple):
-    """A share whose hash meets the network target, with all that submitblock needs."""
+    """A share whose hash meets the network target, with all that submitblock needs.
+
+    ``distribution`` is what its coinbase pays.
+    """
 
     height: int
     hash_hex: str
     block_hex: str
+    distribution: Distribution
 
 
 class Judgement(NamedTuple):
@@ -87,6 +92,7 @@ class Pool:
         self,
         identity: WorkerIdentity,
         terms: PoolTerms,
+        payout: PayoutPlan,
         account_of: Callable[[str], str | None],
         *,
         firmware: FirmwareTable | None = None,
@@ -100,7 +106,8 @@ class Pool:
         self._account_of = account_of
         self._firmware = firmware if firmware is not None else builtin_firmware()
         self._new_session_id = new_session_id
-        self._factory = JobFactory(identity, terms.jobs)
+        self._classes = CoinbaseClasses(self._firmware.coinbase_sizes)
+        self._factory = JobFactory(identity, terms.jobs, self._classes, payout)
         self._extranonces = ExtranonceAllocator(identity)
         self._lost = LostSessions(terms.resume_window_s)
         self._last_hashrate: dict[str, float] = {}
@@ -119,7 +126,8 @@ class Pool:
 
     def connect(self, vardiff: VardiffTerms, now: float) -> Miner:
         """A new connection's state."""
-        return Miner(Vardiff(vardiff, vardiff.start, now))
+        coinbase_class = self._classes.index(self._firmware.default.coinbase_bytes)
+        return Miner(Vardiff(vardiff, vardiff.start, now), coinbase_class)
 
     def subscribe(self, miner: Miner, session_id: str | None, now: float) -> bool:
         """Give the connection its extranonce1; whether it is that of the session it names.
@@ -162,6 +170,7 @@ class Pool:
             sw_version=told.sw_version if told else "",
             hw_id=told.hw_id if told else "",
         )
+        miner.coinbase_class = self._classes.index(miner.firmware.coinbase_bytes)
         if miner.firmware.min_difficulty:
             self.raise_floor(miner, miner.firmware.min_difficulty)
         if miner.firmware.rolls_version_unasked and not miner.version_mask:
@@ -281,6 +290,11 @@ class Pool:
 
     # --- jobs ----------------------------------------------------------------------------
 
+    def pay_by(self, plan: PayoutPlan) -> None:
+        """Pay as ``plan`` says in the jobs from now on; those that are out keep theirs."""
+        self._factory.plan = plan
+        self.jobs.spare = None
+
     def on_template(self, template: BlockTemplate, now: float, unix_time: int) -> Job:
         """Make ``template`` the current job.
 
@@ -344,7 +358,8 @@ class Pool:
         version = job.version & ~mask | bits if submit.version_bits is not None else job.version
         difficulty = change.difficulty
         extranonce = change.extranonce1 + submit.extranonce2
-        hash_le, meets_share, meets_network = job.hasher.check(
+        variant = job.variants[change.coinbase_class]
+        hash_le, meets_share, meets_network = variant.hasher.check(
             extranonce, version, submit.ntime, submit.nonce, difficulty.target_le
         )
         block = None
@@ -357,7 +372,8 @@ class Pool:
             block = SolvedBlock(
                 job.template.height,
                 hash_le_to_hex(hash_le),
-                job.block_hex(extranonce, version, submit.ntime, submit.nonce),
+                job.block_hex(variant, extranonce, version, submit.ntime, submit.nonce),
+                variant.distribution,
             )
         if worker is None:
             outcome = ShareOutcome.UNAUTHORIZED

@@ -1,8 +1,8 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c below module.c), ``twin`` says the same in Python.
-The twin stands in only where the extension was not built; one that is there but does not load is
-an error.
+``_sharecheck`` is the C extension (sha256d.c and template_json.c below module.c), ``twin`` says the
+same in Python. The twin stands in only where the extension was not built; one that is there but
+does not load is an error.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         set_backend,
         sha256d,
         sha256d_pairs,
+        take_transactions,
     )
 else:
     try:
@@ -29,6 +30,7 @@ else:
             set_backend,
             sha256d,
             sha256d_pairs,
+            take_transactions,
         )
 
         IMPLEMENTATION = "c"
@@ -41,6 +43,7 @@ else:
             set_backend,
             sha256d,
             sha256d_pairs,
+            take_transactions,
         )
 
         IMPLEMENTATION = "python"
@@ -54,4 +57,5 @@ __all__ = [
     "set_backend",
     "sha256d",
     "sha256d_pairs",
+    "take_transactions",
 ]

@@ -1,4 +1,4 @@
-"""The share check and the hashes around it, in C.
+"""The share check, the hashes around it and the reading of templates, in C.
 
 Only ``bytes`` are taken where bytes are meant (not ``bytearray``, ``memoryview`` or ``str``) and
 only ``int`` where an integer is meant. A wrong type is a ``TypeError``, a wrong size or an integer
@@ -28,6 +28,8 @@ def sha256d(data: bytes, /) -> bytes:
 
 def sha256d_pairs(data: bytes, /) -> bytes:
     """``sha256d`` of each 64-byte pair of ``data``, concatenated: one level of a merkle tree.
+
+    Releases the GIL from 256 pairs on.
 
     Raises:
         ValueError: the size of ``data`` is not a multiple of 64.
@@ -72,4 +74,24 @@ def scan_nonces(header: bytes, nonce_start: int, count: int, target_le: bytes, /
 
     The nonce in the header (80 bytes) is ignored; after 2^32-1 comes 0; ``count`` is at most 2^32.
     Releases the GIL; Ctrl-C interrupts it.
+    """
+
+def take_transactions(
+    answer: bytes, /
+) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
+    """A node's answer to getblocktemplate without its transactions, and these in columns.
+
+    They are the items of the array ``transactions`` of the object ``result``, each an object with
+    ``data``, ``txid``, ``hash``, ``fee``, ``sigops`` and ``weight``; what else it has is ignored.
+    An answer without such an array, as one that tells an error, comes back as it is, with empty
+    columns. Does its work without the GIL.
+
+    Returns:
+        The answer with that array emptied; then of all transactions ``data`` (hex digits) in one;
+        and in packed columns, integers little-endian: the size of each in bytes (4 bytes), txid
+        (32, as in a merkle tree), wtxid (``hash``; 32), fee in satoshi (8), weight (4), sigops (4).
+
+    Raises:
+        ValueError: the answer is not JSON, or a field is missing, there twice or malformed; the
+            text says at which byte.
     """

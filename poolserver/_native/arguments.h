@@ -1,5 +1,5 @@
 /*
- * What a Python argument must be. Included by module.c alone.
+ * What a Python argument must be. Included by module.c and the glue in it alone.
  *
  * The messages are those of twin.py, word for word. Only `bytes` are taken: no other buffer stays
  * unchanged for sure while it is read, and the session decodes hex into bytes anyway.
@@ -83,6 +83,15 @@ static int check_arg_count(const char *function, Py_ssize_t wanted, Py_ssize_t g
     PyErr_Format(PyExc_TypeError, "%s() takes %zd positional arguments but %zd were given",
                  function, wanted, given);
     return -1;
+}
+
+/* A new `bytes` object to be filled through *data. */
+static PyObject *new_bytes(Py_ssize_t size, uint8_t **data)
+{
+    PyObject *result = PyBytes_FromStringAndSize(NULL, size);
+    if (result != NULL)
+        *data = (uint8_t *)PyBytes_AsString(result);
+    return result;
 }
 
 #endif

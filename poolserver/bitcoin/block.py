@@ -4,8 +4,6 @@ The template's transactions go in as the node sent them, in hex and unparsed: 3,
 would take a tenth of a second to parse, and a found block has no tenth of a second to lose.
 """
 
-from collections.abc import Sequence
-
 from poolserver.bitcoin.header import HEADER_SIZE
 from poolserver.bitcoin.merkle import WITNESS_RESERVED_VALUE
 from poolserver.bitcoin.script import compact_size, push_data
@@ -21,13 +19,19 @@ _COINBASE_WITNESS = compact_size(1) + push_data(WITNESS_RESERVED_VALUE)
 
 
 def assemble_block(
-    header: bytes, coinbase_tx: bytes, transactions_hex: Sequence[str], *, witness: bool
+    header: bytes,
+    coinbase_tx: bytes,
+    transactions_hex: bytes,
+    transaction_count: int,
+    *,
+    witness: bool,
 ) -> str:
     """Give a whole block in hex.
 
     ``header`` is 80 bytes, ``coinbase_tx`` the non-witness serialisation, ``transactions_hex``
-    the template's own ``data``. ``witness`` says that the coinbase carries a witness commitment:
-    then, and only then, it must have a witness (BIP141).
+    the ``data`` of all the template's transactions in one, and ``transaction_count`` how many
+    they are. ``witness`` says that the coinbase carries a witness commitment: then, and only
+    then, it must have a witness (BIP141).
 
     Raises:
         ValueError: the header is not 80 bytes, or the coinbase is none.
@@ -36,9 +40,8 @@ def assemble_block(
         raise ValueError(f"a header is {HEADER_SIZE} bytes, not {len(header)}")
     _check_coinbase(coinbase_tx)
     coinbase = with_witness(coinbase_tx) if witness else coinbase_tx
-    count = compact_size(1 + len(transactions_hex))
-    # One join: a block is megabytes of hex, not to be copied once more.
-    return "".join([(header + count + coinbase).hex(), *transactions_hex])
+    count = compact_size(1 + transaction_count)
+    return (header + count + coinbase).hex() + transactions_hex.decode("ascii")
 
 
 def with_witness(coinbase_tx: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Bytes of scripts: pushes and the counts that go before things."""
 
+from bitcoin.core.script import CScript
+
 OP_0 = 0x00
 OP_PUSHDATA1 = 0x4C
 OP_PUSHDATA2 = 0x4D
@@ -11,6 +13,8 @@ OP_EQUALVERIFY = 0x88
 OP_HASH160 = 0xA9
 OP_CHECKSIG = 0xAC
 
+WITNESS_SCALE_FACTOR = 4
+"""BIP141: what is not witness counts four times, and so does each sigop outside of one."""
 MAX_PUSH_SIZE = 520
 """Consensus: MAX_SCRIPT_ELEMENT_SIZE of Bitcoin Core."""
 MAX_HEIGHT = 0x7FFFFFFF
@@ -57,6 +61,18 @@ def push_height(height: int) -> bytes:
     if height <= 16:
         return bytes([OP_1 + height - 1])
     return push_data(height.to_bytes(height.bit_length() // 8 + 1, "little"))
+
+
+def output_sigops_cost(script_pubkey: bytes) -> int:
+    """Give what an output adds to the sigops cost of the block that it stands in.
+
+    >>> output_sigops_cost(bytes.fromhex("76a914" + "00" * 20 + "88ac"))
+    4
+
+    It is 0 for P2SH and for each witness program: theirs are counted where they are spent.
+    Source: BIP141, ``GetLegacySigOpCount`` of Bitcoin Core.
+    """
+    return WITNESS_SCALE_FACTOR * int(CScript(script_pubkey).GetSigOpCount(False))
 
 
 def compact_size(count: int) -> bytes:

@@ -9,6 +9,7 @@ the worker needs in order to go on alone (templates, where to submit a block) is
 import msgspec
 
 from poolserver.ledger.records import JournalBatch
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
 
 
@@ -67,7 +68,7 @@ class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
     worker_index: int
     boot_epoch: int
     network: str
-    payout_script: bytes
+    payout: PayoutPlan
     coinbase_tag: bytes
     extranonce2_size: int
     version_mask: int
@@ -101,6 +102,15 @@ class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):
     template: BlockTemplate
 
 
+class PayoutUpdate(msgspec.Struct, frozen=True, tag="payout"):
+    """Who is paid by the jobs from now on, in place of the settings' plan.
+
+    With fixed shares nothing changes while the pool runs; where work decides it does.
+    """
+
+    plan: PayoutPlan
+
+
 class TemplateConfirmed(msgspec.Struct, frozen=True, tag="confirmed"):
     """The node was asked and its template is still the last one sent."""
 
@@ -118,7 +128,8 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     ``rigs`` counts the authorized workers by account; ``unresolved`` are those that mine but
     send less than a share a minute. ``refused`` counts by reason who was not let in or was
     thrown out. ``stopgap_seconds`` is how long there was only a job without transactions,
-    ``stopgap_work`` the hashes that were proven on such.
+    ``stopgap_work`` the hashes that were proven on such. ``blocks_unsettled`` have no node's
+    final word yet, and ``blocks_unspooled`` of them are on no disk.
     """
 
     source: str
@@ -135,6 +146,8 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     stopgap_seconds: float
     stopgap_work: float  # more than 64 bits
     certificate_expires_unix: int | None
+    blocks_unsettled: int
+    blocks_unspooled: int
     journal_failed: bool
     journal_dropped: int
 
@@ -151,5 +164,5 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     unix_ms: int
 
 
-Down = WorkerSettings | TemplateUpdate | TemplateConfirmed
+Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | PayoutUpdate
 Up = WorkerStarted | WorkerCounters | JournalBatch | BlockEvent

@@ -11,7 +11,8 @@ from typing import TypeVar
 
 from msgspec import UNSET
 
-from poolserver.bitcoin.address import AddressError
+from poolserver.bitcoin.address import AddressError, script_pubkey_from_address
+from poolserver.bitcoin.networks import NETWORKS, Network
 from poolserver.config.errors import Problem
 from poolserver.config.kinds import figure, quoted
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
@@ -54,11 +55,32 @@ def _each(path: str, items: tuple[T, ...]) -> Iterator[tuple[str, T]]:
 
 
 def _payout(config: Config) -> Iterator[Problem]:
-    if known(config.network, config.payout) and known(config.payout.address):
+    payout = config.payout
+    if not known(payout):
+        return
+    shares = list(_each("payout.shares", payout.shares))
+    yield from _repeated((f"{path}.name", share.name) for path, share in shares)
+    if known(config.network):
+        network = NETWORKS[config.network]
+        yield from _address("payout.address", payout.address, network)
+        for path, share in shares:
+            yield from _address(f"{path}.address", share.address, network)
+    if not known(payout.scheme, payout.shares, payout.fee_basis_points):
+        return
+    if payout.scheme == "split" and not payout.shares:
+        yield Problem("payout.shares", "needs at least one [[payout.shares]] to split by")
+    if payout.scheme == "solo" and payout.shares:
+        yield Problem("payout.shares", 'are paid by scheme = "split" alone')
+    if payout.scheme == "solo" and payout.fee_basis_points:
+        yield Problem("payout.fee_basis_points", "is taken of shares, and solo has none")
+
+
+def _address(path: str, address: str, network: Network) -> Iterator[Problem]:
+    if known(address):
         try:
-            _ = config.payout_script_pubkey
+            script_pubkey_from_address(address, network)
         except AddressError as error:
-            yield Problem("payout.address", str(error))
+            yield Problem(path, str(error))
 
 
 def _login(path: str, node: NodeConfig, environ: Mapping[str, str]) -> Iterator[Problem]:

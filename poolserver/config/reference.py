@@ -14,28 +14,29 @@ from poolserver.config.walk import unwrap
 
 def settings_reference() -> str:
     """Markdown: a heading and a table for each section, in the order of ``Config``."""
-    return "\n".join(_section(inspect.type_info(Config), "Top of the file")).rstrip()
+    return "\n".join(_section(inspect.type_info(Config), "Top of the file", "")).rstrip()
 
 
-def _section(node: inspect.Type, heading: str) -> Iterator[str]:
+def _section(node: inspect.Type, heading: str, path: str) -> Iterator[str]:
+    """``path`` is what stands before the names of the sections in this one."""
     assert isinstance(node, inspect.StructType), node
     yield f"### {heading}\n"
     for_operators = cleandoc(node.cls.__doc__ or "").split("\n\n")[0]
     yield for_operators.replace("\n", " ") + "\n"
     yield "| setting | value | default | meaning |"
     yield "| --- | --- | --- | --- |"
-    below: list[tuple[str, inspect.StructType]] = []
+    below: list[tuple[str, inspect.StructType, str]] = []
     for field in node.fields:
         match unwrap(field.type)[0]:
             case inspect.StructType() as section:
-                below.append((f"`[{field.name}]`", section))
+                below.append((f"`[{path}{field.name}]`", section, f"{path}{field.name}."))
             case inspect.VarTupleType(item_type=inspect.StructType() as sections):
-                below.append((f"`[[{field.name}]]`", sections))
+                below.append((f"`[[{path}{field.name}]]`", sections, f"{path}{field.name}."))
             case _:
                 yield _row(field)
     yield ""
-    for name, each in below:
-        yield from _section(each, name)
+    for name, each, path_of_it in below:
+        yield from _section(each, name, path_of_it)
 
 
 def _row(field: inspect.Field) -> str:

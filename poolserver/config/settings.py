@@ -29,18 +29,46 @@ from poolserver.config.values import (
     Password,
     ZmqEndpoint,
 )
+from poolserver.mining.payout import BASIS_POINTS, Payee, PayoutPlan
+
+
+class PayoutShareConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """One who is paid by the coinbase itself, with `scheme = "split"`."""
+
+    name: Annotated[
+        Account, doc("Whom it is booked to: a site, an owner. Shown by `poolserver payouts`.")
+    ]
+    address: Annotated[str, doc("Receives the share. May be another's address too, or ours.")]
+    weight: Annotated[
+        int,
+        Meta(ge=1, le=10**12),
+        doc("The share is this over the sum of all weights, of what is left after the fee."),
+    ]
 
 
 class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """What the coinbase of our blocks says."""
+    """What the coinbase of our blocks says, and whom it pays."""
 
     address: Annotated[
         str,
         doc(
-            "Receives the block reward. Base58 (P2PKH, P2SH), segwit and taproot addresses of "
-            "the network."
+            "The operator's. Receives the block reward, or with shares the fee and what cannot be "
+            "paid out. Base58 (P2PKH, P2SH), segwit and taproot addresses of the network."
         ),
     ]
+    scheme: Annotated[
+        Literal["solo", "split"],
+        doc(
+            '"solo": all of it goes to `address`. "split": to `[[payout.shares]]`, by fixed '
+            "weights."
+        ),
+    ] = "solo"
+    fee_basis_points: Annotated[
+        int,
+        Meta(ge=0, le=BASIS_POINTS),
+        doc("The operator's part before the shares, in hundredths of a percent: 150 is 1.5%."),
+    ] = 0
+    shares: tuple[PayoutShareConfig, ...] = ()
     coinbase_tag: Annotated[
         CoinbaseTag,
         doc(
@@ -175,6 +203,14 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
     """Block templates, and what to do when no node gives any."""
 
+    check_blocks: Annotated[
+        bool,
+        doc(
+            "Ask the node, at the first template of each new tip, whether it would take the block "
+            "that we make of it (a proposal). Rigs mine on it meanwhile; if the node would not, "
+            "they get a block without transactions."
+        ),
+    ] = True
     poll_interval_s: Annotated[
         float,
         Meta(ge=0.05, le=60),
@@ -246,9 +282,17 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         return NETWORKS[self.network]
 
     @property
-    def payout_script_pubkey(self) -> bytes:
-        """The script, 22 to 34 bytes, that receives the block reward."""
-        return script_pubkey_from_address(self.payout.address, self.bitcoin_network)
+    def payout_plan(self) -> PayoutPlan:
+        """Whom a block pays."""
+        payout, network = self.payout, self.bitcoin_network
+        return PayoutPlan(
+            script_pubkey_from_address(payout.address, network),
+            payout.fee_basis_points,
+            tuple(
+                Payee(each.name, script_pubkey_from_address(each.address, network), each.weight)
+                for each in payout.shares
+            ),
+        )
 
     @property
     def uses_work_scale(self) -> bool:

@@ -25,6 +25,7 @@ __all__ = [
     "TxOut",
     "build_coinbase",
     "max_tag_size",
+    "outputs_room",
     "with_witness",
 ]
 
@@ -33,6 +34,7 @@ MAX_SCRIPT_SIG_SIZE = 100
 MAX_MONEY_SAT = 21_000_000 * 100_000_000
 """Consensus: no output, and no sum of outputs, is above this (``MAX_MONEY``)."""
 
+_VALUE_SIZE = 8
 _VERSION = (2).to_bytes(4, "little")
 # Not final, so that nLockTime is enforced, which BIP54 will require.
 _SEQUENCE = (0xFFFFFFFE).to_bytes(4, "little")
@@ -58,6 +60,12 @@ class Coinbase:
     """Up to the extranonce, whose push it opens."""
     coinb2: bytes
     """All after the extranonce."""
+    extranonce_size: int
+
+    @property
+    def size(self) -> int:
+        """Its bytes, without witness: what firmware has a limit for."""
+        return len(self.coinb1) + self.extranonce_size + len(self.coinb2)
 
     def transaction(self, extranonce: bytes) -> bytes:
         """Give the non-witness serialisation with extranonce1 + extranonce2 in its place.
@@ -104,6 +112,7 @@ def build_coinbase(
         + compact_size(len(script_sig))
         + script_sig[:-extranonce_size],
         coinb2=_SEQUENCE + _serialize_outputs(all_outputs) + locktime,
+        extranonce_size=extranonce_size,
     )
 
 
@@ -112,6 +121,36 @@ def max_tag_size(*, height: int, job_tag_size: int, extranonce_size: int) -> int
     rest = len(push_height(height)) + _push_size(job_tag_size + extranonce_size)
     room = MAX_SCRIPT_SIG_SIZE - rest
     return max((size for size in range(room) if _push_size(size) <= room), default=-1)
+
+
+def outputs_room(
+    size: int,
+    *,
+    height: int,
+    tag: bytes,
+    job_tag: bytes,
+    extranonce_size: int,
+    witness_commitment: bytes | None,
+) -> int:
+    """Give how many bytes of outputs fit a coinbase of ``size`` bytes; below 0 it has no room.
+
+    The commitment's output and the count before the outputs are not in it.
+
+    Raises:
+        CoinbaseError: as for ``build_coinbase``.
+    """
+    bare = build_coinbase(
+        height=height,
+        tag=tag,
+        job_tag=job_tag,
+        extranonce_size=extranonce_size,
+        outputs=(TxOut(0, b""),),
+        witness_commitment=witness_commitment,
+    )
+    smallest = _VALUE_SIZE + 1
+    room = size - (bare.size - smallest)
+    # The count has 1 byte in it so far; of outputs that are many it takes more.
+    return room - (len(compact_size(max(0, room) // smallest)) - 1)
 
 
 def _push_size(size: int) -> int:
@@ -144,7 +183,7 @@ def _check_values(outputs: Sequence[TxOut]) -> None:
 
 def _serialize_outputs(outputs: Sequence[TxOut]) -> bytes:
     return compact_size(len(outputs)) + b"".join(
-        output.value_sat.to_bytes(8, "little")
+        output.value_sat.to_bytes(_VALUE_SIZE, "little")
         + compact_size(len(output.script_pubkey))
         + output.script_pubkey
         for output in outputs

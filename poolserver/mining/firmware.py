@@ -102,6 +102,16 @@ class FirmwareTable:
         ]
         self._memo = lru_cache(maxsize=_MEMO_MAX)(self._first_match)
 
+    @property
+    def default(self) -> Firmware:
+        """What is taken of a rig that no row matches."""
+        return self._default
+
+    @property
+    def coinbase_sizes(self) -> set[int]:
+        """Every size of coinbase that some family takes at most, in bytes."""
+        return {each.coinbase_bytes for _, each in self._found} | {self._default.coinbase_bytes}
+
     @classmethod
     def load(cls, text: str, source: str) -> "FirmwareTable":
         """Read a TOML file's ``text``; ``source`` is its name in errors.
@@ -155,6 +165,18 @@ class FirmwareTable:
     def _first_match(self, *texts: str) -> Firmware:
         folded = dict(zip(_MATCH_KEYS, map(str.casefold, texts), strict=True))
         return next((found for row, found in self._found if row.matches(folded)), self._default)
+
+
+def firmware_with(operators: str) -> FirmwareTable:
+    """The table that comes with the pool, behind the operator's own, if that is not empty.
+
+    Raises:
+        FirmwareError: the operator's is wrong.
+    """
+    builtin = builtin_firmware()
+    if not operators:
+        return builtin
+    return builtin.extended_by(FirmwareTable.load(operators, "firmware_file"))
 
 
 @cache

@@ -1,28 +1,54 @@
-"""A job: one template with one coinbase, as rigs work on it."""
+"""A job: one template with its coinbases, as rigs work on it.
 
+Firmware differs in how large a coinbase it can take, so a job has a coinbase for each size class
+that its outputs do not fit, and one line of ``mining.notify`` to each. All else is the same for
+all rigs.
+"""
+
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from poolserver._native import JobHasher, sha256d
 from poolserver._vendor.asyncio_stratum import render_notify
 from poolserver.bitcoin.block import assemble_block
 from poolserver.bitcoin.header import pack_header, prevhash_to_stratum_hex
-from poolserver.bitcoin.merkle import merkle_root_from_branch
+from poolserver.bitcoin.merkle import WITNESS_COMMITMENT_SIZE, merkle_root_from_branch
+from poolserver.bitcoin.script import MAX_HEIGHT, output_sigops_cost
 from poolserver.bitcoin.target import target_le
-from poolserver.mining.coinbase import Coinbase, TxOut, build_coinbase
+from poolserver.mining.coinbase import Coinbase, build_coinbase, outputs_room
 from poolserver.mining.extranonce import EXTRANONCE1_SIZE
 from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.payout import Distribution, PayoutPlan, output_size
 from poolserver.mining.template import BlockTemplate
+from poolserver.mining.transactions import CoinbaseReserve
 
 # Up to this long after the template's own time a rig may roll ntime. Nodes refuse a block
 # whose time is more than 7,200 s ahead of theirs; 200 s are left for clocks that disagree.
 NTIME_ROLL_MAX_S = 7000
+_JOB_NUMBER_SIZE = 8
+
+
+class CoinbaseClasses:
+    """Sizes of coinbase, in bytes without witness, that rigs can take, and where each belongs.
+
+    The sizes are those of the firmware table, so every rig has a class that is just its own.
+    """
+
+    def __init__(self, sizes: set[int]) -> None:
+        self.sizes = tuple(sorted(sizes))
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def index(self, coinbase_bytes: int) -> int:
+        """The class of rigs that take so much: the largest that is no larger, else the least."""
+        return max(0, bisect_right(self.sizes, coinbase_bytes) - 1)
 
 
 @dataclass(frozen=True, slots=True)
 class JobTerms:
-    """What every job of a pool has in common: who is paid, and the room left for rolling."""
+    """What every job of a pool has in common, but for who is paid: the room left for rolling."""
 
-    payout_script: bytes
     coinbase_tag: bytes
     extranonce2_size: int
     version_mask: int
@@ -30,6 +56,18 @@ class JobTerms:
     @property
     def extranonce_size(self) -> int:
         return EXTRANONCE1_SIZE + self.extranonce2_size
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class JobVariant:
+    """A job with one of its coinbases: what a rig of a size class is sent, and is judged by."""
+
+    coinbase: Coinbase
+    distribution: Distribution
+    """What a block of this variant pays."""
+    notify_clean: bytes = field(repr=False)
+    notify_refresh: bytes = field(repr=False)
+    hasher: JobHasher = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,36 +81,57 @@ class Job:
     number: int
     job_id: str
     template: BlockTemplate
-    coinbase: Coinbase
     version: int
     ntime_min: int
     ntime_max: int
     network_target: int
-    notify_clean: bytes = field(repr=False)
-    notify_refresh: bytes = field(repr=False)
-    hasher: JobHasher = field(repr=False)
+    variants: tuple[JobVariant, ...]
+    """One for each size class, smallest first; one object where a coinbase serves several."""
 
-    def block_hex(self, extranonce: bytes, version: int, ntime: int, nonce: int) -> str:
+    def block_hex(
+        self, variant: JobVariant, extranonce: bytes, version: int, ntime: int, nonce: int
+    ) -> str:
         """The whole block of a solved share, in hex, as submitblock takes it."""
         template = self.template
-        coinbase_tx = self.coinbase.transaction(extranonce)
+        coinbase_tx = variant.coinbase.transaction(extranonce)
         root_le = merkle_root_from_branch(sha256d(coinbase_tx), template.merkle_branch)
         header = pack_header(version, template.prevhash_le, root_le, ntime, template.nbits, nonce)
         return assemble_block(
             header,
             coinbase_tx,
-            template.transactions_hex,
+            template.transactions.data_hex,
+            template.transactions.count,
             witness=template.witness_commitment is not None,
         )
 
 
 class JobFactory:
-    """Makes jobs of templates, each with a value in its coinbase that no other job has."""
+    """Makes jobs of templates, each with a value in its coinbase that no other job has.
 
-    def __init__(self, identity: WorkerIdentity, terms: JobTerms) -> None:
+    ``plan`` says who is paid; another one may be put in its place, for the jobs from then on.
+    """
+
+    def __init__(
+        self, identity: WorkerIdentity, terms: JobTerms, classes: CoinbaseClasses, plan: PayoutPlan
+    ) -> None:
         self._identity = identity
         self._terms = terms
         self._number = 0
+        self.classes = classes
+        self.plan = plan
+
+    def reserve(self) -> CoinbaseReserve:
+        """The room that a block must keep for the largest coinbase of this plan."""
+        scripts = {self.plan.operator, *(payee.script_pubkey for payee in self.plan.payees)}
+        largest = self.classes.sizes[-1]
+        bare = largest - self._room(largest, 1, MAX_HEIGHT, bytes(WITNESS_COMMITMENT_SIZE))
+        return CoinbaseReserve(
+            base_size=max(
+                min(bare + sum(map(output_size, scripts)), largest),
+                bare + output_size(self.plan.operator),
+            ),
+            sigops_cost=sum(map(output_sigops_cost, scripts)),
+        )
 
     def make(self, template: BlockTemplate, curtime: int) -> Job:
         """A new job on ``template`` whose ntime starts at ``curtime`` (Unix seconds).
@@ -84,50 +143,104 @@ class JobFactory:
             CoinbaseError: the coinbase does not fit the consensus rules.
         """
         self._number += 1
-        terms, number = self._terms, self._number
+        number, ntime = self._number, max(curtime, template.mintime)
         job_id = f"{self._identity.job_prefix}{number:x}"
-        coinbase = build_coinbase(
-            height=template.height,
-            tag=terms.coinbase_tag,
-            job_tag=self._identity.job_tag_prefix + number.to_bytes(8, "big"),
-            extranonce_size=terms.extranonce_size,
-            outputs=(TxOut(template.coinbase_value_sat, terms.payout_script),),
-            witness_commitment=template.witness_commitment,
-        )
-        version = template.version & ~terms.version_mask
-        ntime = max(curtime, template.mintime)
-        clean, refresh = (
-            render_notify(
-                job_id=job_id,
-                prevhash_hex=prevhash_to_stratum_hex(template.prevhash_le),
-                coinb1=coinbase.coinb1,
-                coinb2=coinbase.coinb2,
-                merkle_branch=template.merkle_branch,
-                version=version,
-                nbits=template.nbits,
-                ntime=ntime,
-                clean_jobs=clean_jobs,
-            )
-            for clean_jobs in (True, False)
-        )
-        network_target = template.network_target
+        version = template.version & ~self._terms.version_mask
         return Job(
             number=number,
             job_id=job_id,
             template=template,
-            coinbase=coinbase,
             version=version,
             ntime_min=template.mintime,
             ntime_max=ntime + NTIME_ROLL_MAX_S,
-            network_target=network_target,
-            notify_clean=clean,
-            notify_refresh=refresh,
-            hasher=JobHasher(
-                coinbase.coinb1,
-                coinbase.coinb2,
-                template.merkle_branch,
-                template.prevhash_le,
-                template.nbits,
-                target_le(network_target),
-            ),
+            network_target=template.network_target,
+            variants=self._variants(template, number, job_id, version, ntime),
         )
+
+    def _variants(
+        self, template: BlockTemplate, number: int, job_id: str, version: int, ntime: int
+    ) -> tuple[JobVariant, ...]:
+        """From the largest class down: a coinbase serves every class that it fits."""
+        variants: list[JobVariant] = []
+        for size in reversed(self.classes.sizes):
+            if variants and variants[-1].coinbase.size <= size:
+                variants.append(variants[-1])
+                continue
+            coinbase, distribution = self._coinbase(template, number, size)
+            variants.append(
+                _variant(
+                    template, coinbase, distribution, job_id=job_id, version=version, ntime=ntime
+                )
+            )
+        return tuple(reversed(variants))
+
+    def _coinbase(
+        self, template: BlockTemplate, number: int, size: int
+    ) -> tuple[Coinbase, Distribution]:
+        """The coinbase that pays as many as ``size`` bytes let it, and the operator in any case."""
+        terms = self._terms
+        room = self._room(size, number, template.height, template.witness_commitment)
+        distribution = self.plan.distribute(
+            template.coinbase_value_sat, max(room, output_size(self.plan.operator))
+        )
+        coinbase = build_coinbase(
+            height=template.height,
+            tag=terms.coinbase_tag,
+            job_tag=self._job_tag(number),
+            extranonce_size=terms.extranonce_size,
+            outputs=distribution.outputs,
+            witness_commitment=template.witness_commitment,
+        )
+        return coinbase, distribution
+
+    def _room(self, size: int, number: int, height: int, commitment: bytes | None) -> int:
+        return outputs_room(
+            size,
+            height=height,
+            tag=self._terms.coinbase_tag,
+            job_tag=self._job_tag(number),
+            extranonce_size=self._terms.extranonce_size,
+            witness_commitment=commitment,
+        )
+
+    def _job_tag(self, number: int) -> bytes:
+        return self._identity.job_tag_prefix + number.to_bytes(_JOB_NUMBER_SIZE, "big")
+
+
+def _variant(
+    template: BlockTemplate,
+    coinbase: Coinbase,
+    distribution: Distribution,
+    *,
+    job_id: str,
+    version: int,
+    ntime: int,
+) -> JobVariant:
+    clean, refresh = (
+        render_notify(
+            job_id=job_id,
+            prevhash_hex=prevhash_to_stratum_hex(template.prevhash_le),
+            coinb1=coinbase.coinb1,
+            coinb2=coinbase.coinb2,
+            merkle_branch=template.merkle_branch,
+            version=version,
+            nbits=template.nbits,
+            ntime=ntime,
+            clean_jobs=clean_jobs,
+        )
+        for clean_jobs in (True, False)
+    )
+    return JobVariant(
+        coinbase=coinbase,
+        distribution=distribution,
+        notify_clean=clean,
+        notify_refresh=refresh,
+        hasher=JobHasher(
+            coinbase.coinb1,
+            coinbase.coinb2,
+            template.merkle_branch,
+            template.prevhash_le,
+            template.nbits,
+            target_le(template.network_target),
+        ),
+    )

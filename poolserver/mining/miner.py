@@ -68,6 +68,7 @@ class ChangePoint(NamedTuple):
     difficulty: Difficulty
     version_mask: int
     extranonce1: bytes
+    coinbase_class: int
 
 
 def extranonces_of(extranonce1: bytes, changes: list[ChangePoint]) -> set[bytes]:
@@ -87,6 +88,7 @@ class Miner:
     __slots__ = (
         "announced",
         "changes",
+        "coinbase_class",
         "expected_workers",
         "extranonce1",
         "firmware",
@@ -100,8 +102,10 @@ class Miner:
         "workers",
     )
 
-    def __init__(self, vardiff: Vardiff) -> None:
+    def __init__(self, vardiff: Vardiff, coinbase_class: int) -> None:
         self.vardiff = vardiff
+        self.coinbase_class = coinbase_class
+        """Which variant of a job it is sent; see ``job.CoinbaseClasses``."""
         self.extranonce1 = b""  # until it is subscribed
         self.session_id = ""
         self.user_agent = ""
@@ -132,6 +136,7 @@ class Miner:
             last.difficulty.value == difficulty
             and last.version_mask == self.version_mask
             and last.extranonce1 == self.extranonce1
+            and last.coinbase_class == self.coinbase_class
         )
 
     def change(self, first_job: int, difficulty: Difficulty, oldest_live_job: int) -> set[bytes]:
@@ -140,7 +145,11 @@ class Miner:
         Returns each extranonce1 that nothing of this connection needs any more.
         """
         before = self.extranonces
-        self.changes.append(ChangePoint(first_job, difficulty, self.version_mask, self.extranonce1))
+        self.changes.append(
+            ChangePoint(
+                first_job, difficulty, self.version_mask, self.extranonce1, self.coinbase_class
+            )
+        )
         while len(self.changes) > 1 and self.changes[1].first_job <= oldest_live_job:
             del self.changes[0]
         return before - self.extranonces

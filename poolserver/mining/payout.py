@@ -6,7 +6,7 @@ comes off first, the rest goes by weight, rounded by largest remainder, so that 
 whole satoshi away from the exact share and nothing is lost.
 
 What cannot be paid by this block is not lost either: it goes to the operator's script, and
-the share says that it is still unpaid, to be booked as a debt.
+the due says that it is still unpaid, to be booked as a debt.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,9 +18,9 @@ from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut
 __all__ = [
     "BASIS_POINTS",
     "Distribution",
+    "Due",
     "Payee",
     "PayoutPlan",
-    "Share",
     "dust_limit_sat",
     "output_size",
 ]
@@ -60,7 +60,7 @@ class Payee:
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
+class Due:
     """What a block owes to one payee, in satoshi."""
 
     label: str
@@ -79,14 +79,14 @@ class Distribution:
 
     outputs: tuple[TxOut, ...]
     """The coinbase's outputs, without the witness commitment. Together exactly the value."""
-    shares: tuple[Share, ...]
+    dues: tuple[Due, ...]
     """One for each payee, in the plan's order."""
     fee_sat: int
 
     @property
     def unpaid_sat(self) -> int:
         """What the operator owes to payees from this block."""
-        return sum(share.unpaid_sat for share in self.shares)
+        return sum(due.unpaid_sat for due in self.dues)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +144,7 @@ class PayoutPlan:
             spare = 0 if sum(paid.values()) < value_sat else output_size(self.operator)
             if sum(map(output_size, paid)) > room + spare:
                 paid = _largest_that_fit(paid, room)
-        return Distribution(self._outputs(value_sat, paid), self._shares(dues, paid), fee_sat)
+        return Distribution(self._outputs(value_sat, paid), self._booked(dues, paid), fee_sat)
 
     def _payable(self, dues: Sequence[int]) -> dict[bytes, int]:
         """What each script but the operator's is due, in the plan's order, without dust."""
@@ -159,10 +159,10 @@ class PayoutPlan:
         opening = (TxOut(rest_sat, self.operator),) if rest_sat or not paid else ()
         return (*opening, *(TxOut(sat, script) for script, sat in paid.items()))
 
-    def _shares(self, dues: Sequence[int], paid: Mapping[bytes, int]) -> tuple[Share, ...]:
+    def _booked(self, dues: Sequence[int], paid: Mapping[bytes, int]) -> tuple[Due, ...]:
         settled = {self.operator, *paid}
         return tuple(
-            Share(payee.label, due_sat, 0 if payee.script_pubkey in settled else due_sat)
+            Due(payee.label, due_sat, 0 if payee.script_pubkey in settled else due_sat)
             for payee, due_sat in zip(self.payees, dues, strict=True)
         )
 

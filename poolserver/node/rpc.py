@@ -23,15 +23,18 @@ from typing import Any, TypeVar
 import aiohttp
 import msgspec
 
+from poolserver._native import take_transactions
+from poolserver.mining.template import GetBlockTemplate
+from poolserver.mining.transactions import TemplateTransactions
+
 T = TypeVar("T")
 
 CALL_TIMEOUT_S = 30.0
 CONNECT_TIMEOUT_S = 5.0
 # A long poll has no time-out: by these a peer that is gone without a word is noticed in a minute.
 KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
-# Big answers are decoded in a thread, which costs 0.1 ms: too much for the small ones. Where there
-# is a GIL this hardly helps, since the decoder holds it: 4.8 MB of template stop the loop for some
-# 11 ms, measured with and without the thread.
+# Big answers are decoded in a thread, which costs 0.1 ms: too much for the small ones. That helps
+# where the GIL is released, as for templates; msgspec holds it, some 2 ms for each MB.
 OFF_LOOP_BYTES = 64 * 1024
 # A full block's template is 8 MB of hex; an answer of four times that is no answer of a node.
 ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
@@ -192,16 +195,17 @@ class NodeRpc:
         body = msgspec.json.encode(
             {"jsonrpc": "1.0", "id": 0, "method": method, "params": list(params)}
         )
-        status, answer = await self._post(body, timeout_s)
+        status, chunks = await self._post(body, timeout_s)
         if status in (401, 403):
             raise NodeAuthError(f"{self.url}: the login was refused")
         if status not in RPC_STATUSES:
             raise NodeHttpError(status, f"{self.url}: HTTP status {status} to {method}")
-        if len(answer) > OFF_LOOP_BYTES:
-            return await asyncio.to_thread(_decode, method, status, answer, type)
-        return _decode(method, status, answer, type)
+        if sum(map(len, chunks)) > OFF_LOOP_BYTES:
+            return await asyncio.to_thread(_decode, method, status, chunks, type)
+        return _decode(method, status, chunks, type)
 
-    async def _post(self, body: bytes, timeout_s: float | None) -> tuple[int, bytes]:
+    async def _post(self, body: bytes, timeout_s: float | None) -> tuple[int, list[bytes]]:
+        """The HTTP status, and the answer in the pieces that it came in."""
         if self._session is None:
             connector = aiohttp.TCPConnector(
                 limit=MAX_CONNECTIONS, socket_factory=_kept_alive_socket
@@ -216,12 +220,13 @@ class NodeRpc:
             async with self._session.post(
                 self.url, data=body, headers=headers, timeout=timeout, allow_redirects=False
             ) as response:
-                answer = bytearray()  # bytes would be copied whole with each chunk
+                chunks, size = [], 0
                 async for chunk in response.content.iter_any():
-                    answer += chunk
-                    if len(answer) > ANSWER_LIMIT_BYTES:
+                    chunks.append(chunk)
+                    size += len(chunk)
+                    if size > ANSWER_LIMIT_BYTES:
                         raise NodeGarbage(f"{self.url}: an answer over {ANSWER_LIMIT_BYTES} bytes")
-                return response.status, bytes(answer)
+                return response.status, chunks
         except aiohttp.ConnectionTimeoutError:
             raise NodeTimeout(f"{self.url}: no connection within {CONNECT_TIMEOUT_S:g} s") from None
         except TimeoutError:
@@ -242,15 +247,26 @@ def _kept_alive_socket(address: Any) -> socket.socket:
     return made
 
 
-def _decode(method: str, status: int, answer: bytes, type: Any) -> Any:
+def _decode(method: str, status: int, chunks: list[bytes], type: Any) -> Any:
+    """The result in an answer. Its pieces are used up, so that they are freed in this thread."""
+    answer = b"".join(chunks)  # megabytes are joined without the GIL
+    chunks.clear()
     try:
-        envelope = _envelope_decoder.decode(answer)
-        if envelope.error is None:
-            return msgspec.json.decode(envelope.result, type=type)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        if type is not GetBlockTemplate:
+            return _result(answer, type)
+        rest, *columns = take_transactions(answer)
+        template: GetBlockTemplate = _result(rest, type)
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise NodeGarbage(
             f"{method}: status {status}, an answer that is not one: {error}"
         ) from None
+    return msgspec.structs.replace(template, transactions=TemplateTransactions(*columns))
+
+
+def _result(answer: bytes, type: Any) -> Any:
+    envelope = _envelope_decoder.decode(answer)
     failure = envelope.error
+    if failure is None:
+        return msgspec.json.decode(envelope.result, type=type)
     refused = NodeWarmingUp if failure.code == RPC_IN_WARMUP else RpcError
     raise refused(failure.code, failure.message)

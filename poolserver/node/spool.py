@@ -62,6 +62,10 @@ class Spool:
         path.unlink(missing_ok=True)
         _sync_directory(self._directory)
 
+    def has_settled(self, hash_hex: str) -> bool:
+        """Whether the block of that hash is kept as evidence: it is one of ours."""
+        return (self._settled / f"{hash_hex}.json").exists()
+
     def unsettled(self) -> Iterator[FoundBlock]:
         """What a former life of the pool has left; a file that is no block is said and left."""
         for path in sorted(self._directory.glob("*.json")):

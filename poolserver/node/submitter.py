@@ -2,57 +2,63 @@
 
 import asyncio
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from math import inf
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
 
 from poolserver.node.checks import Rpc
-from poolserver.node.rpc import NodeError, RpcError
+from poolserver.node.offer import Verdict, offer
 from poolserver.node.spool import FoundBlock, Spool
 
 __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
 
-SUBMIT_TIMEOUT_S = 30.0
 # bitcoind takes blocks in one after the other; more at once would only wait inside of it.
 CALLS_AT_ONCE = 4
+# The first retry is at once: a connection that the node had closed meanwhile is no trouble at all.
 RETRY_FIRST_S = 0.5
 RETRY_MAX_S = 30.0
+# Where one node has the block, the others are still offered it for so long: should that one be
+# cut off from the network, they are not. Later they have it from their peers, or the race is over.
+KEEP_OFFERING_S = 600.0
+# A disk that was full is tried again.
+SPOOL_RETRY_S = 1.0
+SPOOL_RETRY_MAX_S = 30.0
 # At a shutdown an answer, or the disk, is waited for so long; the spool has the rest.
 CLOSE_TIMEOUT_S = 5.0
 CLOSE_DISK_TIMEOUT_S = 10.0
-
-# submitblock's words for "I have this block, and whether it is in the chain is another question".
-ASK_AGAIN = frozenset({"duplicate", "inconclusive", "duplicate-inconclusive"})
-# Words that time can change: the node is behind, or its clock is. It does not remember the block.
-NOT_YET = frozenset({"prev-blk-not-found", "time-too-new"})
-# "Block decode failed": the bytes will not get better.
-RPC_DESERIALIZATION_ERROR = -22
+# Settled blocks that are still known by their hash. On regtest there are many.
+REMEMBERED_BLOCKS = 10_000
 
 T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
-class Verdict(NamedTuple):
-    """What became of a block. ``state``: accepted, stale or rejected."""
-
-    state: str
-    reason: str
-
-
 class Submission(NamedTuple):
-    """A block on its way. ``spooled`` is done once it is on the disk, or cannot be."""
+    """A block on its way. ``spooled`` is done once it is on the disk, or could not be put there.
+
+    ``kept`` goes on trying where it could not; ``verdict`` is done once the block is settled.
+    """
 
     spooled: asyncio.Future[None]
+    kept: asyncio.Task[None]
     verdict: asyncio.Task[Verdict]
 
 
-class _BlockHeader(msgspec.Struct):
-    confirmations: int
+class _Offered:
+    """A block as the nodes are offered it: its hash, its hex in quotes, and until when."""
+
+    __slots__ = ("block_hash", "block_json", "until")
+
+    def __init__(self, found: FoundBlock) -> None:
+        self.block_hash = found.hash_hex
+        self.block_json = msgspec.Raw(b'"%b"' % found.block_hex.encode())
+        self.until = inf  # monotonic seconds, from the first acceptance on
 
 
 class NewestFirst:
@@ -94,9 +100,9 @@ class NewestFirst:
 class BlockSubmitter:
     """Submits each block once a hash, to all nodes at once.
 
-    The first node that has it in its chain settles it. Any other verdict waits for the word of
-    every node: one that is behind must not lose a block that another, which cannot be reached
-    just now, would take.
+    The first node that has it in its chain settles it, and the others are offered it all the
+    same. Any other verdict waits for the word of every node: one that is behind must not lose a
+    block that another, which cannot be reached just now, would take.
     """
 
     def __init__(
@@ -111,9 +117,18 @@ class BlockSubmitter:
         self._on_verdict = on_verdict
         self._gates = [NewestFirst(CALLS_AT_ONCE) for _ in rpcs]
         self._submissions: dict[str, Submission] = {}
-        self._attempts: set[asyncio.Task[Verdict | None]] = set()
+        self._settled: deque[str] = deque()  # hashes in _submissions that may be forgotten
+        self._accepted: set[str] = set()
+        self._offers: set[asyncio.Task[Verdict | None]] = set()
+        self.unspooled = 0
+        """Blocks without a final word that are on no disk."""
         # A thread of its own: a disk that hangs must not take those that all others share.
         self._disk = ThreadPoolExecutor(1, thread_name_prefix="spool")
+
+    @property
+    def unsettled(self) -> int:
+        """Blocks without a final word."""
+        return len(self._submissions) - len(self._settled)
 
     def begin(self, found: FoundBlock) -> Submission:
         """Start to submit and to spool a block; the bytes go to the nodes first.
@@ -121,9 +136,7 @@ class BlockSubmitter:
         A full or slow disk delays nothing but ``spooled``.
         """
         known = self._submissions.get(found.hash_hex)
-        if known is not None:
-            return known
-        return self._start(found, self._put(found))
+        return known if known is not None else self._start(found, is_spooled=False)
 
     async def resume(self) -> None:
         """Submit again what the spool holds from a former life."""
@@ -131,7 +144,7 @@ class BlockSubmitter:
         for found in blocks:
             if found.hash_hex not in self._submissions:
                 log.info("block_taken_up_again", height=found.height, block=found.hash_hex)
-                self._start(found, _nothing())
+                self._start(found, is_spooled=True)
 
     async def close(self) -> None:
         """Wait a little for answers that are on their way; the spool keeps what has none."""
@@ -142,7 +155,8 @@ class BlockSubmitter:
             await asyncio.wait(unspooled, timeout=CLOSE_DISK_TIMEOUT_S)
         if verdicts:
             await asyncio.wait(verdicts, timeout=CLOSE_TIMEOUT_S)
-        tasks: list[asyncio.Future[Any]] = [*verdicts, *unspooled, *self._attempts]
+        kept = [each.kept for each in submissions if not each.kept.done()]
+        tasks: list[asyncio.Future[Any]] = [*verdicts, *kept, *self._offers]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -152,102 +166,115 @@ class BlockSubmitter:
 
     # --- one block -----------------------------------------------------------------------
 
-    def _start(self, found: FoundBlock, spooling: Coroutine[Any, Any, None]) -> Submission:
-        accepted = asyncio.Event()
-        attempts = [
-            asyncio.ensure_future(self._until_final(rpc, gate, found, accepted))
+    def _start(self, found: FoundBlock, *, is_spooled: bool) -> Submission:
+        offered = _Offered(found)
+        offers = [
+            asyncio.ensure_future(self._until_final(rpc, gate, offered))
             for rpc, gate in zip(self._rpcs, self._gates, strict=True)
         ]
-        for attempt in attempts:  # they go on after the verdict: the bytes may be half-way there
-            self._attempts.add(attempt)
-            attempt.add_done_callback(self._attempts.discard)
-        spooled = asyncio.ensure_future(spooling)
-        verdict = asyncio.ensure_future(self._settle(found, attempts, accepted, spooled))
-        submission = Submission(spooled, verdict)
+        for each in offers:  # they go on after the verdict
+            self._offers.add(each)
+            each.add_done_callback(self._offers.discard)
+        spooled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        if is_spooled:
+            spooled.set_result(None)
+        kept = asyncio.ensure_future(self._keep(found, spooled))
+        verdict = asyncio.ensure_future(self._settle(found, offered, offers, kept))
+        submission = Submission(spooled, kept, verdict)
         self._submissions[found.hash_hex] = submission
         return submission
 
     async def _settle(
         self,
         found: FoundBlock,
-        attempts: Sequence[asyncio.Task[Verdict | None]],
-        accepted: asyncio.Event,
-        spooled: asyncio.Future[None],
+        offered: _Offered,
+        offers: Sequence[asyncio.Task[Verdict | None]],
+        kept: asyncio.Task[None],
     ) -> Verdict:
-        verdict = await _first_accepted_or_kindest(attempts)
-        accepted.set()
+        verdict = await _first_accepted_or_kindest(offers)
+        if verdict.state == "accepted":
+            offered.until = asyncio.get_running_loop().time() + KEEP_OFFERING_S
+            self._accepted.add(found.hash_hex)
         self._on_verdict(found, verdict)
-        # After the write, in the one thread, even if waiting for it was given up.
-        await asyncio.wait([spooled])
+        kept.cancel()
+        await asyncio.wait([kept])
         try:
+            # In the one thread, so after a write that is under way there.
             await self._in_disk_thread(lambda: self._spool.settle(found, *verdict))
         except OSError as error:
             log.error("spool_not_settled", block=found.hash_hex, reason=str(error))
+        self._forget_oldest(found.hash_hex)
         return verdict
 
-    async def _put(self, found: FoundBlock) -> None:
+    def _forget_oldest(self, settled: str) -> None:
+        self._settled.append(settled)
+        if len(self._settled) > REMEMBERED_BLOCKS:
+            oldest = self._settled.popleft()
+            del self._submissions[oldest]
+            self._accepted.discard(oldest)
+
+    # --- the disk ------------------------------------------------------------------------
+
+    async def _keep(self, found: FoundBlock, spooled: asyncio.Future[None]) -> None:
+        """Put the block on the disk, however often it takes; only the first try is waited for."""
+        if spooled.done():
+            return
+        wait_s = SPOOL_RETRY_S
+        self.unspooled += 1
+        try:
+            while not await self._is_put(found):
+                if not spooled.done():
+                    spooled.set_result(None)
+                await asyncio.sleep(wait_s)
+                wait_s = min(wait_s * 2, SPOOL_RETRY_MAX_S)
+        finally:
+            self.unspooled -= 1
+            if not spooled.done():
+                spooled.set_result(None)
+
+    async def _is_put(self, found: FoundBlock) -> bool:
         try:
             await self._in_disk_thread(lambda: self._spool.put(found))
         except OSError as error:
             log.error("block_not_spooled", block=found.hash_hex, reason=str(error))
+            return False
+        return True
 
     async def _in_disk_thread(self, do: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._disk, do)
 
     # --- one node ------------------------------------------------------------------------
 
-    async def _until_final(
-        self, rpc: Rpc, gate: NewestFirst, found: FoundBlock, accepted: asyncio.Event
-    ) -> Verdict | None:
-        """Submit to one node until its word is final; None where another has taken the block."""
-        wait_s = RETRY_FIRST_S
-        while not accepted.is_set():
+    async def _until_final(self, rpc: Rpc, gate: NewestFirst, offered: _Offered) -> Verdict | None:
+        """Offer to one node until its word is final; None where another has had it for long."""
+        loop, waits = asyncio.get_running_loop(), _waits()
+        while loop.time() < offered.until:
             async with gate:
-                verdict = await self._attempt(rpc, found)
+                verdict = await offer(rpc, offered.block_hash, offered.block_json, self._is_ours)
             if verdict is not None:
                 return verdict
-            with suppress(TimeoutError):
-                async with asyncio.timeout(wait_s * random.uniform(0.5, 1.5)):
-                    await accepted.wait()
-            wait_s = min(wait_s * 2, RETRY_MAX_S)
+            await asyncio.sleep(next(waits) * random.uniform(0.5, 1.5))
         return None
 
-    async def _attempt(self, rpc: Rpc, found: FoundBlock) -> Verdict | None:
-        """One submission to one node; None where its answer is not final."""
-        try:
-            answer = await rpc.call(
-                "submitblock", found.block_hex, type=str | None, timeout_s=SUBMIT_TIMEOUT_S
-            )
-            if answer is None:
-                return Verdict("accepted", "")
-            if answer in NOT_YET:
-                log.warning("submitblock_failed", url=rpc.url, reason=answer)
-                return None
-            if answer not in ASK_AGAIN:
-                return Verdict("rejected", answer)
-            header: _BlockHeader = await rpc.call(
-                "getblockheader", found.hash_hex, type=_BlockHeader
-            )
-        except RpcError as error:
-            if error.code == RPC_DESERIALIZATION_ERROR:
-                return Verdict("rejected", error.message)
-            log.warning("submitblock_failed", url=rpc.url, reason=str(error))
-            return None
-        except NodeError as error:
-            log.warning("submitblock_failed", url=rpc.url, reason=str(error))
-            return None
-        return Verdict("accepted" if header.confirmations >= 0 else "stale", answer)
+    async def _is_ours(self, block_hash: str) -> bool:
+        if block_hash in self._accepted:
+            return True
+        return await self._in_disk_thread(lambda: self._spool.has_settled(block_hash))
 
 
-async def _nothing() -> None:
-    """The block is on the disk already."""
+def _waits() -> Iterator[float]:
+    yield 0.0
+    wait_s = RETRY_FIRST_S
+    while True:
+        yield wait_s
+        wait_s = min(wait_s * 2, RETRY_MAX_S)
 
 
-async def _first_accepted_or_kindest(attempts: Sequence[asyncio.Task[Verdict | None]]) -> Verdict:
+async def _first_accepted_or_kindest(offers: Sequence[asyncio.Task[Verdict | None]]) -> Verdict:
     kindest: Verdict | None = None
-    for attempt in asyncio.as_completed(attempts):
-        verdict = await attempt
-        assert verdict is not None  # None is for those that are outrun by an acceptance
+    for each in asyncio.as_completed(offers):
+        verdict = await each
+        assert verdict is not None  # an offer is given up after an acceptance alone
         if verdict.state == "accepted":
             return verdict
         if kindest is None or verdict.state == "stale":

@@ -19,6 +19,7 @@ from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.bitcoin.networks import Network
 from poolserver.log import RateLimited
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
+from poolserver.mining.transactions import DEFAULT_RESERVE, CoinbaseReserve
 from poolserver.node.checks import Rpc, template_rules
 from poolserver.node.rpc import CALL_TIMEOUT_S, NodeError
 from poolserver.node.stopgap import STOPGAP_AFTER_S, header_of_tip, stopgap_on
@@ -27,7 +28,7 @@ BACKOFF_FIRST_S = 0.25
 BACKOFF_MAX_S = 10.0
 # The whole template is asked for so often without news: new transactions and their fees.
 REFRESH_S = 15.0
-# Templates of a full mempool are megabytes: they are taken apart in a thread (see rpc.py).
+# The merkle trees of a full block take some 2 ms, which is too long on the loop.
 OFF_LOOP_TRANSACTIONS = 100
 
 OnTemplate = Callable[[BlockTemplate, float], None]
@@ -102,6 +103,7 @@ class NodeTemplateSource:
     """The first ``JobSource``. ``clock`` is monotonic, in seconds.
 
     The long poll has a connection of its own; with ``longpoll_rpc`` None there is none.
+    ``reserve`` and ``version_mask`` are what ``BlockTemplate.from_rpc`` is given.
     """
 
     def __init__(
@@ -114,10 +116,14 @@ class NodeTemplateSource:
         poll_interval_s: float,
         clock: Callable[[], float],
         stopgap_after_s: float = STOPGAP_AFTER_S,
+        reserve: CoinbaseReserve = DEFAULT_RESERVE,
+        version_mask: int = 0,
     ) -> None:
         self._rpc = rpc
         self._longpoll_rpc = longpoll_rpc
         self._network = network
+        self._reserve = reserve
+        self._version_mask = version_mask
         self._request = {"rules": template_rules(network)}
         self._zmq_hashblock = zmq_hashblock
         self._poll_interval_s = poll_interval_s
@@ -173,9 +179,10 @@ class NodeTemplateSource:
         result: GetBlockTemplate = await rpc.call(
             "getblocktemplate", request, type=GetBlockTemplate, timeout_s=timeout_s
         )
-        if len(result.transactions) > OFF_LOOP_TRANSACTIONS:
-            return await asyncio.to_thread(BlockTemplate.from_rpc, result)
-        return BlockTemplate.from_rpc(result)
+        terms = (result, self._reserve, self._version_mask)
+        if result.transactions.count > OFF_LOOP_TRANSACTIONS:
+            return await asyncio.to_thread(BlockTemplate.from_rpc, *terms)
+        return BlockTemplate.from_rpc(*terms)
 
     def _take(
         self,

@@ -318,12 +318,12 @@ class MinerSession:
         if issued is None:
             self._protocol.connection.refuse(request, ANSWERS[ShareOutcome.JOB_NOT_FOUND])
             return
-        transactions = issued.job.template.transactions_hex
-        if sum(map(len, transactions)) > self._house.transactions_limit:
+        transactions = issued.job.template.transactions
+        if len(transactions.data_hex) > self._house.transactions_limit:
             # A full block is megabytes: nobody who reads so slowly as rigs do could be sent it.
             self._protocol.connection.refuse(request, TOO_MANY_TRANSACTIONS)
         else:
-            self._protocol.connection.answer(request, list(transactions))
+            self._protocol.connection.answer(request, transactions.each_hex())
 
     # --- jobs out ------------------------------------------------------------------------
 
@@ -338,24 +338,25 @@ class MinerSession:
         if self._is_ready() and not self.has_work:
             job = self._next_job()
             if job is not None:
-                self.send_job(job, job.notify_clean)
+                self.send_job(job, clean=True)
 
-    def send_job(self, job: Job, line: bytes) -> None:
-        """Send ``job``, rendered as ``line``, behind a new difficulty if there is one."""
+    def send_job(self, job: Job, *, clean: bool) -> None:
+        """Send ``job`` behind a new difficulty if there is one; ``clean``: drop all before it."""
         if not self._is_ready():
             return
         self.has_work = True
         difficulty = self._house.pool.issue(self.miner, job)
         if difficulty is not None:
             self._protocol.connection.set_difficulty(difficulty)
-        self._protocol.write_rendered(line)
+        variant = job.variants[self.miner.coinbase_class]
+        self._protocol.write_rendered(variant.notify_clean if clean else variant.notify_refresh)
 
     def send_fresh_job(self) -> None:
         """A new difficulty goes out with a job that this connection has not had."""
         if self._is_ready():
             job = self._next_job()
             if job is not None:
-                self.send_job(job, job.notify_refresh)
+                self.send_job(job, clean=False)
 
     def _next_job(self) -> Job | None:
         house = self._house
@@ -394,7 +395,7 @@ class MinerSession:
         if connection.version_mask:
             miner.version_mask = connection.set_version_mask(pool.version_mask)
         miner.announced = None
-        self.send_job(job, job.notify_clean)
+        self.send_job(job, clean=True)
 
     def ask_to_reconnect(self) -> None:
         """To this same pool, for no host is named."""

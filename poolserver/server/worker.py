@@ -22,6 +22,7 @@ from poolserver.cluster.messages import (
     BlockEvent,
     Down,
     ListenerSettings,
+    PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
@@ -32,7 +33,7 @@ from poolserver.cluster.messages import (
 from poolserver.ledger.journal import Journal, ReleasePolicy
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
-from poolserver.mining.firmware import FirmwareTable, builtin_firmware
+from poolserver.mining.firmware import firmware_with
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
@@ -183,17 +184,19 @@ class Worker:
                 self._on_template(template)
             case TemplateConfirmed():
                 self._fresh_at = self._now()
+            case PayoutUpdate(plan):
+                self.pool.pay_by(plan)
             case WorkerSettings():
                 log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
     def _on_template(self, template: BlockTemplate) -> None:
-        """A new tip goes out at once, and what follows a stopgap; else it waits for a refresh."""
+        """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
         self._fresh_at = self._template_at = now
         before, self._latest = self._latest, template
         is_new_tip = before is None or template.prevhash_le != before.prevhash_le
         self._count_stopgap(now, is_stopgap=template.stopgap)
-        if is_new_tip or (before is not None and before.stopgap):
+        if is_new_tip or template.stopgap or (before is not None and before.stopgap):
             self._broadcast()
 
     def _count_stopgap(self, now: float, *, is_stopgap: bool) -> None:
@@ -212,11 +215,9 @@ class Worker:
             log.error("no_job", height=self._latest.height, reason=str(error))
             return
         self._sent_at = self._now()
-        is_new_tip = before is None or before.template.prevhash_le != job.template.prevhash_le
+        is_clean = before is None or _replaces(job.template, before.template)
         self._with_each_session(
-            lambda session: session.send_job(
-                job, job.notify_clean if is_new_tip or not session.has_work else job.notify_refresh
-            )
+            lambda session: session.send_job(job, clean=is_clean or not session.has_work)
         )
 
     def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
@@ -349,6 +350,8 @@ class Worker:
             certificate_expires_unix=min(
                 (each.not_after_unix for each in self._certificates), default=None
             ),
+            blocks_unsettled=self._submitter.unsettled,
+            blocks_unspooled=self._submitter.unspooled,
             journal_failed=self.journal.failed is not None,
             journal_dropped=self.journal.dropped,
         )
@@ -389,7 +392,6 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
     )
     terms = PoolTerms(
         jobs=JobTerms(
-            payout_script=settings.payout_script,
             coinbase_tag=settings.coinbase_tag,
             extranonce2_size=settings.extranonce2_size,
             version_mask=settings.version_mask,
@@ -399,10 +401,13 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
         cap_at_network_difficulty=settings.network != "regtest",
         resume_window_s=settings.resume_window_s,
     )
-    firmware = builtin_firmware()
-    if settings.firmware:
-        firmware = firmware.extended_by(FirmwareTable.load(settings.firmware, "firmware_file"))
-    return Pool(identity, terms, accounts.account_of, firmware=firmware)
+    return Pool(
+        identity,
+        terms,
+        settings.payout,
+        accounts.account_of,
+        firmware=firmware_with(settings.firmware),
+    )
 
 
 def submit_rpcs(
@@ -419,6 +424,12 @@ def submit_rpcs(
         )
         for node in settings.nodes
     ]
+
+
+def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:
+    """Whether work on the one before is worth nothing any more: a new tip, or it was refused."""
+    is_new_tip = template.prevhash_le != before.prevhash_le
+    return is_new_tip or (template.stopgap and not before.stopgap)
 
 
 def _difficulty(session: MinerSession) -> float:

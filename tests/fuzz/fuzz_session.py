@@ -226,9 +226,10 @@ class Play:
         terms = miner.terms_of(job.number)
         mask = terms.version_mask | miner.version_mask
         version = job.version if bits is None else job.version & ~mask | bits
+        variant = job.variants[terms.coinbase_class]
         extranonce, target_le = terms.extranonce1 + extranonce2, terms.difficulty.target_le
         for nonce in range(MAX_TRIES):
-            if job.hasher.check(extranonce, version, ntime, nonce, target_le)[1]:
+            if variant.hasher.check(extranonce, version, ntime, nonce, target_le)[1]:
                 return nonce
         return 0
 
@@ -279,7 +280,7 @@ class Play:
         is_clean = before is None or before.template.prevhash_le != job.template.prevhash_le
         for session in list(self.house.sessions):
             is_first = is_clean or not session.has_work
-            session.send_job(job, job.notify_clean if is_first else job.notify_refresh)
+            session.send_job(job, clean=is_first)
 
     def resend_work(self) -> None:
         self.rig.session.resend_work()

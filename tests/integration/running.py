@@ -30,9 +30,9 @@ TAPROOT_SCRIPT_HEX = "512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f281
 CONFIG = """
 network = "regtest"
 data_dir = "var"
-{extra}
 [payout]
 address = "{address}"
+{payout}
 [[nodes]]
 url = "{url}"
 username = "{username}"
@@ -49,11 +49,15 @@ address = "127.0.0.1:{http_port}"
 name = "demo"
 accounts = ["demo"]
 budget_mw = 0.2
+{extra}
 """
 
 
-def pool_config(node: BitcoindProcess, folder: Path, extra: str = "") -> Config:
-    """A config for this node, at ports that are free now."""
+def pool_config(node: BitcoindProcess, folder: Path, extra: str = "", payout: str = "") -> Config:
+    """A config for this node, at ports that are free now; it is in the folder's pool.toml too.
+
+    ``extra`` are sections of their own, ``payout`` is what else that section says.
+    """
     text = CONFIG.format(
         address=TAPROOT_REGTEST,
         url=node.url,
@@ -63,7 +67,9 @@ def pool_config(node: BitcoindProcess, folder: Path, extra: str = "") -> Config:
         port=free_port(),
         http_port=free_port(),
         extra=extra,
+        payout=payout,
     )
+    (folder / "pool.toml").write_text(text)
     return parse_config(text, source="test", folder=folder, environ={})
 
 
@@ -175,9 +181,11 @@ def height_of(job: Notify) -> int:
 
 
 @asynccontextmanager
-async def rig(port: int, name: str = "demo.rig") -> AsyncIterator[Rig]:
+async def rig(
+    port: int, name: str = "demo.rig", user_agent: str = "test-rig/1.0"
+) -> AsyncIterator[Rig]:
     """A rig that is subscribed and authorized."""
-    client = await StratumClient.connect("127.0.0.1", port, user_agent="test-rig/1.0")
+    client = await StratumClient.connect("127.0.0.1", port, user_agent=user_agent)
     client.configure(version_mask=0x1FFFE000)
     client.subscribe()
     client.authorize(name)

@@ -35,6 +35,7 @@ from poolserver.ledger.fold import Fold
 from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.segment import read_segments
 from poolserver.ledger.totals import Totals, WorkerKey
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate
 from poolserver.node import submitter
@@ -54,7 +55,7 @@ def settings(node: BitcoindProcess, folder: Path, epoch: int = 1) -> WorkerSetti
         worker_index=0,
         boot_epoch=epoch,
         network="regtest",
-        payout_script=bytes.fromhex(TAPROOT_SCRIPT_HEX),
+        payout=PayoutPlan(bytes.fromhex(TAPROOT_SCRIPT_HEX)),
         coinbase_tag=b"/seam/",
         extranonce2_size=8,
         version_mask=0x1FFFE000,

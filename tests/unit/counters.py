@@ -22,6 +22,8 @@ def worker_counters(**changes: Any) -> WorkerCounters:
         "stopgap_seconds": 0.0,
         "stopgap_work": 0.0,
         "certificate_expires_unix": 1_800_000_000,
+        "blocks_unsettled": 0,
+        "blocks_unspooled": 0,
         "journal_failed": False,
         "journal_dropped": 0,
     }

@@ -10,7 +10,9 @@ from poolserver.mining.accounts import AccountRules
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import Job, JobTerms
 from poolserver.mining.miner import AuthorizedWorker, Miner
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
+from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import Pool, PoolTerms
 
@@ -34,21 +36,22 @@ def template(
         curtime=CURTIME,
         mintime=CURTIME - 600,
         coinbase_value_sat=5_000_000_000,
-        transactions_hex=(),
+        transactions=BlockTransactions(),
         merkle_branch=(b"\x11" * 32, b"\x22" * 32),
         witness_commitment=bytes.fromhex("6a24aa21a9ed" + "33" * 32),
     )
 
 
-def make_pool(**terms: object) -> Pool:
+def make_pool(payout: PayoutPlan | None = None, **terms: object) -> Pool:
     settings: dict[str, object] = {
-        "jobs": JobTerms(P2WPKH, b"/test/", 8, MASK),
+        "jobs": JobTerms(b"/test/", 8, MASK),
         "job_lifetime_s": 600.0,
         "cap_at_network_difficulty": True,
     }
     return Pool(
         WorkerIdentity("pool-1", 0, 1_763_942_400),
         PoolTerms(**{**settings, **terms}),  # type: ignore[arg-type]
+        payout or PayoutPlan(P2WPKH),
         AccountRules(NETWORKS["regtest"], frozenset({"demo"})).account_of,
         new_session_id=map("{:032x}".format, count(1)).__next__,
     )
@@ -91,11 +94,12 @@ class Rig(NamedTuple):
     ) -> Submit:
         """A share at difficulty ``meets`` and not at ``misses``."""
         meets = self.miner.terms_of(job.number).difficulty.value if meets is None else meets
+        variant = job.variants[self.miner.terms_of(job.number).coinbase_class]
         easy, hard = Difficulty.of(meets), Difficulty.of(misses) if misses else None
         mask = self.miner.version_mask
         version = job.version if version_bits is None else job.version & ~mask | version_bits
         for nonce in count():
-            hash_le, ok, _ = job.hasher.check(
+            hash_le, ok, _ = variant.hasher.check(
                 self.miner.terms_of(job.number).extranonce1 + extranonce2,
                 version,
                 ntime,

@@ -24,7 +24,7 @@ FLOORS = [
     {"coordinator"},
     {"metrics", "api"},
     {"app"},
-    {"demo"},
+    {"demo", "payouts"},
     {"cli"},
     {"__main__"},
 ]

@@ -157,6 +157,8 @@ def test_the_counters_of_all_workers_add_up() -> None:
             resumed=5,
             stopgap_seconds=1.5,
             stopgap_work=2.0**70,
+            blocks_unsettled=2,
+            blocks_unspooled=1,
         ),
         "pool-1/1/1": worker_counters(
             source="pool-1/1/1",
@@ -168,6 +170,7 @@ def test_the_counters_of_all_workers_add_up() -> None:
             stopgap_seconds=1.0,
             journal_failed=True,
             journal_dropped=7,
+            blocks_unsettled=1,
             certificate_expires_unix=1_700_000_000,
         ),
     }
@@ -176,6 +179,8 @@ def test_the_counters_of_all_workers_add_up() -> None:
         "connections": 15,
         "jobs": 7,
         "journal_failed": 1,
+        "blocks_unsettled": 3,
+        "blocks_unspooled": 1,
         "journal_dropped_shares_total": 7,
         "malformed_messages_total": 111,
         "slow_connections_dropped_total": 3,

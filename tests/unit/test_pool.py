@@ -1,15 +1,19 @@
 """The judgement of shares, rule by rule. No socket, no clock."""
 
+import secrets
+
 import pytest
 from bitcoin.core import CBlock
 
 from poolserver.bitcoin.target import Difficulty
 from poolserver.mining.job import NTIME_ROLL_MAX_S
+from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from tests.unit.solving import (
     CURTIME,
     EASY,
     MASK,
+    P2WPKH,
     REGTEST_NBITS,
     Rig,
     authorize,
@@ -19,9 +23,11 @@ from tests.unit.solving import (
 )
 
 
-def start(nbits: int = 0x17034219, difficulty: float = EASY):  # type: ignore[no-untyped-def]
+def start(  # type: ignore[no-untyped-def]
+    nbits: int = 0x17034219, difficulty: float = EASY, payout: PayoutPlan | None = None
+):
     """A pool with a job out to one rig."""
-    pool = make_pool(cap_at_network_difficulty=False)
+    pool = make_pool(payout, cap_at_network_difficulty=False)
     rig = Rig.connect(pool, difficulty)
     rig.miner.version_mask = MASK
     job = pool.on_template(template(nbits=nbits), 0.0, CURTIME)
@@ -143,7 +149,9 @@ def test_jobs_of_one_template_have_no_header_in_common() -> None:
     pool, rig, job = start()
     later = pool.on_template(template(), 1.0, CURTIME)
     hashes = {
-        j.hasher.check(rig.miner.extranonce1 + bytes(8), j.version, CURTIME, 0, bytes(32))[0]
+        j.variants[0].hasher.check(
+            rig.miner.extranonce1 + bytes(8), j.version, CURTIME, 0, bytes(32)
+        )[0]
         for j in (job, later)
     }
     assert len(hashes) == 2
@@ -281,3 +289,48 @@ def test_a_block_is_handed_out_once_a_hash() -> None:
     assert pool.submit_share(rig.miner, share, 1.0).block is not None
     again = pool.submit_share(rig.miner, share, 2.0)
     assert (again.outcome, again.block) == (ShareOutcome.DUPLICATE, None)
+
+
+# --- whom a block pays ------------------------------------------------------------------------
+
+MANY = PayoutPlan(
+    P2WPKH,
+    100,
+    tuple(Payee(f"s{n}", bytes.fromhex("5120") + n.to_bytes(32, "big"), 1) for n in range(40)),
+)
+
+
+def test_a_rig_is_sent_the_coinbase_that_its_firmware_takes_and_judged_by_it() -> None:
+    pool, rig, job = start(payout=MANY)
+    small, large = job.variants[rig.miner.coinbase_class], job.variants[-1]
+    assert small is not large
+    share = rig.solve(job)
+    pool.recognise(rig.miner, user_agent="xminer-1.2.7")  # told late: from the next job on
+    assert pool.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.ACCEPTED
+    later = pool.on_template(template(), 1.0, CURTIME)
+    pool.issue(rig.miner, later)
+    assert later.variants[rig.miner.coinbase_class] is later.variants[-1]
+    assert pool.submit_share(rig.miner, rig.solve(later), 2.0).outcome is ShareOutcome.ACCEPTED
+    again = rig.solve(job, extranonce2=b"\x01" * 8)
+    assert pool.submit_share(rig.miner, again, 2.0).outcome is ShareOutcome.ACCEPTED
+
+
+def test_a_block_tells_what_its_own_coinbase_pays() -> None:
+    pool, rig, job = start(payout=MANY, nbits=REGTEST_NBITS)
+    variant = job.variants[rig.miner.coinbase_class]
+    assert variant.distribution.unpaid_sat > 0
+    block = pool.submit_share(rig.miner, rig.solve(job), 1.0).block
+    while block is None:
+        extranonce2 = secrets.token_bytes(8)
+        block = pool.submit_share(rig.miner, rig.solve(job, extranonce2=extranonce2), 1.0).block
+    assert block.distribution is variant.distribution
+    assert variant.coinbase.coinb2[:-4].hex() in block.block_hex  # before the witness
+
+
+def test_another_plan_holds_for_the_jobs_from_then_on() -> None:
+    pool, rig, job = start()
+    pool.pay_by(MANY)
+    refreshed = pool.next_job(rig.miner, 1.0, CURTIME)
+    assert refreshed is not None
+    assert len(job.variants[0].distribution.outputs) == 1
+    assert len(refreshed.variants[-1].distribution.outputs) == 41

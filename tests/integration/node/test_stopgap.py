@@ -21,7 +21,8 @@ from poolserver.bitcoin.networks import REGTEST, SIGNET, Network
 from poolserver.bitcoin.target import target_le
 from poolserver.mining.extranonce import EXTRANONCE1_SIZE
 from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.job import Job, JobFactory, JobTerms
+from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate
 from poolserver.node.process import BitcoindProcess
 from poolserver.node.rpc import ANSWER_LIMIT_BYTES, Credentials, NodeRpc
@@ -30,7 +31,7 @@ from poolserver.node.template_source import NodeTemplateSource
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
 SCRIPT = bytes.fromhex("0014751e76e8199196d454941c45d1b3a323f1433bd6")
-TERMS = JobTerms(SCRIPT, b"/test/", 8, 0x1FFFE000)
+TERMS = JobTerms(b"/test/", 8, 0x1FFFE000)
 EXTRANONCE = bytes(EXTRANONCE1_SIZE + 8)
 # What the template is held back; and in what time the stopgap must be out on a busy machine.
 DELAY_S = 1.0
@@ -125,10 +126,10 @@ async def new_tip(node: BitcoindProcess) -> float:
 
 def solve(template: BlockTemplate) -> tuple[str, str]:
     """A block on the template by the pool's own job: its hash and the whole of it, both hex."""
-    job: Job = JobFactory(WorkerIdentity("pool-1", 0, 1_763_942_400), TERMS).make(
-        template, template.curtime
-    )
-    leaf = sha256d(job.coinbase.transaction(EXTRANONCE))
+    identity, classes = WorkerIdentity("pool-1", 0, 1_763_942_400), CoinbaseClasses({750})
+    job = JobFactory(identity, TERMS, classes, PayoutPlan(SCRIPT)).make(template, template.curtime)
+    variant = job.variants[0]
+    leaf = sha256d(variant.coinbase.transaction(EXTRANONCE))
     root_le = merkle_root_from_branch(leaf, template.merkle_branch)
     fields: Any = (job.version, template.prevhash_le, root_le, template.curtime, template.nbits)
     unsolved, target = pack_header(*fields, 0), target_le(template.network_target)
@@ -136,7 +137,7 @@ def solve(template: BlockTemplate) -> tuple[str, str]:
     while not (nonces := scan_nonces(unsolved, start, count, target)):
         start, count = start + count, min(count * 2, 1 << 22)
     header = pack_header(*fields, nonces[0])
-    block_hex = job.block_hex(EXTRANONCE, job.version, template.curtime, nonces[0])
+    block_hex = job.block_hex(variant, EXTRANONCE, job.version, template.curtime, nonces[0])
     return hash_le_to_hex(sha256d(header)), block_hex
 
 

@@ -62,6 +62,24 @@ async def test_the_second_of_two_blocks_of_one_height_is_stale(
     assert await verdict_on(bitcoind, second, tmp_path) == Verdict("stale", "inconclusive")
 
 
+async def test_of_two_blocks_of_one_height_ours_is_preferred_to_a_strangers(
+    bitcoind: BitcoindProcess, tmp_path: Path
+) -> None:
+    strangers, ours = [await solved(bitcoind, address) for address in ADDRESSES]
+    await bitcoind.call("submitblock", strangers.block_hex)
+    assert await verdict_on(bitcoind, ours, tmp_path) == Verdict("accepted", "inconclusive")
+    assert await bitcoind.call("getbestblockhash") == ours.hash_hex
+
+
+async def test_a_longer_chain_is_not_left_for_our_block(
+    bitcoind: BitcoindProcess, tmp_path: Path
+) -> None:
+    ours = await solved(bitcoind)
+    (_, tip) = await bitcoind.call("generatetoaddress", 2, ADDRESSES[1])
+    assert await verdict_on(bitcoind, ours, tmp_path) == Verdict("stale", "inconclusive")
+    assert await bitcoind.call("getbestblockhash") == tip
+
+
 async def test_a_block_that_breaks_the_rules_is_refused_in_the_nodes_words(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:

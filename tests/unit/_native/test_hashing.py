@@ -65,7 +65,7 @@ def test_sha256d_is_that_of_hashlib(native: ModuleType, data: bytes) -> None:
     assert native.sha256d(data) == hashlib_sha256d(data)
 
 
-@pytest.mark.parametrize("count", range(8))
+@pytest.mark.parametrize("count", [*range(8), 255, 256, 257])  # from 256 on without the GIL
 def test_each_pair_is_hashed_by_itself(native: ModuleType, count: int) -> None:
     data = random.Random(count).randbytes(64 * count)
     pairs = (data[i : i + 64] for i in range(0, len(data), 64))

@@ -14,6 +14,11 @@ TIMES = 300
 LEAK_FREE_BYTES = 8 * TIMES  # a leak of one pointer per call; the least Python object has 16 bytes
 
 JOB = (b"head", b"tail" * 50, [bytes(32)] * 12, bytes(32), 0x1D00FFFF, bytes(32))
+ANSWER = b'{"result":{"transactions":[{"data":"00","txid":"%s","hash":"%s",%s}]}}' % (
+    b"1" * 64,
+    b"2" * 64,
+    b'"fee":1,"sigops":2,"weight":3',
+)
 SHARE = (b"extranonce12", 1, 2, 3, bytes(32))
 
 
@@ -41,6 +46,7 @@ def refuse_shares(native: ModuleType) -> None:
 def hash_data(native: ModuleType) -> None:
     native.sha256d(b"data")
     native.sha256d_pairs(bytes(192))
+    native.sha256d_pairs(bytes(64 * 256))  # without the GIL
 
 
 def scan(native: ModuleType) -> None:
@@ -53,9 +59,25 @@ def name_backends(native: ModuleType) -> None:
         native.set_backend("x")
 
 
+def take_transactions(native: ModuleType) -> None:
+    native.take_transactions(ANSWER)
+    native.take_transactions(b'{"result":null}')
+    with pytest.raises(ValueError, match="no ',' or '}'"):
+        native.take_transactions(ANSWER[:-1])
+
+
 @pytest.mark.parametrize(
     "call",
-    [build_jobs, check_shares, refuse_jobs, refuse_shares, hash_data, scan, name_backends],
+    [
+        build_jobs,
+        check_shares,
+        refuse_jobs,
+        refuse_shares,
+        hash_data,
+        scan,
+        take_transactions,
+        name_backends,
+    ],
 )
 def test_no_memory_is_lost(native: ModuleType, call: Callable[[ModuleType], None]) -> None:
     with _traced_memory():

@@ -30,7 +30,9 @@ def test_the_twin_stands_in_where_the_extension_is_missing() -> None:
     subprocess.run([sys.executable, "-c", WITHOUT_EXTENSION], check=True)
 
 
-@pytest.mark.parametrize("name", ["sha256d", "sha256d_pairs", "scan_nonces", "set_backend"])
+@pytest.mark.parametrize(
+    "name", ["sha256d", "sha256d_pairs", "scan_nonces", "set_backend", "take_transactions"]
+)
 def test_the_twin_has_the_parameters_of_the_extension(c: ModuleType, name: str) -> None:
     ours = signature(getattr(twin, name)).parameters
     theirs = signature(getattr(c, name)).parameters
@@ -39,7 +41,8 @@ def test_the_twin_has_the_parameters_of_the_extension(c: ModuleType, name: str) 
 
 def test_each_name_of_the_extension_has_a_docstring(c: ModuleType) -> None:
     documented = [c, c.JobHasher, c.JobHasher.check, c.sha256d, c.sha256d_pairs, c.scan_nonces]
-    assert all(item.__doc__ for item in [*documented, c.backend, c.set_backend])
+    documented += [c.take_transactions, c.backend, c.set_backend]
+    assert all(item.__doc__ for item in documented)
 
 
 def test_the_portable_backend_is_always_there_and_the_last_choice(c: ModuleType) -> None:

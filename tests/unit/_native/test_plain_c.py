@@ -1,4 +1,4 @@
-"""sha256d.c stands alone: it compiles without a warning, and its backends agree with the twin.
+"""The plain C stands alone: it compiles without a warning, and its backends agree with the twin.
 
 Where a cross compiler and qemu-user are installed the ARMv8 backend is run as well (on Debian:
 gcc-aarch64-linux-gnu, libc6-dev-arm64-cross, qemu-user).
@@ -14,7 +14,7 @@ from poolserver._native import twin
 
 HERE = Path(__file__).parent
 NATIVE = Path(twin.__file__).parent
-SOURCES = (HERE / "plain_c.c", NATIVE / "sha256d.c")
+SOURCES = (HERE / "plain_c.c", NATIVE / "sha256d.c", NATIVE / "template_json.c")
 FLAGS = (
     *("-std=c11", "-O3", f"-I{NATIVE}"),
     *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"),

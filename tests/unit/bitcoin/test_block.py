@@ -54,7 +54,7 @@ def made_up_coinbase(commitment: bytes | None) -> bytes:
 def test_the_genesis_block_is_assembled() -> None:
     root_le = sha256d(GENESIS_COINBASE)
     header = pack_header(1, bytes(32), root_le, 1231006505, 0x1D00FFFF, 2083236893)
-    block_hex = assemble_block(header, GENESIS_COINBASE, (), witness=False)
+    block_hex = assemble_block(header, GENESIS_COINBASE, b"", 0, witness=False)
     assert len(block_hex) == 2 * 285
     block = CBlock.deserialize(bytes.fromhex(block_hex))
     assert hash_le_to_hex(block.GetHash()) == GENESIS_HASH
@@ -65,16 +65,17 @@ def test_the_genesis_block_is_assembled() -> None:
 def test_a_block_of_up_to_20_transactions_is_read_back(
     transactions: list[CTransaction], witness: bool
 ) -> None:
-    commitment = witness_commitment([tx.GetHash() for tx in transactions]) if witness else None
+    wtxids_le = b"".join(tx.GetHash() for tx in transactions)
+    commitment = witness_commitment(wtxids_le) if witness else None
     coinbase = made_up_coinbase(commitment)
-    branch = merkle_branch([tx.GetTxid() for tx in transactions])
+    branch = merkle_branch(b"".join(tx.GetTxid() for tx in transactions))
     root_le = merkle_root_from_branch(sha256d(coinbase), branch)
     header = pack_header(0x20000000, b"\x11" * 32, root_le, 1_700_000_000, 0x207FFFFF, 7)
     hexes = [tx.serialize().hex() for tx in transactions]
 
-    block = CBlock.deserialize(
-        bytes.fromhex(assemble_block(header, coinbase, hexes, witness=witness))
-    )
+    data_hex = "".join(hexes).encode()
+    block_hex = assemble_block(header, coinbase, data_hex, len(hexes), witness=witness)
+    block = CBlock.deserialize(bytes.fromhex(block_hex))
 
     assert [tx.serialize().hex() for tx in block.vtx[1:]] == hexes
     assert block.vtx[0].GetTxid() == sha256d(coinbase)
@@ -87,7 +88,7 @@ def test_a_block_of_up_to_20_transactions_is_read_back(
 
 def test_a_block_counts_its_transactions_in_compact_size() -> None:
     coinbase = made_up_coinbase(None)
-    block_hex = assemble_block(bytes(80), coinbase, ["ab"] * 252, witness=False)
+    block_hex = assemble_block(bytes(80), coinbase, b"ab" * 252, 252, witness=False)
     assert block_hex == "00" * 80 + "fdfd00" + coinbase.hex() + "ab" * 252
 
 
@@ -114,10 +115,10 @@ def test_what_is_not_a_plain_coinbase_is_refused(tx: bytes) -> None:
     with pytest.raises(ValueError, match="non-witness serialisation of a coinbase"):
         with_witness(tx)
     with pytest.raises(ValueError, match="non-witness serialisation of a coinbase"):
-        assemble_block(bytes(80), tx, (), witness=True)
+        assemble_block(bytes(80), tx, b"", 0, witness=True)
 
 
 @pytest.mark.parametrize("size", [0, 79, 81])
 def test_a_header_of_another_size_is_refused(size: int) -> None:
     with pytest.raises(ValueError, match="80 bytes"):
-        assemble_block(bytes(size), GENESIS_COINBASE, (), witness=False)
+        assemble_block(bytes(size), GENESIS_COINBASE, b"", 0, witness=False)

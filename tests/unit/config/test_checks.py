@@ -29,6 +29,48 @@ def test_a_mistyped_payout_address_is_refused(after: After) -> None:
     assert problem.startswith("payout.address: ")
 
 
+SPLIT = f"""
+scheme = "split"
+fee_basis_points = 150
+[[payout.shares]]
+name = "north"
+address = "{REGTEST_ADDRESS}"
+weight = 3
+[[payout.shares]]
+name = "south"
+address = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
+weight = 1
+"""
+PAYOUT = f'address = "{REGTEST_ADDRESS}"'
+
+
+def test_a_reward_may_be_split_over_addresses(after: After) -> None:
+    assert after((PAYOUT, PAYOUT + SPLIT)) == []
+
+
+def test_each_address_of_a_split_is_looked_at(after: After) -> None:
+    wrong = SPLIT.replace("mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn", MAIN_ADDRESS)
+    (problem,) = after((PAYOUT, PAYOUT + wrong))
+    assert problem.startswith("payout.shares[1].address: ")
+    assert "is a main address, this pool runs on regtest" in problem
+
+
+@pytest.mark.parametrize(
+    ("settings", "trouble"),
+    [
+        ('scheme = "split"', "shares: needs at least one [[payout.shares]] to split by"),
+        (SPLIT.replace('"split"', '"solo"').replace("150", "0"), "shares: are paid by scheme = "),
+        ("fee_basis_points = 1", "fee_basis_points: is taken of shares, and solo has none"),
+        (SPLIT.replace("south", "north"), 'shares[1].name: "north" is already payout.shares[0]'),
+        (SPLIT.replace("weight = 1", "weight = 0"), "shares[1].weight: must be "),
+        (SPLIT.replace("150", "10001"), "fee_basis_points: must be "),
+    ],
+)
+def test_what_is_wrong_with_a_split_is_told(after: After, settings: str, trouble: str) -> None:
+    (problem,) = after((PAYOUT, f"{PAYOUT}\n{settings}"))
+    assert problem.startswith(f"payout.{trouble}")
+
+
 @pytest.mark.parametrize(
     ("login", "trouble"),
     [

@@ -106,7 +106,7 @@ def test_an_empty_text_lacks_all_that_is_required(after: After) -> None:
 
 def test_a_good_text_is_a_whole_configuration(good: str, read: Read) -> None:
     config = read(good)
-    assert config.payout_script_pubkey.hex() == "0014751e76e8199196d454941c45d1b3a323f1433bd6"
+    assert config.payout_plan.operator.hex() == "0014751e76e8199196d454941c45d1b3a323f1433bd6"
     assert config.bitcoin_network.chain == "regtest"
     assert config.listeners[0].address == Endpoint("127.0.0.1", 3333)
     assert config.stratum.version_mask == 0x1FFFE000

@@ -14,14 +14,18 @@ ROOT = Path(__file__).parents[3]
 EXAMPLES = sorted((ROOT / "configs").glob("*.toml"))
 
 
-def settings(node: inspect.Type) -> list[str]:
-    """The names of all settings under a section."""
+def settings(node: inspect.Type, path: str = "") -> list[str]:
+    """The names of all settings under a section; a section's own is its whole path."""
     bare, _ = unwrap(node)
     if isinstance(bare, inspect.VarTupleType):
-        return settings(bare.item_type)
+        return settings(bare.item_type, path)
     if not isinstance(bare, inspect.StructType):
         return []
-    return [each for field in bare.fields for each in (field.name, *settings(field.type))]
+    names = []
+    for field in bare.fields:
+        below = settings(field.type, f"{path}{field.name}.")
+        names += [f"{path}{field.name}" if below else field.name, *below]
+    return names
 
 
 def test_every_setting_is_in_the_reference() -> None:
@@ -79,7 +83,7 @@ def test_the_demonstration_pays_to_a_key_that_nobody_has() -> None:
     config = load_config(ROOT / "configs" / "demo.toml")
     # BIP341, "Constructing and spending Taproot outputs": the point H.
     point_h = "50929b74c1a04954b78b4b6035e97a5e078a5a0f28ec96d547bfee9ace803ac0"
-    assert config.payout_script_pubkey.hex() == f"5120{point_h}"
+    assert config.payout_plan.operator.hex() == f"5120{point_h}"
     assert config.sites[0].budget_w == 200_000
     assert config.uses_work_scale
 

@@ -10,7 +10,9 @@ from poolserver.bitcoin.networks import NETWORKS
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import JobTerms
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
+from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import Pool, PoolTerms
 from poolserver.server.admission import AdmissionTerms
@@ -96,7 +98,7 @@ class PoolWorld:
     def begin(self) -> None:
         """A life of the pool: nothing of the former is known to it."""
         identity = WorkerIdentity("pool-1", 0, next(self._epochs))
-        jobs = JobTerms(P2WPKH, b"/test/", 8, POOL_MASK)
+        jobs = JobTerms(b"/test/", 8, POOL_MASK)
         # The ladder ends some sessions for good, which is its own business: there none is resumed.
         self._resume_window_s = 0.0 if self.lenient else RESUME_WINDOW_S
         pool = Pool(
@@ -107,6 +109,7 @@ class PoolWorld:
                 cap_at_network_difficulty=self._capped,
                 resume_window_s=self._resume_window_s,
             ),
+            PayoutPlan(P2WPKH),
             AccountRules(NETWORKS["regtest"], frozenset({"demo"})).account_of,
             new_session_id=self._session_ids.__next__,
         )
@@ -149,7 +152,7 @@ class PoolWorld:
             curtime=max(self.house.unix_time(), tip.mintime),
             mintime=tip.mintime,
             coinbase_value_sat=5_000_000_000,
-            transactions_hex=(),
+            transactions=BlockTransactions(),
             merkle_branch=() if stopgap else tuple(bytes([b + 1]) * 32 for b in range(branches)),
             witness_commitment=None if stopgap else bytes.fromhex("6a24aa21a9ed" + "33" * 32),
             stopgap=stopgap,
@@ -171,7 +174,7 @@ class PoolWorld:
         by_difficulty = sorted(house.sessions, key=lambda each: -each.miner.vardiff.difficulty)
         for session in by_difficulty:
             is_clean = is_new_tip or not session.has_work
-            session.send_job(job, job.notify_clean if is_clean else job.notify_refresh)
+            session.send_job(job, clean=is_clean)
         for rig in self.rigs:
             rig.read()
             assert not rig.is_ready or rig.session.sent[-1].job.job_id == job.job_id

@@ -13,6 +13,7 @@ from poolserver.mining.coinbase import (
     TxOut,
     build_coinbase,
     max_tag_size,
+    outputs_room,
     with_witness,
 )
 
@@ -201,3 +202,29 @@ def test_a_coinbase_without_an_output_is_refused() -> None:
     build(outputs=())
     with pytest.raises(CoinbaseError, match="at least one output"):
         build(outputs=(), witness_commitment=None)
+
+
+@given(
+    height=HEIGHTS,
+    extranonce_size=st.integers(1, 20),
+    size=st.integers(250, 30_000),
+    output_size=st.integers(31, 43),
+    commitment=st.sampled_from([None, COMMITMENT]),
+)
+def test_outputs_that_fill_their_room_make_a_coinbase_of_no_more_than_its_size(
+    height: int, extranonce_size: int, size: int, output_size: int, commitment: bytes | None
+) -> None:
+    fixed = {
+        "height": height,
+        "tag": b"/poolserver/",
+        "job_tag": bytes(16),
+        "extranonce_size": extranonce_size,
+        "witness_commitment": commitment,
+    }
+    room = outputs_room(size, **fixed)  # type: ignore[arg-type]
+    count = room // output_size
+    outputs = tuple(TxOut(0, bytes(output_size - 9)) for _ in range(max(1, count)))
+    made = build(outputs=outputs, **fixed)  # type: ignore[arg-type]
+    whole = len(made.coinb1) + extranonce_size + len(made.coinb2)
+    assert whole <= size or count < 1
+    assert size - whole < output_size + 3 or count < 1

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut, build_coinbase
 from poolserver.mining.payout import (
     Distribution,
+    Due,
     Payee,
     PayoutPlan,
-    Share,
     dust_limit_sat,
     output_size,
 )
@@ -79,29 +79,29 @@ def total_size(outputs: tuple[TxOut, ...]) -> int:
 
 def dues_by_script(plan: PayoutPlan, distribution: Distribution) -> Counter[bytes]:
     dues: Counter[bytes] = Counter()
-    for payee, share in zip(plan.payees, distribution.shares, strict=True):
-        dues[payee.script_pubkey] += share.due_sat
+    for payee, due in zip(plan.payees, distribution.dues, strict=True):
+        dues[payee.script_pubkey] += due.due_sat
     return dues
 
 
 def check_books(plan: PayoutPlan, value_sat: int, distribution: Distribution) -> None:
     """What holds with and without a limit of size."""
-    outputs, shares = distribution.outputs, distribution.shares
+    outputs, booked = distribution.outputs, distribution.dues
     assert sum(output.value_sat for output in outputs) == value_sat
     assert len(outputs) == len({output.script_pubkey for output in outputs}) >= 1
-    assert [share.label for share in shares] == [payee.label for payee in plan.payees]
+    assert [due.label for due in booked] == [payee.label for payee in plan.payees]
     if plan.payees:
         assert distribution.fee_sat == value_sat * plan.fee_basis_points // 10_000
-        assert distribution.fee_sat + sum(share.due_sat for share in shares) == value_sat
+        assert distribution.fee_sat + sum(due.due_sat for due in booked) == value_sat
     paid = {output.script_pubkey: output.value_sat for output in outputs}
     kept = paid.pop(OPERATOR, None)
     dues = dues_by_script(plan, distribution)
     assert kept != 0 or value_sat == 0
     for script, sat in paid.items():
         assert sat == dues[script] >= dust_limit_sat(script)
-    for payee, share in zip(plan.payees, shares, strict=True):
+    for payee, due in zip(plan.payees, booked, strict=True):
         is_paid = payee.script_pubkey == OPERATOR or payee.script_pubkey in paid
-        assert share.unpaid_sat == (0 if is_paid else share.due_sat)
+        assert due.unpaid_sat == (0 if is_paid else due.due_sat)
     own = value_sat if not plan.payees else distribution.fee_sat
     assert (kept or 0) == own + dues[OPERATOR] + distribution.unpaid_sat
 
@@ -119,7 +119,7 @@ def test_the_fee_is_taken_first_and_the_rest_is_split_by_weight() -> None:
     distribution = split((A, 3), (B, 1), fee=250).distribute(1_000_000)
     assert distribution == Distribution(
         outputs=(TxOut(25_000, OPERATOR), TxOut(731_250, A), TxOut(243_750, B)),
-        shares=(Share("a", 731_250, 0), Share("b", 243_750, 0)),
+        dues=(Due("a", 731_250, 0), Due("b", 243_750, 0)),
         fee_sat=25_000,
     )
     assert distribution.unpaid_sat == 0
@@ -134,7 +134,7 @@ def test_the_fee_rounds_down() -> None:
 def test_a_fee_of_all_leaves_the_payees_nothing_and_no_debt() -> None:
     distribution = split((A, 1), (B, 2), fee=10_000).distribute(SUBSIDY)
     assert distribution.outputs == (TxOut(SUBSIDY, OPERATOR),)
-    assert distribution.shares == (Share("a", 0, 0), Share("b", 0, 0))
+    assert distribution.dues == (Due("a", 0, 0), Due("b", 0, 0))
 
 
 def test_where_all_is_due_to_payees_the_operator_has_no_output() -> None:
@@ -154,13 +154,13 @@ def test_a_block_worth_nothing_has_one_output_of_0_to_the_operator(plan: PayoutP
 
 def test_the_satoshi_that_is_left_goes_to_the_largest_remainder() -> None:
     # Exactly 1428.57, 2857.14 and 5714.29.
-    shares = split((A, 1), (B, 2), (C, 4)).distribute(10_000).shares
-    assert [share.due_sat for share in shares] == [1_429, 2_857, 5_714]
+    booked = split((A, 1), (B, 2), (C, 4)).distribute(10_000).dues
+    assert [due.due_sat for due in booked] == [1_429, 2_857, 5_714]
 
 
 def test_of_equal_remainders_the_first_gets_the_satoshi() -> None:
-    shares = split((A, 1), (B, 1), (C, 1)).distribute(10_001).shares
-    assert [share.due_sat for share in shares] == [3_334, 3_334, 3_333]
+    booked = split((A, 1), (B, 1), (C, 1)).distribute(10_001).dues
+    assert [due.due_sat for due in booked] == [3_334, 3_334, 3_333]
 
 
 @given(plans(), VALUES)
@@ -170,8 +170,8 @@ def test_every_output_and_share_adds_up_to_the_satoshi(plan: PayoutPlan, value_s
     check_books(plan, value_sat, distribution)
     rest_sat = value_sat - distribution.fee_sat
     whole = sum(payee.weight for payee in plan.payees)
-    for payee, share in zip(plan.payees, distribution.shares, strict=True):
-        assert abs(share.due_sat - Fraction(rest_sat * payee.weight, whole)) < 1
+    for payee, due in zip(plan.payees, distribution.dues, strict=True):
+        assert abs(due.due_sat - Fraction(rest_sat * payee.weight, whole)) < 1
 
 
 @settings(max_examples=25)  # each is 500 draws
@@ -196,13 +196,13 @@ def test_only_the_proportion_of_the_weights_counts(plan: PayoutPlan, value_sat: 
 def test_payees_of_one_script_have_one_output_and_a_share_each() -> None:
     distribution = split((A, 1), (B, 2), (A, 3)).distribute(60_000)
     assert distribution.outputs == (TxOut(40_000, A), TxOut(20_000, B))
-    assert [share.due_sat for share in distribution.shares] == [10_000, 20_000, 30_000]
+    assert [due.due_sat for due in distribution.dues] == [10_000, 20_000, 30_000]
 
 
 def test_a_payee_with_the_operators_script_is_paid_in_its_output() -> None:
     distribution = split((A, 1), (OPERATOR, 1), fee=1_000).distribute(100_000)
     assert distribution.outputs == (TxOut(55_000, OPERATOR), TxOut(45_000, A))
-    assert distribution.shares == (Share("a", 45_000, 0), Share("b", 45_000, 0))
+    assert distribution.dues == (Due("a", 45_000, 0), Due("b", 45_000, 0))
 
 
 def test_amounts_that_are_dust_alone_are_paid_where_they_share_a_script() -> None:
@@ -250,20 +250,20 @@ def test_below_the_dust_limit_of_its_script_a_payee_stays_unpaid(
     plan = split((B, 10**6), (script, limit_sat - 1))
     distribution = plan.distribute(10**6 + limit_sat - 1)
     assert distribution.outputs == (TxOut(limit_sat - 1, OPERATOR), TxOut(10**6, B))
-    assert distribution.shares[1] == Share("b", limit_sat - 1, limit_sat - 1)
+    assert distribution.dues[1] == Due("b", limit_sat - 1, limit_sat - 1)
     assert distribution.unpaid_sat == limit_sat - 1
 
 
 def test_a_share_that_rounds_to_nothing_is_no_debt() -> None:
     distribution = split((A, 2**64), (B, 1)).distribute(SUBSIDY)
     assert distribution.outputs == (TxOut(SUBSIDY, A),)
-    assert distribution.shares[1] == Share("b", 0, 0)
+    assert distribution.dues[1] == Due("b", 0, 0)
 
 
 def test_a_block_that_is_all_dust_goes_to_the_operator_as_a_debt() -> None:
     distribution = split((A, 1), (B, 1)).distribute(500)
     assert distribution.outputs == (TxOut(500, OPERATOR),)
-    assert [share.unpaid_sat for share in distribution.shares] == [250, 250]
+    assert [due.unpaid_sat for due in distribution.dues] == [250, 250]
 
 
 @given(st.binary(min_size=1, max_size=60) | SCRIPTS)
@@ -285,7 +285,7 @@ def test_where_the_room_is_short_the_largest_amounts_are_paid() -> None:
     plan = split((A, 10_000), (B, 40_000), (C, 20_000), (D, 30_000))
     distribution = plan.distribute(100_000, output_size(OPERATOR) + 2 * output_size(A))
     assert distribution.outputs == (TxOut(30_000, OPERATOR), TxOut(40_000, B), TxOut(30_000, D))
-    assert [share.unpaid_sat for share in distribution.shares] == [10_000, 0, 20_000, 0]
+    assert [due.unpaid_sat for due in distribution.dues] == [10_000, 0, 20_000, 0]
     assert distribution.unpaid_sat == 30_000
 
 
@@ -304,7 +304,7 @@ def test_one_that_does_not_fit_does_not_keep_out_a_smaller_one() -> None:
 def test_each_output_takes_the_room_of_its_own_script() -> None:
     plan = split((p2tr(1), 3), (p2tr(2), 2), (p2tr(3), 1), fee=5_000)
     distribution = plan.distribute(120_000, output_size(OPERATOR) + 3 * output_size(p2tr(1)) - 1)
-    assert [share.unpaid_sat for share in distribution.shares] == [0, 0, 10_000]
+    assert [due.unpaid_sat for due in distribution.dues] == [0, 0, 10_000]
 
 
 def test_no_room_is_kept_for_an_operator_who_gets_nothing() -> None:
@@ -322,8 +322,8 @@ def test_room_for_the_operator_alone_makes_debts_of_all() -> None:
 
 def test_a_payee_with_the_operators_script_always_has_room() -> None:
     distribution = split((A, 9), (OPERATOR, 1)).distribute(SUBSIDY, output_size(OPERATOR))
-    assert distribution.shares[1].unpaid_sat == 0
-    assert distribution.unpaid_sat == distribution.shares[0].due_sat
+    assert distribution.dues[1].unpaid_sat == 0
+    assert distribution.unpaid_sat == distribution.dues[0].due_sat
 
 
 @given(plans(), VALUES, st.integers(43, 1_000) | st.integers(43, 150))
@@ -334,8 +334,8 @@ def test_what_is_paid_fits_and_what_is_not_had_no_room(
     check_books(plan, value_sat, distribution)
     assert total_size(distribution.outputs) <= max_outputs_bytes
     unlimited = plan.distribute(value_sat)
-    assert distribution.shares == unlimited.shares or distribution.unpaid_sat > 0
-    assert [s.due_sat for s in distribution.shares] == [s.due_sat for s in unlimited.shares]
+    assert distribution.dues == unlimited.dues or distribution.unpaid_sat > 0
+    assert [s.due_sat for s in distribution.dues] == [s.due_sat for s in unlimited.dues]
     paid = {output.script_pubkey: output for output in distribution.outputs}
     for left_out in unlimited.outputs:
         script = left_out.script_pubkey

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from poolserver.bitcoin.networks import REGTEST, Network
 from poolserver.mining.template import BlockTemplate, GetBlockHeader, GetBlockTemplate
+from poolserver.mining.transactions import TemplateTransactions
 from poolserver.node.template_source import NodeTemplateSource
 
 NEVER_S = 3600.0
@@ -16,7 +17,7 @@ def answer(height: int, *, branch: str = "aa", fees_sat: int = 0) -> GetBlockTem
     return GetBlockTemplate(
         version=0x20000000,
         previousblockhash=branch * 30 + f"{height - 1:04x}",
-        transactions=[],
+        transactions=TemplateTransactions(),
         coinbasevalue=5_000_000_000 + fees_sat,
         mintime=1_795_480_000,
         curtime=1_795_480_883,

@@ -6,6 +6,7 @@ from base64 import b64decode
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import msgspec
@@ -15,6 +16,7 @@ from aiohttp.test_utils import TestServer
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolserver.mining.template import GetBlockTemplate
 from poolserver.node import rpc as rpc_module
 from poolserver.node.rpc import (
     Credentials,
@@ -28,6 +30,7 @@ from poolserver.node.rpc import (
     NodeWarmingUp,
     RpcError,
 )
+from tests.unit import made_up
 
 Handler = Callable[[web.Request], Awaitable[web.Response]]
 Observed = list[tuple[str, str | None]]
@@ -206,4 +209,47 @@ def test_a_connection_notices_by_itself_that_the_peer_is_gone() -> None:
 @given(st.binary(max_size=200) | st.integers(1, 5000).map(lambda depth: b"[" * depth))
 def test_no_answer_raises_anything_but_a_node_error(answer: bytes) -> None:
     with pytest.raises(NodeError):
-        rpc_module._decode("tip", 200, answer, Tip)
+        rpc_module._decode("tip", 200, [answer], Tip)
+    with pytest.raises(NodeError):
+        rpc_module._decode("getblocktemplate", 200, [answer], GetBlockTemplate)
+
+
+async def test_a_templates_transactions_come_in_columns() -> None:
+    given = made_up.result([made_up.transaction(Random(n)) for n in range(3)])
+    async with node(answering(made_up.answer(given))) as rpc:
+        template: GetBlockTemplate = await rpc.call("getblocktemplate", type=GetBlockTemplate)
+    assert template.height == given["height"]
+    assert template.transactions.count == 3
+    data = "".join(each["data"] for each in given["transactions"])
+    assert template.transactions.data_hex.decode() == data
+    assert list(template.transactions.fees_sat) == [1000] * 3
+
+
+async def test_a_template_of_megabytes_comes_like_a_small_one() -> None:
+    async with node(answering(made_up.full_answer(count=500))) as rpc:
+        template: GetBlockTemplate = await rpc.call("getblocktemplate", type=GetBlockTemplate)
+    assert template.transactions.count == 500
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '{"result":null,"error":null}',
+        '{"result":{"transactions":[{"data":"00"}]},"error":null}',
+        made_up.answer(made_up.result([]) | {"transactions": {}}),
+        made_up.answer(made_up.result([]) | {"transactions": [[]]}),
+        made_up.answer(made_up.result([], height=None)),
+        made_up.answer(made_up.result([]))[:-2],
+    ],
+)
+async def test_what_is_no_template_is_garbage(body: str | bytes) -> None:
+    async with node(answering(body)) as rpc:
+        with pytest.raises(NodeGarbage, match="getblocktemplate"):
+            await rpc.call("getblocktemplate", type=GetBlockTemplate)
+
+
+async def test_a_refused_template_has_the_nodes_own_words() -> None:
+    body = '{"result":null,"error":{"code":-9,"message":"is not connected!"},"id":0}'
+    async with node(answering(body, 500)) as rpc:
+        with pytest.raises(RpcError, match="not connected"):
+            await rpc.call("getblocktemplate", type=GetBlockTemplate)

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -11,42 +10,7 @@ from poolserver.node import submitter as submitter_module
 from poolserver.node.rpc import NodeTimeout, NodeUnreachable, RpcError
 from poolserver.node.spool import FoundBlock, Spool
 from poolserver.node.submitter import BlockSubmitter, NewestFirst, Verdict
-
-FOUND = FoundBlock("ab" * 32, 101, "00" * 100, "demo.rig", 1_763_942_400.0)
-
-
-class FakeNode:
-    """Answers submitblock with one answer after the other; an exception is raised."""
-
-    url = "fake"
-
-    def __init__(self, *answers: str | Exception | None, confirmations: int = 1) -> None:
-        self._answers = list(answers)
-        self._confirmations = confirmations
-        self.submitted: list[str] = []
-
-    async def call(
-        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
-    ) -> Any:
-        if method == "getblockheader":
-            return type(confirmations=self._confirmations)
-        self.submitted.append(params[0])
-        answer = self._answers.pop(0)
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
-
-    async def close(self) -> None: ...
-
-
-class SilentNode(FakeNode):
-    """Takes a block and does not answer."""
-
-    async def call(
-        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
-    ) -> Any:
-        self.submitted.append(params[0])
-        await asyncio.Event().wait()
+from tests.unit.node.taking import FOUND, FakeNode, SilentNode
 
 
 class HangingSpool(Spool):
@@ -66,6 +30,10 @@ def _no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(submitter_module, "RETRY_FIRST_S", 0.0)
 
 
+def submitter_of(spool: Path, *nodes: FakeNode) -> BlockSubmitter:
+    return BlockSubmitter(nodes, Spool(spool), on_verdict=lambda found, verdict: None)
+
+
 async def submit(tmp_path: Path, *nodes: FakeNode) -> tuple[Verdict, list[Verdict]]:
     told: list[Verdict] = []
     submitter = BlockSubmitter(
@@ -81,20 +49,6 @@ async def test_null_means_accepted_and_settles_the_spool(tmp_path: Path) -> None
     assert told == [verdict] == [Verdict("accepted", "")]
     assert not list((tmp_path / "spool").glob("*.json"))
     assert list((tmp_path / "spool" / "settled").glob("*.json"))
-
-
-@pytest.mark.parametrize("word", ["duplicate", "inconclusive", "duplicate-inconclusive"])
-async def test_an_inconclusive_answer_is_settled_by_the_blocks_confirmations(
-    tmp_path: Path, word: str
-) -> None:
-    in_chain, _ = await submit(tmp_path / "a", FakeNode(word, confirmations=1))
-    beside_it, _ = await submit(tmp_path / "b", FakeNode(word, confirmations=-1))
-    assert (in_chain.state, beside_it.state) == ("accepted", "stale")
-
-
-async def test_any_other_word_is_a_final_refusal(tmp_path: Path) -> None:
-    verdict, _ = await submit(tmp_path, FakeNode("bad-cb-amount"))
-    assert verdict == Verdict("rejected", "bad-cb-amount")
 
 
 @pytest.mark.parametrize(
@@ -118,7 +72,7 @@ async def test_of_several_nodes_one_that_accepts_is_enough(tmp_path: Path) -> No
 
 async def test_a_hash_is_submitted_once(tmp_path: Path) -> None:
     node = FakeNode(None)
-    submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, verdict: None)
+    submitter = submitter_of(tmp_path, node)
     first, second = submitter.begin(FOUND), submitter.begin(FOUND)
     assert first is second
     await first.verdict
@@ -127,21 +81,10 @@ async def test_a_hash_is_submitted_once(tmp_path: Path) -> None:
 
 async def test_a_hash_that_is_settled_is_not_submitted_again(tmp_path: Path) -> None:
     node = FakeNode(None)
-    submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, verdict: None)
+    submitter = submitter_of(tmp_path, node)
     verdict = await submitter.begin(FOUND).verdict
     assert await submitter.begin(FOUND).verdict == verdict
     assert len(node.submitted) == 1
-
-
-@pytest.mark.parametrize("word", ["prev-blk-not-found", "time-too-new"])
-async def test_a_word_that_time_can_change_is_not_final(tmp_path: Path, word: str) -> None:
-    verdict, _ = await submit(tmp_path, FakeNode(word, None))
-    assert verdict.state == "accepted"
-
-
-async def test_bytes_that_the_node_cannot_read_are_refused_for_good(tmp_path: Path) -> None:
-    verdict, _ = await submit(tmp_path, FakeNode(RpcError(-22, "Block decode failed")))
-    assert verdict == Verdict("rejected", "Block decode failed")
 
 
 async def test_a_refusal_waits_for_the_node_that_cannot_be_reached(tmp_path: Path) -> None:
@@ -168,6 +111,86 @@ async def test_an_acceptance_does_not_wait_for_the_other_nodes(tmp_path: Path) -
         assert verdict.state == "accepted"
         assert silent.submitted == [FOUND.block_hex]
         await submitter.close()
+
+
+async def test_the_other_nodes_are_offered_the_block_though_one_has_taken_it(
+    tmp_path: Path,
+) -> None:
+    away = FakeNode(NodeUnreachable("cut"), NodeUnreachable("cut"), None)
+    submitter = BlockSubmitter(
+        [FakeNode(None), away], Spool(tmp_path), on_verdict=lambda f, v: None
+    )
+    assert (await submitter.begin(FOUND).verdict).state == "accepted"
+    async with asyncio.timeout(5):
+        await asyncio.gather(*submitter._offers)
+    assert len(away.submitted) == 3
+    await submitter.close()
+
+
+async def test_they_are_not_offered_it_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "KEEP_OFFERING_S", 0.0)
+    away = FakeNode(*[NodeUnreachable("cut")] * 1000)
+    submitter = BlockSubmitter(
+        [FakeNode(None), away], Spool(tmp_path), on_verdict=lambda f, v: None
+    )
+    await submitter.begin(FOUND).verdict
+    async with asyncio.timeout(5):
+        await asyncio.gather(*submitter._offers)
+    assert len(away.submitted) < 1000
+    await submitter.close()
+
+
+async def test_the_first_retry_is_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(submitter_module, "RETRY_FIRST_S", 3600.0)
+    verdict, _ = await submit(tmp_path, FakeNode(NodeUnreachable("closed meanwhile"), None))
+    assert verdict.state == "accepted"
+
+
+async def test_a_block_does_not_take_the_place_of_one_of_ours(tmp_path: Path) -> None:
+    other = FoundBlock("cd" * 32, 101, "00" * 100, "demo.rig", 0.0)
+    node = FakeNode(None, "inconclusive", confirmations=-1, best=FOUND.hash_hex, is_swayed=True)
+    submitter = submitter_of(tmp_path, node)
+    await submitter.begin(FOUND).verdict
+    assert await submitter.begin(other).verdict == Verdict("stale", "inconclusive")
+    # Nor of one that a former life of the pool found.
+    node = FakeNode("inconclusive", confirmations=-1, best=FOUND.hash_hex, is_swayed=True)
+    submitter = submitter_of(tmp_path, node)
+    assert (await submitter.begin(other).verdict).state == "stale"
+    assert node.preferred == []
+
+
+async def test_a_disk_that_was_full_is_tried_again_until_the_block_is_settled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "SPOOL_RETRY_S", 0.0)
+    monkeypatch.setattr(submitter_module, "RETRY_FIRST_S", 3600.0)
+    (tmp_path / "spool").write_text("a file where the folder should be")
+    away = FakeNode(NodeUnreachable("gone"), NodeUnreachable("gone"))
+    submitter = BlockSubmitter([away], Spool(tmp_path / "spool"), on_verdict=lambda f, v: None)
+    submission = submitter.begin(FOUND)
+    await submission.spooled  # the rig is answered after the first try
+    assert (submitter.unspooled, submitter.unsettled) == (1, 1)
+    (tmp_path / "spool").unlink()
+    async with asyncio.timeout(5):
+        await submission.kept
+    assert (submitter.unspooled, submitter.unsettled) == (0, 1)
+    assert list(Spool(tmp_path / "spool").unsettled()) == [FOUND]
+    monkeypatch.setattr(submitter_module, "CLOSE_TIMEOUT_S", 0.0)
+    await submitter.close()
+
+
+async def test_only_so_many_settled_blocks_are_remembered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "REMEMBERED_BLOCKS", 2)
+    node = FakeNode(None, None, None)
+    submitter = submitter_of(tmp_path, node)
+    for number in range(3):
+        await submitter.begin(FoundBlock(f"{number:064x}", 101, "00", "r", 0.0)).verdict
+    assert submitter.unsettled == 0
+    assert len(submitter._submissions) == len(submitter._accepted) == 2
 
 
 async def test_a_disk_that_hangs_delays_no_block(tmp_path: Path) -> None:

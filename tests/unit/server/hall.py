@@ -27,6 +27,7 @@ from poolserver.cluster.messages import (
     WorkerStarted,
 )
 from poolserver.config import LimitsConfig
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
 from poolserver.server.worker import Worker
 from tests.unit.solving import CURTIME, MASK, P2WPKH
@@ -44,7 +45,7 @@ def settings(folder: Path, **changes: Any) -> WorkerSettings:
         "worker_index": 0,
         "boot_epoch": 1_763_942_400,
         "network": "regtest",
-        "payout_script": P2WPKH,
+        "payout": PayoutPlan(P2WPKH),
         "coinbase_tag": b"/test/",
         "extranonce2_size": 8,
         "version_mask": MASK,

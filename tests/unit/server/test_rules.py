@@ -306,7 +306,7 @@ async def test_rule_6_only_a_hash_that_met_its_target_is_remembered(house: FakeH
 
 async def test_rule_6_no_header_belongs_to_two_jobs(house: FakeHouse) -> None:
     one, other = house.work(), house.work()
-    assert one.coinbase.coinb1 != other.coinbase.coinb1
+    assert one.variants[0].coinbase.coinb1 != other.variants[0].coinbase.coinb1
 
 
 async def test_rule_6_a_reorganisation_and_back_replays_nothing(house: FakeHouse) -> None:
@@ -328,7 +328,7 @@ async def test_rule_7_clean_jobs_is_true_on_a_new_block_only(house: FakeHouse) -
     assert messages(line.say(SUBSCRIBE, AUTHORIZE))[-1]["params"][8] is True
     line.session.send_fresh_job()
     assert messages(line.heard())[-1]["params"][8] is False
-    assert json.loads(job.notify_clean)["params"][8] is True
+    assert json.loads(job.variants[0].notify_clean)["params"][8] is True
 
 
 async def test_rule_7_job_ids_never_repeat_not_over_restarts_either() -> None:
@@ -378,9 +378,9 @@ def header_of(house: FakeHouse, line: Line, share: Submit, version: int) -> byte
     """The header of a share, built from what the rig was sent and nothing else."""
     issued = house.pool.jobs.get(share.job_id, 0.0)
     assert issued is not None
-    _, prevhash, coinb1, coinb2, branch, _, nbits, _, _ = json.loads(issued.job.notify_clean)[
-        "params"
-    ]
+    _, prevhash, coinb1, coinb2, branch, _, nbits, _, _ = json.loads(
+        issued.job.variants[0].notify_clean
+    )["params"]
     extranonce1 = line.session.miner.extranonce1
     coinbase = bytes.fromhex(coinb1) + extranonce1 + share.extranonce2 + bytes.fromhex(coinb2)
     root = sha256(sha256(coinbase).digest()).digest()

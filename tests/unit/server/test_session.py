@@ -7,6 +7,7 @@ from poolserver._vendor.asyncio_stratum import Submit
 from poolserver.ledger.records import NO_WORKER
 from poolserver.mining import extranonce
 from poolserver.mining.share import ShareOutcome
+from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import NO_HASH
 from tests.unit.server.wire import (
@@ -31,13 +32,15 @@ from tests.unit.solving import CURTIME, EASY, REGTEST_NBITS, make_pool, template
 async def test_difficulty_and_a_clean_job_come_when_both_are_done(house: FakeHouse) -> None:
     job, line = house.work(), Line(house)
     assert line.say(SUBSCRIBE) == [subscribed(line)]
-    assert line.say(AUTHORIZE) == [AUTHORIZED + DIFFICULTY_EASY + job.notify_clean]
+    assert line.say(AUTHORIZE) == [AUTHORIZED + DIFFICULTY_EASY + job.variants[0].notify_clean]
 
 
 async def test_a_rig_may_authorize_first(house: FakeHouse) -> None:
     job, line = house.work(), Line(house)
     assert line.say(AUTHORIZE) == [AUTHORIZED]
-    assert line.say(SUBSCRIBE) == [subscribed(line) + DIFFICULTY_EASY + job.notify_clean]
+    assert line.say(SUBSCRIBE) == [
+        subscribed(line) + DIFFICULTY_EASY + job.variants[0].notify_clean
+    ]
 
 
 async def test_a_rig_that_comes_before_the_first_template_gets_its_job_with_it(
@@ -46,14 +49,14 @@ async def test_a_rig_that_comes_before_the_first_template_gets_its_job_with_it(
     line = Line(house)
     assert methods(line.say(SUBSCRIBE, AUTHORIZE)) == [1, 2]
     job = house.work()
-    line.session.send_job(job, job.notify_clean)
-    assert line.heard() == [DIFFICULTY_EASY + job.notify_clean]
+    line.session.send_job(job, clean=True)
+    assert line.heard() == [DIFFICULTY_EASY + job.variants[0].notify_clean]
 
 
 async def test_no_job_goes_to_a_rig_that_is_not_authorized(house: FakeHouse) -> None:
     job, line = house.work(), Line(house)
     line.say(SUBSCRIBE)
-    line.session.send_job(job, job.notify_clean)
+    line.session.send_job(job, clean=True)
     line.session.tick(1e6)
     assert line.heard() == []
 
@@ -114,8 +117,8 @@ async def test_replies_are_held_until_the_journal_lets_them_go(house: FakeHouse)
     for number in range(3):
         assert line.say(submit_line(line.solve(job, number), 4 + number)) == []
     newer = house.work()
-    line.session.send_job(newer, newer.notify_refresh)
-    assert line.heard() == [newer.notify_refresh]  # a job waits for nothing
+    line.session.send_job(newer, clean=False)
+    assert line.heard() == [newer.variants[0].notify_refresh]  # a job waits for nothing
     house.journal.let_go()
     assert line.heard() == [accepted(4), accepted(5), accepted(6)]
 
@@ -455,7 +458,7 @@ async def test_a_closed_session_is_told_nothing_more(house: FakeHouse) -> None:
     line.session.close()
     assert line.transport.ended == "closed"
     newer = house.work(tip=2)
-    line.session.send_job(newer, newer.notify_clean)
+    line.session.send_job(newer, clean=True)
     assert line.heard() == []
 
 
@@ -564,11 +567,13 @@ async def test_a_username_has_up_to_191_bytes(house: FakeHouse) -> None:
 
 
 async def test_transactions_are_told_where_they_fit_and_else_refused(house: FakeHouse) -> None:
-    small = msgspec.structs.replace(template(), transactions_hex=("00ff", "11ee"))
+    two = BlockTransactions(b"00ff11", b"\2\0\0\0\1\0\0\0")
+    small = msgspec.structs.replace(template(), transactions=two)
     job = house.pool.on_template(small, 0.0, CURTIME)
     line = mining_line(house)
-    assert line.ask("mining.get_transactions", job.job_id)["result"] == ["00ff", "11ee"]
-    large = msgspec.structs.replace(template(), transactions_hex=("00" * 20_000,))
+    assert line.ask("mining.get_transactions", job.job_id)["result"] == ["00ff", "11"]
+    many = BlockTransactions(b"00" * 20_000, (20_000).to_bytes(4, "little"))
+    large = msgspec.structs.replace(template(), transactions=many)
     job = house.pool.on_template(large, 0.0, CURTIME)
     answer = line.ask("mining.get_transactions", job.job_id)
     assert answer["error"] == [20, "too_often", None]  # it is long for so short a question

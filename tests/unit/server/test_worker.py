@@ -11,6 +11,7 @@ from poolserver._vendor.asyncio_stratum import (
     SetDifficulty,
     StratumClient,
 )
+from poolserver.bitcoin.networks import REGTEST
 from poolserver.cluster.messages import (
     BlockEvent,
     ListenerSettings,
@@ -54,6 +55,22 @@ async def test_a_new_tip_goes_out_at_once_and_is_clean(hall: Hall) -> None:
     job = await rig.job()
     assert job.clean_jobs
     assert job.prevhash_le == bytes([2]) * 32
+
+
+async def test_an_empty_block_takes_the_place_of_a_refused_one_at_once(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.template(template().emptied(REGTEST))
+    instead = await rig.job()
+    assert instead.clean_jobs  # the work that is out is worth nothing
+    assert instead.merkle_branch == ()
+    hall.tick(REFRESH_S)
+    assert not (await rig.job()).clean_jobs
+    hall.template(template())
+    again = await rig.job()
+    assert not again.clean_jobs
+    assert len(again.merkle_branch) == 2
 
 
 async def test_a_fresher_template_of_the_same_tip_waits_for_the_refresh(hall: Hall) -> None:

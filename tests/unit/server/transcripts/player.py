@@ -201,10 +201,10 @@ class Player:
         match what, *details:
             case ["block", height]:  # a new tip
                 job = house.work(height=int(height), tip=int(height) - 100)
-                session.send_job(job, job.notify_clean)
+                session.send_job(job, clean=True)
             case ["refresh"]:  # the same tip, with other transactions
                 job = house.work(transactions=1)
-                session.send_job(job, job.notify_refresh)
+                session.send_job(job, clean=False)
             case ["silence", seconds]:
                 house.clock += float(seconds)
                 session.tick(house.clock)

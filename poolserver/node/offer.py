@@ -1,0 +1,93 @@
+"""One block offered to one node: what the node's words mean.
+
+``submitblock`` answers null where the block is the new tip, a word of BIP22 where it is not, and
+an error where the node could not look at it. What is no final word is None here: ask again.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple
+
+import msgspec
+import structlog
+
+from poolserver.node.checks import Rpc
+from poolserver.node.rpc import NodeError, RpcError
+
+# A full block takes a node some seconds to check; it checks one after the other.
+SUBMIT_TIMEOUT_S = 30.0
+
+# "I have this block, and whether it is in the chain is another question".
+ASK_AGAIN = frozenset({"duplicate", "inconclusive", "duplicate-inconclusive"})
+# Words that time can change: the node is behind, or its clock is. It does not remember the block.
+NOT_YET = frozenset({"prev-blk-not-found", "time-too-new"})
+# "Block decode failed": the bytes will not get better.
+RPC_DESERIALIZATION_ERROR = -22
+
+IsOurs = Callable[[str], Awaitable[bool]]
+
+log = structlog.get_logger(__name__)
+
+
+class Verdict(NamedTuple):
+    """What became of a block. ``state``: accepted, stale or rejected."""
+
+    state: str
+    reason: str
+
+
+class _BlockHeader(msgspec.Struct):
+    confirmations: int
+
+
+async def offer(
+    rpc: Rpc, block_hash: str, block_json: msgspec.Raw, is_ours: IsOurs
+) -> Verdict | None:
+    """Offer a block once; None where the answer is not final.
+
+    ``block_json`` is the block's hex in quotes: it is megabytes, and quoted once for all nodes.
+    ``is_ours(hash)`` says whether the block of that hash is one of this pool's.
+    """
+    try:
+        answer = await rpc.call(
+            "submitblock", block_json, type=str | None, timeout_s=SUBMIT_TIMEOUT_S
+        )
+        if answer is None:
+            return Verdict("accepted", "")
+        if answer in NOT_YET:
+            log.warning("submitblock_failed", url=rpc.url, reason=answer)
+            return None
+        if answer not in ASK_AGAIN:
+            return Verdict("rejected", answer)
+        in_chain = await _is_in_chain(rpc, block_hash) or await _is_preferred(
+            rpc, block_hash, is_ours
+        )
+    except RpcError as error:
+        if error.code == RPC_DESERIALIZATION_ERROR:
+            return Verdict("rejected", error.message)
+        log.warning("submitblock_failed", url=rpc.url, reason=str(error))
+        return None
+    except NodeError as error:
+        log.warning("submitblock_failed", url=rpc.url, reason=str(error))
+        return None
+    return Verdict("accepted" if in_chain else "stale", answer)
+
+
+async def _is_in_chain(rpc: Rpc, block_hash: str) -> bool:
+    header: _BlockHeader = await rpc.call("getblockheader", block_hash, type=_BlockHeader)
+    return header.confirmations >= 0  # -1 is beside the chain
+
+
+async def _is_preferred(rpc: Rpc, block_hash: str, is_ours: IsOurs) -> bool:
+    """Have the node treat our block as the first of its height; whether that made it the tip.
+
+    Of two blocks with the same work a node keeps the one that it saw first, and others do the
+    same: which of them wins is decided by what is mined next, and we mine on our own. A chain
+    with more work is not left for it (``preciousblock`` of Bitcoin Core sees to that), nor is
+    another block of ours.
+    """
+    tip_hash: str = await rpc.call("getbestblockhash", type=str)
+    if await is_ours(tip_hash):
+        return False
+    await rpc.call("preciousblock", block_hash)
+    log.info("block_preferred", url=rpc.url, block=block_hash, to=tip_hash)
+    return await _is_in_chain(rpc, block_hash)

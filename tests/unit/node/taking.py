@@ -1,0 +1,60 @@
+"""Nodes of our own interface that take blocks, and answer as they are told."""
+
+import asyncio
+from typing import Any
+
+import msgspec
+
+from poolserver.node.spool import FoundBlock
+
+FOUND = FoundBlock("ab" * 32, 101, "00" * 100, "demo.rig", 1_763_942_400.0)
+
+
+class FakeNode:
+    """Answers submitblock with one answer after the other; an exception is raised."""
+
+    url = "fake"
+
+    def __init__(
+        self,
+        *answers: str | Exception | None,
+        confirmations: int = 1,
+        best: str = "ff" * 32,
+        is_swayed: bool = False,
+    ) -> None:
+        """``is_swayed``: preciousblock makes the block its tip, which is ``best`` so far."""
+        self._answers = list(answers)
+        self._confirmations = confirmations
+        self._best = best
+        self._is_swayed = is_swayed
+        self.submitted: list[str] = []
+        self.preferred: list[str] = []
+
+    async def call(
+        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
+    ) -> Any:
+        if method == "getblockheader":
+            return type(confirmations=self._confirmations)
+        if method == "getbestblockhash":
+            return self._best
+        if method == "preciousblock":
+            self.preferred.append(params[0])
+            self._confirmations = 1 if self._is_swayed else self._confirmations
+            return None
+        self.submitted.append(msgspec.json.decode(params[0]))
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    async def close(self) -> None: ...
+
+
+class SilentNode(FakeNode):
+    """Takes a block and does not answer."""
+
+    async def call(
+        self, method: str, *params: Any, type: Any = Any, timeout_s: float | None = 1.0
+    ) -> Any:
+        self.submitted.append(msgspec.json.decode(params[0]))
+        await asyncio.Event().wait()
