@@ -14,11 +14,8 @@ OWED = {
     "pool dies: submitted": "the journal has no record of a block that a node has taken",
     "pool dies: answered only": "the ledger asks no node what became of a block without a file",
     "pool dies: settled": "a verdict in the spool is not taken over by the ledger",
-    "node takes and forgets": "an accepted block is not looked at again",
     "disk full": "a block's state that the database could not take is not written later",
-    "disk full, pool killed": "a block that could not be spooled is not spooled later",
     "orphaned later": "an accepted block is not looked at again",
-    "race won later": "a stale block is not looked at again",
 }
 
 

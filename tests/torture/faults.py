@@ -19,6 +19,7 @@ from tests.torture.network import TortureNode, within
 from tests.torture.world import World
 
 TRANSACTIONS = 3000
+MANY = 6
 # A call that the proxies wait for comes in milliseconds, or not at all.
 CALL_TIMEOUT_S = 10.0
 # A job with all transactions in it, from a node that has just been given 3,000.
@@ -29,7 +30,7 @@ class Fate(Enum):
     """What must become of a block."""
 
     BEST = "best chain"
-    STALE = "stale"
+    STALE = "stale, or in the best chain"
     LOST_ALLOWED = "lost, as is allowed"
 
 
@@ -100,6 +101,18 @@ async def pool_killed_with_the_network_cut(world: World) -> None:
     await world.find()
     await world.pool.kill()
     await world.pause()
+
+
+async def pool_killed_twice(world: World) -> None:
+    """Once more while it brings the block to the nodes that it found in a former life."""
+    for node in world.network.nodes:
+        node.proxy.apply(Rule(Fault.SWALLOW, "submitblock"))
+    await world.find()
+    await world.pool.kill()
+    again = world.network.nodes[0].proxy.reached(Moment.TAKEN, "submitblock")
+    await world.pool.start()
+    await _soon(world, again, "the pool did not submit the block again")
+    await world.pool.kill()
 
 
 # --- a node dies --------------------------------------------------------------------------------
@@ -302,11 +315,14 @@ async def _is_spooled(world: World, hash_hex: str) -> bool:
 # --- others find blocks too ---------------------------------------------------------------------
 
 
-async def rival_just_before(world: World) -> None:
-    """Somebody's block of the same height is everywhere a moment before ours."""
+async def rival_just_before(world: World, length: int) -> None:
+    """Somebody's block of the same height is everywhere a moment before ours.
+
+    With ``length`` 1 it is a race, which a pool may win whose nodes prefer its own block; with 2
+    it is over.
+    """
     tip = await world.new_tip()
-    rivals = await world.network.rival(tip, 1, world.salt())
-    await _submit_after(world, rivals)
+    await _submit_after(world, await world.network.rival(tip, length, world.salt()))
 
 
 async def rival_chain_just_before(world: World) -> None:
@@ -333,6 +349,14 @@ async def race_won_later(world: World) -> None:
     assert await within(CALL_TIMEOUT_S, partial(_all_have, world, found))
     await world.is_settled(found)
     await world.network.take(await world.network.rival(found, 1, world.salt()))
+
+
+async def many_at_once(world: World) -> None:
+    """Blocks of our own compete for a height, and nobody can be asked."""
+    _cut_all(world)
+    for _ in range(MANY):
+        await world.find()
+    await world.pause()
 
 
 async def tip_taken_away(world: World) -> None:
@@ -413,6 +437,7 @@ FAULTS = (
     ),
     BlockFault("pool killed: rig answered", pool_killed_after_its_reply),
     BlockFault("pool killed: network cut", pool_killed_with_the_network_cut, only_large=True),
+    BlockFault("pool killed twice", pool_killed_twice, only_large=True),
     BlockFault("node killed before", node_killed_before),
     BlockFault("node killed: half", partial(node_killed_at, moment=Moment.HALF)),
     BlockFault("node killed: forwarded", partial(node_killed_at, moment=Moment.FORWARDED)),
@@ -440,9 +465,11 @@ FAULTS = (
     BlockFault("disk full, network cut", disk_full_and_nodes_cut),
     BlockFault("spool lost, node killed", spool_lost_and_node_killed),
     BlockFault("disk full, pool killed", disk_full_then_the_pool_killed),
-    BlockFault("rival just before", rival_just_before, Fate.STALE),
+    BlockFault("rival just before", partial(rival_just_before, length=1), Fate.STALE),
+    BlockFault("two rivals just before", partial(rival_just_before, length=2), Fate.STALE),
     BlockFault("reorg just before", rival_chain_just_before, Fate.STALE),
     BlockFault("orphaned later", orphaned_later, Fate.STALE),
     BlockFault("race won later", race_won_later),
+    BlockFault("six at once, network cut", many_at_once, Fate.STALE, only_large=True),
     BlockFault("tip taken away", tip_taken_away),
 )
