@@ -128,7 +128,7 @@ async def _books(found: Sequence[Found], truths: dict[str, Truth], pool: PoolPro
             said.append(f"{_name(each)}: {truth.value}, the ledger says {row['state']}")
         elif row["height"] != each.solved.height:
             said.append(f"{_name(each)}: of height {each.solved.height}, booked {row['height']}")
-        if word is not None and truth in STATES and word not in STATES[truth]:
+        if word == "rejected" and truth in STATES:  # else it is the word of that time
             said.append(f"{_name(each)}: {truth.value}, the spool says {word}")
         if each.hash_hex in unsettled:
             said.append(f"{_name(each)}: {truth.value}, the spool has no final word")
@@ -137,15 +137,25 @@ async def _books(found: Sequence[Found], truths: dict[str, Truth], pool: PoolPro
     sent = {each.hash_hex for each in found}
     if strangers := set(ledger) - sent:
         wrong["ledger"] = [f"the ledger has {len(strangers)} blocks that nobody has found"]
-    if unequal := _metrics_differ(await pool.counted(), [row["state"] for row in ledger.values()]):
-        wrong["metrics"] = [unequal]
+    states = [row["state"] for row in ledger.values()]
+    if unequal := await _metrics_differ(pool, states):
+        wrong["metrics"] = unequal
     return wrong
 
 
-def _metrics_differ(counted: dict[str, int], states: list[str]) -> str | None:
-    """``found`` counts all that there ever were, the others those that are in the state."""
-    expected = {state: states.count(state) for state in counted} | {"found": len(states)}
-    return None if counted == expected else f"/metrics say {counted}, the ledger {expected}"
+async def _metrics_differ(pool: PoolProcess, states: list[str]) -> list[str]:
+    """A block is counted in each state that it ever came into, so ``found`` counts all."""
+    ever = await pool.counted("poolserver_blocks_total")
+    now = await pool.counted("poolserver_blocks_in_state")
+    booked = {state: states.count(state) for state in now or ever}
+    said = []
+    if ever["found"] != len(states):
+        said.append(f"/metrics say {ever['found']} blocks were found, the ledger has {len(states)}")
+    if any(ever[state] < count for state, count in booked.items() if state != "found"):
+        said.append(f"/metrics say {ever}, the ledger {booked}")
+    if now and now != booked:
+        said.append(f"/metrics say that there are {now}, the ledger {booked}")
+    return said
 
 
 async def _ask_the_kernel(

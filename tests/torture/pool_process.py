@@ -208,14 +208,14 @@ class PoolProcess:
             books.row_factory = sqlite3.Row
             return {row["hash"]: dict(row) for row in books.execute("SELECT * FROM block")}
 
-    async def counted(self) -> dict[str, int]:
-        """By state, the blocks that /metrics tells of."""
+    async def counted(self, metric: str) -> dict[str, int]:
+        """By state, the blocks that this metric tells of; empty where there is no such metric."""
         _, text = await self.face.get("/metrics")
         return {
             sample.labels["state"]: int(sample.value)
             for family in text_string_to_metric_families(text)
             for sample in family.samples
-            if sample.name == "poolserver_blocks_total"
+            if sample.name == metric
         }
 
     def tail(self) -> str:
