@@ -18,8 +18,8 @@ from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 from poolserver.cli import main
-from poolserver.ledger.keeper import LedgerKeeper
-from poolserver.ledger.store import BlockRow
+from poolserver.cluster.messages import BlockEvent, Up
+from poolserver.coordinator import Coordinator
 from poolserver.node.rpc import NodeRpc
 from poolserver.node.spool import FoundBlock, Spool
 from poolserver.server.worker import Worker
@@ -67,7 +67,7 @@ def arm(step: str) -> None:
             patch(NodeRpc, "call", _dying_when_answered)
             patch(Spool, "put", _telling)
         case "settled":
-            patch(LedgerKeeper, "put_block", _never_booking)
+            patch(Coordinator, "receive", _never_hearing)
             patch(Spool, "settle", _dying_after)
 
 
@@ -152,15 +152,14 @@ def _never_returning(put: Callable[..., None]) -> Callable[..., None]:
     return put_or_wait
 
 
-def _never_booking(
-    put_block: Callable[..., Awaitable[None]],
-) -> Callable[..., Awaitable[None]]:
-    async def put_or_wait(keeper: LedgerKeeper, block: BlockRow, *args: Any) -> None:
-        if _found and block.state != "found":
-            await asyncio.get_running_loop().create_future()
-        await put_block(keeper, block, *args)
+def _never_hearing(receive: Callable[..., None]) -> Callable[..., None]:
+    """The coordinator, which keeps the ledger, is not told of verdicts."""
 
-    return put_or_wait
+    def receive_or_not(coordinator: Coordinator, message: Up) -> None:
+        if not (_found and isinstance(message, BlockEvent) and message.state != "found"):
+            receive(coordinator, message)
+
+    return receive_or_not
 
 
 if __name__ == "__main__":
