@@ -3,9 +3,14 @@
     BITCOIND=/path/to/bitcoind python -m bench.failover [--trials 5]
 
 Two real nodes on regtest, each behind a proxy; the pool is a process of its own. Each node has a
-block version of its own, so a notify tells whose template it was made from. At the fault a new
-block comes too, at the other node, which is the worst time: the rigs mine on an old tip until the
-pool has changed over. The time ends with the first notify on that tip.
+block version of its own, so a notify tells whose template it was made from. Work is refreshed each
+second here, and not each 30 s, so that a change is soon seen.
+
+With a block: in the moment of the fault a block comes at the other node, the worst time, since the
+rigs mine on an old tip until the pool has work of that node. Ends with the first notify on it.
+
+Quiet: no block comes. Ends with the pool's log line ``node_active``; and beside it with the first
+notify of the other node's template, which may wait for the refresh.
 
 Fail-back: the fault ends and there is a block each second, until a notify is of the first node
 again.
@@ -13,6 +18,7 @@ again.
 
 import argparse
 import asyncio
+import json
 import os
 import shutil
 import sys
@@ -21,6 +27,8 @@ import time
 from collections.abc import Awaitable, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from statistics import median
 
@@ -84,50 +92,67 @@ FAULTS = (
 class Trial:
     """Seconds; None where it did not happen in time."""
 
-    failover_s: float | None = None
+    with_block_s: float | None = None
+    logged_s: float | None = None
+    notified_s: float | None = None
     fail_back_s: float | None = None
 
 
 @dataclass
 class Stage:
-    """Two nodes, and what a rig is told."""
+    """Two nodes, the pool, and what a rig is told."""
 
     network: Network
+    pool: PoolProcess
     work: list[Work] = field(default_factory=list)
 
-    def latest_is_of(self, version: int) -> bool:
-        return bool(self.work) and self.work[-1].version & 1 == version & 1
+    async def is_on(self, index: int) -> bool:
+        """Whether the latest work is of that node's template."""
+        return bool(self.work) and self.work[-1].version & 1 == VERSIONS[index] & 1
 
-    async def play(self, fault: NodeFault) -> Trial:
-        """Lose the first node and have it back."""
+    async def with_block(self, fault: NodeFault, trial: Trial) -> None:
+        """Lose the first node just as a block comes, and have it back."""
         first, second = self.network.nodes
-        trial = Trial()
-
-        async def back_on_first() -> bool:
-            return self.latest_is_of(VERSIONS[0])
-
-        if not await within(FAIL_BACK_TIMEOUT_S, back_on_first):
-            return trial
-        await self.network.flush()
-        began = time.time()
-        await fault.begin(first)
+        began = await self._begin(fault)
         tip = (await second.call("generateblock", OUR_SCRIPT, []))["hash"]
 
         async def changed_over() -> bool:
             return any(work.is_on(tip) for work in self.work)
 
         if await within(FAILOVER_TIMEOUT_S, changed_over):
-            trial.failover_s = next(w.at_unix for w in self.work if w.is_on(tip)) - began
+            trial.with_block_s = next(w.at_unix for w in self.work if w.is_on(tip)) - began
         ended = time.time()
         await fault.end(first)
         await self.network.connect()
-        while trial.failover_s is not None and time.time() - ended < FAIL_BACK_TIMEOUT_S:
+        while trial.with_block_s is not None and time.time() - ended < FAIL_BACK_TIMEOUT_S:
             await second.call("generateblock", OUR_SCRIPT, [])
-            if await within(1.0, back_on_first):
+            if await within(1.0, partial(self.is_on, 0)):
                 trial.fail_back_s = self.work[-1].at_unix - ended
                 break
         await self.network.agree()
-        return trial
+
+    async def quiet(self, fault: NodeFault, trial: Trial) -> None:
+        """Lose the first node, and have it back, without any news."""
+        log = (self.pool.folder / "pool.log").open()
+        log.seek(0, os.SEEK_END)
+        began = await self._begin(fault)
+        if await within(FAILOVER_TIMEOUT_S, partial(self.is_on, 1)):
+            trial.notified_s = self.work[-1].at_unix - began
+        for line in log:
+            if '"event": "node_active"' in line:
+                at = datetime.fromisoformat(json.loads(line)["timestamp"]).timestamp()
+                trial.logged_s = at - began
+                break
+        await fault.end(self.network.nodes[0])
+        await self.network.connect()
+        await self.network.agree()
+
+    async def _begin(self, fault: NodeFault) -> float:
+        assert await within(FAIL_BACK_TIMEOUT_S, partial(self.is_on, 0)), "not on the first node"
+        await self.network.flush()
+        began = time.time()
+        await fault.begin(self.network.nodes[0])
+        return began
 
 
 async def run(bitcoind: Path, trials: int) -> None:
@@ -135,21 +160,31 @@ async def run(bitcoind: Path, trials: int) -> None:
     async with AsyncExitStack() as stack:
         nodes = [TortureNode(bitcoind, (f"-blockversion={each}",)) for each in VERSIONS]
         network = await stack.enter_async_context(Network.of(nodes))
-        pool = PoolProcess(folder, [node.address() for node in nodes])
+        extra = "[stratum]\nrefresh_interval_s = 1"
+        pool = PoolProcess(folder, [node.address() for node in nodes], extra)
         await stack.enter_async_context(pool.running())
-        stage = Stage(network)
+        stage = Stage(network, pool)
         rig = await Listener.connect(pool.face.port, stage.work.append)
         stack.callback(rig.close)
-        print(f"{'fault':14} {'trials':>6}   failover, s            fail-back, s")
+        print(
+            f"seconds, {trials} trials: median and longest\n"
+            f"{'fault':14} {'with a block':16} {'quiet, by the log':18} "
+            f"{'quiet, a notify':16} fail-back"
+        )
         for fault in FAULTS:
-            results = []
-            for _ in range(trials):
-                results.append(await stage.play(fault))
-                if results[-1].failover_s is None:
+            results = [Trial() for _ in range(trials)]
+            for each in results:
+                await stage.with_block(fault, each)
+                await stage.quiet(fault, each)
+                if each.with_block_s is None:
                     break
-            over = _figures([each.failover_s for each in results])
-            back = _figures([each.fail_back_s for each in results])
-            print(f"{fault.name:14} {len(results):6}   {over:22} {back}", flush=True)
+            print(
+                f"{fault.name:14} {_figures([each.with_block_s for each in results]):16} "
+                f"{_figures([each.logged_s for each in results]):18} "
+                f"{_figures([each.notified_s for each in results]):16} "
+                f"{_figures([each.fail_back_s for each in results])}",
+                flush=True,
+            )
     shutil.rmtree(folder)
 
 
@@ -157,9 +192,8 @@ def _figures(seconds: list[float | None]) -> str:
     known = [each for each in seconds if each is not None]
     if not known:
         return "none"
-    if len(known) < len(seconds):
-        return f"none in {len(seconds) - len(known)} of {len(seconds)}"
-    return f"median {median(known):.2f}, longest {max(known):.2f}"
+    some = f" ({len(known)} of {len(seconds)})" if len(known) < len(seconds) else ""
+    return f"{median(known):.3f} {max(known):.3f}{some}"
 
 
 def main() -> int:

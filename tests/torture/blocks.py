@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from random import Random
 
-from tests.torture.faults import FAULTS, BlockFault, Fate
+from tests.torture.catalogue import FAULTS, BlockFault, Fate
 from tests.torture.judge import Truth, Verdicts, judge
 from tests.torture.world import LARGE_PACE, SMALL_PACE, Found, World
 

@@ -9,22 +9,13 @@ It speaks to loopback only.
 
 import asyncio
 import json
-import socket
-import struct
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
-from contextlib import asynccontextmanager, suppress
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, NamedTuple, TypeVar
+from typing import NamedTuple
 
-LOOPBACK = "127.0.0.1"
-# A block of 4 MB is 8 MB of hex; heads are some hundred bytes.
-LIMIT_BYTES = 64 * 1024 * 1024
-CHUNK_BYTES = 256 * 1024
-RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER of no time: close() sends a reset
-
-T = TypeVar("T")
+from tests.torture.gate import CHUNK_BYTES, LOOPBACK, Gone, Reader, Reset, TcpGate, unless_gone
 
 
 class Fault(Enum):
@@ -93,127 +84,6 @@ class Rule:
         return self.method in (None, call.method) and (call.is_longpoll or not self.longpolls_only)
 
 
-class _Reset(Exception):
-    """Both connections are to be reset."""
-
-
-class _Gone(Exception):
-    """One of the two ends has hung up."""
-
-
-class _Reader(asyncio.StreamReader):
-    """``ended`` is set once nothing more comes, whoever reads what came before."""
-
-    def __init__(self) -> None:
-        super().__init__(limit=LIMIT_BYTES)
-        self.ended = asyncio.Event()
-
-    def feed_eof(self) -> None:
-        super().feed_eof()
-        self.ended.set()
-
-    def set_exception(self, exc: Exception) -> None:
-        super().set_exception(exc)
-        self.ended.set()
-
-
-class TcpGate:
-    """A stream to ``upstream_port``; ``cut`` resets it and refuses more until ``heal``."""
-
-    def __init__(self, upstream_port: int) -> None:
-        self.upstream_port = upstream_port
-        self.port = 0
-        self._is_cut = False
-        self._passes = asyncio.Event()
-        self._passes.set()
-        self._writers: set[asyncio.StreamWriter] = set()
-        self._tasks: set[asyncio.Task[None]] = set()
-
-    @asynccontextmanager
-    async def running(self) -> AsyncIterator[None]:
-        """Listen on a port of loopback that is free."""
-        loop = asyncio.get_running_loop()
-        server = await loop.create_server(self._protocol, LOOPBACK, 0)
-        self.port = server.sockets[0].getsockname()[1]
-        try:
-            yield
-        finally:
-            server.close()
-            for task in list(self._tasks):
-                task.cancel()
-            await asyncio.gather(*self._tasks, return_exceptions=True)
-
-    def cut(self) -> None:
-        """Reset what is open; what connects from now on is reset at once."""
-        self._is_cut = True
-        for writer in list(self._writers):
-            _reset(writer)
-
-    def hold(self) -> None:
-        """Take everything and forward nothing, until ``heal``."""
-        self._passes.clear()
-
-    def heal(self) -> None:
-        """All passes again."""
-        self._is_cut = False
-        self._passes.set()
-
-    def _protocol(self) -> asyncio.StreamReaderProtocol:
-        reader = _Reader()
-
-        def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            task = asyncio.ensure_future(self._serve(reader, writer))
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-
-        return asyncio.StreamReaderProtocol(reader, accept)
-
-    async def _serve(self, reader: _Reader, writer: asyncio.StreamWriter) -> None:
-        """One connection of a client, with one to the node that lives as long."""
-        node: asyncio.StreamWriter | None = None
-        self._writers.add(writer)
-        try:
-            if self._is_cut:
-                raise _Reset
-            answers, node = await _connect(self.upstream_port)
-            self._writers.add(node)
-            await self._pass(reader, writer, answers, node)
-        except (_Reset, ConnectionError):
-            for each in (writer, node):
-                if each is not None:
-                    _reset(each)
-        except (_Gone, asyncio.IncompleteReadError):
-            pass
-        finally:
-            for each in (writer, node):
-                if each is not None:
-                    self._writers.discard(each)
-                    each.close()
-
-    async def _pass(
-        self,
-        reader: _Reader,
-        writer: asyncio.StreamWriter,
-        answers: _Reader,
-        node: asyncio.StreamWriter,
-    ) -> None:
-        there = asyncio.ensure_future(self._pump(reader, node))
-        back = asyncio.ensure_future(self._pump(answers, writer))
-        try:
-            await asyncio.wait([there, back], return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            there.cancel()
-            back.cancel()
-            await asyncio.gather(there, back, return_exceptions=True)
-
-    async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        with suppress(ConnectionError):
-            while chunk := await reader.read(CHUNK_BYTES):
-                await self._passes.wait()
-                writer.write(chunk)
-                await writer.drain()
-
-
 class FaultProxy(TcpGate):
     """JSON-RPC over HTTP, as the pool's client and bitcoind speak it."""
 
@@ -263,19 +133,19 @@ class FaultProxy(TcpGate):
 
     async def _pass(
         self,
-        reader: _Reader,
+        reader: Reader,
         writer: asyncio.StreamWriter,
-        answers: _Reader,
+        answers: Reader,
         node: asyncio.StreamWriter,
     ) -> None:
         while True:
             # A node ends a connection that is idle for long, and the client must see that.
-            head = await _unless_gone(answers, reader.readuntil(b"\r\n\r\n"))
+            head = await unless_gone(answers, reader.readuntil(b"\r\n\r\n"))
             body = await reader.readexactly(_content_length(head))
             call = _call(body)
             self.calls[call.method] += 1
             fault = self._fault_of(call)
-            await _unless_gone(reader, self._one(fault, call, head, writer, answers, node))
+            await unless_gone(reader, self._one(fault, call, head, writer, answers, node))
 
     def _fault_of(self, call: Call) -> Rule | None:
         rule = self._rule
@@ -300,7 +170,7 @@ class FaultProxy(TcpGate):
         await self._act(Moment.TAKEN, call)
         match fault:
             case Fault.CUT:
-                raise _Reset
+                raise Reset
             case Fault.BLACK_HOLE:
                 await self._lifted.wait()
             case Fault.SWALLOW:
@@ -324,7 +194,7 @@ class FaultProxy(TcpGate):
         await self._act(Moment.ANSWERED, call)
         await self._network_lets_pass()
         if fault is Fault.LOSE_ANSWER:
-            raise _Reset
+            raise Reset
         writer.write(answer_head)
         await _copy(answers, writer, size)
 
@@ -337,7 +207,7 @@ class FaultProxy(TcpGate):
             await node.drain()
             await self._act(Moment.HALF, call)
         if fault is Fault.CUT_REQUEST:
-            raise _Reset
+            raise Reset
         node.write(call.body[half:])
         await node.drain()
         await self._act(Moment.FORWARDED, call)
@@ -380,41 +250,7 @@ async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, size
     while size:
         chunk = await reader.read(min(size, CHUNK_BYTES))
         if not chunk:
-            raise _Gone
+            raise Gone
         writer.write(chunk)
         await writer.drain()
         size -= len(chunk)
-
-
-async def _unless_gone(peer: _Reader, work: Coroutine[Any, Any, T]) -> T:
-    """Do ``work`` unless ``peer`` hangs up meanwhile.
-
-    Raises:
-        _Gone: it has hung up.
-    """
-    task = asyncio.ensure_future(work)
-    hung_up = asyncio.ensure_future(peer.ended.wait())
-    try:
-        await asyncio.wait([task, hung_up], return_when=asyncio.FIRST_COMPLETED)
-        if not task.done():
-            raise _Gone
-        return task.result()
-    finally:
-        for each in (task, hung_up):
-            each.cancel()
-        await asyncio.gather(task, hung_up, return_exceptions=True)
-
-
-async def _connect(port: int) -> tuple[_Reader, asyncio.StreamWriter]:
-    """What asyncio.open_connection does, with a reader of ours."""
-    loop, reader = asyncio.get_running_loop(), _Reader()
-    protocol = asyncio.StreamReaderProtocol(reader)
-    transport, _ = await loop.create_connection(lambda: protocol, LOOPBACK, port)
-    return reader, asyncio.StreamWriter(transport, protocol, reader, loop)
-
-
-def _reset(writer: asyncio.StreamWriter) -> None:
-    connection = writer.get_extra_info("socket")
-    with suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    writer.transport.abort()

@@ -1,14 +1,11 @@
 """What goes wrong while a block is found: one function for each fault.
 
 A fault has the rig find its block by ``world.find``, does its harm around that, and undoes it;
-what it leaves (a dead node, a dead pool) is mended by the harness. It says what must become of
-the block: nothing here is a reason to lose one, except that the pool dies before a byte has left.
+what it leaves (a dead node, a dead pool) is mended by the harness.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Awaitable
 from functools import partial
 from typing import Any
 
@@ -24,26 +21,6 @@ MANY = 6
 CALL_TIMEOUT_S = 10.0
 # A job with all transactions in it, from a node that has just been given 3,000.
 FULL_JOB_TIMEOUT_S = 30.0
-
-
-class Fate(Enum):
-    """What must become of a block."""
-
-    BEST = "best chain"
-    STALE = "stale, or in the best chain"
-    LOST_ALLOWED = "lost, as is allowed"
-
-
-@dataclass(frozen=True)
-class BlockFault:
-    """``play`` finds a block in trouble; ``dies_at`` is a step at which its pool kills itself."""
-
-    name: str
-    play: Callable[[World], Awaitable[None]]
-    fate: Fate = Fate.BEST
-    dies_at: str | None = None
-    only_large: bool = False
-    """Left out of the small run: it takes the pool's time-outs, or adds little to another."""
 
 
 # --- nothing is wrong, or only the share --------------------------------------------------------
@@ -412,64 +389,3 @@ def _cut_all(world: World) -> None:
 def _apply_to_all(world: World, rule: Rule) -> None:
     for node in world.network.nodes:
         node.proxy.apply(rule)
-
-
-def _wrong(name: str, fault: Fault, method: str | None) -> BlockFault:
-    return BlockFault(name, partial(wrong_answers, fault=fault, method=method))
-
-
-FAULTS = (
-    BlockFault("none", nothing),
-    BlockFault("share wrong otherwise", odd_share),
-    BlockFault("3,000 transactions", full_template),
-    BlockFault("pool dies: share in", pool_dies, Fate.LOST_ALLOWED, dies_at="found"),
-    BlockFault("pool dies: half submitted", pool_dies, dies_at="submitting"),
-    BlockFault("pool dies: submitted", pool_dies, dies_at="submitted"),
-    BlockFault("pool dies: spooled only", pool_dies, dies_at="spooled"),
-    BlockFault("pool dies: answered only", pool_dies, dies_at="answered"),
-    BlockFault("pool dies: answered, spooled", pool_dies, dies_at="answered_spooled"),
-    BlockFault("pool dies: settled", pool_dies, dies_at="settled"),
-    BlockFault(
-        "pool dies: half of 3,000",
-        pool_dies_on_full_template,
-        dies_at="submitting",
-        only_large=True,
-    ),
-    BlockFault("pool killed: rig answered", pool_killed_after_its_reply),
-    BlockFault("pool killed: network cut", pool_killed_with_the_network_cut, only_large=True),
-    BlockFault("pool killed twice", pool_killed_twice, only_large=True),
-    BlockFault("node killed before", node_killed_before),
-    BlockFault("node killed: half", partial(node_killed_at, moment=Moment.HALF)),
-    BlockFault("node killed: forwarded", partial(node_killed_at, moment=Moment.FORWARDED)),
-    BlockFault("node killed: answered", partial(node_killed_at, moment=Moment.ANSWERED)),
-    BlockFault("node takes and forgets", node_forgets),
-    BlockFault("node and pool killed", node_and_pool_restart),
-    BlockFault("all nodes killed", all_nodes_killed),
-    BlockFault("network cut: one", one_node_cut),
-    BlockFault("network cut: all", all_nodes_cut),
-    BlockFault("network cut: in flight", all_nodes_cut_while_it_leaves),
-    BlockFault("black hole: one", one_node_in_a_black_hole),
-    BlockFault("black hole: all", all_nodes_in_a_black_hole),
-    BlockFault("submits swallowed", submits_swallowed, only_large=True),
-    BlockFault("slow: submitblock", partial(slow_nodes, method="submitblock")),
-    BlockFault("slow: template", partial(slow_nodes, method="getblocktemplate"), only_large=True),
-    _wrong("500: submitblock", Fault.ERROR_500, "submitblock"),
-    _wrong("500: all", Fault.ERROR_500, None),
-    _wrong("503: submitblock", Fault.ERROR_503, "submitblock"),
-    _wrong("garbage: submitblock", Fault.GARBAGE, "submitblock"),
-    _wrong("garbage: all", Fault.GARBAGE, None),
-    BlockFault("answers lost", answers_lost),
-    BlockFault("requests cut", requests_cut),
-    BlockFault("disk full", disk_full),
-    BlockFault("spool lost", spool_lost, only_large=True),
-    BlockFault("disk full, network cut", disk_full_and_nodes_cut),
-    BlockFault("spool lost, node killed", spool_lost_and_node_killed),
-    BlockFault("disk full, pool killed", disk_full_then_the_pool_killed),
-    BlockFault("rival just before", partial(rival_just_before, length=1), Fate.STALE),
-    BlockFault("two rivals just before", partial(rival_just_before, length=2), Fate.STALE),
-    BlockFault("reorg just before", rival_chain_just_before, Fate.STALE),
-    BlockFault("orphaned later", orphaned_later, Fate.STALE),
-    BlockFault("race won later", race_won_later),
-    BlockFault("six at once, network cut", many_at_once, Fate.STALE, only_large=True),
-    BlockFault("tip taken away", tip_taken_away),
-)

@@ -10,7 +10,7 @@ from pathlib import Path
 import pbk
 
 from poolserver.node.rpc import NodeError
-from tests.torture.faults import BlockFault, Fate
+from tests.torture.catalogue import BlockFault, Fate
 from tests.torture.finder import Kind
 from tests.torture.network import Network, within
 from tests.torture.pool_process import PoolProcess

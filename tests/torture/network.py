@@ -12,7 +12,8 @@ from typing import Any
 
 from poolserver.node.process import REGTEST, BitcoindProcess, free_port
 from poolserver.node.rpc import NodeError
-from tests.torture.fault_proxy import Fault, FaultProxy, Rule, TcpGate
+from tests.torture.fault_proxy import Fault, FaultProxy, Rule
+from tests.torture.gate import TcpGate
 from tests.torture.handmade import RivalBlock, mine_coins, rival_block
 
 LOOK_S = 0.02

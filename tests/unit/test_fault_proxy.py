@@ -16,7 +16,8 @@ from poolserver.node.rpc import (
     NodeTimeout,
     NodeUnreachable,
 )
-from tests.torture.fault_proxy import LIMIT_BYTES, Fault, FaultProxy, Moment, Rule, TcpGate
+from tests.torture.fault_proxy import Fault, FaultProxy, Moment, Rule
+from tests.torture.gate import LIMIT_BYTES, TcpGate
 
 LONG_BLOCK = "ab" * 500_000
 
