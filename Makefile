@@ -17,13 +17,13 @@ help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
-	@echo "make bench              microbenchmarks: share check, Stratum, journal"
+	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
 	@echo "make torture [N=200]    what takes longer: torture-blocks, fuzz, crowd"
 	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
-	@echo "make fuzz [RUNS=N]      the Stratum library and the sessions under a fuzzer (N: 10,000,000)"
+	@echo "make fuzz [RUNS=N]      the Stratum library, sessions and templates under a fuzzer (N: 10,000,000)"
 	@echo "make crowd              5,000 rigs and a proxy of 500 through ten block changes"
 	@echo "make lock               renew requirements/*.txt (needs uv)"
 	@echo "make clean              remove what was built"
@@ -63,6 +63,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/journal.py
+	@$(PYTHON) bench/template.py
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
@@ -90,6 +91,7 @@ fuzz: $(VENV)/.torture
 	$(call fuzz-with,connection,$(RUNS)/10,768)
 	$(call fuzz-with,session,$(RUNS)/20,72)
 	$(call fuzz-with,session,$(RUNS)/50,256)
+	$(call fuzz-with,template,$(RUNS)/10,1024)
 
 crowd: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture crowd

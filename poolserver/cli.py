@@ -14,10 +14,11 @@ from rich.console import Console
 
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
-from poolserver.app import START_ERRORS, StartError, serve
+from poolserver.app import START_ERRORS, serve
 from poolserver.config import Config, ConfigError, Endpoint, load_config
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.log import configure_logging
+from poolserver.outfit import StartError
 from poolserver.payouts import PayoutsError, next_payouts, payouts_table
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation

@@ -20,15 +20,20 @@ from poolserver.cluster.messages import (
     Up,
     WorkerCounters,
     WorkerStarted,
+    WorkOutdated,
 )
 from poolserver.config import Config
+from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.fold import Delta
+from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.store import BlockRow, SqliteStore
+from poolserver.ledger.store import SqliteStore
 from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
+from poolserver.node.checks import Rpc
+from poolserver.node.follower import BlockFollower
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.meters import Meters
 from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
@@ -55,13 +60,18 @@ class SiteView:
 
 
 class Coordinator:
-    """Templates down, books and metrics up. ``clock`` is monotonic, in seconds."""
+    """Templates down, books and metrics up. ``clock`` is monotonic, in seconds.
+
+    ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
+    each round of questions.
+    """
 
     def __init__(
         self,
         config: Config,
         source: JobSource,
         down: Sender[Down],
+        node: Callable[[], Rpc],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -74,17 +84,24 @@ class Coordinator:
         self._meters = Meters(self._site_of)
         self._unassigned: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self._storing: set[asyncio.Task[None]] = set()
         self.workers: dict[str, WorkerCounters] = {}
         self.ports: tuple[int, ...] = ()
         self.template: BlockTemplate | None = None
         self.template_at: float | None = None
+        self.is_outdated = False
         self.keeper = LedgerKeeper(
             SqliteStore(config.data_dir / "ledger.sqlite"),
             config.data_dir / "journal",
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+        )
+        self._follower = BlockFollower(
+            node,
+            self.keeper.blocks,
+            on_state=self._on_followed,
+            on_final=lambda block: self.keeper.end_block(block.hash_hex),
+            clock=clock,
         )
 
     # --- life ----------------------------------------------------------------------------
@@ -101,14 +118,17 @@ class Coordinator:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
-            asyncio.create_task(self._source.run(self._on_template, self._on_confirmed)),
+            asyncio.create_task(
+                self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
+            ),
+            asyncio.create_task(self._follower.run(), name="block follower"),
         ]
 
     async def stop(self) -> None:
         """Stop asking for templates, write down what is left and close the books."""
         for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, *self._storing, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.keeper.close()
 
     def check(self) -> None:
@@ -127,12 +147,17 @@ class Coordinator:
                 transactions=template.transactions.count,
                 left_out=template.left_out,
             )
-        self.template, self.template_at = template, received_at
+            self._follower.on_tip()
+        self.template, self.template_at, self.is_outdated = template, received_at, False
         self._down.send(TemplateUpdate(template))
 
     def _on_confirmed(self, received_at: float) -> None:
-        self.template_at = received_at
+        self.template_at, self.is_outdated = received_at, False
         self._down.send(TemplateConfirmed())
+
+    def _on_outdated(self, at: float) -> None:
+        self.is_outdated = True
+        self._down.send(WorkOutdated())
 
     # --- from the workers ----------------------------------------------------------------
 
@@ -166,18 +191,27 @@ class Coordinator:
         )
 
     def _on_block(self, event: BlockEvent) -> None:
-        row = BlockRow(
-            hash_hex=event.hash_hex,
-            height=event.height,
-            state=event.state,
-            reason=event.reason,
-            worker=event.worker_name,
-            found_at_ms=event.unix_ms,
-            updated_at_ms=event.unix_ms,
+        self.keeper.note_block(
+            BlockChange(
+                event.hash_hex,
+                event.height,
+                event.worker_name,
+                BlockState(event.state),
+                event.reason,
+                event.unix_ms,
+            )
         )
-        task = asyncio.create_task(self.keeper.put_block(row), name="store block")
-        self._storing.add(task)
-        task.add_done_callback(self._storing.discard)
+
+    def _on_followed(self, block: KnownBlock, state: BlockState, reason: str) -> None:
+        change = BlockChange(block.hash_hex, block.height, "", state, reason, unix_ms())
+        if self.keeper.note_block(change):
+            log.info(
+                "block_state",
+                height=block.height,
+                block=block.hash_hex,
+                state=state,
+                reason=reason,
+            )
 
     # --- for those who look --------------------------------------------------------------
 
@@ -197,6 +231,8 @@ class Coordinator:
             return "no template yet"
         if age > READY_TEMPLATE_AGE_S:
             return f"the template is {age:.0f} s old"
+        if self.is_outdated:
+            return "there is a newer block, and no template on it"
         if not self.workers:
             return "no worker is listening yet"
         return None

@@ -88,6 +88,7 @@ def _printable(value: Any) -> Any:
 class EventLog(Protocol):
     """What ``RateLimited`` needs of a logger; structlog's has it."""
 
+    def error(self, event: str, **fields: Any) -> Any: ...
     def warning(self, event: str, **fields: Any) -> Any: ...
     def info(self, event: str, **fields: Any) -> Any: ...
 
@@ -136,3 +137,31 @@ class RateLimited:
         self._began_at = None
         self._failures = 0
         self._said.clear()
+
+
+class Alarm:
+    """A bad state: an error is logged once it has lasted for ``after_s``, and a line at its end.
+
+    Times are monotonic, in seconds.
+    """
+
+    def __init__(self, event: str, over_event: str, log: EventLog, after_s: float = 0.0) -> None:
+        self._event, self._over_event = event, over_event
+        self._log = log
+        self._after_s = after_s
+        self._since: float | None = None
+        self.is_raised = False
+
+    def update(self, holds: bool, now: float, **fields: Any) -> None:
+        """The state holds, or it does not; ``fields`` are logged with it."""
+        if not holds:
+            if self.is_raised and self._since is not None:
+                lasted_s = round(now - self._since, 3)
+                self._log.info(self._over_event, lasted_s=lasted_s, **fields)
+            self._since, self.is_raised = None, False
+            return
+        if self._since is None:
+            self._since = now
+        if not self.is_raised and now - self._since >= self._after_s:
+            self.is_raised = True
+            self._log.error(self._event, **fields)

@@ -13,12 +13,13 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
+from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
+    from poolserver.node.group import NodeGroup
 
-BLOCK_STATES = ("found", "accepted", "stale", "rejected")
 # Told of before they happen: a rate needs a zero to start from. See server.guard and listening,
 # and the Stratum library's Dropped.
 REFUSALS = (
@@ -80,7 +81,7 @@ class PoolMetrics(Collector):
         yield self._shares()
         yield from self._sites()
         yield from self._template()
-        yield self._blocks()
+        yield from self._blocks()
         yield from self._blocks_under_way()
         yield from self._workers()
 
@@ -142,14 +143,20 @@ class PoolMetrics(Collector):
             height.add_metric([], template.height)
             yield from (age_family, height)
 
-    def _blocks(self) -> Metric:
-        family = CounterMetricFamily(
-            "poolserver_blocks", "Blocks found, and what became of them.", labels=["state"]
+    def _blocks(self) -> Iterator[Metric]:
+        book = self._coordinator.keeper.blocks
+        ever = CounterMetricFamily(
+            "poolserver_blocks", "Blocks that ever came into this state.", labels=["state"]
         )
-        states = self._coordinator.keeper.block_states
-        for state in BLOCK_STATES:
-            family.add_metric([state], states[state])
-        return family
+        now = _gauge("blocks_in_state", "Blocks that are in this state now.", "state")
+        value = _gauge("block_value_satoshis", "What the blocks in this state pay.", "state")
+        for state in BlockState:
+            ever.add_metric([state], book.reached[state])
+            now.add_metric([state], book.now[state])
+            value.add_metric([state], book.value_sat[state])
+        unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
+        unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
+        yield from (ever, now, value, unpaid)
 
     def _blocks_under_way(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()
@@ -235,6 +242,53 @@ class PoolMetrics(Collector):
             "Hashes proven on jobs without transactions.",
             value=sum(worker.stopgap_work for worker in workers),
         )
+
+
+class NodeMetrics(Collector):
+    """What the node group knows, as metric families; one series a node of the config."""
+
+    def __init__(self, group: "NodeGroup") -> None:
+        self._group = group
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._nodes()
+        group = self._group
+        split = _gauge("chain_split", "1 while a fork between nodes is alarmed.")
+        split.add_metric([], int(group.is_split))
+        depth = _gauge("chain_split_depth", "Blocks on the shorter side of the deepest fork.")
+        depth.add_metric([], group.split_depth)
+        stale = _gauge("work_stale", "1 while the rigs' work is on an old tip or unconfirmed.")
+        stale.add_metric([], int(group.is_stale))
+        switches = CounterMetricFamily(
+            "poolserver_node_switches",
+            "How often the node whose templates are mined on changed.",
+            labels=["reason"],
+        )
+        for reason, count in sorted(group.switches.items()):
+            switches.add_metric([reason], count)
+        yield from (split, depth, stale, switches)
+
+    def _nodes(self) -> Iterator[Metric]:
+        up = _gauge("node_up", "1 while the node answers and can be believed.", "node")
+        active = _gauge("node_active", "1 for the node whose templates are mined on.", "node")
+        on_chain = _gauge("node_on_mined_chain", "1 while its tip is on the mined chain.", "node")
+        height = _gauge("node_height", "Height of the node's tip.", "node")
+        behind = _gauge("node_behind_blocks", "Blocks that another node has more.", "node")
+        peers = _gauge("node_peers", "The node's connections to other nodes.", "node")
+        latency = _gauge("node_latency_seconds", "How long its last answer took.", "node")
+        age = _gauge("node_template_age_seconds", "Since its last template came.", "node")
+        for node in self._group.figures():
+            name = [node.name]
+            up.add_metric(name, int(node.is_up))
+            active.add_metric(name, int(node.is_active))
+            on_chain.add_metric(name, int(node.on_mined_chain))
+            height.add_metric(name, node.height)
+            behind.add_metric(name, node.blocks_behind)
+            peers.add_metric(name, node.peers)
+            latency.add_metric(name, node.latency_s)
+            if node.template_age_s is not None:
+                age.add_metric(name, node.template_age_s)
+        yield from (up, active, on_chain, height, behind, peers, latency, age)
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

@@ -9,14 +9,14 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from rich.table import Table
 
-from poolserver.app import trial_factory
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.subsidy import subsidy_sat
 from poolserver.config import Config
 from poolserver.mining.job import Job, JobVariant
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
 from poolserver.node.checks import template_rules
-from poolserver.node.rpc import Credentials, NodeError, NodeRpc
+from poolserver.node.rpc import NodeError
+from poolserver.outfit import node_rpc, trial_factory
 
 SAT_PER_BTC = 100_000_000
 OPERATOR = "operator"
@@ -80,8 +80,9 @@ async def next_payouts(config: Config) -> Payouts:
 async def _template(config: Config) -> BlockTemplate:
     troubles = []
     for node in config.nodes:
-        password = node.password.reveal() if node.password is not None else None
-        rpc = NodeRpc(node.url, Credentials(node.username, password, node.cookie_file))
+        if "template" not in node.roles:
+            continue
+        rpc = node_rpc(node)
         try:
             answer: GetBlockTemplate = await rpc.call(
                 "getblocktemplate",

@@ -89,7 +89,8 @@ class StreamLink(asyncio.Protocol, Generic[Sent, Received]):
                 return
             if len(self._unread) < end:
                 return
-            body = bytes(self._unread[LENGTH_SIZE:end])
+            with memoryview(self._unread) as unread:
+                body = bytes(unread[LENGTH_SIZE:end])  # one copy of megabytes, not two
             del self._unread[:end]
             try:
                 message = self._decoder.decode(body)

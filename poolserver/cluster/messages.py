@@ -115,6 +115,10 @@ class TemplateConfirmed(msgspec.Struct, frozen=True, tag="confirmed"):
     """The node was asked and its template is still the last one sent."""
 
 
+class WorkOutdated(msgspec.Struct, frozen=True, tag="outdated"):
+    """A newer tip is known, and no node has a template on it; until one of the two above comes."""
+
+
 class WorkerStarted(msgspec.Struct, frozen=True, tag="started"):
     """The worker listens; ``ports`` are those really bound, in the order of the listeners."""
 
@@ -164,5 +168,5 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     unix_ms: int
 
 
-Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | PayoutUpdate
+Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | WorkOutdated | PayoutUpdate
 Up = WorkerStarted | WorkerCounters | JournalBatch | BlockEvent

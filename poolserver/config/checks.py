@@ -31,6 +31,7 @@ def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
     yield from _repeated((f"{path}.url", node.url) for path, node in nodes)
     for path, node in nodes:
         yield from _login(path, node, environ)
+    yield from _nodes(config, nodes)
     yield from _listening(config)
     for path, listener in _each("listeners", config.listeners):
         yield from _difficulties(path, listener)
@@ -95,6 +96,26 @@ def _login(path: str, node: NodeConfig, environ: Mapping[str, str]) -> Iterator[
     if node.password_env is not None and not environ.get(node.password_env):
         # Its name is not repeated: a password may have been put there by mistake.
         yield Problem(f"{path}.password_env", "names a variable that the environment does not have")
+
+
+def _nodes(config: Config, nodes: list[tuple[str, NodeConfig]]) -> Iterator[Problem]:
+    """What the nodes must be together: told apart, one of them trusted, each role filled."""
+    # Two of one url have been told so already.
+    named = {node.url: (path, node) for path, node in reversed(nodes) if known(node.url, node.name)}
+    yield from _repeated((f"{path}.name", node.label) for path, node in reversed(named.values()))
+    for path, node in nodes:
+        yield from _repeated(_each(f"{path}.roles", node.roles))
+    trusted = [path for path, node in nodes if node.trusted is True]
+    for path in trusted[1:]:
+        yield Problem(f"{path}.trusted", f"is for one node only, and {trusted[0]} has it already")
+    for path, node in nodes:
+        if node.trusted is True and known(node.roles) and "template" not in node.roles:
+            yield Problem(f"{path}.trusted", 'needs the role "template"')
+    complete = known(config.nodes) and len(nodes) == len(config.nodes)
+    if nodes and complete and all(known(node.roles) for _, node in nodes):
+        for role in ("template", "submit"):
+            if all(role not in node.roles for _, node in nodes):
+                yield Problem("nodes", f'needs at least one with the role "{role}"')
 
 
 def _listening(config: Config) -> Iterator[Problem]:

@@ -25,6 +25,7 @@ from poolserver.config.values import (
     InstanceId,
     ListenAddress,
     Megawatts,
+    NodeName,
     NodeUrl,
     Password,
     ZmqEndpoint,
@@ -81,9 +82,22 @@ class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A Bitcoin node that gives templates and takes blocks; at least one, in order of preference.
     The login is `cookie_file`, or `username` with one of `password` and `password_env`.
+    [Several nodes](nodes.md) tells how they stand in for each other.
     """
 
     url: Annotated[NodeUrl, doc("The node's RPC server.")]
+    name: Annotated[
+        NodeName | None,
+        doc("Its name in log and metrics.", default="host and port of `url`"),
+    ] = None
+    roles: Annotated[
+        tuple[Literal["template", "submit"], ...],
+        Meta(min_length=1),
+        doc(
+            "What it is for: `template`, its templates may be mined on; `submit`, found blocks "
+            "are given to it. At least one node must have each."
+        ),
+    ] = ("template", "submit")
     username: Annotated[str | None, doc("`rpcauth` or `rpcuser` of the node.")] = None
     password: Annotated[
         Password | None,
@@ -107,10 +121,16 @@ class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
     trusted: Annotated[
         bool,
         doc(
-            "Its chain is to be believed where nodes differ. For a node of your own, on your "
-            "network. Has no effect yet: templates come from the first node."
+            "Its chain is the one that is mined, whatever other nodes say, for as long as it can "
+            "be used. For a node of your own, on your network; at most one, which must have the "
+            "role `template`."
         ),
     ] = False
+
+    @property
+    def label(self) -> str:
+        """``name``, or the url's host and port."""
+        return self.name or self.url.split("/")[2]
 
 
 class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -228,8 +248,8 @@ class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):
         float,
         Meta(ge=0, le=3600),
         doc(
-            "After that: how long until miners are disconnected, so that they go to their "
-            "backup pool."
+            "After that, or where a newer block is known and no node has a template on it: how "
+            "long until miners are disconnected, so that they go to their backup pool."
         ),
     ] = 60.0
 

@@ -153,6 +153,12 @@ def _connectable(authority: str, raw: object) -> None:
         raise ValueError(f"must name the port to connect to, is {shown(raw)}")
 
 
+def _node_name(raw: object) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,32}", text(raw)):
+        raise ValueError(f"must be 1 to 32 of A-Z, a-z, 0-9, ., _ and -, is {shown(raw)}")
+    return text(raw)
+
+
 def _remote(raw: object) -> Endpoint:
     _connectable(text(raw), raw)
     return Endpoint.parse(text(raw))
@@ -182,6 +188,7 @@ InstanceId = Annotated[str, of_kind("1 to 32 of `a-z`, `0-9`, `-`", _instance_id
 IpNetwork = Annotated[str, of_kind("network like `10.0.0.0/8`, or address", _network)]
 ListenAddress = Annotated[Endpoint, of_kind("`host:port`", lambda raw: Endpoint.parse(text(raw)))]
 Megawatts = Annotated[Fraction, of_kind("number, from 0, in whole watts", _megawatts)]
+NodeName = Annotated[str, of_kind("1 to 32 of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`", _node_name)]
 NodeUrl = Annotated[str, of_kind("`http://host:port`", _node_url)]
 Password = Annotated[Secret, of_kind("text", _secret)]
 RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]

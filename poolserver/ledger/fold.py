@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from poolserver.bitcoin.header import hash_le_to_hex
+from poolserver.ledger.payout_records import DuesRecord, OutputsRecord, PayoutRecord
 from poolserver.ledger.records import (
     NO_WORKER,
     BlockRecord,
@@ -59,6 +60,8 @@ class Delta:
     workers: dict[WorkerRef, tuple[str, str]] = field(default_factory=dict)
     """The (account, worker name) of each worker that was declared."""
     blocks: list[FoundBlock] = field(default_factory=list)
+    payouts: list[PayoutRecord] = field(default_factory=list)
+    """What blocks pay, of these batches and of earlier ones."""
 
     def __bool__(self) -> bool:
         return bool(self.progress)
@@ -79,6 +82,7 @@ class Delta:
         self.totals.add(later.totals)
         self.workers.update(later.workers)
         self.blocks.extend(later.blocks)
+        self.payouts.extend(later.payouts)
 
 
 class Fold:
@@ -144,6 +148,8 @@ class Fold:
                 key = self._key(delta, batch.source, record.worker_ref)
                 hash_hex = hash_le_to_hex(record.hash_le)
                 delta.blocks.append(FoundBlock(hash_hex, record.height, key, record.unix_ms))
+            elif isinstance(record, OutputsRecord | DuesRecord):
+                delta.payouts.append(record)
             else:
                 worker = WorkerRef(batch.source, record.worker_ref)
                 delta.workers[worker] = (record.account, record.worker_name)

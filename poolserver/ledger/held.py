@@ -70,7 +70,7 @@ class HeldRecords:
         return True
 
     def append(self, record: bytes) -> None:
-        """Append an encoded record, limit or not: declarations and blocks are few and small."""
+        """Append an encoded record, limit or not: declarations and blocks are few."""
         end = self._end + len(record)
         if end > self._capacity:
             self._grow(end, max(end, self._limit))

@@ -8,8 +8,8 @@ When the disk fails (it is full, or a sync reports an error), mining goes on: re
 released as if the records were safe, the records stay in memory and are written again after
 1 s, 2 s, ... 60 s. After a failed *sync* they go to a new file, since the kernel may drop
 pages that it could not write and report success the next time. Up to ``max_held_bytes`` are
-held; shares beyond that are not recorded, only counted (``dropped``). Declarations of workers
-and found blocks are always kept.
+held; shares beyond that are not recorded, only counted (``dropped``). Declarations of workers,
+found blocks and what these pay are always kept.
 """
 
 import asyncio
@@ -23,16 +23,19 @@ from pathlib import Path
 
 from poolserver.ledger.chain import Segment, SegmentChain, SyncPoint
 from poolserver.ledger.held import HeldRecords, Mark
+from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     BlockRecord,
     JournalBatch,
     LedgerError,
     WorkerRecord,
     encode_block,
+    encode_payout,
     encode_worker,
 )
 from poolserver.ledger.segment import SegmentId
 from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.payout import Distribution
 
 SEGMENT_BYTES = 64 << 20
 """A file of 790,000 shares: a handful a day for 1,000 rigs, 8 s of 109,000 shares/s."""
@@ -168,10 +171,14 @@ class Journal:
         ):
             self.dropped += 1
 
-    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None:
-        """Record a share that met the network target."""
+    def append_block(
+        self, height: int, hash_le: bytes, worker_ref: int, distribution: Distribution
+    ) -> None:
+        """Record a share that met the network target, and what its coinbase pays."""
         record = BlockRecord(height, hash_le, worker_ref, self._open_turn())
         self._held.append(encode_block(self._held.next_sequence, record))
+        for payout in payout_records(hash_le, distribution):
+            self._held.append(encode_payout(self._held.next_sequence, payout))
 
     def release(self, callback: Callback) -> None:
         """Call back once what was recorded so far is as safe as the policy asks.

@@ -5,7 +5,7 @@ All numbers are little-endian. A record is a frame and a payload::
     offset size
          0    4  CRC-32 (zlib) of all that follows, payload included
          4    2  length of the payload
-         6    1  kind: 1 worker, 2 share, 3 block
+         6    1  kind: 1 worker, 2 share, 3 block, 4 outputs, 5 dues
          7    8  sequence: 1 for a source's first record, and no number is left out
         15    -  payload
 
@@ -13,6 +13,7 @@ All numbers are little-endian. A record is a frame and a payload::
     share   worker_ref u32, outcome u8, proven u8, job_number u64, unix_ms u64, work u128,
             hash 32 bytes in digest order (zeros where it is not known)
     block   height u32, hash 32 bytes in digest order, worker_ref u32, unix_ms u64
+    outputs, dues  what a block pays, in the records after it; see payout_records.py
 
 The length of each payload also follows from its kind or from lengths inside it, so a length
 that was damaged is found out whatever the checksum of the wrong stretch happens to be. A
@@ -26,6 +27,15 @@ from zlib import crc32
 
 import msgspec
 
+from poolserver.ledger.payout_records import (
+    DuesRecord,
+    OutputsRecord,
+    PayoutRecord,
+    dues_of,
+    dues_payload,
+    outputs_of,
+    outputs_payload,
+)
 from poolserver.mining.share import ShareOutcome
 
 NO_WORKER = 0
@@ -95,7 +105,7 @@ class BlockRecord(NamedTuple):
     unix_ms: int
 
 
-Record = WorkerRecord | ShareRecord | BlockRecord
+Record = WorkerRecord | ShareRecord | BlockRecord | PayoutRecord
 
 
 class JournalBatch(msgspec.Struct, frozen=True, tag="journal"):
@@ -114,6 +124,8 @@ class JournalBatch(msgspec.Struct, frozen=True, tag="journal"):
 _KIND_WORKER = 1
 _KIND_SHARE = 2
 _KIND_BLOCK = 3
+_KIND_OUTPUTS = 4
+_KIND_DUES = 5
 
 _FRAME = Struct("<IHBQ")
 _CRC = Struct("<I")
@@ -198,6 +210,18 @@ def encode_block(sequence: int, block: BlockRecord) -> bytes:
     return _framed(_KIND_BLOCK, sequence, _BLOCK.pack(*block))
 
 
+def encode_payout(sequence: int, payout: PayoutRecord) -> bytes:
+    """The bytes of a part of what a block pays.
+
+    Raises:
+        struct.error: a number does not fit its field, or the payload its length: one entry
+            alone is too long (payout_records() puts no more into a record than fits).
+    """
+    if isinstance(payout, OutputsRecord):
+        return _framed(_KIND_OUTPUTS, sequence, outputs_payload(payout))
+    return _framed(_KIND_DUES, sequence, dues_payload(payout))
+
+
 def _framed(kind: int, sequence: int, payload: bytes) -> bytes:
     record = bytearray(_FRAME.pack(0, len(payload), kind, sequence) + payload)
     _CRC.pack_into(record, 0, crc32(record[4:]))
@@ -279,8 +303,24 @@ def _decode_block(payload: memoryview, offset: int) -> BlockRecord:
     return BlockRecord(*_BLOCK.unpack(payload))
 
 
+def _decode_outputs(payload: memoryview, offset: int) -> OutputsRecord:
+    try:
+        return outputs_of(payload)
+    except ValueError as error:
+        raise TornTail(offset, str(error)) from error
+
+
+def _decode_dues(payload: memoryview, offset: int) -> DuesRecord:
+    try:
+        return dues_of(payload)
+    except ValueError as error:
+        raise TornTail(offset, str(error)) from error
+
+
 _DECODERS: dict[int, Callable[[memoryview, int], Record]] = {
     _KIND_WORKER: _decode_worker,
     _KIND_SHARE: _decode_share,
     _KIND_BLOCK: _decode_block,
+    _KIND_OUTPUTS: _decode_outputs,
+    _KIND_DUES: _decode_dues,
 }

@@ -41,24 +41,6 @@ ADD_ENERGY = """
 """
 ENERGY = "SELECT site, energy_pj FROM site_energy"
 
-# The journal's word on a block. Its state may be there already, from put_block().
-ADD_BLOCK = """
-    INSERT INTO block (hash, height, state, reason, worker, found_at_ms, updated_at_ms)
-    VALUES (?1, ?2, 'found', '', ?3, ?4, ?4) ON CONFLICT DO NOTHING
-"""
-PUT_BLOCK = """
-    INSERT INTO block (hash, height, state, reason, worker, found_at_ms, updated_at_ms)
-    VALUES (?, ?, ?, ?, ?, ?, ?)
-    ON CONFLICT DO UPDATE SET
-    state = excluded.state, reason = excluded.reason, updated_at_ms = excluded.updated_at_ms
-    WHERE state = 'found'
-    OR (excluded.state <> 'found' AND excluded.updated_at_ms >= updated_at_ms)
-"""
-BLOCKS = """
-    SELECT hash, height, state, reason, worker, found_at_ms, updated_at_ms FROM block
-    ORDER BY found_at_ms DESC, hash LIMIT ?
-"""
-
 
 def int_sum(a: str, b: str) -> str:
     """The SQL function that adds decimal TEXT."""

@@ -1,4 +1,4 @@
-"""The ledger's totals in SQLite.
+"""The ledger in SQLite: totals, blocks and what these pay.
 
 One thread writes, so the event loop never waits for the disk, and each call is one
 transaction with ``synchronous=FULL``: when it returns, it survives a power cut. How far each
@@ -8,7 +8,7 @@ again from there counts nothing twice.
 
 import asyncio
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from fractions import Fraction
@@ -16,7 +16,9 @@ from itertools import starmap
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from poolserver.ledger import sql
+from poolserver.ledger import block_sql, sql
+from poolserver.ledger.block_sql import BlockEventRow, BlockPayout, BlockRow
+from poolserver.ledger.blocks import BlockStep, KnownBlock
 from poolserver.ledger.fold import Delta, WorkerRef
 from poolserver.ledger.migrate import MigrationError, load_migrations, migrate
 from poolserver.ledger.records import LedgerError
@@ -48,18 +50,6 @@ class LedgerState(NamedTuple):
     workers: dict[WorkerRef, tuple[str, str]]
 
 
-class BlockRow(NamedTuple):
-    """A found block and what became of it."""
-
-    hash_hex: str
-    height: int
-    state: str
-    reason: str
-    worker: str
-    found_at_ms: int
-    updated_at_ms: int
-
-
 class SqliteStore:
     """The database at ``path``. Call open() first; each method may raise StoreError."""
 
@@ -77,26 +67,46 @@ class SqliteStore:
         """The totals, and how far they have come."""
         return await self._with_connection(_load)
 
-    async def apply(self, delta: Delta) -> None:
-        """Add a delta: all of it, or on an error none.
+    async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
+        """Add a delta, and then what became of blocks: all of it, or on an error none.
 
-        One that does not begin where the store stands is refused: after a failed call, merge
-        the next delta into that one and try both.
+        A delta that does not begin where the store stands is refused: after a failed call,
+        merge the next delta into that one and try both. Steps are taken as they come: what may
+        follow on what is the caller's to know (see blocks.py).
         """
-        await self._with_connection(lambda connection: self._apply(connection, delta))
+        await self._with_connection(lambda connection: self._apply(connection, delta, steps))
 
-    async def put_block(self, block: BlockRow) -> None:
-        """Insert a block, or update state, reason and time of a known one if this is newer."""
-        await self._with_connection(lambda connection: connection.execute(sql.PUT_BLOCK, block))
+    # --- blocks --------------------------------------------------------------------------
+
+    async def known_blocks(self) -> list[KnownBlock]:
+        """All blocks, for a start to take up from."""
+        return await self._with_connection(block_sql.known_blocks)
 
     async def blocks(self, limit: int | None = None) -> list[BlockRow]:
         """The found blocks, newest first."""
-        rows = await self._with_connection(
-            lambda connection: connection.execute(
-                sql.BLOCKS, (-1 if limit is None else limit,)
-            ).fetchall()
+        return await self._with_connection(lambda connection: block_sql.blocks(connection, limit))
+
+    async def block_history(self, hash_hex: str) -> list[BlockEventRow]:
+        """Every state that a block came into, the first one first; none if there is no such."""
+        return await self._with_connection(
+            lambda connection: block_sql.history(connection, hash_hex)
         )
-        return [BlockRow(*row) for row in rows]
+
+    async def block_payout(self, hash_hex: str) -> BlockPayout | None:
+        """What a block's coinbase pays and what it owes; None where the journal does not tell."""
+        return await self._with_connection(
+            lambda connection: block_sql.payout(connection, hash_hex)
+        )
+
+    async def owed_sat(self) -> dict[str, int]:
+        """By label, what blocks accepted or mature owe beyond what their coinbases paid."""
+        return await self._with_connection(block_sql.owed)
+
+    async def without_payout(self) -> tuple[int, int | None]:
+        """How many blocks are not known in full to have paid what; the highest one's height."""
+        return await self._with_connection(block_sql.without_payout)
+
+    # --- the thread ----------------------------------------------------------------------
 
     async def close(self) -> None:
         """Finish what was begun and close the database; it may not have been open."""
@@ -143,7 +153,9 @@ class SqliteStore:
         if connection is not None:
             connection.close()
 
-    def _apply(self, connection: sqlite3.Connection, delta: Delta) -> None:
+    def _apply(
+        self, connection: sqlite3.Connection, delta: Delta, steps: Sequence[BlockStep]
+    ) -> None:
         with _transaction(connection):
             for source, (after, through) in delta.progress.items():
                 connection.execute(sql.BEGIN_SOURCE, (source,))
@@ -158,10 +170,9 @@ class SqliteStore:
             connection.executemany(
                 sql.ADD_ENERGY, ((site, str(pj)) for site, pj in totals.site_energy_pj.items())
             )
-            connection.executemany(
-                sql.ADD_BLOCK,
-                ((b.hash_hex, b.height, b.key.worker, b.found_at_ms) for b in delta.blocks),
-            )
+            block_sql.add_found(connection, delta.blocks)
+            block_sql.add_payouts(connection, delta.payouts)
+            block_sql.take_steps(connection, steps)
 
 
 def _load(connection: sqlite3.Connection) -> LedgerState:

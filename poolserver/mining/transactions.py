@@ -88,9 +88,9 @@ class TemplateTransactions(msgspec.Struct, frozen=True, array_like=True):
     @property
     def has_duplicates(self) -> bool:
         """Whether two have the same txid."""
-        txids = memoryview(self.txids_le)
+        txids = self.txids_le
         starts = range(0, len(txids), HASH_SIZE)
-        return len({bytes(txids[i : i + HASH_SIZE]) for i in starts}) != len(starts)
+        return len({txids[start : start + HASH_SIZE] for start in starts}) != len(starts)
 
     def first(self, count: int) -> "TemplateTransactions":
         """So many from the first on."""

@@ -55,6 +55,7 @@ class NetworkInfo(msgspec.Struct):
 
     version: int
     subversion: str
+    connections: int = 0
 
 
 class NodeInfo(msgspec.Struct, frozen=True):
@@ -71,8 +72,12 @@ class NodeInfo(msgspec.Struct, frozen=True):
     clock_skew_s: float
 
 
-async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float]) -> NodeInfo:
+async def check_node(
+    rpc: Rpc, network: Network, unix_time: Callable[[], float], *, for_templates: bool = True
+) -> NodeInfo:
     """Ask a node who it is.
+
+    One that is not there ``for_templates`` is not asked for one, nor for its clock.
 
     Raises:
         NodeCheckError: it is unreachable, of another network, too old, far behind or its clock
@@ -84,6 +89,8 @@ async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float])
         _check_chain(info, chain, network)
         if chain.signet_challenge is not None:
             _check_challenge(network, chain.signet_challenge)
+        if not for_templates:
+            return _node_info(info, chain, chain.signet_challenge, 0.0)
         asked_at = unix_time()
         template: GetBlockTemplate = await rpc.call(
             "getblocktemplate", {"rules": template_rules(network)}, type=GetBlockTemplate
@@ -103,12 +110,18 @@ async def check_node(rpc: Rpc, network: Network, unix_time: Callable[[], float])
         raise NodeCheckError(
             f"the node's clock and ours are {abs(skew):.0f} s apart: set them right", fatal=True
         )
+    return _node_info(info, chain, challenge, skew)
+
+
+def _node_info(
+    info: NetworkInfo, chain: ChainInfo, challenge: str | None, clock_skew_s: float
+) -> NodeInfo:
     return NodeInfo(
         version=info.version,
         subversion=info.subversion,
         height=chain.blocks,
         private_signet=challenge == OP_TRUE_CHALLENGE_HEX,
-        clock_skew_s=skew,
+        clock_skew_s=clock_skew_s,
     )
 
 

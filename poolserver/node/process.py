@@ -53,10 +53,18 @@ class BitcoindProcess:
     """``async with BitcoindProcess(path, PRIVATE_SIGNET) as node: await node.rpc.call(...)``.
 
     The program is ended by the process that was started, whatever its name: a private build
-    runs as its loader. ``stop`` and ``start`` again keep the chain and the ports.
+    runs as its loader. ``stop`` and ``start`` again keep the chain and the ports. It has no peers;
+    with ``listen`` it takes other nodes' connections at ``p2p_port`` on loopback.
     """
 
-    def __init__(self, program: Path, chain: Sequence[str], extra: Sequence[str] = ()) -> None:
+    def __init__(
+        self,
+        program: Path,
+        chain: Sequence[str],
+        extra: Sequence[str] = (),
+        *,
+        listen: bool = False,
+    ) -> None:
         self._program = program
         self._chain = tuple(chain)
         self._extra = tuple(extra)
@@ -64,6 +72,7 @@ class BitcoindProcess:
         self._process: asyncio.subprocess.Process | None = None
         self.rpc_port = free_port()
         self.zmq_endpoint = f"tcp://127.0.0.1:{free_port()}"
+        self.p2p_port = free_port() if listen else 0
         self.url = f"http://127.0.0.1:{self.rpc_port}"
         self.username, self.password = USERNAME, PASSWORD
         self.rpc = self.new_rpc()
@@ -108,7 +117,7 @@ class BitcoindProcess:
                 f"-rpcpassword={self.password}",
                 f"-zmqpubhashblock={self.zmq_endpoint}",
                 "-server=1",
-                "-listen=0",
+                *self._p2p_options(),
                 "-dnsseed=0",
                 "-fixedseeds=0",
                 "-connect=0",
@@ -134,6 +143,37 @@ class BitcoindProcess:
             else:
                 return
 
+    def _p2p_options(self) -> list[str]:
+        if not self.p2p_port:
+            return ["-listen=0"]
+        return ["-listen=1", "-listenonion=0", f"-bind=127.0.0.1:{self.p2p_port}"]
+
+    async def connect(self, other: "BitcoindProcess") -> None:
+        """Make a listening node its peer, and wait until both say so."""
+        before = await other.call("getconnectioncount")
+        await self.call("addnode", f"127.0.0.1:{other.p2p_port}", "onetry")
+        while await other.call("getconnectioncount") == before:  # noqa: ASYNC110 - it has no news
+            await asyncio.sleep(POLL_S / 10)
+
+    async def disconnect(self) -> None:
+        """Cut it off from all other nodes, and let it be connected again."""
+        await self.call("setnetworkactive", False)
+        while await self.call("getconnectioncount"):  # noqa: ASYNC110 - it has no news
+            await asyncio.sleep(POLL_S / 10)
+        await self.call("setnetworkactive", True)
+
+    def pause(self) -> None:
+        """Stop it in its tracks: it takes connections, by its kernel, and says nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let it go on after ``pause``."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
     async def stop(self) -> None:
         """End it in good order, by force if it takes too long."""
         process, self._process = self._process, None
@@ -156,6 +196,8 @@ class BitcoindProcess:
 
     async def _clean_up(self) -> None:
         await self.rpc.close()
+        if self._process is not None and self._process.returncode is None:
+            self.resume()  # a paused one does not hear that it is to end
         await self.stop()
         shutil.rmtree(self._folder, ignore_errors=True)
 

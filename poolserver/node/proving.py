@@ -29,6 +29,7 @@ PROPOSAL_TIMEOUT_S = 30.0
 
 OnTemplate = Callable[[BlockTemplate, float], None]
 OnConfirmed = Callable[[float], None]
+OnOutdated = Callable[[float], None]
 Propose = Callable[[msgspec.Raw], Awaitable[str | None]]
 
 log = structlog.get_logger(__name__)
@@ -82,10 +83,14 @@ class ProvingSource:
         self._news = asyncio.Event()
         self.results: Counter[Proof] = Counter()
 
-    async def run(self, on_template: OnTemplate, on_confirmed: OnConfirmed) -> None:
+    async def run(
+        self, on_template: OnTemplate, on_confirmed: OnConfirmed, on_outdated: OnOutdated
+    ) -> None:
         """See ``mining.source.JobSource``."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._source.run(partial(self._take, on_template), on_confirmed))
+            group.create_task(
+                self._source.run(partial(self._take, on_template), on_confirmed, on_outdated)
+            )
             group.create_task(self._prove_for_ever(on_template))
 
     def _take(self, on_template: OnTemplate, template: BlockTemplate, received_at: float) -> None:

@@ -16,7 +16,7 @@ import asyncio
 import socket
 import time
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -38,6 +38,9 @@ KEEPALIVE = {"TCP_KEEPIDLE": 30, "TCP_KEEPINTVL": 10, "TCP_KEEPCNT": 3}
 OFF_LOOP_BYTES = 64 * 1024
 # A full block's template is 8 MB of hex; an answer of four times that is no answer of a node.
 ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
+# A full block is sent in pieces, between which the loop may do other things; smaller ones than
+# this made it arrive later.
+PIECE_BYTES = 1024 * 1024
 RPC_IN_WARMUP = -28
 # bitcoind has 16 threads for calls and answers 503 when its queue is full: on regtest, where every
 # share is a block, submissions would fill it. What is over waits here, in order.
@@ -215,10 +218,15 @@ class NodeRpc:
         headers = {
             "Authorization": self._credentials.header(),
             "Content-Type": "application/json",
+            "Content-Length": str(len(body)),
         }
         try:
             async with self._session.post(
-                self.url, data=body, headers=headers, timeout=timeout, allow_redirects=False
+                self.url,
+                data=_pieces(body),
+                headers=headers,
+                timeout=timeout,
+                allow_redirects=False,
             ) as response:
                 chunks, size = [], 0
                 async for chunk in response.content.iter_any():
@@ -234,6 +242,12 @@ class NodeRpc:
         except (aiohttp.ClientError, OSError) as error:
             reason = str(error) or error.__class__.__name__
             raise NodeUnreachable(f"{self.url}: {reason}") from None
+
+
+async def _pieces(body: bytes) -> AsyncIterator[memoryview]:
+    whole = memoryview(body)
+    for begin in range(0, len(body), PIECE_BYTES):
+        yield whole[begin : begin + PIECE_BYTES]
 
 
 def _kept_alive_socket(address: Any) -> socket.socket:

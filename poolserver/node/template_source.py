@@ -9,7 +9,9 @@ import asyncio
 import random
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from enum import Enum
+from math import inf
 
 import structlog
 import zmq
@@ -33,6 +35,7 @@ OFF_LOOP_TRANSACTIONS = 100
 
 OnTemplate = Callable[[BlockTemplate, float], None]
 OnConfirmed = Callable[[float], None]
+OnSign = Callable[[], None]
 
 log = structlog.get_logger(__name__)
 
@@ -99,8 +102,31 @@ def _work(template: BlockTemplate) -> tuple[object, ...]:
     )
 
 
+@dataclass(slots=True)
+class Signs:
+    """What a source has noticed of its node; times are monotonic, in seconds."""
+
+    tip_hex: str = ""
+    """Its tip, as last heard of or as told by a template."""
+    tip_at: float = -inf
+    """Since when that is the tip."""
+    answered_at: float = -inf
+    """When a template last came, new or not; a stopgap's header is an answer too."""
+    failing: bool = False
+    """Whether the last attempt to get one from the node failed."""
+
+    def tip_is(self, tip_hex: str, now: float) -> None:
+        """The node's tip is this one."""
+        if tip_hex != self.tip_hex:
+            self.tip_hex, self.tip_at = tip_hex, now
+
+
+def _nobody() -> None:
+    """Nobody wants to know."""
+
+
 class NodeTemplateSource:
-    """The first ``JobSource``. ``clock`` is monotonic, in seconds.
+    """The templates of one node. ``clock`` is monotonic, in seconds.
 
     The long poll has a connection of its own; with ``longpoll_rpc`` None there is none.
     ``reserve`` and ``version_mask`` are what ``BlockTemplate.from_rpc`` is given.
@@ -136,9 +162,32 @@ class NodeTemplateSource:
         self._new_tip = asyncio.Event()  # set where that may need a stopgap
         self._trouble = RateLimited(log)
         self._longpoll_trouble = RateLimited(log)
+        self.signs = Signs()
+        self._on_tip: OnSign = _nobody
+        self._on_trouble: OnSign = _nobody
 
-    async def run(self, on_template: OnTemplate, on_confirmed: OnConfirmed) -> None:
-        """See ``mining.source.JobSource``."""
+    @property
+    def latest(self) -> LatestTemplate:
+        """The newest template, also where it only confirmed the one before."""
+        return self._latest
+
+    def ask_now(self) -> None:
+        """Ask for a template at once: the node is back."""
+        self._news.set()
+
+    async def run(
+        self,
+        on_template: OnTemplate,
+        on_confirmed: OnConfirmed,
+        on_tip: OnSign = _nobody,
+        on_trouble: OnSign = _nobody,
+    ) -> None:
+        """Publish templates until cancelled, as ``mining.source.JobSource`` says.
+
+        ``on_tip`` is called when a tip is heard of that there is no template on yet,
+        ``on_trouble`` when the node does not answer as it should; both after ``signs`` has it.
+        """
+        self._on_tip, self._on_trouble = on_tip, on_trouble
         async with asyncio.TaskGroup() as group:
             group.create_task(self._fetch_for_ever(on_template, on_confirmed))
             group.create_task(self._stop_gaps_for_ever(on_template, on_confirmed))
@@ -160,18 +209,23 @@ class NodeTemplateSource:
             try:
                 template = await self._ask(self._rpc, self._request, CALL_TIMEOUT_S)
             except (NodeError, TemplateError) as error:
-                self._trouble.failed("no_template", str(error), self._clock())
-                await asyncio.sleep(backoff_s * random.uniform(0.5, 1.5))
+                self._trouble.failed("no_template", str(error), self._clock(), url=self._rpc.url)
+                self.signs.failing = True
+                self._on_trouble()
+                await self._news_within(backoff_s * random.uniform(0.5, 1.5))
                 backoff_s = min(backoff_s * 2, BACKOFF_MAX_S)
                 continue
             backoff_s = BACKOFF_FIRST_S
-            self._trouble.restored("templates_again", self._clock())
+            self._trouble.restored("templates_again", self._clock(), url=self._rpc.url)
             self._take(template, tips, on_template, on_confirmed)
             self._started.set()
-            # Not wait_for: before Python 3.12 it loses a cancellation that comes with the news.
-            with suppress(TimeoutError):
-                async with asyncio.timeout(REFRESH_S):
-                    await self._news.wait()
+            await self._news_within(REFRESH_S)
+
+    async def _news_within(self, seconds: float) -> None:
+        # Not wait_for: before Python 3.12 it loses a cancellation that comes with the news.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
 
     async def _ask(
         self, rpc: Rpc, request: Mapping[str, object], timeout_s: float | None
@@ -193,6 +247,11 @@ class NodeTemplateSource:
     ) -> Answer:
         now = self._clock()
         answer = self._latest.judge(template, tips_when_asked, now)
+        self.signs.answered_at = now
+        if not template.stopgap:
+            self.signs.failing = False
+        if answer is Answer.NEW:  # any other may be older than what was heard
+            self.signs.tip_is(hash_le_to_hex(template.prevhash_le), now)
         match answer:
             case Answer.NEW:
                 on_template(template, now)
@@ -232,11 +291,13 @@ class NodeTemplateSource:
         """Another channel says that this is the tip."""
         is_first = tip_hex != self._tip_hex
         self._tip_hex = tip_hex
+        self.signs.tip_is(tip_hex, self._clock())
         if self._latest.template is None or self._latest.is_on(tip_hex):
             return
         if is_first:
             self._new_tip.set()  # before the other: its question is the smaller one
         self._news.set()
+        self._on_tip()
 
     async def _longpoll_for_ever(
         self, rpc: Rpc, on_template: OnTemplate, on_confirmed: OnConfirmed
@@ -254,10 +315,11 @@ class NodeTemplateSource:
             try:
                 template = await self._ask(rpc, request, None)
             except (NodeError, TemplateError) as error:
-                self._longpoll_trouble.failed("no_longpoll", str(error), self._clock())
+                self._longpoll_trouble.failed("no_longpoll", str(error), self._clock(), url=rpc.url)
+                self._on_trouble()
                 await asyncio.sleep(self._poll_interval_s)
                 continue
-            self._longpoll_trouble.restored("longpoll_again", self._clock())
+            self._longpoll_trouble.restored("longpoll_again", self._clock(), url=rpc.url)
             answer = self._take(template, tips, on_template, on_confirmed)
             if answer is not Answer.NEW:
                 # Another channel was first; or it answers without waiting, which must not spin.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
 from poolserver.pool import Pool, SolvedBlock
 from poolserver.server.guard import Guard
@@ -26,7 +27,9 @@ class Journal(Protocol):
         job_number: int,
         hash_le: bytes,
     ) -> None: ...
-    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None: ...
+    def append_block(
+        self, height: int, hash_le: bytes, worker_ref: int, distribution: Distribution
+    ) -> None: ...
     def release(self, callback: Callable[[], None]) -> None: ...
 
 

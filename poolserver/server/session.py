@@ -160,8 +160,8 @@ class MinerSession:
             judgement.job_number,
             judgement.hash_le,
         )
-        if judgement.block is not None:
-            house.journal.append_block(judgement.block.height, judgement.hash_le, ref)
+        if (block := judgement.block) is not None:
+            house.journal.append_block(block.height, judgement.hash_le, ref, block.distribution)
         else:
             self._answer_after_record(submit, judgement.outcome)
         if judgement.outcome is ShareOutcome.ACCEPTED:

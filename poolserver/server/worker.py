@@ -29,6 +29,7 @@ from poolserver.cluster.messages import (
     WorkerCounters,
     WorkerSettings,
     WorkerStarted,
+    WorkOutdated,
 )
 from poolserver.ledger.journal import Journal, ReleasePolicy
 from poolserver.mining.accounts import AccountRules
@@ -107,6 +108,7 @@ class Worker:
         self._ticker: asyncio.Task[None] | None = None
         self._latest: BlockTemplate | None = None
         self._sent_at = self._fresh_at = self._template_at = -inf
+        self._outdated_at: float | None = None
         self._stopgap_since: float | None = None
         self._stopgap_seconds = 0.0
         # A peer that takes more at once than the outbox holds is dropped; and one more line.
@@ -183,7 +185,9 @@ class Worker:
             case TemplateUpdate(template):
                 self._on_template(template)
             case TemplateConfirmed():
-                self._fresh_at = self._now()
+                self._fresh_at, self._outdated_at = self._now(), None
+            case WorkOutdated():
+                self._outdated_at = self._now()
             case PayoutUpdate(plan):
                 self.pool.pay_by(plan)
             case WorkerSettings():
@@ -193,6 +197,7 @@ class Worker:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
         self._fresh_at = self._template_at = now
+        self._outdated_at = None
         before, self._latest = self._latest, template
         is_new_tip = before is None or template.prevhash_le != before.prevhash_le
         self._count_stopgap(now, is_stopgap=template.stopgap)
@@ -289,19 +294,25 @@ class Worker:
         if self._latest is not None:
             if self._work_is_lost():
                 self._send_rigs_away(age)
-            elif age <= settings.template_max_age_s and now - self._sent_at >= (
-                settings.refresh_interval_s
-            ):
+            elif self._work_may_be_good() and now - self._sent_at >= settings.refresh_interval_s:
                 self._broadcast()
         self.guard.look(now)
         if sweep:
             self._with_each_session(lambda session: session.tick(now))
         self._up.send(self._counters())
 
-    def _work_is_lost(self) -> bool:
-        settings = self._settings
+    def _work_may_be_good(self) -> bool:
+        """Nothing newer than the last template is known, and it is not too old."""
         age = self._now() - self._fresh_at
-        return age > settings.template_max_age_s + settings.node_loss_grace_s
+        return self._outdated_at is None and age <= self._settings.template_max_age_s
+
+    def _work_is_lost(self) -> bool:
+        """Whether it has not been good for so long that nothing is waited for any more."""
+        now, settings = self._now(), self._settings
+        no_good_since = self._fresh_at + settings.template_max_age_s
+        if self._outdated_at is not None:
+            no_good_since = min(no_good_since, self._outdated_at)
+        return now - no_good_since > settings.node_loss_grace_s
 
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""

@@ -111,3 +111,23 @@ def _begun(acts: list[tuple[Any, ...]], manner: int) -> bytes:
         places.add(how >> 5 & 3)
         programme += bytes((ACTS.index(what), how, *begins, *details))
     return programme
+
+
+TEMPLATE_FIELDS = (
+    b'"data":"02ff","txid":"%s","hash":"%s","depends":[1],"fee":258,"sigops":4,"weight":9'
+    % (b"1a" * 32, b"2B" * 32)
+)
+
+
+def template_seeds() -> list[bytes]:
+    """Inputs of fuzz_template: answers of a node."""
+    one = b"{%s}" % TEMPLATE_FIELDS
+    return [
+        b'{"result":{"version":1,"transactions":[%s],"height":7},"error":null,"id":0}\n' % one,
+        b'{"result":{"transactions":[%s,\r\n\t%s ]}}' % (one, one),
+        b'{"result":{"transactions":[]},"error":null}',
+        b'{"result":null,"error":{"code":-9,"message":"not \\"connected\\" \\u20ac \xff"}}',
+        b'{"result":{"transactions":[{"fee":18446744073709551616,"weight":-0,"sigops":1e3}]}}',
+        b'{"a":[true,false,null,-1.5e+7,0.1,{"\\u0061":[]}],"result":{"transactions":{}}}',
+        b"[" * 65 + b"]" * 65,
+    ]

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import randbytes
+from typing import Protocol
 
 import aiohttp
 
@@ -22,7 +23,7 @@ from poolserver.bitcoin.header import pack_header
 from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.target import target_from_difficulty, target_le
 from poolserver.config import Config, parse_config
-from poolserver.node.process import BitcoindProcess, free_port
+from poolserver.node.process import free_port
 
 TAPROOT_REGTEST = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
 TAPROOT_SCRIPT_HEX = "512079be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798"
@@ -53,7 +54,16 @@ budget_mw = 0.2
 """
 
 
-def pool_config(node: BitcoindProcess, folder: Path, extra: str = "", payout: str = "") -> Config:
+class Loginable(Protocol):
+    """A node, or what stands before it, as a config names it."""
+
+    url: str
+    username: str
+    password: str
+    zmq_endpoint: str
+
+
+def pool_config(node: Loginable, folder: Path, extra: str = "", payout: str = "") -> Config:
     """A config for this node, at ports that are free now; it is in the folder's pool.toml too.
 
     ``extra`` are sections of their own, ``payout`` is what else that section says.

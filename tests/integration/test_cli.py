@@ -20,12 +20,13 @@ import pytest
 from poolserver import __version__, app
 from poolserver._native import scan_nonces, sha256d
 from poolserver._vendor.asyncio_stratum import Notify
-from poolserver.app import PoolServer, StartError
+from poolserver.app import PoolServer
 from poolserver.bitcoin.header import pack_header
 from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.target import target_from_difficulty, target_le
 from poolserver.config import load_config
 from poolserver.node.process import BitcoindProcess, free_port
+from poolserver.outfit import StartError
 from tests.integration.running import TAPROOT_REGTEST, Rig, RunningPool, rig
 
 REPOSITORY = Path(__file__).parents[2]

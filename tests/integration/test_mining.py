@@ -2,10 +2,8 @@
 
 import asyncio
 import json
-from contextlib import suppress
 from pathlib import Path
 
-import pbk
 import pytest
 
 from poolserver.node.process import BitcoindProcess
@@ -17,6 +15,7 @@ from tests.integration.running import (
     rig,
     running,
 )
+from tests.integration.solving import blocks_of, judge
 
 pytestmark = pytest.mark.real
 
@@ -27,15 +26,6 @@ async def fund_wallet(node: BitcoindProcess) -> str:
     address: str = await node.call("getnewaddress", "", "bech32m")
     await node.call("generatetoaddress", 101, address)
     return address
-
-
-def judge(blocks_hex: list[str], folder: Path) -> int:
-    """The height that Bitcoin Core's own consensus engine reaches with these blocks."""
-    manager = pbk.load_chainman(folder, pbk.ChainType.REGTEST)
-    for block_hex in blocks_hex:
-        with suppress(pbk.ProcessBlockException):  # what is wrong is told by the height
-            manager.process_block(pbk.Block(bytes.fromhex(block_hex)))
-    return int(manager.get_active_chain().height)
 
 
 async def test_a_block_with_a_segwit_transaction_pays_a_taproot_address_and_is_valid(
@@ -60,10 +50,7 @@ async def test_a_block_with_a_segwit_transaction_pays_a_taproot_address_and_is_v
     assert coinbase["vout"][0]["scriptPubKey"]["hex"] == TAPROOT_SCRIPT_HEX
     assert b"/poolserver/" in bytes.fromhex(coinbase["vin"][0]["coinbase"])
     height = await bitcoind.call("getblockcount")
-    blocks = [
-        await bitcoind.call("getblock", await bitcoind.call("getblockhash", n), 0)
-        for n in range(1, height + 1)
-    ]
+    blocks = await blocks_of(bitcoind)
     assert await asyncio.to_thread(judge, blocks, tmp_path / "kernel") == height
     spoiled = [*blocks[:-1], blocks[-1].replace(TAPROOT_SCRIPT_HEX, "5120" + "00" * 32)]
     assert await asyncio.to_thread(judge, spoiled, tmp_path / "other") == height - 1

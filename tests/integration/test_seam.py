@@ -15,7 +15,6 @@ import pytest
 
 from poolserver._native import scan_nonces, sha256d
 from poolserver._vendor.asyncio_stratum import Notify, SubmitResult
-from poolserver.app import limit_settings
 from poolserver.bitcoin.header import pack_header
 from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.target import target_from_nbits, target_le
@@ -40,6 +39,7 @@ from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate
 from poolserver.node import submitter
 from poolserver.node.process import BitcoindProcess
+from poolserver.outfit import limit_settings
 from poolserver.server.worker import Worker, submit_rpcs
 from tests.integration.running import TAPROOT_SCRIPT_HEX, Rig, rig
 

@@ -1,5 +1,6 @@
-"""A worker's counters for tests of those who read them."""
+"""A worker's counters, and a node group's, for tests of those who read them."""
 
+from types import SimpleNamespace
 from typing import Any
 
 from poolserver.cluster.messages import WorkerCounters
@@ -28,3 +29,15 @@ def worker_counters(**changes: Any) -> WorkerCounters:
         "journal_dropped": 0,
     }
     return WorkerCounters(**{**counters, **changes})
+
+
+def node_group(**changes: Any) -> Any:
+    """What a node group tells, of no nodes; all is well."""
+    told: dict[str, Any] = {
+        "figures": list,
+        "is_split": False,
+        "split_depth": 0,
+        "is_stale": False,
+        "switches": {"failover": 0},
+    }
+    return SimpleNamespace(**{**told, **changes})

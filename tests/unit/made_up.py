@@ -84,7 +84,7 @@ def answer(result: dict[str, Any]) -> bytes:
     return text.encode() + b"\n"
 
 
-def full_answer(count: int = 3_000, size: int = 4_000_000) -> bytes:
+def full_answer(count: int = 3_000, size: int = 4_000_000, **changes: Any) -> bytes:
     """A template with so many transactions, as JSON of about so many bytes."""
     chance = Random(1)
     witness_size = (size // count - JSON_BYTES) // 2
@@ -93,6 +93,7 @@ def full_answer(count: int = 3_000, size: int = 4_000_000) -> bytes:
             [
                 transaction(chance, witness_size=witness_size, fee=chance.randrange(10**4))
                 for _ in range(count)
-            ]
+            ],
+            **changes,
         )
     )

@@ -1,7 +1,6 @@
 """The documents say what there is: metrics, reasons, log events; and no link is dead."""
 
 import re
-from collections import defaultdict
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,12 +13,14 @@ from prometheus_client.core import Metric
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
+from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
-from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
+from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SitePower
-from tests.unit.counters import worker_counters
+from tests.unit.counters import node_group, worker_counters
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -27,6 +28,7 @@ DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md
 
 METRIC_ROW = re.compile(r"^\| `(poolserver_\w+)` \| (\w+) \|([^|]*)\|", re.MULTILINE)
 LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
+ALARM_CALL = re.compile(r"\bAlarm\(\s*\"(\w+)\",\s*\"(\w+)\"")
 TROUBLE_CALL = re.compile(r"_trouble\.(?:failed|restored)\(\"(\w+)\"")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
@@ -38,7 +40,7 @@ class FakeCoordinator:
         worker = WorkerTotals(shares=[1] * len(ShareOutcome))
         self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
         self.template = SimpleNamespace(height=1)
-        self.keeper = SimpleNamespace(block_states=defaultdict(int))
+        self.keeper = SimpleNamespace(blocks=BlockBook())
         self.workers = {"pool-1/0/1": worker_counters()}
 
     def template_age_s(self) -> float:
@@ -58,6 +60,8 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     registry = CollectorRegistry()
     RpcMetrics(registry).observe("getblocktemplate", 0.1, "timeout")
     registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
+    figures = NodeFigures("a", True, True, True, 1, 0, 8, 0.1, 1.0)
+    registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
 
@@ -98,12 +102,14 @@ def test_every_log_event_is_documented() -> None:
         for pattern in (LOG_CALL, TROUBLE_CALL)
         for event in pattern.findall(source)
     }
-    assert {"running", "block_found", "no_template", "templates_again"} <= events
+    events |= {event for source in sources for pair in ALARM_CALL.findall(source) for event in pair}
+    assert {"running", "block_found", "no_template", "templates_again", "nodes_lost"} <= events
     assert sorted(event for event in events if f"`{event}`" not in text) == []
 
 
-def test_every_rule_of_stratum_is_proved_by_tests_that_exist() -> None:
-    text = (DOCS / "rules.md").read_text()
+@pytest.mark.parametrize("name", ["rules.md", "templates.md"])
+def test_every_rule_is_proved_by_tests_that_exist(name: str) -> None:
+    text = (DOCS / name).read_text()
     rows = [row for row in text.splitlines() if row.startswith("| ") and "| ---" not in row]
     sources = "".join(
         path.read_text()

@@ -17,11 +17,12 @@ from poolserver.mining.registry import IssuedJob
 from poolserver.pool import Judgement, Pool
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.session import MinerSession
-from tests.fuzz import fuzz_connection, fuzz_session
-from tests.fuzz.seeds import connection_seeds, session_seeds
+from tests.fuzz import fuzz_connection, fuzz_session, fuzz_template
+from tests.fuzz.seeds import connection_seeds, session_seeds, template_seeds
 
 CONNECTION_MUTANTS = 4000
 SESSION_MUTANTS = 400
+TEMPLATE_MUTANTS = 10_000
 
 
 @pytest.fixture(autouse=True)
@@ -199,3 +200,25 @@ def test_a_bug_in_the_pool_is_found(monkeypatch: pytest.MonkeyPatch, found: str)
     monkeypatch.setattr(*BUGS[found])
     with pytest.raises(AssertionError, match=found):
         play_seeds()
+
+
+# --- templates ----------------------------------------------------------------------------------
+
+
+def test_any_bytes_are_the_same_template_to_c_and_its_twin() -> None:
+    for data in mutants(template_seeds(), TEMPLATE_MUTANTS):
+        fuzz_template.one_input(data)
+
+
+def test_a_reader_that_takes_what_is_not_json_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    def lenient(answer: bytes) -> tuple[bytes, ...]:
+        return (answer, *(b"",) * 7)
+
+    monkeypatch.setattr(fuzz_template, "take_transactions", lenient)
+    with pytest.raises(AssertionError, match="differ"):
+        fuzz_template.one_input(template_seeds()[0])
+    monkeypatch.setattr(fuzz_template.twin, "take_transactions", lenient)
+    with pytest.raises(AssertionError, match="not the data"):
+        fuzz_template.one_input(template_seeds()[0])
+    with pytest.raises(json.JSONDecodeError):
+        fuzz_template.one_input(template_seeds()[0][:-3])

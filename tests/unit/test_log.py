@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from poolserver.config import Secret
-from poolserver.log import RateLimited, configure_logging
+from poolserver.log import Alarm, RateLimited, configure_logging
 
 # --- configure_logging -------------------------------------------------------------------------
 
@@ -123,6 +123,9 @@ class FakeLog:
     def __init__(self) -> None:
         self.lines: list[tuple[str, str, dict[str, Any]]] = []
 
+    def error(self, event: str, **fields: Any) -> None:
+        self.lines.append(("error", event, fields))
+
     def warning(self, event: str, **fields: Any) -> None:
         self.lines.append(("warning", event, fields))
 
@@ -195,3 +198,33 @@ def test_a_failure_after_restoration_is_new() -> None:
         ("info", "node_restored"),
         ("warning", "node_lost"),
     ]
+
+
+# --- Alarm ---------------------------------------------------------------------------------------
+
+
+def test_an_alarm_is_an_error_once_its_state_has_lasted() -> None:
+    log = FakeLog()
+    alarm = Alarm("nodes_lost", "nodes_restored", log, after_s=2.0)
+    for now in (10.0, 11.9, 12.0, 13.0):
+        alarm.update(True, now, nodes=1)
+    assert log.lines == [("error", "nodes_lost", {"nodes": 1})]
+    assert alarm.is_raised
+
+
+def test_the_end_of_an_alarm_is_told_with_how_long_it_lasted() -> None:
+    log = FakeLog()
+    alarm = Alarm("nodes_lost", "nodes_restored", log)
+    alarm.update(True, 10.0)
+    alarm.update(False, 12.5, node="x")
+    alarm.update(False, 13.0)
+    assert log.lines[1:] == [("info", "nodes_restored", {"lasted_s": 2.5, "node": "x"})]
+    assert not alarm.is_raised
+
+
+def test_a_state_that_did_not_last_is_not_spoken_of() -> None:
+    log = FakeLog()
+    alarm = Alarm("nodes_lost", "nodes_restored", log, after_s=2.0)
+    for now, holds in enumerate([True, False, True, False]):
+        alarm.update(holds, float(now))
+    assert log.lines == []

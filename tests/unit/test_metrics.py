@@ -1,6 +1,5 @@
 """What Prometheus is told, to the names and labels: they are a contract with the operators."""
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -10,13 +9,15 @@ from prometheus_client import CollectorRegistry, generate_latest
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import NO_HASHRATE, SiteView
+from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
-from poolserver.metrics import PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
+from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SiteEstimate
-from tests.unit.counters import worker_counters
+from tests.unit.counters import node_group, worker_counters
 from tests.unit.solving import template
 
 HALL = SiteView(
@@ -40,11 +41,11 @@ class FakeCoordinator:
     views: list[SiteView] = field(default_factory=list)
     template: BlockTemplate | None = None
     age_s: float | None = None
-    states: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    blocks: BlockBook = field(default_factory=BlockBook)
 
     @property
     def keeper(self) -> SimpleNamespace:
-        return SimpleNamespace(block_states=self.states)
+        return SimpleNamespace(blocks=self.blocks)
 
     def site_views(self) -> list[SiteView]:
         return self.views
@@ -138,10 +139,37 @@ def test_the_template_has_an_age_and_a_height() -> None:
 
 
 def test_every_state_of_a_block_is_there_from_the_start() -> None:
-    coordinator = FakeCoordinator(states=defaultdict(int, found=3, accepted=2))
-    registry = scrape(coordinator)
-    for state, count in {"found": 3, "accepted": 2, "stale": 0, "rejected": 0}.items():
-        assert registry.get_sample_value("poolserver_blocks_total", {"state": state}) == count
+    registry = scrape(FakeCoordinator())
+    for state in ("found", "accepted", "stale", "rejected", "orphaned", "mature"):
+        for name in ("blocks_total", "blocks_in_state", "block_value_satoshis"):
+            assert registry.get_sample_value(f"poolserver_{name}", {"state": state}) == 0
+    assert registry.get_sample_value("poolserver_unpaid_satoshis") == 0
+
+
+def test_blocks_are_told_as_they_ever_were_and_as_they_are() -> None:
+    book = BlockBook()
+    for number, states in enumerate(
+        [
+            (),
+            (BlockState.ACCEPTED,),
+            (BlockState.ACCEPTED, BlockState.MATURE),
+            (BlockState.ACCEPTED, BlockState.ORPHANED),
+        ]
+    ):
+        block = book.find(f"{number:064x}", 101)
+        book.pay(block, 10**number)
+        book.owe(block, 2 * 10**number)
+        for state in states:
+            assert book.change(block, state)
+    registry = scrape(FakeCoordinator(blocks=book))
+    for name, told in {
+        "blocks_total": {"found": 4, "accepted": 3, "mature": 1, "orphaned": 1, "stale": 0},
+        "blocks_in_state": {"found": 1, "accepted": 1, "mature": 1, "orphaned": 1, "stale": 0},
+        "block_value_satoshis": {"found": 1, "accepted": 10, "mature": 100, "orphaned": 1000},
+    }.items():
+        for state, value in told.items():
+            assert registry.get_sample_value(f"poolserver_{name}", {"state": state}) == value
+    assert registry.get_sample_value("poolserver_unpaid_satoshis") == 220
 
 
 def test_the_counters_of_all_workers_add_up() -> None:
@@ -203,6 +231,41 @@ def test_without_a_certificate_nothing_is_said_of_its_end() -> None:
     workers = {"pool-1/0/1": worker_counters(certificate_expires_unix=None)}
     names = {family.name for family in scrape(FakeCoordinator(workers=workers)).collect()}
     assert "poolserver_certificate_expiry_timestamp_seconds" not in names
+
+
+NODES = [
+    NodeFigures("a", True, True, True, 840_000, 0, 8, 0.002, 1.5),
+    NodeFigures("b", False, False, False, 839_998, 2, 0, 0.1, None),
+]
+
+
+def test_each_node_is_told_by_its_name() -> None:
+    registry = CollectorRegistry()
+    registry.register(NodeMetrics(node_group(figures=lambda: NODES)))
+    for name, a, b in [
+        ("up", 1, 0),
+        ("active", 1, 0),
+        ("on_mined_chain", 1, 0),
+        ("height", 840_000, 839_998),
+        ("behind_blocks", 0, 2),
+        ("peers", 8, 0),
+        ("latency_seconds", 0.002, 0.1),
+        ("template_age_seconds", 1.5, None),
+    ]:
+        metric = f"poolserver_node_{name}"
+        assert registry.get_sample_value(metric, {"node": "a"}) == a, name
+        assert registry.get_sample_value(metric, {"node": "b"}) == b, name
+
+
+def test_a_split_stale_work_and_switches_are_told() -> None:
+    registry = CollectorRegistry()
+    group = node_group(is_split=True, split_depth=3, is_stale=True, switches={"failover": 2})
+    registry.register(NodeMetrics(group))
+    assert registry.get_sample_value("poolserver_chain_split") == 1
+    assert registry.get_sample_value("poolserver_chain_split_depth") == 3
+    assert registry.get_sample_value("poolserver_work_stale") == 1
+    labels = {"reason": "failover"}
+    assert registry.get_sample_value("poolserver_node_switches_total", labels) == 2
 
 
 def test_calls_to_nodes_are_timed_and_failures_counted_by_kind() -> None:

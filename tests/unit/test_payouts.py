@@ -7,8 +7,8 @@ import pytest
 from bitcoin.base58 import CBase58Data
 from rich.console import Console
 
-from poolserver.app import trial_factory
 from poolserver.config import parse_config
+from poolserver.outfit import trial_factory
 from poolserver.payouts import Payouts, payouts_of, payouts_table
 from tests.unit.solving import CURTIME, template
 

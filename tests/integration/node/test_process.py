@@ -11,6 +11,7 @@ import psutil
 import pytest
 
 from poolserver.node.process import REGTEST, BitcoindProcess, NodeStartError
+from poolserver.node.rpc import NodeTimeout
 
 pytestmark = pytest.mark.real
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -40,6 +41,30 @@ async def test_a_node_that_will_not_start_says_why(bitcoind_path: Path) -> None:
     with pytest.raises(NodeStartError, match="no-such-option"):
         async with BitcoindProcess(bitcoind_path, REGTEST, ["-no-such-option=1"]):
             pass
+
+
+async def test_nodes_that_listen_can_be_connected_and_cut_apart(bitcoind_path: Path) -> None:
+    async with (
+        BitcoindProcess(bitcoind_path, REGTEST, listen=True) as one,
+        BitcoindProcess(bitcoind_path, REGTEST, listen=True) as other,
+    ):
+        for _ in range(2):
+            await one.connect(other)
+            (tip_hex,) = await one.call("generatetoaddress", 1, ADDRESS)
+            await other.call("waitforblock", tip_hex, 10_000)
+            await one.disconnect()
+            assert await one.call("getconnectioncount") == 0
+
+
+async def test_a_node_that_is_paused_says_nothing_and_can_be_ended(bitcoind_path: Path) -> None:
+    async with BitcoindProcess(bitcoind_path, REGTEST) as node:
+        node.pause()
+        await asyncio.sleep(0.1)  # the signal is on its way to all its threads
+        with pytest.raises(NodeTimeout):
+            await node.rpc.call("getblockcount", timeout_s=0.2)
+        node.resume()
+        assert await node.call("getblockcount") == 0
+        node.pause()  # and its folder goes all the same
 
 
 async def test_its_folder_goes_with_it(bitcoind_path: Path, tmp_path: Path) -> None:

@@ -33,6 +33,7 @@ class Greedy:
         self,
         on_template: Callable[[BlockTemplate, float], None],
         on_confirmed: Callable[[float], None],
+        on_outdated: Callable[[float], None],
     ) -> None:
         def publish(template: BlockTemplate, received_at: float) -> None:
             value_sat = template.coinbase_value_sat + self.is_greedy
@@ -74,7 +75,7 @@ async def proving(
     )
     published: asyncio.Queue[BlockTemplate] = asyncio.Queue()
     task = asyncio.create_task(
-        proved.run(lambda each, at: published.put_nowait(each), lambda at: None)
+        proved.run(lambda each, at: published.put_nowait(each), lambda at: None, lambda at: None)
     )
     try:
         async with asyncio.timeout(20):

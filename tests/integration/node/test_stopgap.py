@@ -14,25 +14,15 @@ import msgspec
 import pytest
 from aiohttp import web
 
-from poolserver._native import scan_nonces, sha256d
-from poolserver.bitcoin.header import hash_le_to_hex, pack_header
-from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.networks import REGTEST, SIGNET, Network
-from poolserver.bitcoin.target import target_le
-from poolserver.mining.extranonce import EXTRANONCE1_SIZE
-from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
-from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate
 from poolserver.node.process import BitcoindProcess
 from poolserver.node.rpc import ANSWER_LIMIT_BYTES, Credentials, NodeRpc
 from poolserver.node.template_source import NodeTemplateSource
+from tests.integration.solving import is_accepted, solve
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 ADDRESS = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-SCRIPT = bytes.fromhex("0014751e76e8199196d454941c45d1b3a323f1433bd6")
-TERMS = JobTerms(b"/test/", 8, 0x1FFFE000)
-EXTRANONCE = bytes(EXTRANONCE1_SIZE + 8)
 # What the template is held back; and in what time the stopgap must be out on a busy machine.
 DELAY_S = 1.0
 SOON_S = 0.2
@@ -122,30 +112,6 @@ async def new_tip(node: BitcoindProcess) -> float:
     began = time.monotonic()
     assert await node.call("submitblock", block["hex"]) is None
     return began
-
-
-def solve(template: BlockTemplate) -> tuple[str, str]:
-    """A block on the template by the pool's own job: its hash and the whole of it, both hex."""
-    identity, classes = WorkerIdentity("pool-1", 0, 1_763_942_400), CoinbaseClasses({750})
-    job = JobFactory(identity, TERMS, classes, PayoutPlan(SCRIPT)).make(template, template.curtime)
-    variant = job.variants[0]
-    leaf = sha256d(variant.coinbase.transaction(EXTRANONCE))
-    root_le = merkle_root_from_branch(leaf, template.merkle_branch)
-    fields: Any = (job.version, template.prevhash_le, root_le, template.curtime, template.nbits)
-    unsolved, target = pack_header(*fields, 0), target_le(template.network_target)
-    start, count = 0, 64  # on regtest that is plenty, on a signet a drop in the ocean
-    while not (nonces := scan_nonces(unsolved, start, count, target)):
-        start, count = start + count, min(count * 2, 1 << 22)
-    header = pack_header(*fields, nonces[0])
-    block_hex = job.block_hex(variant, EXTRANONCE, job.version, template.curtime, nonces[0])
-    return hash_le_to_hex(sha256d(header)), block_hex
-
-
-async def is_accepted(node: BitcoindProcess, template: BlockTemplate) -> None:
-    """Solve the template, submit the block and see that it is the tip."""
-    block_hash, block_hex = await asyncio.to_thread(solve, template)
-    assert await node.call("submitblock", block_hex) is None
-    assert await node.call("getbestblockhash") == block_hash
 
 
 def assert_agree(stopgap: BlockTemplate, full: BlockTemplate) -> None:

@@ -4,7 +4,14 @@ import asyncio
 import socket
 
 from poolserver.cluster.link import LocalLink, StreamLink, down_decoder, up_decoder
-from poolserver.cluster.messages import BlockEvent, Down, TemplateConfirmed, TemplateUpdate, Up
+from poolserver.cluster.messages import (
+    BlockEvent,
+    Down,
+    TemplateConfirmed,
+    TemplateUpdate,
+    Up,
+    WorkOutdated,
+)
 from tests.unit.solving import template
 
 EVENT = BlockEvent("pool-1/0/1", "ab" * 32, 101, "demo.rig", "found", "", 1_763_942_400_000)
@@ -45,10 +52,11 @@ async def test_messages_cross_a_socket_unchanged_and_in_order() -> None:
     update = TemplateUpdate(template())
     coordinator.send(update)
     coordinator.send(TemplateConfirmed())
+    coordinator.send(WorkOutdated())
     worker.send(EVENT)
-    await lower.has(2)
+    await lower.has(3)
     await upper.has(1)
-    assert lower.received == [update, TemplateConfirmed()]
+    assert lower.received == [update, TemplateConfirmed(), WorkOutdated()]
     assert upper.received == [EVENT]
     coordinator.close()
     await lower.lost

@@ -101,6 +101,68 @@ def test_two_nodes_may_not_be_the_same(after: After) -> None:
     ]
 
 
+OTHER = '[[nodes]]\nurl = "http://127.0.0.1:18444"\ncookie_file = "c"\n'
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "trouble"),
+    [
+        ("", "", []),
+        ('name = "a"\n', 'name = "b"\n', []),
+        ('name = "a"\n', 'name = "a"\n', ['nodes[1].name: "a" is already nodes[0].name']),
+        ("trusted = true\n", "", []),
+        (
+            "trusted = true\n",
+            "trusted = true\n",
+            ["nodes[1].trusted: is for one node only, and nodes[0] has it already"],
+        ),
+        (
+            "",
+            'roles = ["submit"]\ntrusted = true\n',
+            ['nodes[1].trusted: needs the role "template"'],
+        ),
+        ('roles = ["template"]\n', 'roles = ["submit"]\n', []),
+        (
+            'roles = ["template"]\n',
+            'roles = ["template"]\n',
+            ['nodes: needs at least one with the role "submit"'],
+        ),
+        (
+            'roles = ["submit"]\n',
+            'roles = ["submit"]\n',
+            ['nodes: needs at least one with the role "template"'],
+        ),
+        (
+            'roles = ["submit", "template", "submit"]\n',
+            "",
+            ['nodes[0].roles[2]: "submit" is already nodes[0].roles[0]'],
+        ),
+        ("roles = []\n", "", ["nodes[0].roles: needs at least one"]),
+        (
+            'roles = ["both"]\n',
+            "",
+            ['nodes[0].roles[0]: must be "submit" or "template", is "both"'],
+        ),
+        (
+            'name = "a b"\n',
+            "",
+            ['nodes[0].name: must be 1 to 32 of A-Z, a-z, 0-9, ., _ and -, is "a b"'],
+        ),
+    ],
+)
+def test_nodes_go_together(after: After, first: str, second: str, trouble: list[str]) -> None:
+    assert after((LOGIN, LOGIN + first), ("[[listeners]]", OTHER + second + "[[listeners]]")) == (
+        trouble
+    )
+
+
+def test_nodes_of_one_host_and_port_need_names(after: After) -> None:
+    other = OTHER.replace("18444", "18443/wallet")
+    assert after(("[[listeners]]", other + "[[listeners]]")) == [
+        'nodes[1].name: "127.0.0.1:18443" is already nodes[0].name'
+    ]
+
+
 def test_nothing_listens_at_the_same_address_twice(after: After) -> None:
     again = '[[listeners]]\naddress = "127.0.0.1:3333"\n[http]\naddress = "127.0.0.1:3333"\n'
     assert after(("[[sites]]", again + "[[sites]]")) == [

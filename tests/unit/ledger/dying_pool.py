@@ -21,15 +21,26 @@ from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.segment import JournalWarning, read_segments
 from poolserver.ledger.store import SqliteStore
 from poolserver.ledger.totals import Totals
+from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.payout import Distribution, Due
 
 STEPS = ("appended", "written", "durable", "folded", "applying", "applied")
 TURNS = 3
 SHARES_A_TURN = 5
 WORK = 2**70 + 1
+PAID = Distribution(  # of several records
+    tuple(TxOut(1000 + n, n.to_bytes(22, "big")) for n in range(2500)),
+    tuple(Due(f"payee{n}", 1000 + n, n % 2 * (1000 + n)) for n in range(2500)),
+    7,
+)
 
 int_sum = sql.int_sum
 killer_armed = threading.Event()
+
+
+def block_hash_le(epoch: int, turn: int) -> bytes:
+    return bytes([epoch, turn]) + bytes(30)
 
 
 def energy_pj(_: str, work: int) -> Fraction:
@@ -80,6 +91,7 @@ async def live(directory: Path, epoch: int, step: str) -> None:
         last = turn == TURNS
         for _ in range(SHARES_A_TURN):
             journal.append_share(ref, 0, True, WORK, turn, bytes(32))
+        journal.append_block(turn, block_hash_le(epoch, turn), ref, PAID)
         if last and step == "appended":
             die()
         journal.release(partial(print, turn * SHARES_A_TURN, flush=True))

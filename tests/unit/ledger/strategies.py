@@ -4,6 +4,13 @@ from collections.abc import Iterable, Sequence
 
 from hypothesis import strategies as st
 
+from poolserver.ledger.payout_records import (
+    DuesRecord,
+    OutputsRecord,
+    PayoutHead,
+    PayoutRecord,
+    payout_records,
+)
 from poolserver.ledger.records import (
     BlockRecord,
     JournalBatch,
@@ -11,9 +18,12 @@ from poolserver.ledger.records import (
     ShareRecord,
     WorkerRecord,
     encode_block,
+    encode_payout,
     encode_share,
     encode_worker,
 )
+from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut
+from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 
 PROVEN_OUTCOMES = (
@@ -41,7 +51,39 @@ shares = st.builds(
     hashes,
 )
 blocks = st.builds(BlockRecord, u32, hashes, u32, u64)
-records = st.one_of(workers, shares, blocks)
+satoshis = st.integers(0, MAX_MONEY_SAT)
+outputs = st.lists(st.builds(TxOut, satoshis, st.binary(max_size=40)), max_size=6).map(tuple)
+dues = st.lists(
+    st.tuples(names, satoshis, st.booleans()).map(
+        lambda due: Due(due[0], due[1], due[1] if due[2] else 0)
+    ),
+    max_size=6,
+).map(tuple)
+
+
+@st.composite
+def distributions(draw: st.DrawFn) -> Distribution:
+    """What a block may pay; the amounts need not add up, which is the plan's to see to."""
+    paid = draw(outputs.filter(lambda many: sum(o.value_sat for o in many) <= MAX_MONEY_SAT))
+    return Distribution(paid, draw(dues), draw(satoshis))
+
+
+@st.composite
+def payouts(draw: st.DrawFn) -> PayoutRecord:
+    """A record of a payout, as one of many."""
+    distribution = draw(distributions())
+    count, position = draw(st.integers(1, 6)), draw(st.integers(0, 2**31))
+    head = PayoutHead(
+        draw(hashes), draw(satoshis), draw(satoshis), position + count, position + count
+    )
+    if draw(st.booleans()):
+        some = [*distribution.outputs, *[TxOut(1, b"\x51")] * count][:count]
+        return OutputsRecord(head, position, tuple(some))
+    owed = [*distribution.dues, *[Due("a", 2, 1)] * count][:count]
+    return DuesRecord(head, position, tuple(owed))
+
+
+records = st.one_of(workers, shares, blocks, payouts())
 
 
 @st.composite
@@ -71,10 +113,17 @@ def journals(draw: st.DrawFn, max_shares: int = 30) -> list[Record]:
         for ref, name in enumerate(draw(st.permutations(NAMES))[:count], 1)
     ]
     refs = range(1, count + 1)
-    rest = st.one_of(
-        shares_of(refs), st.builds(BlockRecord, u32, hashes, st.sampled_from(refs), unix_ms)
-    )
-    return [*declared, *draw(st.lists(rest, max_size=max_shares))]
+    parts = st.one_of(shares_of(refs).map(lambda share: [share]), found_blocks(refs))
+    rest = draw(st.lists(parts, max_size=max_shares))
+    return [*declared, *(record for part in rest for record in part)]
+
+
+@st.composite
+def found_blocks(draw: st.DrawFn, worker_refs: Sequence[int]) -> list[Record]:
+    """A block and what it pays, as the journal writes them."""
+    hash_le = draw(hashes)
+    block = BlockRecord(draw(u32), hash_le, draw(st.sampled_from(worker_refs)), draw(unix_ms))
+    return [block, *payout_records(hash_le, draw(distributions()))]
 
 
 NAMES = ("north.rig1", "north.rig2", "south.rig1", "nobody.rig1")
@@ -94,6 +143,8 @@ def encode_one(sequence: int, record: Record) -> bytes:
             return encode_worker(sequence, record)
         case BlockRecord():
             return encode_block(sequence, record)
+        case OutputsRecord() | DuesRecord():
+            return encode_payout(sequence, record)
 
 
 def batch_of(source: str, first_sequence: int, records: Sequence[Record]) -> JournalBatch:

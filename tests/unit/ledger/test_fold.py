@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.ledger.fold import Delta, Fold, FoundBlock, Progress, WorkerRef
+from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     BlockRecord,
     JournalBatch,
@@ -18,6 +19,8 @@ from poolserver.ledger.records import (
     WorkerRecord,
 )
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals, site_lookup
+from poolserver.mining.coinbase import TxOut
+from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 from tests.unit.ledger.strategies import batch_of, journals
 
@@ -108,6 +111,17 @@ def test_an_account_of_no_site_has_credit_and_no_energy() -> None:
 def test_a_found_block_is_told_with_its_finder() -> None:
     delta = fold_all(RIG, BlockRecord(840_000, bytes(31) + b"\x0f", 1, 5000))
     assert delta.blocks == [FoundBlock("0f" + "00" * 31, 840_000, RIG_KEY, 5000)]
+
+
+def test_what_a_block_pays_is_told_as_it_was_recorded() -> None:
+    paid = Distribution((TxOut(5_000_000_000, b"\x51"),), (Due("north", 10, 10),), 2)
+    block = BlockRecord(840_000, bytes(31) + b"\x0f", 1, 5000)
+    payouts = list(payout_records(block.hash_le, paid))
+    assert fold_all(RIG, block, *payouts, share()).payouts == payouts
+    fold = new_fold()
+    fold.fold(batch_of(SOURCE, 1, [RIG, block, *payouts[:1]]))
+    later = fold.fold(batch_of(SOURCE, 1, [RIG, block, *payouts]))  # the rest came too late
+    assert (later.blocks, later.payouts) == ([], payouts[1:])
 
 
 def test_each_source_has_its_own_worker_numbers() -> None:
@@ -238,6 +252,7 @@ def test_any_delivery_of_the_same_records_adds_up_to_the_same(
     assert merged.progress == expected.progress
     assert merged.workers == expected.workers
     assert sorted(merged.blocks) == sorted(expected.blocks)
+    assert sorted(merged.payouts, key=repr) == sorted(expected.payouts, key=repr)
 
 
 def test_deltas_merge_only_where_one_follows_on_the_other() -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from poolserver.ledger.chain import Segment
 from poolserver.ledger.journal import Journal, JournalError, ReleasePolicy
+from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     SHARE_SIZE,
     BlockRecord,
@@ -20,11 +21,14 @@ from poolserver.ledger.records import (
     decode_records,
 )
 from poolserver.ledger.segment import JournalWarning, SegmentId, read_segments
+from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 
 IDENTITY = WorkerIdentity("pool-1", 0, 17)
 HASH_LE = bytes(range(32))
+PAID = Distribution((TxOut(60, b"\x51"), TxOut(40, b"\x52")), (Due("a", 40, 0),), 60)
 
 
 class Disk:
@@ -180,13 +184,14 @@ async def test_what_was_recorded_is_reported_once_it_is_durable(desk: Desk) -> N
     journal = desk.journal()
     ref = journal.declare_worker("north", "north.rig1")
     journal.append_share(ref, ShareOutcome.STALE, True, 1 << 70, 9, HASH_LE)
-    journal.append_block(840_000, HASH_LE, ref)
-    assert journal.pending == 3
+    journal.append_block(840_000, HASH_LE, ref, PAID)
+    assert journal.pending == 5
     await desk.until(lambda: bool(desk.batches))
     assert desk.durable() == [
         WorkerRecord(1, 1000, "north", "north.rig1"),
         ShareRecord(1, ShareOutcome.STALE, True, 9, 1000, 1 << 70, HASH_LE),
         BlockRecord(840_000, HASH_LE, 1, 1000),
+        *payout_records(HASH_LE, PAID),
     ]
     assert journal.pending == 0
     assert journal.last_sync_s > 0
@@ -405,6 +410,24 @@ async def test_shares_beyond_the_limit_are_dropped_and_counted(desk: Desk) -> No
     await journal.close()
     assert jobs(desk.durable()) == [0, 1, 2, 9]
     assert ref == 1
+    assert desk.written() == desk.durable()
+
+
+async def test_a_block_and_what_it_pays_are_kept_where_shares_are_dropped(desk: Desk) -> None:
+    journal = desk.journal(max_held_bytes=SHARE_SIZE)
+    desk.disk.room = 0
+    for number in range(3):
+        append(journal, number)
+    many = Distribution(PAID.outputs * 3000, PAID.dues * 3000, 60)  # of several records
+    journal.append_block(840_000, HASH_LE, 1, many)
+    append(journal, 3)
+    assert journal.dropped == 3
+    desk.disk.room = None
+    await desk.until(lambda: journal.pending == 0)
+    assert desk.durable()[1:] == [
+        BlockRecord(840_000, HASH_LE, 1, 1000),
+        *payout_records(HASH_LE, many),
+    ]
     assert desk.written() == desk.durable()
 
 

@@ -1,26 +1,35 @@
 """The books, kept from a real journal in a real database: nothing lost, nothing twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from poolserver.ledger import keeper as keeper_module
+from poolserver.ledger.blocks import BlockChange, BlockState, BlockStep
 from poolserver.ledger.fold import Delta
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.store import BlockRow, SqliteStore, StoreError
+from poolserver.ledger.store import SqliteStore, StoreError
 from poolserver.ledger.totals import Totals, WorkerKey
+from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 
 RIG = WorkerKey("hall", "demo", "demo.rig")
 WORK = 1000
-FOUND = BlockRow("ab" * 32, 101, "found", "", "demo.rig", 1000, 1000)
+FOUND, ACCEPTED, STALE, REJECTED, ORPHANED, MATURE = BlockState
+PAID = Distribution((TxOut(100, b"\x51"),), (Due("north", 7, 7), Due("south", 90, 0)), 3)
+
+
+def block(state: BlockState, *, hash_hex: str = "ab" * 32, reason: str = "") -> BlockChange:
+    return BlockChange(hash_hex, 101, "demo.rig", state, reason, 1000)
 
 
 class FailingStore(SqliteStore):
@@ -30,11 +39,11 @@ class FailingStore(SqliteStore):
         super().__init__(path)
         self.failures = failures
 
-    async def apply(self, delta: Delta) -> None:
+    async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
         if self.failures:
             self.failures -= 1
             raise StoreError(self._path, "is locked by another program", transient=True)
-        await super().apply(delta)
+        await super().apply(delta, steps)
 
 
 class Shares:
@@ -63,7 +72,7 @@ class Shares:
 
     async def block(self, height: int) -> JournalBatch:
         """The batch of a found block, which is on the disk."""
-        self._journal.append_block(height, height.to_bytes(32, "little"), self._ref)
+        self._journal.append_block(height, height.to_bytes(32, "little"), self._ref, PAID)
         return await self.batch(0)
 
     async def close(self) -> None:
@@ -213,14 +222,44 @@ async def test_what_came_while_nobody_kept_books_is_caught_up_and_told_to_no_met
         assert len(told) == 1
 
 
+# --- blocks ----------------------------------------------------------------------------------
+
+
+async def blocks_stored(folder: Path) -> list[tuple[str, list[str]]]:
+    """The state and the history of each block in the database, the newest first."""
+    store = SqliteStore(folder / "ledger.sqlite")
+    await store.open()
+    blocks = [
+        (row.state, [event.state for event in await store.block_history(row.hash_hex)])
+        for row in await store.blocks()
+    ]
+    await store.close()
+    return blocks
+
+
 async def test_blocks_are_counted_after_a_restart_as_before(tmp_path: Path) -> None:
     async with keeping(tmp_path) as keeper:
-        await keeper.put_block(FOUND)
-        await keeper.put_block(FOUND._replace(state="accepted", updated_at_ms=2000))
-        await keeper.put_block(FOUND._replace(hash_hex="cd" * 32))
+        for state in (FOUND, ACCEPTED, ORPHANED, ACCEPTED):
+            keeper.note_block(block(state))
+        keeper.note_block(block(FOUND, hash_hex="cd" * 32))
+        reached = dict(keeper.blocks.reached)
+        # Each was found, and that one accepted, whatever became of it: no counter goes back.
+        assert reached == {FOUND: 2, ACCEPTED: 1, ORPHANED: 1}
     async with keeping(tmp_path) as keeper:
-        # Each was found, whatever became of it: a counter does not go back.
-        assert dict(keeper.block_states) == {"found": 2, "accepted": 1}
+        assert dict(keeper.blocks.reached) == reached
+        assert +keeper.blocks.now == {FOUND: 1, ACCEPTED: 1}
+
+
+async def test_what_a_block_pays_is_booked_and_known_after_a_restart(
+    tmp_path: Path, shares: Shares
+) -> None:
+    async with keeping(tmp_path) as keeper:
+        keeper.add(await shares.block(101))
+        keeper.note_block(block(ACCEPTED, hash_hex=f"{101:064x}"))
+        value_sat, unpaid_sat = +keeper.blocks.value_sat, +keeper.blocks.unpaid_sat
+        assert (value_sat, unpaid_sat) == ({ACCEPTED: 100}, {ACCEPTED: 7})
+    async with keeping(tmp_path) as keeper:
+        assert (+keeper.blocks.value_sat, +keeper.blocks.unpaid_sat) == (value_sat, unpaid_sat)
 
 
 async def test_a_block_that_the_journal_alone_tells_of_is_counted_and_stored(
@@ -228,17 +267,110 @@ async def test_a_block_that_the_journal_alone_tells_of_is_counted_and_stored(
 ) -> None:
     await shares.block(101)  # nobody kept books
     async with keeping(tmp_path) as keeper:
-        assert keeper.block_states["found"] == 1
-    store = SqliteStore(tmp_path / "ledger.sqlite")
-    await store.open()
-    assert [(block.height, block.state) for block in await store.blocks()] == [(101, "found")]
-    await store.close()
+        assert keeper.blocks.reached[FOUND] == 1
+        assert keeper.blocks.value_sat[FOUND] == 100
+    assert await blocks_stored(tmp_path) == [("found", ["found"])]
 
 
-async def test_a_block_that_cannot_be_stored_stops_nothing(tmp_path: Path) -> None:
-    class NoRoom(SqliteStore):
-        async def put_block(self, block: BlockRow) -> None:
-            raise StoreError(self._path, "cannot grow: the disk is full", transient=True)
+async def test_news_of_a_block_that_the_journal_tells_of_too_counts_once(
+    tmp_path: Path, shares: Shares
+) -> None:
+    news = block(FOUND, hash_hex=f"{101:064x}")
+    async with keeping(tmp_path) as keeper:
+        assert not keeper.note_block(news)
+        keeper.add(await shares.block(101))
+        assert keeper.note_block(news._replace(state=ACCEPTED))
+        assert not keeper.note_block(news)
+        assert not keeper.note_block(news._replace(state=ACCEPTED))
+        assert dict(keeper.blocks.reached) == {FOUND: 1, ACCEPTED: 1}
+    assert await blocks_stored(tmp_path) == [("accepted", ["found", "accepted"])]
 
-    async with keeping(tmp_path, NoRoom(tmp_path / "ledger.sqlite")) as keeper:
-        await keeper.put_block(FOUND)
+
+async def test_a_step_that_no_block_takes_is_refused_and_said(tmp_path: Path) -> None:
+    with capture_logs() as said:
+        async with keeping(tmp_path) as keeper:
+            assert keeper.note_block(block(REJECTED, reason="bad-cb-amount"))
+            assert not keeper.note_block(block(ACCEPTED, reason="duplicate"))
+    (refused,) = [event for event in said if event["event"] == "block_state_refused"]
+    assert (refused["known"], refused["refused"]) == (REJECTED, ACCEPTED)
+    assert await blocks_stored(tmp_path) == [("rejected", ["found", "rejected"])]
+
+
+async def test_what_becomes_of_a_block_is_stored_at_once(tmp_path: Path) -> None:
+    applied = asyncio.Event()
+
+    class Watched(SqliteStore):
+        async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
+            await super().apply(delta, steps)
+            applied.set()
+
+    async with keeping(tmp_path, Watched(tmp_path / "ledger.sqlite")) as keeper:
+        saving = asyncio.create_task(keeper.run())
+        keeper.note_block(block(ACCEPTED))
+        async with asyncio.timeout(keeper_module.STORE_INTERVAL_S / 2):
+            await applied.wait()
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+        assert await blocks_stored(tmp_path) == [("accepted", ["found", "accepted"])]
+
+
+async def test_what_becomes_of_blocks_while_the_store_fails_is_stored_in_order(
+    tmp_path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "STORE_INTERVAL_S", 0.0)
+    store = FailingStore(tmp_path / "ledger.sqlite", 0)
+    async with keeping(tmp_path, store) as keeper:
+        store.failures = 3
+        saving = asyncio.create_task(keeper.run())
+        for state in (FOUND, ACCEPTED, ORPHANED, ACCEPTED):
+            keeper.note_block(block(state))
+            keeper.add(await shares.batch(1))  # so the loop turns
+        saving.cancel()
+        await asyncio.gather(saving, return_exceptions=True)
+    history = ["found", "accepted", "orphaned", "accepted"]
+    assert await blocks_stored(tmp_path) == [("accepted", history)]
+    assert accepted(await stored(tmp_path)) == 4
+
+
+async def test_a_save_that_is_cancelled_is_finished_before_the_books_are_closed(
+    tmp_path: Path,
+) -> None:
+    begun = asyncio.Event()
+
+    class Slow(FailingStore):
+        async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
+            begun.set()
+            await asyncio.sleep(0)
+            await super().apply(delta, steps)
+
+    async with keeping(tmp_path, Slow(tmp_path / "ledger.sqlite", 1)) as keeper:
+        saving = asyncio.create_task(keeper.run())
+        keeper.note_block(block(ACCEPTED))
+        await begun.wait()
+        saving.cancel()  # and what it took off the books for the store fails after that
+    assert await blocks_stored(tmp_path) == [("accepted", ["found", "accepted"])]
+
+
+async def test_a_block_that_is_final_is_not_looked_at_after_a_restart(tmp_path: Path) -> None:
+    async with keeping(tmp_path) as keeper:
+        keeper.note_block(block(STALE))
+        keeper.end_block("ab" * 32)
+        keeper.note_block(block(STALE, hash_hex="cd" * 32))
+    async with keeping(tmp_path) as keeper:
+        assert keeper.blocks.unsettled == 1
+        known = keeper.blocks.next_to_look_at()
+        assert known is not None
+        assert known.hash_hex == "cd" * 32
+
+
+async def test_blocks_whose_payout_is_not_in_the_journal_are_told_of_at_a_start(
+    tmp_path: Path,
+) -> None:
+    with capture_logs() as said:
+        async with keeping(tmp_path) as keeper:
+            keeper.note_block(block(ACCEPTED))
+        assert [event["event"] for event in said] == []
+        async with keeping(tmp_path):
+            pass
+    (told,) = said
+    assert (told["event"], told["blocks"], told["highest"]) == ("payouts_not_known", 1, 101)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from poolserver.ledger import block_sql
 from poolserver.ledger.migrate import Migration, MigrationError, load_migrations, migrate
 
 STEPS = [
@@ -57,6 +58,40 @@ def test_the_projects_own_steps_are_numbered_and_apply(connection: sqlite3.Conne
     steps = load_migrations()
     assert steps[0].number == 1
     assert migrate(connection, steps) == len(steps)
+
+
+def test_a_database_of_schema_1_keeps_its_blocks_and_gets_their_events(
+    connection: sqlite3.Connection,
+) -> None:
+    steps = load_migrations()
+    migrate(connection, steps[:1])
+    rows = [  # as version 1 wrote them
+        ("aa", 101, "accepted", "duplicate", "demo.rig", 1000, 1500),
+        ("bb", 102, "found", "", "demo.rig", 1200, 1200),
+        ("cc", 103, "rejected", "bad-cb-amount", "", 1300, 1400),
+        ("dd", 103, "stale", "inconclusive", "demo.rig", 1350, 1450),
+    ]
+    connection.executemany("INSERT INTO block VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    connection.execute("INSERT INTO source VALUES ('pool-1/0/1', 77)")
+    migrate(connection, steps)
+    assert [
+        (row.hash_hex, row.height, row.state, row.reason, *row[4:])
+        for row in block_sql.blocks(connection, None)
+    ] == rows[::-1]
+    assert {row[0]: block_sql.history(connection, row[0]) for row in rows} == {
+        "aa": [("found", "", 1000), ("accepted", "duplicate", 1500)],
+        "bb": [("found", "", 1200)],
+        "cc": [("found", "", 1300), ("rejected", "bad-cb-amount", 1400)],
+        "dd": [("found", "", 1350), ("stale", "inconclusive", 1450)],
+    }
+    assert {known.hash_hex: known.final for known in block_sql.known_blocks(connection)} == {
+        "aa": False,
+        "bb": False,
+        "cc": True,
+        "dd": False,
+    }
+    assert block_sql.payout(connection, "aa") is None
+    assert connection.execute("SELECT * FROM source").fetchall() == [("pool-1/0/1", 77)]
 
 
 def test_a_missing_number_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 
 from poolserver.ledger import store as store_module
+from poolserver.ledger.block_sql import BlockPayout, BlockRow
+from poolserver.ledger.blocks import BlockChange, BlockEnd, BlockState, KnownBlock
 from poolserver.ledger.fold import Delta, FoundBlock, Progress, WorkerRef
-from poolserver.ledger.store import BlockRow, SqliteStore, StoreError, store_error
+from poolserver.ledger.payout_records import payout_records
+from poolserver.ledger.store import SqliteStore, StoreError, store_error
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.mining.coinbase import TxOut
+from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 
 SOURCE = "pool-1/0/17"
 RIG = WorkerKey("north-site", "north", "north.rig1")
 OTHER = WorkerKey("unassigned", "", "")
+FOUND, ACCEPTED, STALE, REJECTED, ORPHANED, MATURE = BlockState
 BLOCK = BlockRow("00" * 31 + "0f", 840_000, "accepted", "", "north.rig1", 5000, 6000)
 
 
@@ -126,43 +132,148 @@ async def test_a_cancelled_caller_does_not_take_back_what_was_begun(store: Sqlit
 # --- blocks ----------------------------------------------------------------------------------
 
 
-def found() -> Delta:
+HASH_LE = b"\x0f" + bytes(31)
+PAID = Distribution(
+    (TxOut(4_000_000_000, b"\x51" * 34), TxOut(1_000_000_000, b"\x52" * 22)),
+    (Due("north", 2_900_000_000, 2_900_000_000), Due("south", 1_000_000_000, 0)),
+    1_100_000_000,
+)
+
+
+def found(*, parts: int | None = None, after: int = 0) -> Delta:
+    """What the journal tells of the block, or its first parts only."""
     block = FoundBlock(BLOCK.hash_hex, BLOCK.height, RIG, BLOCK.found_at_ms)
-    return Delta({SOURCE: Progress(0, 1)}, blocks=[block])
+    payouts = list(payout_records(HASH_LE, PAID))[:parts]
+    return Delta({SOURCE: Progress(after, after + 1)}, blocks=[block], payouts=payouts)
+
+
+def step(state: BlockState, reason: str = "", at_ms: int = 6000) -> BlockChange:
+    return BlockChange(BLOCK.hash_hex, BLOCK.height, BLOCK.worker, state, reason, at_ms)
+
+
+async def events(store: SqliteStore) -> list[tuple[str, str, int]]:
+    return [tuple(event) for event in await store.block_history(BLOCK.hash_hex)]
 
 
 async def test_a_block_of_the_journal_is_found_until_its_state_is_known(store: SqliteStore) -> None:
     await store.apply(found())
     assert await store.blocks() == [BLOCK._replace(state="found", updated_at_ms=5000)]
-    await store.put_block(BLOCK)
+    await store.apply(Delta(), [step(ACCEPTED)])
     assert await store.blocks() == [BLOCK]
+    assert await events(store) == [("found", "", 5000), ("accepted", "", 6000)]
 
 
 async def test_a_state_that_is_known_before_the_journal_is_folded_stays(store: SqliteStore) -> None:
-    await store.put_block(BLOCK)
+    await store.apply(Delta(), [step(FOUND, at_ms=5000), step(ACCEPTED)])
     await store.apply(found())
     assert await store.blocks() == [BLOCK]
+    assert await events(store) == [("found", "", 5000), ("accepted", "", 6000)]
 
 
-async def test_older_news_of_a_block_is_passed_over(store: SqliteStore) -> None:
-    await store.put_block(BLOCK)
-    await store.put_block(BLOCK._replace(state="found", updated_at_ms=5999))
-    assert await store.blocks() == [BLOCK]
+async def test_a_verdict_on_a_block_that_nobody_told_of_has_it_found_too(
+    store: SqliteStore,
+) -> None:
+    await store.apply(Delta(), [step(REJECTED, "bad-cb-amount")])
+    assert await events(store) == [("found", "", 6000), ("rejected", "bad-cb-amount", 6000)]
 
 
-async def test_a_final_state_stays_known_where_the_clock_went_back(store: SqliteStore) -> None:
-    await store.put_block(BLOCK._replace(state="found", updated_at_ms=9000))
-    accepted = BLOCK._replace(state="accepted", updated_at_ms=1000)
-    await store.put_block(accepted)
-    assert await store.blocks() == [accepted]
+async def test_the_history_of_a_block_has_each_state_it_came_into(store: SqliteStore) -> None:
+    states = (ACCEPTED, ORPHANED, ACCEPTED, MATURE)
+    steps = [step(state, f"for {n}", 6000 + n) for n, state in enumerate(states)]
+    await store.apply(found(), steps[:2])
+    await store.apply(Delta(), steps[2:])
+    assert [state for state, _, _ in await events(store)] == ["found", *states]
+    (row,) = await store.blocks()
+    assert (row.state, row.reason, row.updated_at_ms) == ("mature", "for 3", 6003)
 
 
 async def test_blocks_come_newest_first(store: SqliteStore) -> None:
     rows = [BLOCK._replace(hash_hex=f"{n:064x}", found_at_ms=n) for n in range(1, 4)]
     for row in rows:
-        await store.put_block(row)
-    assert await store.blocks() == rows[::-1]
-    assert await store.blocks(limit=1) == [rows[2]]
+        change = BlockChange(row.hash_hex, row.height, row.worker, FOUND, "", row.found_at_ms)
+        await store.apply(Delta(), [change])
+    listed = [row._replace(state="found", updated_at_ms=row.found_at_ms) for row in rows[::-1]]
+    assert await store.blocks() == listed
+    assert await store.blocks(limit=1) == listed[:1]
+
+
+async def test_what_a_start_knows_of_a_block_is_all_of_it(store: SqliteStore) -> None:
+    await store.apply(found(), [step(ACCEPTED), step(ORPHANED)])
+    reached = frozenset({FOUND, ACCEPTED, ORPHANED})
+    known = KnownBlock(
+        BLOCK.hash_hex, BLOCK.height, ORPHANED, reached, False, 5_000_000_000, 2_900_000_000
+    )
+    assert await store.known_blocks() == [known]
+    await store.apply(Delta(), [BlockEnd(BLOCK.hash_hex)])
+    (known,) = await store.known_blocks()
+    assert known.final
+
+
+@pytest.mark.parametrize("state", [MATURE, REJECTED])
+async def test_a_state_that_nothing_may_follow_on_is_final(
+    store: SqliteStore, state: BlockState
+) -> None:
+    await store.apply(Delta(), [step(ACCEPTED), step(state)])
+    assert [block.final for block in await store.known_blocks()] == [True]
+
+
+# --- what blocks pay -------------------------------------------------------------------------
+
+
+async def test_what_a_block_pays_is_kept_as_the_journal_tells_it(store: SqliteStore) -> None:
+    assert await store.block_payout(BLOCK.hash_hex) is None
+    await store.apply(found())
+    assert await store.block_payout(BLOCK.hash_hex) == BlockPayout(
+        5_000_000_000, 1_100_000_000, PAID.outputs, PAID.dues, complete=True
+    )
+    assert await store.without_payout() == (0, None)
+
+
+async def test_a_payout_of_which_records_were_lost_says_so(store: SqliteStore) -> None:
+    await store.apply(found(parts=0))
+    assert await store.block_payout(BLOCK.hash_hex) is None
+    assert await store.without_payout() == (1, BLOCK.height)
+    await store.apply(found(parts=1, after=1))
+    payout = await store.block_payout(BLOCK.hash_hex)
+    assert payout is not None
+    assert (payout.outputs, payout.dues, payout.complete) == (PAID.outputs, (), False)
+    assert await store.without_payout() == (1, BLOCK.height)
+
+
+async def test_a_payout_that_comes_again_is_booked_once(store: SqliteStore) -> None:
+    await store.apply(found(), [step(ACCEPTED)])
+    await store.apply(found(after=1))
+    payout = await store.block_payout(BLOCK.hash_hex)
+    assert payout is not None
+    assert (payout.outputs, payout.dues) == (PAID.outputs, PAID.dues)
+    assert await store.owed_sat() == {"north": 2_900_000_000}
+
+
+@pytest.mark.parametrize(
+    ("states", "owed"),
+    [
+        ([], {}),
+        ([ACCEPTED], {"north": 2_900_000_000}),
+        ([ACCEPTED, MATURE], {"north": 2_900_000_000}),
+        ([ACCEPTED, ORPHANED], {}),
+        ([STALE], {}),
+        ([REJECTED], {}),
+    ],
+)
+async def test_a_block_owes_while_it_pays(
+    store: SqliteStore, states: list[BlockState], owed: dict[str, int]
+) -> None:
+    await store.apply(found(), [step(state) for state in states])
+    assert await store.owed_sat() == owed
+
+
+async def test_all_of_a_delta_and_its_steps_is_taken_or_none(store: SqliteStore) -> None:
+    bad = step(ACCEPTED)._replace(reason=None)  # type: ignore[arg-type]
+    with pytest.raises(StoreError):
+        await store.apply(found(), [step(ACCEPTED), bad])
+    assert await store.load() == (Totals(), {}, {})
+    assert await store.blocks() == []
+    assert await store.block_payout(BLOCK.hash_hex) is None
 
 
 # --- trouble ---------------------------------------------------------------------------------

@@ -85,6 +85,20 @@ def test_a_coinbase_is_these_bytes() -> None:
     )
 
 
+@pytest.mark.parametrize("height", [1, 16, 17, 128, 900_000, MAX_HEIGHT])
+def test_no_coinbase_of_a_job_has_64_bytes(height: int) -> None:
+    # BIP54 forbids them. The least there is: no tag, an extranonce of 6, one output of 22 bytes.
+    least = build(
+        height=height,
+        tag=b"",
+        job_tag=bytes(8),
+        extranonce_size=6,
+        outputs=(TxOut(0, bytes(22)),),
+        witness_commitment=None,
+    )
+    assert len(least.transaction(bytes(6))) > 64
+
+
 @given(
     height=HEIGHTS,
     tag=st.binary(max_size=60),

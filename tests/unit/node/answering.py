@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from poolserver.bitcoin.networks import REGTEST, Network
 from poolserver.mining.template import BlockTemplate, GetBlockHeader, GetBlockTemplate
 from poolserver.mining.transactions import TemplateTransactions
-from poolserver.node.template_source import NodeTemplateSource
+from poolserver.node.template_source import NodeTemplateSource, Signs
 
 NEVER_S = 3600.0
 
@@ -125,6 +125,7 @@ class Source:
         self.published: list[BlockTemplate] = []
         self.confirmed = 0
         self.now = 1.0
+        self.tips_told = self.troubles = 0
         self._said = asyncio.Event()
         self._source = NodeTemplateSource(
             self.node,
@@ -141,8 +142,30 @@ class Source:
         """Of all that was published; a stopgap's is negative."""
         return [-each.height if each.stopgap else each.height for each in self.published]
 
+    @property
+    def signs(self) -> Signs:
+        return self._source.signs
+
+    def ask_now(self) -> None:
+        self._source.ask_now()
+
     async def run(self) -> None:
-        await self._source.run(self._on_template, self._on_confirmed)
+        await self._source.run(
+            self._on_template, self._on_confirmed, self._on_tip, self._on_trouble
+        )
+
+    def _on_tip(self) -> None:
+        self.tips_told += 1
+
+    def _on_trouble(self) -> None:
+        self.troubles += 1
+        self._said.set()
+
+    async def is_in_trouble(self) -> None:
+        """Wait until it says so."""
+        while not self.troubles:
+            self._said.clear()
+            await self._said.wait()
 
     def _on_template(self, new: BlockTemplate, received_at: float) -> None:
         self.published.append(new)

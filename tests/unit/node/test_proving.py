@@ -28,13 +28,15 @@ class Source:
     def __init__(self) -> None:
         self.publish: Callable[[BlockTemplate, float], None]
         self.confirm: Callable[[float], None]
+        self.outdate: Callable[[float], None]
 
     async def run(
         self,
         on_template: Callable[[BlockTemplate, float], None],
         on_confirmed: Callable[[float], None],
+        on_outdated: Callable[[float], None],
     ) -> None:
-        self.publish, self.confirm = on_template, on_confirmed
+        self.publish, self.confirm, self.outdate = on_template, on_confirmed, on_outdated
         await asyncio.Event().wait()
 
 
@@ -52,6 +54,7 @@ class Stage:
         self.questions: asyncio.Queue[tuple[CBlock, asyncio.Future[str | None]]] = asyncio.Queue()
         self.published: list[BlockTemplate] = []
         self.confirmed: list[float] = []
+        self.outdated: list[float] = []
         self.proving = ProvingSource(self.source, self.propose, factory, REGTEST, lambda: 7.0)
 
     async def propose(self, block_json: msgspec.Raw) -> str | None:
@@ -82,7 +85,9 @@ async def stage(tag: bytes = b"/test/") -> AsyncIterator[Stage]:
     made = Stage(tag)
     task = asyncio.create_task(
         made.proving.run(
-            lambda each, at: made.published.append(each), lambda at: made.confirmed.append(at)
+            lambda each, at: made.published.append(each),
+            made.confirmed.append,
+            made.outdated.append,
         )
     )
     await asyncio.sleep(0)
@@ -103,6 +108,13 @@ async def test_a_template_goes_out_before_it_is_looked_at() -> None:
         await at.says(None)
         assert at.published == [template()]
         assert at.proving.results == {Proof.GOOD: 1}
+
+
+async def test_that_work_is_confirmed_or_outdated_is_passed_on() -> None:
+    async with stage() as at:
+        at.source.confirm(1.0)
+        at.source.outdate(2.0)
+        assert (at.confirmed, at.outdated) == ([1.0], [2.0])
 
 
 async def test_the_node_is_shown_the_block_with_the_largest_coinbase() -> None:

@@ -44,7 +44,7 @@ class Tip(msgspec.Struct):
 async def node(
     handler: Handler, credentials: Credentials | None = None, observed: Observed | None = None
 ) -> AsyncIterator[NodeRpc]:
-    app = web.Application()
+    app = web.Application(client_max_size=rpc_module.ANSWER_LIMIT_BYTES)
     app.router.add_post("/", handler)
 
     def observe(method: str, seconds: float, error_kind: str | None) -> None:
@@ -91,6 +91,21 @@ async def test_a_call_carries_its_method_and_parameters_and_login() -> None:
     ((body, login),) = seen
     assert (body["method"], body["params"]) == ("getblockheader", ["00ff", True])
     assert plain(login) == "pool:secret-word"
+
+
+async def test_a_question_of_megabytes_arrives_whole_and_with_its_length() -> None:
+    seen: list[Any] = []
+
+    async def handler(request: web.Request) -> web.Response:
+        seen.append((await request.json(), request.content_length))
+        return web.Response(body=b'{"result":null,"error":null}')
+
+    block = "00ff" * 1_000_000
+    async with node(handler) as rpc:
+        await rpc.call("submitblock", block, type=str | None)
+    ((body, length),) = seen
+    assert body["params"] == [block]
+    assert length == len(msgspec.json.encode(body))
 
 
 async def test_a_big_answer_is_decoded_like_a_small_one() -> None:

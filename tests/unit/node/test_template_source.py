@@ -5,8 +5,8 @@ import pytest
 
 from poolserver.node import template_source
 from poolserver.node.rpc import NodeUnreachable
-from poolserver.node.template_source import Answer, LatestTemplate
-from tests.unit.node.answering import NEVER_S, answer, running, stopgap, template
+from poolserver.node.template_source import Answer, LatestTemplate, Signs
+from tests.unit.node.answering import NEVER_S, answer, running, stopgap, template, tip
 
 # --- the order of answers ----------------------------------------------------------------------
 
@@ -174,3 +174,58 @@ async def test_a_template_that_cannot_be_mined_on_is_not_published(
         (await source.node.questions.get()).answer.set_result(unknown)
         await source.answers(await source.node.questions.get(), answer(10))
         assert len(source.published) == 1
+
+
+# --- signs of how the node does ----------------------------------------------------------------
+
+
+async def test_what_was_heard_of_the_tip_and_when_a_template_came_is_kept() -> None:
+    async with running() as source:
+        assert source.signs == Signs()
+        await source.starts(10)
+        assert (source.signs.tip_hex, source.signs.tip_at) == (tip(9), 1.0)
+        assert (source.signs.answered_at, source.signs.failing) == (1.0, False)
+        source.now = 5.0
+        await source.answers(await source.longpoll.questions.get(), answer(10))
+        assert (source.signs.tip_at, source.signs.answered_at) == (1.0, 5.0)
+
+
+async def test_a_tip_that_is_heard_of_is_told_before_its_template_comes() -> None:
+    async with running(poll_interval_s=0.001) as source:
+        await source.starts(10)
+        source.node.best = tip(10)
+        await source.node.questions.get()
+        assert source.signs.tip_hex == tip(10)
+        assert source.tips_told > 0
+
+
+async def test_an_answer_that_only_confirms_does_not_undo_what_was_heard_of_the_tip() -> None:
+    async with running(poll_interval_s=0.001) as source:
+        await source.starts(10)
+        source.node.best = tip(10)
+        question = await source.node.questions.get()
+        await source.answers(question, answer(10))
+        assert source.signs.tip_hex == tip(10)
+
+
+async def test_a_node_that_gives_no_template_is_told_so_until_it_does(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(template_source, "BACKOFF_FIRST_S", 0.0)
+    async with running() as source:
+        (await source.node.questions.get()).answer.set_exception(NodeUnreachable("gone"))
+        question = await source.node.questions.get()
+        assert (source.signs.failing, source.troubles) == (True, 1)
+        await source.answers(question, answer(10))
+        assert not source.signs.failing
+
+
+async def test_a_node_that_is_back_is_asked_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_source, "BACKOFF_FIRST_S", NEVER_S)
+    monkeypatch.setattr(template_source, "BACKOFF_MAX_S", NEVER_S)
+    async with running() as source:
+        (await source.node.questions.get()).answer.set_exception(NodeUnreachable("gone"))
+        await source.is_in_trouble()
+        source.ask_now()
+        await source.answers(await source.node.questions.get(), answer(10))
+        assert source.heights == [10]

@@ -14,7 +14,6 @@ from poolserver._vendor.asyncio_stratum import (
     StratumClient,
     SubmitResult,
 )
-from poolserver.app import limit_settings
 from poolserver.bitcoin.header import pack_header
 from poolserver.bitcoin.merkle import merkle_root_from_branch
 from poolserver.bitcoin.target import MAX_TARGET, target_le
@@ -29,6 +28,7 @@ from poolserver.cluster.messages import (
 from poolserver.config import LimitsConfig
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
+from poolserver.outfit import limit_settings
 from poolserver.server.worker import Worker
 from tests.unit.solving import CURTIME, MASK, P2WPKH
 

@@ -180,6 +180,7 @@ async def test_the_answer_to_a_block_waits_until_it_is_spooled(house: FakeHouse)
     assert (block.height, worker_name) == (101, "demo.rig")
     assert block.hash_hex == house.journal.records[0][5][::-1].hex()
     assert house.journal.found == [(101, house.journal.records[0][5], 1)]
+    assert house.journal.paid == [job.variants[line.session.miner.coinbase_class].distribution]
     other.say(submit_line(Submit(4, "demo.rig", "no-such-job", bytes(8), CURTIME, 0, None)))
     house.journal.let_go()
     assert line.heard() == []

@@ -17,6 +17,7 @@ from poolserver.cluster.messages import (
     ListenerSettings,
     TemplateConfirmed,
     WorkerStarted,
+    WorkOutdated,
 )
 from poolserver.ledger.records import JournalBatch
 from poolserver.mining.job import Job
@@ -145,6 +146,45 @@ async def test_a_node_that_confirms_its_template_keeps_the_rigs(hall: Hall) -> N
     hall.worker.receive(TemplateConfirmed())
     hall.tick(1)
     assert not (await rig.job()).clean_jobs  # a refresh, and no farewell
+
+
+async def test_rigs_are_sent_away_soon_when_their_work_is_known_to_be_outdated(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.worker.receive(WorkOutdated())
+    hall.tick(GRACE_S)
+    assert await rig.is_told_nothing()  # such work is not refreshed either
+    hall.tick(0.1)
+    async with asyncio.timeout(5):
+        await rig.client.wait_closed()
+
+
+@pytest.mark.parametrize("comes", ["template", "confirmation"])
+async def test_rigs_stay_when_work_that_was_outdated_is_good_again(hall: Hall, comes: str) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.worker.receive(WorkOutdated())
+    hall.tick(GRACE_S)
+    if comes == "template":
+        hall.template(template(height=102, tip=2))
+        assert (await rig.job()).clean_jobs
+    else:
+        hall.worker.receive(TemplateConfirmed())
+    hall.tick(REFRESH_S)
+    assert not (await rig.job()).clean_jobs
+
+
+async def test_outdated_work_does_not_lengthen_the_wait_for_a_node(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    await rig.job()
+    hall.clock += MAX_AGE_S + GRACE_S - 1
+    hall.worker.receive(WorkOutdated())
+    hall.tick(1.1)
+    async with asyncio.timeout(5):
+        await rig.client.wait_closed()
 
 
 async def test_job_ids_do_not_repeat(hall: Hall) -> None:

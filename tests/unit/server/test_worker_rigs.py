@@ -8,9 +8,9 @@ import msgspec
 import pytest
 
 from poolserver._vendor.asyncio_stratum import Reconnect
-from poolserver.app import limit_settings
 from poolserver.cluster.messages import ListenerSettings, WorkerStarted
 from poolserver.config import LimitsConfig
+from poolserver.outfit import limit_settings
 from poolserver.server.tls import TlsError
 from tests.unit.server.certificates import Authority
 from tests.unit.server.hall import EASIEST, REFRESH_S, Hall, running

@@ -8,6 +8,7 @@ from typing import Any
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
 from poolserver.mining.job import Job
+from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.pool import Pool, SolvedBlock
@@ -57,6 +58,7 @@ class FakeJournal:
     names: list[tuple[str, str]] = field(default_factory=list)
     waiting: list[Callable[[], None]] = field(default_factory=list)
     found: list[tuple[int, bytes, int]] = field(default_factory=list)
+    paid: list[Distribution] = field(default_factory=list)
     turn: int = 1
     unsafe: bool = False
 
@@ -76,9 +78,12 @@ class FakeJournal:
         self.records.append((worker_ref, outcome, proven, work, job_number, hash_le))
         self.unsafe = True
 
-    def append_block(self, height: int, hash_le: bytes, worker_ref: int) -> None:
+    def append_block(
+        self, height: int, hash_le: bytes, worker_ref: int, distribution: Distribution
+    ) -> None:
         self.unsafe = True
         self.found.append((height, hash_le, worker_ref))
+        self.paid.append(distribution)
 
     def release(self, callback: Callable[[], None]) -> None:
         if self.unsafe:

@@ -1,0 +1,134 @@
+"""What each part is made of: worked out from the config, for the composition root and commands."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from poolserver.cluster.messages import (
+    LimitSettings,
+    ListenerSettings,
+    NodeSettings,
+    WorkerSettings,
+)
+from poolserver.config import Config, LimitsConfig, NodeConfig
+from poolserver.mining.firmware import FirmwareTable, firmware_with
+from poolserver.mining.identity import MAX_WORKER_INDEX, WorkerIdentity
+from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
+from poolserver.node.rpc import Credentials, NodeRpc
+
+
+class StartError(RuntimeError):
+    """The pool cannot start; the text says why, for people."""
+
+
+def node_rpc(
+    node: NodeConfig, observe: Callable[[str, float, str | None], None] | None = None
+) -> NodeRpc:
+    """Connections to a node; ``observe`` is told of every call."""
+    password = node.password.reveal() if node.password is not None else None
+    login = Credentials(node.username, password, node.cookie_file)
+    return NodeRpc(node.url, login, observe=observe) if observe else NodeRpc(node.url, login)
+
+
+def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
+    """What a worker process needs to know of the config, and no more."""
+    return WorkerSettings(
+        instance_id=config.instance_id,
+        worker_index=0,
+        boot_epoch=boot_epoch,
+        network=config.network,
+        payout=config.payout_plan,
+        coinbase_tag=config.payout.coinbase_tag.encode(),
+        extranonce2_size=config.stratum.extranonce2_size,
+        version_mask=config.stratum.version_mask,
+        target_shares_per_minute=config.stratum.target_shares_per_minute,
+        max_shares_per_minute=config.stratum.max_shares_per_minute,
+        job_lifetime_s=config.stratum.job_lifetime_s,
+        refresh_interval_s=config.stratum.refresh_interval_s,
+        template_max_age_s=config.templates.template_max_age_s,
+        node_loss_grace_s=config.templates.node_loss_grace_s,
+        line_limit=config.stratum.line_limit,
+        outbox_limit=config.stratum.outbox_limit,
+        handshake_timeout_s=config.stratum.handshake_timeout_s,
+        line_timeout_s=config.stratum.line_timeout_s,
+        resume_window_s=config.stratum.resume_window_s,
+        reconnect_hosts=tuple((each.host, each.port) for each in config.stratum.reconnect_hosts),
+        firmware=_firmware(config.stratum.firmware_file),
+        limits=limit_settings(config.limits),
+        listeners=tuple(
+            ListenerSettings(
+                host=listener.address.host,
+                port=listener.address.port,
+                start_difficulty=listener.start_difficulty,
+                min_difficulty=listener.min_difficulty,
+                max_difficulty=listener.max_difficulty,
+                tls_cert=str(listener.tls_cert) if listener.tls_cert is not None else None,
+                tls_key=str(listener.tls_key) if listener.tls_key is not None else None,
+                proxy_protocol_from=listener.proxy_protocol_from,
+            )
+            for listener in config.listeners
+        ),
+        nodes=tuple(
+            NodeSettings(
+                url=node.url,
+                username=node.username,
+                password=node.password.reveal() if node.password is not None else None,
+                cookie_file=str(node.cookie_file) if node.cookie_file is not None else None,
+            )
+            for node in config.nodes
+            if "submit" in node.roles
+        ),
+        listed_accounts=tuple(account for site in config.sites for account in site.accounts),
+        any_account=config.auth.accounts == "any",
+        journal_dir=str(config.data_dir / "journal"),
+        spool_dir=str(config.data_dir / "spool"),
+        journal_release=config.journal.release,
+        journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+    )
+
+
+def trial_factory(config: Config) -> JobFactory:
+    """A factory of the jobs that this pool makes, for blocks to be looked at and never mined."""
+    terms = JobTerms(
+        coinbase_tag=config.payout.coinbase_tag.encode(),
+        extranonce2_size=config.stratum.extranonce2_size,
+        version_mask=config.stratum.version_mask,
+    )
+    firmware = firmware_with(_firmware(config.stratum.firmware_file))
+    return JobFactory(
+        WorkerIdentity(config.instance_id, MAX_WORKER_INDEX, 1),
+        terms,
+        CoinbaseClasses(firmware.coinbase_sizes),
+        config.payout_plan,
+    )
+
+
+def _firmware(path: Path | None) -> str:
+    """The operator's table of firmware, checked; empty where there is none."""
+    if path is None:
+        return ""
+    try:
+        text = path.read_text()
+        FirmwareTable.load(text, str(path))
+    except (OSError, ValueError) as error:
+        raise StartError(f"stratum.firmware_file: {error}") from error
+    return text
+
+
+def limit_settings(limits: LimitsConfig) -> LimitSettings:
+    return LimitSettings(
+        trusted_networks=limits.trusted_networks,
+        connections_unknown=limits.connections_unknown,
+        connections_known=limits.connections_known,
+        connections_per_second_unknown=limits.connections_per_second_unknown,
+        connections_per_second_known=limits.connections_per_second_known,
+        known_for_s=limits.known_for_h * 3600,
+        resend_after_s=limits.resend_after_s,
+        reconnect_after_s=limits.reconnect_after_s,
+        drop_after_s=limits.drop_after_s,
+        reject_percent=limits.reject_percent,
+        reject_min_submits=limits.reject_min_submits,
+        strikes=limits.strikes,
+        strike_window_s=limits.strike_window_s,
+        ban_s=limits.ban_s,
+        pool_fault_percent=limits.pool_fault_percent,
+    )
