@@ -12,10 +12,6 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(300)]
 OWED = {
     "pool dies: half submitted": "neither spool nor journal has what was found a millisecond ago",
     "pool dies: submitted": "the journal has no record of a block that a node has taken",
-    "pool dies: answered only": "the ledger asks no node what became of a block without a file",
-    "pool dies: settled": "a verdict in the spool is not taken over by the ledger",
-    "disk full": "a block's state that the database could not take is not written later",
-    "orphaned later": "an accepted block is not looked at again",
 }
 
 
