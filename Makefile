@@ -1,6 +1,6 @@
 # make demo [SECONDS=60]   a private signet, the pool and a simulated site, mining real blocks
 # make test                lint, types and all tests, with a real bitcoind
-# make torture [RUNS=N]    what takes hours: N inputs of a fuzzer, a crowd of rigs
+# make torture [N=200] [RUNS=N]   what takes hours: blocks under faults, a fuzzer, a crowd of rigs
 # make help                the rest
 
 VENV ?= .venv
@@ -8,16 +8,21 @@ PYTHON := $(VENV)/bin/python
 NATIVE := $(wildcard poolserver/_native/*.c poolserver/_native/*.h)
 SOURCES := poolserver tests bench
 RUNS ?= 10000000
+N ?= 200
 
-.PHONY: help demo test lint types unit integration bench sanitize torture fuzz crowd lock clean
+.PHONY: help demo test lint types unit integration bench bench-tip bench-failover sanitize torture \
+	torture-blocks fuzz crowd lock clean
 
 help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates"
+	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
+	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
-	@echo "make torture            what takes longer: fuzz, crowd"
+	@echo "make torture [N=200]    what takes longer: torture-blocks, fuzz, crowd"
+	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
 	@echo "make fuzz [RUNS=N]      the Stratum library, sessions and templates under a fuzzer (N: 10,000,000)"
 	@echo "make crowd              5,000 rigs and a proxy of 500 through ten block changes"
 	@echo "make lock               renew requirements/*.txt (needs uv)"
@@ -63,7 +68,16 @@ bench: $(VENV)/.dev
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
 
-torture: fuzz crowd
+bench-tip: $(VENV)/.dev
+	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.new_tip
+
+bench-failover: $(VENV)/.dev
+	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.failover
+
+torture: torture-blocks fuzz crowd
+
+torture-blocks: $(VENV)/.dev
+	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture blocks --blocks $(N)
 
 # fuzz-with TARGET,INPUTS,BYTES: each length has its own corpus, or short ones would slow down.
 fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=$$(($(2))) -max_len=$(3) -len_control=0 \
@@ -80,7 +94,7 @@ fuzz: $(VENV)/.torture
 	$(call fuzz-with,template,$(RUNS)/10,1024)
 
 crowd: $(VENV)/.dev
-	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture
+	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture crowd
 
 # The lock files hold versions and hashes alone, so they serve any mirror.
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --prerelease=if-necessary-or-explicit

@@ -1,4 +1,4 @@
-"""python -m tests.torture [OPTIONS]: a crowd of rigs through block changes; ends with 1 on a fault.
+"""python -m tests.torture crowd | blocks [OPTIONS]: what takes longer; ends with 1 on a fault.
 
 Needs a bitcoind: its path in $BITCOIND, or on $PATH.
 """
@@ -10,25 +10,60 @@ import shutil
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
+from tests.torture.blocks import BlocksPlan, perform_blocks
 from tests.torture.crowd import SPARE_FILES, CrowdPlan, raise_file_limit
 from tests.torture.stage import Plan, perform
 
 
+class TooFewFiles(RuntimeError):
+    """The system lets us open too few files."""
+
+
 def main() -> int:
     """Play it once and print the figures."""
-    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
-    parser.add_argument("--connections", type=int, default=5000)
-    parser.add_argument("--proxies", type=int, default=1)
-    parser.add_argument("--workers", type=int, default=500, help="of each proxy")
-    parser.add_argument("--blocks", type=int, default=10)
-    parser.add_argument("--share-interval", type=float, default=4.0, help="of each worker, seconds")
-    parser.add_argument("--block-interval", type=float, default=6.0, help="seconds")
-    given = parser.parse_args()
+    given = _parser().parse_args()
     bitcoind = os.environ.get("BITCOIND") or shutil.which("bitcoind")
     if bitcoind is None:
         print("no bitcoind: scripts/get-bitcoind.sh fetches one", file=sys.stderr)
         return 2
+    play = blocks if given.command == "blocks" else crowd
+    folder = Path(tempfile.mkdtemp(prefix="poolserver-torture-"))
+    try:
+        report = play(given, Path(bitcoind), folder)
+    except TooFewFiles as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(report.text())
+    if report.problems():
+        print(f"the pool's log and files: {folder}", file=sys.stderr)
+        return 1
+    shutil.rmtree(folder)
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.torture", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    rigs = commands.add_parser("crowd", help="thousands of rigs through block changes")
+    rigs.add_argument("--connections", type=int, default=5000)
+    rigs.add_argument("--proxies", type=int, default=1)
+    rigs.add_argument("--workers", type=int, default=500, help="of each proxy")
+    rigs.add_argument("--blocks", type=int, default=10)
+    rigs.add_argument("--share-interval", type=float, default=4.0, help="of each worker, seconds")
+    rigs.add_argument("--block-interval", type=float, default=6.0, help="seconds")
+    found = commands.add_parser("blocks", help="found blocks, each with a fault")
+    found.add_argument("--blocks", type=int, default=0, help="0: one of each fault")
+    found.add_argument("--nodes", type=int, default=2)
+    found.add_argument("--seed", type=int, default=0)
+    found.add_argument("--small", action="store_true", help="short faults, fewer kinds")
+    found.add_argument("--only", default="", help="faults with this in their names")
+    return parser
+
+
+def crowd(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
+    """Thousands of rigs."""
     plan = Plan(
         CrowdPlan(
             connections=given.connections,
@@ -44,12 +79,14 @@ def main() -> int:
     try:
         raise_file_limit(plan.crowd.all_connections + SPARE_FILES)  # the pool inherits it
     except RuntimeError as error:
-        print(error, file=sys.stderr)
-        return 2
-    with tempfile.TemporaryDirectory(prefix="poolserver-torture-") as folder:
-        report = asyncio.run(perform(plan, Path(bitcoind), Path(folder)))
-    print(report.text())
-    return 1 if report.problems() else 0
+        raise TooFewFiles(str(error)) from None
+    return asyncio.run(perform(plan, bitcoind, folder))
+
+
+def blocks(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
+    """Found blocks under faults."""
+    plan = BlocksPlan(given.blocks, given.nodes, given.seed, given.small, given.only)
+    return asyncio.run(perform_blocks(plan, bitcoind, folder, lambda line: print(line, flush=True)))
 
 
 if __name__ == "__main__":

@@ -1,0 +1,228 @@
+"""The pool as an operator runs it: a process, a config file, and somebody who starts it again."""
+
+import asyncio
+import os
+import resource
+import signal
+import sqlite3
+import sys
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager, closing
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import msgspec
+from prometheus_client.parser import text_string_to_metric_families
+
+from poolserver.node.process import free_port
+from tests.integration.running import TAPROOT_REGTEST, RunningPool
+from tests.torture.network import NodeAddress
+
+REPOSITORY = Path(__file__).parents[2]
+READY_TIMEOUT_S = 90.0
+DEATH_TIMEOUT_S = 10.0
+# A service manager's pause before it starts a program again that has ended.
+RESTART_PAUSE_S = 0.2
+# A file may not grow beyond so many bytes while the disk is full.
+FULL_DISK_BYTES = 64
+
+CONFIG = """
+network = "regtest"
+data_dir = "var"
+[payout]
+address = "{address}"
+{nodes}
+[[listeners]]
+address = "127.0.0.1:{port}"
+start_difficulty = 1e-9
+min_difficulty = 1e-9
+max_difficulty = 1e-9
+[http]
+address = "127.0.0.1:{http_port}"
+[[sites]]
+name = "hall"
+accounts = ["demo"]
+budget_mw = 0.2
+[log]
+format = "json"
+{extra}
+"""
+NODE = """
+[[nodes]]
+url = "{url}"
+username = "{username}"
+password = "{password}"
+{zmq}
+"""
+
+
+class PoolProcess:
+    """One pool over all of its lives; its folder and its ports stay the same."""
+
+    def __init__(self, folder: Path, nodes: Sequence[NodeAddress], extra: str = "") -> None:
+        self.folder = folder
+        self.face = RunningPool(free_port(), free_port())
+        self.starts = 0
+        self.step: str | None = None
+        """The step at which this life ends, if it does."""
+        self._process: asyncio.subprocess.Process | None = None
+        self._config = folder / "pool.toml"
+        self._config.write_text(
+            CONFIG.format(
+                address=TAPROOT_REGTEST,
+                nodes="".join(_node(node) for node in nodes),
+                port=self.face.port,
+                http_port=self.face.http_port,
+                extra=extra,
+            )
+        )
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator["PoolProcess"]:
+        await self.start()
+        try:
+            yield self
+        finally:
+            await self.kill()
+
+    # --- life ----------------------------------------------------------------------------
+
+    @property
+    def pid(self) -> int:
+        assert self._process is not None
+        return self._process.pid
+
+    @property
+    def is_alive(self) -> bool:
+        return self._process is not None and self._process.returncode is None
+
+    async def start(self, step: str | None = None) -> None:
+        """Start it, again and again if it ends, until it is ready; with ``step`` it will die."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not await self._is_ready():
+            assert time.monotonic() < deadline, f"the pool is not ready: {self.tail()}"
+            if not self.is_alive:
+                await asyncio.sleep(RESTART_PAUSE_S if self._process else 0)
+                await self._spawn(step)
+            await asyncio.sleep(0.02)
+
+    async def kill(self) -> None:
+        """kill -9."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.kill()
+            await process.wait()
+
+    async def stop(self) -> None:
+        """End it in good order."""
+        process = self._process
+        if process is not None and process.returncode is None:
+            process.terminate()
+            async with asyncio.timeout(READY_TIMEOUT_S):
+                assert await process.wait() == 0, self.tail()
+
+    async def has_died(self) -> bool:
+        """Whether it kills itself within DEATH_TIMEOUT_S."""
+        assert self._process is not None
+        try:
+            async with asyncio.timeout(DEATH_TIMEOUT_S):
+                return await self._process.wait() == -signal.SIGKILL
+        except TimeoutError:
+            return False
+
+    async def _spawn(self, step: str | None) -> None:
+        self.starts += 1
+        self.step = step
+        arguments = (
+            ("-m", "poolserver", "run", "--config", str(self._config))
+            if step is None
+            else ("-m", "tests.torture.dying_server", str(self._config), step)
+        )
+        with (self.folder / "pool.log").open("ab") as output:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, *arguments),
+                cwd=REPOSITORY,
+                env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+            )
+
+    async def _is_ready(self) -> bool:
+        try:
+            return self.is_alive and (await self.face.get("/readyz"))[0] == 200
+        except (aiohttp.ClientError, OSError):
+            return False
+
+    # --- its disk ------------------------------------------------------------------------
+
+    @property
+    def spool(self) -> Path:
+        return self.folder / "var" / "spool"
+
+    def fill_disk(self) -> None:
+        """No file grows any more, as for a process whose disk is full: write() fails."""
+        _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (FULL_DISK_BYTES, hard))
+
+    def empty_disk(self) -> None:
+        """There is room again."""
+        if self.is_alive:
+            _, hard = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
+            resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (hard, hard))
+
+    def lose_spool(self) -> None:
+        """The spool's folder cannot be written, by root neither: a file is in its place."""
+        self.spool.mkdir(exist_ok=True)
+        self.spool.rename(self.spool.with_name("spool.away"))
+        self.spool.write_bytes(b"")
+
+    def find_spool(self) -> None:
+        """The folder is back."""
+        away = self.spool.with_name("spool.away")
+        if away.exists():
+            self.spool.unlink()
+            away.rename(self.spool)
+
+    # --- its books -----------------------------------------------------------------------
+
+    def unsettled(self) -> set[str]:
+        """Hashes of the blocks in the spool that have no final word yet."""
+        return {path.stem for path in self.spool.glob("*.json")}
+
+    def settled(self) -> dict[str, str]:
+        """By hash, the final word that the spool keeps."""
+        return {
+            path.stem: msgspec.json.decode(path.read_bytes())["state"]
+            for path in (self.spool / "settled").glob("*.json")
+        }
+
+    def ledger(self) -> dict[str, dict[str, Any]]:
+        """By hash, the rows of the ledger's table of blocks."""
+        path = self.folder / "var" / "ledger.sqlite"
+        if not path.exists():
+            return {}
+        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=5)) as books:
+            books.row_factory = sqlite3.Row
+            return {row["hash"]: dict(row) for row in books.execute("SELECT * FROM block")}
+
+    async def counted(self, metric: str) -> dict[str, int]:
+        """By state, the blocks that this metric tells of; empty where there is no such metric."""
+        _, text = await self.face.get("/metrics")
+        return {
+            sample.labels["state"]: int(sample.value)
+            for family in text_string_to_metric_families(text)
+            for sample in family.samples
+            if sample.name == metric
+        }
+
+    def tail(self) -> str:
+        """The end of its log."""
+        return (self.folder / "pool.log").read_text(errors="replace")[-3000:]
+
+
+def _node(node: NodeAddress) -> str:
+    zmq = f'zmq_hashblock = "{node.zmq}"' if node.zmq else ""
+    return NODE.format(url=node.url, username=node.username, password=node.password, zmq=zmq)
