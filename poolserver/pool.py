@@ -41,13 +41,15 @@ NO_HASH = bytes(32)
 class SolvedBlock(NamedTuple):
     """A share whose hash meets the network target, with all that submitblock needs.
 
-    ``distribution`` is what its coinbase pays.
+    ``distribution`` is what its coinbase pays; ``account`` is the finder's, empty where nobody
+    of that name is authorized.
     """
 
     height: int
     hash_hex: str
     block_hex: str
     distribution: Distribution
+    account: str
 
 
 class Judgement(NamedTuple):
@@ -374,6 +376,7 @@ class Pool:
                 hash_le_to_hex(hash_le),
                 job.block_hex(variant, extranonce, version, submit.ntime, submit.nonce),
                 variant.distribution,
+                "" if worker is None else worker.account,
             )
         if worker is None:
             outcome = ShareOutcome.UNAUTHORIZED

@@ -61,7 +61,7 @@ _ADD = """
 _ADD_EVENT = "INSERT INTO block_event (hash, state, reason, at_ms) VALUES (?, ?, ?, ?)"
 _CHANGE = "UPDATE block SET state = ?, reason = ?, updated_at_ms = ?, final = ? WHERE hash = ?"
 _END = "UPDATE block SET final = 1 WHERE hash = ?"
-# The journal numbers its records, so none comes twice; a block that did would be the same block.
+# A block that was in the spool at a start is told of again, by another source of the journal.
 _ADD_PAYOUT = """
     INSERT INTO block_payout (hash, value_sat, fee_sat, outputs, dues) VALUES (?, ?, ?, ?, ?)
     ON CONFLICT DO NOTHING
@@ -82,7 +82,8 @@ _KNOWN = """
     SELECT hash, height, state, final,
     (SELECT group_concat(DISTINCT state) FROM block_event WHERE hash = block.hash),
     coalesce((SELECT value_sat FROM block_payout WHERE hash = block.hash), 0),
-    coalesce((SELECT sum(unpaid_sat) FROM block_due WHERE hash = block.hash), 0)
+    coalesce((SELECT sum(unpaid_sat) FROM block_due WHERE hash = block.hash), 0),
+    coalesce((SELECT max(position) + 1 FROM block_due WHERE hash = block.hash), 0)
     FROM block ORDER BY height, found_at_ms, hash
 """
 _HISTORY = "SELECT state, reason, at_ms FROM block_event WHERE hash = ? ORDER BY number"
@@ -170,12 +171,9 @@ def known_blocks(connection: sqlite3.Connection) -> list[KnownBlock]:
             BlockState(state),
             frozenset(map(BlockState, reached.split(","))),
             final != 0,
-            value_sat,
-            unpaid_sat,
+            *amounts,
         )
-        for hash_hex, height, state, final, reached, value_sat, unpaid_sat in connection.execute(
-            _KNOWN
-        )
+        for hash_hex, height, state, final, reached, *amounts in connection.execute(_KNOWN)
     ]
 
 

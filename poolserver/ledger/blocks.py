@@ -13,7 +13,7 @@ The submitter tells the first step, the follower (``node.follower``) those after
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -83,6 +83,8 @@ class KnownBlock:
     """What its coinbase pays, 0 where that is not known."""
     unpaid_sat: int = 0
     """What it owes to payees beyond that."""
+    dues: int = 0
+    """How many of its dues are in ``unpaid_sat``, from the first on."""
 
 
 @dataclass(slots=True)
@@ -135,10 +137,12 @@ class BlockBook:
         self.value_sat[block.state] += value_sat - block.value_sat
         block.value_sat = value_sat
 
-    def owe(self, block: KnownBlock, unpaid_sat: int) -> None:
-        """Note what a block owes, more than was noted before."""
-        self.unpaid_sat[block.state] += unpaid_sat
-        block.unpaid_sat += unpaid_sat
+    def owe(self, block: KnownBlock, position: int, unpaid_sat: Sequence[int]) -> None:
+        """Note what a block owes by its dues from ``position`` on; each is noted once."""
+        news_sat = sum(unpaid_sat[max(0, block.dues - position) :])
+        block.dues = max(block.dues, position + len(unpaid_sat))
+        self.unpaid_sat[block.state] += news_sat
+        block.unpaid_sat += news_sat
 
     def end(self, block: KnownBlock) -> None:
         """The word on a block is final: nobody needs to look at it again."""

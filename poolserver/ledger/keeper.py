@@ -166,7 +166,8 @@ class LedgerKeeper:
                 continue
             self.blocks.pay(block, record.head.value_sat)
             if isinstance(record, DuesRecord):
-                self.blocks.owe(block, sum(due.unpaid_sat for due in record.dues))
+                unpaid_sat = [due.unpaid_sat for due in record.dues]
+                self.blocks.owe(block, record.position, unpaid_sat)
 
     async def _tell_unknown_payouts(self) -> None:
         blocks, height = await self._store.without_payout()

@@ -13,7 +13,7 @@ import structlog
 
 from poolserver.node.checks import Rpc
 from poolserver.node.offer import Verdict, offer
-from poolserver.node.spool import FoundBlock, Spool
+from poolserver.node.spool import FoundBlock, Spool, quoted, spool_entry
 
 __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
 
@@ -57,7 +57,7 @@ class _Offered:
 
     def __init__(self, found: FoundBlock) -> None:
         self.block_hash = found.hash_hex
-        self.block_json = msgspec.Raw(b'"%b"' % found.block_hex.encode())
+        self.block_json = quoted(found.block_hex)
         self.until = inf  # monotonic seconds, from the first acceptance on
 
 
@@ -131,20 +131,21 @@ class BlockSubmitter:
         return len(self._submissions) - len(self._settled)
 
     def begin(self, found: FoundBlock) -> Submission:
-        """Start to submit and to spool a block; the bytes go to the nodes first.
+        """Start to submit and to spool a block; no disk is waited for before its bytes leave.
 
-        A full or slow disk delays nothing but ``spooled``.
+        A full or slow one delays nothing but ``spooled``.
         """
         known = self._submissions.get(found.hash_hex)
         return known if known is not None else self._start(found, is_spooled=False)
 
-    async def resume(self) -> None:
-        """Submit again what the spool holds from a former life."""
+    async def resume(self) -> list[FoundBlock]:
+        """Submit again what the spool has from a former life; these blocks."""
         blocks = await self._in_disk_thread(lambda: list(self._spool.unsettled()))
         for found in blocks:
             if found.hash_hex not in self._submissions:
                 log.info("block_taken_up_again", height=found.height, block=found.hash_hex)
                 self._start(found, is_spooled=True)
+        return blocks
 
     async def close(self) -> None:
         """Wait a little for answers that are on their way; the spool keeps what has none."""
@@ -161,6 +162,7 @@ class BlockSubmitter:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         self._disk.shutdown(wait=False)
+        self._spool.leave()
         for rpc in self._rpcs:
             await rpc.close()
 
@@ -168,6 +170,7 @@ class BlockSubmitter:
 
     def _start(self, found: FoundBlock, *, is_spooled: bool) -> Submission:
         offered = _Offered(found)
+        entry = b"" if is_spooled else self._held(found, offered.block_json)
         offers = [
             asyncio.ensure_future(self._until_final(rpc, gate, offered))
             for rpc, gate in zip(self._rpcs, self._gates, strict=True)
@@ -178,7 +181,7 @@ class BlockSubmitter:
         spooled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         if is_spooled:
             spooled.set_result(None)
-        kept = asyncio.ensure_future(self._keep(found, spooled))
+        kept = asyncio.ensure_future(self._keep(found.hash_hex, entry, spooled))
         verdict = asyncio.ensure_future(self._settle(found, offered, offers, kept))
         submission = Submission(spooled, kept, verdict)
         self._submissions[found.hash_hex] = submission
@@ -213,16 +216,25 @@ class BlockSubmitter:
             del self._submissions[oldest]
             self._accepted.discard(oldest)
 
-    # --- the disk ------------------------------------------------------------------------
+    # --- memory and disk -----------------------------------------------------------------
 
-    async def _keep(self, found: FoundBlock, spooled: asyncio.Future[None]) -> None:
+    def _held(self, found: FoundBlock, block_json: msgspec.Raw) -> bytes:
+        """The block's file. It is held in memory first: no byte has left, and none may be alone."""
+        entry = spool_entry(found, block_json)
+        try:
+            self._spool.hold(found.hash_hex, entry)
+        except OSError as error:
+            log.warning("block_not_held", block=found.hash_hex, reason=str(error))
+        return entry
+
+    async def _keep(self, block_hash: str, entry: bytes, spooled: asyncio.Future[None]) -> None:
         """Put the block on the disk, however often it takes; only the first try is waited for."""
         if spooled.done():
             return
         wait_s = SPOOL_RETRY_S
         self.unspooled += 1
         try:
-            while not await self._is_put(found):
+            while not await self._is_put(block_hash, entry):
                 if not spooled.done():
                     spooled.set_result(None)
                 await asyncio.sleep(wait_s)
@@ -232,11 +244,11 @@ class BlockSubmitter:
             if not spooled.done():
                 spooled.set_result(None)
 
-    async def _is_put(self, found: FoundBlock) -> bool:
+    async def _is_put(self, block_hash: str, entry: bytes) -> bool:
         try:
-            await self._in_disk_thread(lambda: self._spool.put(found))
+            await self._in_disk_thread(lambda: self._spool.put(block_hash, entry))
         except OSError as error:
-            log.error("block_not_spooled", block=found.hash_hex, reason=str(error))
+            log.error("block_not_spooled", block=block_hash, reason=str(error))
             return False
         return True
 

@@ -19,7 +19,6 @@ from poolserver._vendor.asyncio_stratum import Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
-    BlockEvent,
     Down,
     ListenerSettings,
     PayoutUpdate,
@@ -40,9 +39,8 @@ from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.node.rpc import Credentials, NodeRpc
-from poolserver.node.spool import Spool
-from poolserver.node.submitter import BlockSubmitter, FoundBlock, Verdict
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
+from poolserver.server.block_desk import BlockDesk
 from poolserver.server.door import RigDoor
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
@@ -94,9 +92,7 @@ class Worker:
             sync_interval_s=settings.journal_sync_interval_s,
             on_failure=self._on_journal_failure,
         )
-        self._submitter = BlockSubmitter(
-            submit_rpcs, Spool(Path(settings.spool_dir)), on_verdict=self._on_verdict
-        )
+        self._blocks = BlockDesk(submit_rpcs, Path(settings.spool_dir), self.journal, up, unix_time)
         self._sessions: set[MinerSession] = set()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
@@ -123,7 +119,7 @@ class Worker:
         Raises:
             OSError: an address cannot be bound.
         """
-        await self._submitter.resume()
+        await self._blocks.resume()
         ports = tuple([await self._listen(listener) for listener in self._settings.listeners])
         self._up.send(WorkerStarted(self._source, ports))
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
@@ -135,7 +131,7 @@ class Worker:
         for listener in self._listeners:
             listener.close()
         self._send_away()
-        await self._submitter.close()
+        await self._blocks.close()
         await self.journal.close()
 
     def check(self) -> None:
@@ -263,18 +259,8 @@ class Worker:
         self._sessions.discard(session)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
-        """Submit a block; ``on_spooled`` is called once it is safe on this disk, or cannot be."""
-        found = FoundBlock(
-            hash_hex=block.hash_hex,
-            height=block.height,
-            block_hex=block.block_hex,
-            worker_name=worker_name,
-            found_at_unix=self._unix_time(),
-        )
-        submission = self._submitter.begin(found)
-        submission.spooled.add_done_callback(lambda _: on_spooled())
-        log.info("block_found", height=block.height, block=block.hash_hex, worker=worker_name)
-        self._tell_block(found, "found", "")
+        """A share is a block; see ``BlockDesk``."""
+        self._blocks.solved(block, worker_name, on_spooled)
 
     # --- what happens by itself ----------------------------------------------------------
 
@@ -361,8 +347,8 @@ class Worker:
             certificate_expires_unix=min(
                 (each.not_after_unix for each in self._certificates), default=None
             ),
-            blocks_unsettled=self._submitter.unsettled,
-            blocks_unspooled=self._submitter.unspooled,
+            blocks_unsettled=self._blocks.unsettled,
+            blocks_unspooled=self._blocks.unspooled,
             journal_failed=self.journal.failed is not None,
             journal_dropped=self.journal.dropped,
         )
@@ -372,29 +358,6 @@ class Worker:
             log.info("journal_restored")
         else:
             log.error("journal_failed", reason=str(error))
-
-    def _on_verdict(self, found: FoundBlock, verdict: Verdict) -> None:
-        log.info(
-            "block_verdict",
-            height=found.height,
-            block=found.hash_hex,
-            state=verdict.state,
-            reason=verdict.reason,
-        )
-        self._tell_block(found, verdict.state, verdict.reason)
-
-    def _tell_block(self, found: FoundBlock, state: str, reason: str) -> None:
-        self._up.send(
-            BlockEvent(
-                source=self._source,
-                hash_hex=found.hash_hex,
-                height=found.height,
-                worker_name=found.worker_name,
-                state=state,
-                reason=reason,
-                unix_ms=int(self._unix_time() * 1000),
-            )
-        )
 
 
 def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:

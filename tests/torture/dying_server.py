@@ -21,7 +21,7 @@ from poolserver.cli import main
 from poolserver.cluster.messages import BlockEvent, Up
 from poolserver.coordinator import Coordinator
 from poolserver.node.rpc import NodeRpc
-from poolserver.node.spool import FoundBlock, Spool
+from poolserver.node.spool import Spool
 from poolserver.server.worker import Worker
 
 STEPS = {
@@ -127,8 +127,8 @@ def _dying_when_answered(call: Callable[..., Awaitable[Any]]) -> Callable[..., A
 
 
 def _dying_after(put: Callable[..., None]) -> Callable[..., None]:
-    def put_and_die(spool: Spool, found: FoundBlock, *args: Any) -> None:
-        put(spool, found, *args)
+    def put_and_die(spool: Spool, *block: Any) -> None:
+        put(spool, *block)
         if _found:
             die()
 
@@ -136,18 +136,18 @@ def _dying_after(put: Callable[..., None]) -> Callable[..., None]:
 
 
 def _telling(put: Callable[..., None]) -> Callable[..., None]:
-    def put_and_tell(spool: Spool, found: FoundBlock) -> None:
-        put(spool, found)
+    def put_and_tell(spool: Spool, *block: Any) -> None:
+        put(spool, *block)
         _spooled.set()
 
     return put_and_tell
 
 
 def _never_returning(put: Callable[..., None]) -> Callable[..., None]:
-    def put_or_wait(spool: Spool, found: FoundBlock) -> None:
+    def put_or_wait(spool: Spool, *block: Any) -> None:
         if _found:
             threading.Event().wait()
-        put(spool, found)
+        put(spool, *block)
 
     return put_or_wait
 

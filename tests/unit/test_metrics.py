@@ -159,7 +159,7 @@ def test_blocks_are_told_as_they_ever_were_and_as_they_are() -> None:
     ):
         block = book.find(f"{number:064x}", 101)
         book.pay(block, 10**number)
-        book.owe(block, 2 * 10**number)
+        book.owe(block, 0, [2 * 10**number])
         for state in states:
             assert book.change(block, state)
     registry = scrape(FakeCoordinator(blocks=book))

@@ -59,8 +59,10 @@ def test_amounts_go_with_their_block_from_state_to_state() -> None:
     block = book.find("ab" * 32, 101)
     book.pay(block, 100)
     book.pay(block, 100)  # each record of a payout says so
-    book.owe(block, 5)
-    book.owe(block, 6)
+    book.owe(block, 0, [2, 3])
+    book.owe(block, 2, [6])
+    book.owe(block, 0, [2, 3])  # of a block that a start has told of again
+    book.owe(block, 1, [3, 6])
     assert book.change(block, ACCEPTED)
     assert +book.value_sat == {ACCEPTED: 100}
     assert +book.unpaid_sat == {ACCEPTED: 11}
@@ -95,9 +97,15 @@ def test_whatever_happens_the_sums_are_those_of_the_blocks(
     before: Counter[BlockState] = Counter()
     for what, number, value in happened:
         block = book.find(f"{number:064x}", number)
-        {"change": book.change, "pay": book.pay, "owe": book.owe}.get(
-            what, lambda block, _: book.end(block)
-        )(block, value)  # type: ignore[arg-type]
+        match what, value:
+            case "change", BlockState():
+                book.change(block, value)
+            case "pay", int():
+                book.pay(block, value)
+            case "owe", int():
+                book.owe(block, block.dues, [value])
+            case _:
+                book.end(block)
         reached |= {(block.hash_hex, FOUND), (block.hash_hex, block.state)}
         assert all(book.reached[state] >= before[state] for state in BlockState)
         before = Counter(book.reached)

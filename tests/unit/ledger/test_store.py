@@ -201,7 +201,7 @@ async def test_what_a_start_knows_of_a_block_is_all_of_it(store: SqliteStore) ->
     await store.apply(found(), [step(ACCEPTED), step(ORPHANED)])
     reached = frozenset({FOUND, ACCEPTED, ORPHANED})
     known = KnownBlock(
-        BLOCK.hash_hex, BLOCK.height, ORPHANED, reached, False, 5_000_000_000, 2_900_000_000
+        BLOCK.hash_hex, BLOCK.height, ORPHANED, reached, False, 5_000_000_000, 2_900_000_000, 2
     )
     assert await store.known_blocks() == [known]
     await store.apply(Delta(), [BlockEnd(BLOCK.hash_hex)])

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from poolserver.node import submitter as submitter_module
@@ -20,9 +21,9 @@ class HangingSpool(Spool):
         super().__init__(directory)
         self.works_again = threading.Event()
 
-    def put(self, found: FoundBlock) -> None:
+    def put(self, hash_hex: str, entry: bytes) -> None:
         self.works_again.wait(10)
-        super().put(found)
+        super().put(hash_hex, entry)
 
 
 @pytest.fixture(autouse=True)
@@ -213,7 +214,7 @@ async def test_a_disk_that_cannot_be_written_delays_no_block(tmp_path: Path) -> 
 
 
 async def test_a_block_of_a_former_life_is_submitted_again(tmp_path: Path) -> None:
-    Spool(tmp_path).put(FOUND)
+    Spool(tmp_path).put(FOUND.hash_hex, msgspec.json.encode(FOUND))
     (tmp_path / "foreign.json").write_text("{torn")
     node, told = FakeNode(None), asyncio.Event()
     submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, v: told.set())

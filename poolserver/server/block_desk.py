@@ -1,0 +1,106 @@
+"""What a worker process does with found blocks: submits, spools, books and reports them."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import structlog
+
+from poolserver.bitcoin.header import hash_hex_to_le
+from poolserver.cluster.link import Sender
+from poolserver.cluster.messages import BlockEvent
+from poolserver.ledger.journal import Journal
+from poolserver.ledger.records import NO_WORKER
+from poolserver.node.checks import Rpc
+from poolserver.node.spool import FoundBlock, Spool, shared_memory_for
+from poolserver.node.submitter import BlockSubmitter, Verdict
+from poolserver.pool import SolvedBlock
+
+log = structlog.get_logger(__name__)
+
+
+class BlockDesk:
+    """Between the share that is a block, the nodes, and what is written down of it.
+
+    ``unix_time`` gives Unix seconds.
+    """
+
+    def __init__(
+        self,
+        rpcs: Sequence[Rpc],
+        spool_dir: Path,
+        journal: Journal,
+        up: Sender[BlockEvent],
+        unix_time: Callable[[], float],
+    ) -> None:
+        self._journal = journal
+        self._up = up
+        self._unix_time = unix_time
+        spool = Spool(spool_dir, shared_memory_for(spool_dir))
+        self._submitter = BlockSubmitter(rpcs, spool, on_verdict=self._on_verdict)
+
+    @property
+    def unsettled(self) -> int:
+        """Blocks without a final word."""
+        return self._submitter.unsettled
+
+    @property
+    def unspooled(self) -> int:
+        """Of these the ones that are on no disk."""
+        return self._submitter.unspooled
+
+    async def resume(self) -> None:
+        """Take up again what a former life has left.
+
+        Its journal may have ended just before such a block, so it is booked once more.
+        """
+        for found in await self._submitter.resume():
+            if found.distribution is not None:
+                ref = NO_WORKER
+                if found.account:
+                    ref = self._journal.declare_worker(found.account, found.worker_name)
+                hash_le = hash_hex_to_le(found.hash_hex)
+                self._journal.append_block(found.height, hash_le, ref, found.distribution)
+
+    async def close(self) -> None:
+        """Give blocks a last chance; the spool keeps those that have no final word."""
+        await self._submitter.close()
+
+    def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
+        """Submit a block; ``on_spooled`` is called once it is safe on this disk, or cannot be."""
+        found = FoundBlock(
+            hash_hex=block.hash_hex,
+            height=block.height,
+            block_hex=block.block_hex,
+            worker_name=worker_name,
+            found_at_unix=self._unix_time(),
+            account=block.account,
+            distribution=block.distribution,
+        )
+        submission = self._submitter.begin(found)
+        submission.spooled.add_done_callback(lambda _: on_spooled())
+        log.info("block_found", height=block.height, block=block.hash_hex, worker=worker_name)
+        self._tell(found, "found", "")
+
+    def _on_verdict(self, found: FoundBlock, verdict: Verdict) -> None:
+        tell = log.error if verdict.state == "rejected" else log.info
+        tell(
+            "block_verdict",
+            height=found.height,
+            block=found.hash_hex,
+            state=verdict.state,
+            reason=verdict.reason,
+        )
+        self._tell(found, verdict.state, verdict.reason)
+
+    def _tell(self, found: FoundBlock, state: str, reason: str) -> None:
+        self._up.send(
+            BlockEvent(
+                source=self._journal.source,
+                hash_hex=found.hash_hex,
+                height=found.height,
+                worker_name=found.worker_name,
+                state=state,
+                reason=reason,
+                unix_ms=int(self._unix_time() * 1000),
+            )
+        )
