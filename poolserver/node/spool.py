@@ -108,10 +108,7 @@ class Spool:
             return
         self._memory.mkdir(mode=0o700, exist_ok=True)
         _check_owner(self._memory)
-        path = self._memory / f"{hash_hex}.json"
-        unfinished = path.with_suffix(".part")
-        unfinished.write_bytes(entry)
-        unfinished.replace(path)
+        _write(self._memory / f"{hash_hex}.json", entry, sync=False)
 
     def put(self, hash_hex: str, entry: bytes) -> None:
         """Write a block and force it to the disk; it is not held in memory any longer.
@@ -171,6 +168,8 @@ class Spool:
         except OSError as error:
             log.error("block_not_held", path=str(self._memory), reason=str(error))
             return left
+        for unfinished in self._memory.glob("*.part"):  # the process died while it wrote
+            unfinished.unlink(missing_ok=True)
         for path in sorted(self._memory.glob("*.json")):
             found = _read(path)
             if found is None:
@@ -204,15 +203,22 @@ def _check_owner(directory: Path) -> None:
         raise PermissionError(f"{directory} is not this user's alone")
 
 
-def _write(path: Path, content: bytes) -> None:
-    """All or nothing: ``path`` is there, whole and on the disk, or it is as it was before."""
+def _write(path: Path, content: bytes, *, sync: bool = True) -> None:
+    """All or nothing: ``path`` is there, whole and (synced) on the disk, or as it was before."""
     unfinished = path.with_suffix(".part")
-    with unfinished.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    unfinished.replace(path)
-    _sync_directory(path.parent)
+    try:
+        with unfinished.open("wb") as file:
+            file.write(content)
+            file.flush()
+            if sync:
+                os.fsync(file.fileno())
+        unfinished.replace(path)
+    except OSError:
+        with suppress(OSError):  # what is left of it takes room from the next try
+            unfinished.unlink(missing_ok=True)
+        raise
+    if sync:
+        _sync_directory(path.parent)
 
 
 def _sync_directory(directory: Path) -> None:

@@ -144,3 +144,28 @@ def test_a_file_of_a_version_that_noted_less_is_a_block_too(tmp_path: Path) -> N
         '"worker_name":"demo.rig","found_at_unix":1763942400.5}'
     )
     assert list(Spool(tmp_path).unsettled()) == [FOUND]
+
+
+@pytest.mark.parametrize("where", ["memory", "disk"])
+def test_a_write_that_fails_leaves_nothing_in_the_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    spool = Spool(tmp_path / "spool", tmp_path / "memory")
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", full_disk)
+        with pytest.raises(OSError, match="full"):
+            (spool.hold if where == "memory" else spool.put)(*entry(FOUND))
+    assert not list(tmp_path.rglob("*.part"))
+
+
+def full_disk(*_: object) -> None:
+    raise OSError("full")
+
+
+def test_what_a_dying_pool_had_half_written_goes(tmp_path: Path) -> None:
+    (tmp_path / "memory").mkdir(mode=0o700)
+    (tmp_path / "memory" / "ab.part").write_bytes(b"{")
+    spool = Spool(tmp_path / "spool", tmp_path / "memory")
+    assert list(spool.unsettled()) == []
+    spool.leave()
+    assert not (tmp_path / "memory").exists()
