@@ -20,7 +20,7 @@ from poolserver.cluster.messages import (
 from poolserver.config import Config, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
-from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
 from poolserver.node.group import GroupTerms, Member, NodeGroup
@@ -156,13 +156,15 @@ class PoolServer:
         if not self._config.templates.check_blocks:
             return group
         network = self._config.bitcoin_network
-        return ProvingSource(
+        proving = ProvingSource(
             group,
             lambda block_json: propose(active(), network, block_json),
             self._factory,
             network,
             time.monotonic,
         )
+        self._registry.register(ProposalMetrics(proving.results))
+        return proving
 
     def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
         return NodeTemplateSource(

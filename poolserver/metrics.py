@@ -5,7 +5,7 @@ and the workers keep anyway. The names are a contract with the operators.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from poolserver import __version__
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
+from poolserver.node.proving import Proof
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
@@ -289,6 +290,23 @@ class NodeMetrics(Collector):
             if node.template_age_s is not None:
                 age.add_metric(name, node.template_age_s)
         yield from (up, active, on_chain, height, behind, peers, latency, age)
+
+
+class ProposalMetrics(Collector):
+    """What nodes said to the blocks that were made of their templates."""
+
+    def __init__(self, results: Mapping[Proof, int]) -> None:
+        self._results = results
+
+    def collect(self) -> Iterator[Metric]:
+        family = CounterMetricFamily(
+            "poolserver_template_proposals",
+            "Blocks made of a tip's first template, as its node saw them.",
+            labels=["result"],
+        )
+        for proof in Proof:
+            family.add_metric([proof], self._results.get(proof, 0))
+        yield family
 
 
 def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:

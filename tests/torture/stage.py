@@ -57,6 +57,9 @@ address = "127.0.0.1:{http_port}"
 name = "hall"
 accounts = ["demo"]
 budget_mw = 0.2
+[templates]
+# The node would refuse what the proxy makes of its templates.
+check_blocks = false
 [log]
 format = "json"
 """

@@ -15,7 +15,7 @@ from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
 from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
-from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
@@ -61,6 +61,7 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     RpcMetrics(registry).observe("getblocktemplate", 0.1, "timeout")
     registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
     figures = NodeFigures("a", True, True, True, 1, 0, 8, 0.1, 1.0)
+    registry.register(ProposalMetrics({}))
     registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 

@@ -11,10 +11,11 @@ from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import NO_HASHRATE, SiteView
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
-from poolserver.metrics import NodeMetrics, PoolMetrics, RpcMetrics
+from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
+from poolserver.node.proving import Proof
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SiteEstimate
 from tests.unit.counters import node_group, worker_counters
@@ -280,6 +281,14 @@ def test_calls_to_nodes_are_timed_and_failures_counted_by_kind() -> None:
     assert registry.get_sample_value("poolserver_rpc_duration_seconds_bucket", quick) == 1
     failure = {**call, "kind": "timeout"}
     assert registry.get_sample_value("poolserver_rpc_errors_total", failure) == 1
+
+
+def test_proposals_are_counted_by_what_the_node_said() -> None:
+    registry = CollectorRegistry()
+    registry.register(ProposalMetrics({Proof.GOOD: 3, Proof.REFUSED: 1}))
+    for result, count in {"good": 3, "refused": 1, "overtaken": 0, "unanswered": 0}.items():
+        name, label = "poolserver_template_proposals_total", {"result": result}
+        assert registry.get_sample_value(name, label) == count
 
 
 def test_a_label_cannot_forge_a_line() -> None:
