@@ -199,7 +199,7 @@ async def run(bitcoind: Path, blocks: int, rig_counts: Sequence[int]) -> None:
     async with TortureNode(bitcoind, extra).running() as node:
         await mine_coins(node.process, 10)
         for transactions in (0, TRANSACTIONS):
-            await fill_mempool(node.process, transactions)
+            await fill_mempool([node.process], transactions)
             templates = await template_times(node, blocks)
             print(f"\n{transactions} transactions in the mempool, {blocks} blocks a row; ms")
             print(f"the node's own template: p50 {median(templates):.1f}, p99 {p99(templates):.1f}")

@@ -3,9 +3,11 @@
 None of it is the pool's code, so that a mistake of the pool's cannot hide here.
 """
 
+import asyncio
 import hashlib
 import struct
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +39,9 @@ class RivalBlock:
 
 def rival_block(parent_hex: str, height: int, after: int, salt: bytes) -> RivalBlock:
     """Solve one; ``after`` is the median time past or the time of the parent, Unix seconds."""
-    height_push = height.to_bytes((height.bit_length() + 8) // 8, "little")
-    script = bytes([len(height_push)]) + height_push + bytes([len(salt)]) + salt
+    number = height.to_bytes((height.bit_length() + 8) // 8, "little")
+    height_push = bytes([0x50 + height]) if height <= 16 else bytes([len(number)]) + number  # BIP34
+    script = height_push + bytes([len(salt)]) + salt
     coinbase = (
         struct.pack("<IB32sIB", 1, 1, bytes(32), 0xFFFFFFFF, len(script))
         + script
@@ -107,16 +110,28 @@ async def mine_coins(node: BitcoindProcess, blocks: int) -> None:
     await node.call("generatetodescriptor", blocks + COINBASE_MATURITY, descriptor)
 
 
-async def fill_mempool(node: BitcoindProcess, transactions: int) -> None:
-    """Put so many transactions into the node's mempool, that depend on none beside them."""
-    available = await coins(node)
+async def fill_mempool(nodes: Sequence[BitcoindProcess], transactions: int) -> None:
+    """Put so many transactions into the mempool of each node, that depend on none beside them.
+
+    Each is given them: 3,000 take minutes from peer to peer.
+    """
+    first, *others = nodes
+    available = await coins(first)
     small = [coin for coin in available if coin.value_sat < COIN_SAT]
     missing = transactions - len(small)
     if missing > 0:
         large = available[: -(-missing // FAN_OUT)]
         assert all(coin.value_sat >= COIN_SAT for coin in large), "too few coins"
         fans = [spend(coin, FAN_OUT) for coin in large]
-        await node.call("generateblock", "raw(51)", fans)
-        small = [coin for coin in await coins(node) if coin.value_sat < COIN_SAT]
-    for coin in small[:transactions]:
-        await node.call("sendrawtransaction", spend(coin, 1))
+        block = await first.call("generateblock", "raw(51)", fans, False)
+        for node in nodes:  # it may have come from a peer
+            answer = await node.call("submitblock", block["hex"])
+            assert answer in (None, "duplicate", "duplicate-inconclusive"), answer
+        small = [coin for coin in await coins(first) if coin.value_sat < COIN_SAT]
+    spends = [spend(coin, 1) for coin in small[:transactions]]
+
+    async def give(node: BitcoindProcess) -> None:
+        for each in spends:
+            await node.call("sendrawtransaction", each)
+
+    await asyncio.gather(give(first), *map(give, others))

@@ -70,27 +70,27 @@ async def judge(
     folder: Path,
 ) -> Verdicts:
     """Judge every block; the network is well and its nodes agree."""
-    verdicts = Verdicts({each.hash_hex: await _truth(each, faults, network) for each in found})
+    verdicts = Verdicts({each.hash_hex: await truth_of(each, faults, network) for each in found})
     for each in found:
         truth = verdicts.truths[each.hash_hex]
         if truth is Truth.LOST:
             seen = "a node had it" if each.was_seen else "no node has seen it"
             verdicts.lost[each.hash_hex] = [f"{_name(each)}: LOST, answered {each.answer}, {seen}"]
-        if not _is_right_answer(each, truth):
+        if not is_right_answer(each, truth):
             verdicts.answers[each.hash_hex] = [
                 f"{_name(each)}: {truth.value}, the rig was answered {each.answer}"
             ]
 
     async def books_agree() -> bool:
-        return not await _books(found, verdicts.truths, pool)
+        return not await wrong_in_books(found, verdicts.truths, pool)
 
     await within(BOOKS_TIMEOUT_S, books_agree)
-    verdicts.books = await _books(found, verdicts.truths, pool)
+    verdicts.books = await wrong_in_books(found, verdicts.truths, pool)
     await _ask_the_kernel(found, network, folder, verdicts)
     return verdicts
 
 
-async def _truth(found: Found, faults: dict[str, BlockFault], network: Network) -> Truth:
+async def truth_of(found: Found, faults: dict[str, BlockFault], network: Network) -> Truth:
     node, fate = network.nodes[0], faults[found.fault].fate
     if await node.call("getblockhash", min(found.solved.height, await _height(network))) == (
         found.hash_hex
@@ -105,7 +105,7 @@ async def _height(network: Network) -> int:
     return int(await network.nodes[0].call("getblockcount"))
 
 
-def _is_right_answer(found: Found, truth: Truth) -> bool:
+def is_right_answer(found: Found, truth: Truth) -> bool:
     if found.answer == "died":
         return True  # the rig cannot know, and will ask nobody
     if found.solved.kind is not Kind.GOOD:
@@ -113,7 +113,9 @@ def _is_right_answer(found: Found, truth: Truth) -> bool:
     return found.answer == "accepted" or (found.answer == "stale" and truth is Truth.STALE)
 
 
-async def _books(found: Sequence[Found], truths: dict[str, Truth], pool: PoolProcess) -> Wrong:
+async def wrong_in_books(
+    found: Sequence[Found], truths: dict[str, Truth], pool: PoolProcess
+) -> Wrong:
     """By hash, what is wrong in ledger and spool; and what is wrong with the metrics."""
     ledger, settled, unsettled = pool.ledger(), pool.settled(), pool.unsettled()
     wrong: Wrong = {}
