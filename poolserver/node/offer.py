@@ -13,9 +13,6 @@ import structlog
 from poolserver.node.checks import Rpc
 from poolserver.node.rpc import NodeError, RpcError
 
-# A full block takes a node some seconds to check; it checks one after the other.
-SUBMIT_TIMEOUT_S = 30.0
-
 # "I have this block, and whether it is in the chain is another question".
 ASK_AGAIN = frozenset({"duplicate", "inconclusive", "duplicate-inconclusive"})
 # Words that time can change: the node is behind, or its clock is. It does not remember the block.
@@ -40,7 +37,7 @@ class _BlockHeader(msgspec.Struct):
 
 
 async def offer(
-    rpc: Rpc, block_hash: str, block_json: msgspec.Raw, is_ours: IsOurs
+    rpc: Rpc, block_hash: str, block_json: msgspec.Raw, is_ours: IsOurs, timeout_s: float
 ) -> Verdict | None:
     """Offer a block once; None where the answer is not final.
 
@@ -48,9 +45,7 @@ async def offer(
     ``is_ours(hash)`` says whether the block of that hash is one of this pool's.
     """
     try:
-        answer = await rpc.call(
-            "submitblock", block_json, type=str | None, timeout_s=SUBMIT_TIMEOUT_S
-        )
+        answer = await rpc.call("submitblock", block_json, type=str | None, timeout_s=timeout_s)
         if answer is None:
             return Verdict("accepted", "")
         if answer in NOT_YET:

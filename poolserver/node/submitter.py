@@ -5,6 +5,7 @@ import random
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain, repeat
 from math import inf
 from typing import Any, NamedTuple, TypeVar
 
@@ -17,6 +18,9 @@ from poolserver.node.spool import FoundBlock, Spool, quoted, spool_entry
 
 __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
 
+# A node checks a full block in a second or two, one after the other. An answer may be lost, so it
+# is not waited for much longer at first: the node does not mind being told of a block twice.
+SUBMIT_TIMEOUTS_S = (5.0, 15.0, 30.0)
 # bitcoind takes blocks in one after the other; more at once would only wait inside of it.
 CALLS_AT_ONCE = 4
 # The first retry is at once: a connection that the node had closed meanwhile is no trouble at all.
@@ -260,9 +264,12 @@ class BlockSubmitter:
     async def _until_final(self, rpc: Rpc, gate: NewestFirst, offered: _Offered) -> Verdict | None:
         """Offer to one node until its word is final; None where another has had it for long."""
         loop, waits = asyncio.get_running_loop(), _waits()
+        timeouts = chain(SUBMIT_TIMEOUTS_S, repeat(SUBMIT_TIMEOUTS_S[-1]))
         while loop.time() < offered.until:
             async with gate:
-                verdict = await offer(rpc, offered.block_hash, offered.block_json, self._is_ours)
+                verdict = await offer(
+                    rpc, offered.block_hash, offered.block_json, self._is_ours, next(timeouts)
+                )
             if verdict is not None:
                 return verdict
             await asyncio.sleep(next(waits) * random.uniform(0.5, 1.5))

@@ -120,6 +120,7 @@ class Source:
         network: Network,
         stopgap_after_s: float,
         zmq_hashblock: str | None,
+        longpoll_headstart_s: float,
     ) -> None:
         self.node, self.longpoll = Node(), Node()
         self.published: list[BlockTemplate] = []
@@ -135,6 +136,7 @@ class Source:
             poll_interval_s=poll_interval_s,
             clock=lambda: self.now,
             stopgap_after_s=stopgap_after_s,
+            longpoll_headstart_s=longpoll_headstart_s,
         )
 
     @property
@@ -196,8 +198,9 @@ async def running(
     network: Network = REGTEST,
     stopgap_after_s: float = NEVER_S,
     zmq_hashblock: str | None = None,
+    longpoll_headstart_s: float = 0.0,
 ) -> AsyncIterator[Source]:
-    source = Source(poll_interval_s, network, stopgap_after_s, zmq_hashblock)
+    source = Source(poll_interval_s, network, stopgap_after_s, zmq_hashblock, longpoll_headstart_s)
     task = asyncio.create_task(source.run())
     try:
         async with asyncio.timeout(5):

@@ -28,6 +28,7 @@ class FakeNode:
         self._best = best
         self._is_swayed = is_swayed
         self.submitted: list[str] = []
+        self.timeouts_s: list[float | None] = []
         self.preferred: list[str] = []
 
     async def call(
@@ -42,6 +43,7 @@ class FakeNode:
             self._confirmations = 1 if self._is_swayed else self._confirmations
             return None
         self.submitted.append(msgspec.json.decode(params[0]))
+        self.timeouts_s.append(timeout_s)
         answer = self._answers.pop(0)
         if isinstance(answer, Exception):
             raise answer

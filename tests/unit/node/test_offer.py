@@ -15,7 +15,7 @@ async def offered(node: FakeNode) -> Verdict | None:
         return block_hash == OURS
 
     block_json = msgspec.Raw(msgspec.json.encode(FOUND.block_hex))
-    return await offer(node, FOUND.hash_hex, block_json, is_ours)
+    return await offer(node, FOUND.hash_hex, block_json, is_ours, 5.0)
 
 
 async def test_null_is_the_new_tip() -> None:

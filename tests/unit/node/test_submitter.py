@@ -64,6 +64,12 @@ async def test_a_node_in_trouble_is_tried_again_until_it_answers(
     assert len(node.submitted) == 3
 
 
+async def test_an_answer_is_waited_for_longer_each_time(tmp_path: Path) -> None:
+    node = FakeNode(*[NodeTimeout("lost")] * 4, None)
+    await submit(tmp_path, node)
+    assert node.timeouts_s == [5.0, 15.0, 30.0, 30.0, 30.0]
+
+
 async def test_of_several_nodes_one_that_accepts_is_enough(tmp_path: Path) -> None:
     refusing, accepting = FakeNode("bad-txns"), FakeNode(None)
     verdict, _ = await submit(tmp_path, refusing, accepting)

@@ -147,6 +147,27 @@ async def test_another_best_block_brings_a_question_by_polling() -> None:
         assert [each.height for each in source.published] == [10, 11]
 
 
+async def test_a_longpoll_has_a_head_start_before_a_second_question() -> None:
+    async with running(poll_interval_s=0.0, longpoll_headstart_s=NEVER_S) as source:
+        await source.starts()
+        waiting = await source.longpoll.questions.get()
+        source.node.best = tip(10)
+        await source.node.is_polled()
+        assert source.signs.tip_hex == tip(10)
+        assert source.node.questions.empty()
+        await source.answers(waiting, answer(11))
+        assert source.heights == [10, 11]
+
+
+async def test_a_longpoll_that_does_not_answer_is_not_waited_for() -> None:
+    async with running(poll_interval_s=0.0, longpoll_headstart_s=0.01) as source:
+        await source.starts()
+        await source.longpoll.questions.get()
+        source.node.best = tip(10)
+        await source.answers(await source.node.questions.get(), answer(11))
+        assert source.heights == [10, 11]
+
+
 async def test_a_node_in_trouble_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_source, "BACKOFF_FIRST_S", 0.0)
     async with running() as source:
