@@ -31,8 +31,10 @@ BACKOFF_MAX_S = 10.0
 # The whole template is asked for so often without news: new transactions and their fees.
 REFRESH_S = 15.0
 # A longpoll is answered by the node of itself, with a template that it makes just now. To ask for
-# another would have it make two: of 3,000 transactions the first is then there 15 ms later.
-LONGPOLL_HEADSTART_S = 0.1
+# another would have it make two: of 3,000 transactions the first is then there 15 ms later. A full
+# mempool takes a node some tenths of a second, for which there is the stopgap. A longpoll that has
+# let this pass once, as one whose connection is dead without a word, leads no more until it answers.
+LONGPOLL_HEADSTART_S = 0.5
 # The merkle trees of a full block take some 2 ms, which is too long on the loop.
 OFF_LOOP_TRANSACTIONS = 100
 
@@ -162,6 +164,7 @@ class NodeTemplateSource:
         self._started = asyncio.Event()  # set with the first template
         self._news = asyncio.Event()
         self._longpoll_waits = False
+        self._longpoll_leads = True
         self._headstart_s = longpoll_headstart_s
         self._stopgap_after_s = stopgap_after_s
         self._tip_hex = ""  # what was last heard to be the tip
@@ -302,7 +305,7 @@ class NodeTemplateSource:
             return
         if is_first:
             self._new_tip.set()  # before the other: its question is the smaller one
-        if self._longpoll_waits:
+        if self._longpoll_waits and self._longpoll_leads:
             loop = asyncio.get_running_loop()
             loop.call_later(self._headstart_s, self._ask_unless_on, tip_hex)
         else:
@@ -310,7 +313,8 @@ class NodeTemplateSource:
         self._on_tip()
 
     def _ask_unless_on(self, tip_hex: str) -> None:
-        if not self._latest.is_on(tip_hex):
+        if self._tip_hex == tip_hex and not self._latest.is_on(tip_hex):
+            self._longpoll_leads = False
             self._news.set()
 
     async def _longpoll_for_ever(
@@ -342,9 +346,11 @@ class NodeTemplateSource:
     async def _ask_long(self, rpc: Rpc, request: Mapping[str, object]) -> BlockTemplate:
         self._longpoll_waits = True
         try:
-            return await self._ask(rpc, request, None)
+            template = await self._ask(rpc, request, None)
         finally:
             self._longpoll_waits = False
+        self._longpoll_leads = True
+        return template
 
     async def _poll_for_ever(self) -> None:
         """The fallback: the tip's hash is a small question."""

@@ -151,6 +151,10 @@ class Source:
     def ask_now(self) -> None:
         self._source.ask_now()
 
+    def has_headstart(self, seconds: float) -> None:
+        """Give the longpoll another head start."""
+        self._source._headstart_s = seconds
+
     async def run(self) -> None:
         await self._source.run(
             self._on_template, self._on_confirmed, self._on_tip, self._on_trouble

@@ -168,6 +168,24 @@ async def test_a_longpoll_that_does_not_answer_is_not_waited_for() -> None:
         assert source.heights == [10, 11]
 
 
+async def test_a_longpoll_that_was_late_leads_no_more_until_it_answers() -> None:
+    async with running(poll_interval_s=0.0, longpoll_headstart_s=0.01) as source:
+        await source.starts()
+        waiting = await source.longpoll.questions.get()
+        source.node.best = tip(10)
+        await source.answers(await source.node.questions.get(), answer(11))
+        source.has_headstart(NEVER_S)
+        source.node.best = tip(11)
+        await source.answers(await source.node.questions.get(), answer(12))  # at once
+        await source.answers(waiting, answer(13))
+        waiting = await source.longpoll.questions.get()
+        source.node.best = tip(13)
+        await source.node.is_polled()
+        assert source.node.questions.empty()
+        await source.answers(waiting, answer(14))
+        assert source.heights == [10, 11, 12, 13, 14]
+
+
 async def test_a_node_in_trouble_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(template_source, "BACKOFF_FIRST_S", 0.0)
     async with running() as source:
