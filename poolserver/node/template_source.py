@@ -33,7 +33,7 @@ REFRESH_S = 15.0
 # A longpoll is answered by the node of itself, with a template that it makes just now. To ask for
 # another would have it make two: of 3,000 transactions the first is then there 15 ms later. A full
 # mempool takes a node some tenths of a second, for which there is the stopgap. A longpoll that has
-# let this pass once, as one whose connection is dead without a word, leads no more until it answers.
+# let this pass, as one whose connection is dead without a word, leads no more until it answers.
 LONGPOLL_HEADSTART_S = 0.5
 # The merkle trees of a full block take some 2 ms, which is too long on the loop.
 OFF_LOOP_TRANSACTIONS = 100
