@@ -305,11 +305,11 @@ class NodeTemplateSource:
             return
         if is_first:
             self._new_tip.set()  # before the other: its question is the smaller one
-        if self._longpoll_waits and self._longpoll_leads:
+        if not (self._longpoll_waits and self._longpoll_leads):
+            self._news.set()
+        elif is_first:
             loop = asyncio.get_running_loop()
             loop.call_later(self._headstart_s, self._ask_unless_on, tip_hex)
-        else:
-            self._news.set()
         self._on_tip()
 
     def _ask_unless_on(self, tip_hex: str) -> None:
