@@ -76,6 +76,11 @@ class LatestTemplate:
         """Whether the held template is on this tip."""
         return self.template is not None and hash_le_to_hex(self.template.prevhash_le) == tip_hex
 
+    @property
+    def is_stopgap(self) -> bool:
+        """Whether the held template is a stopgap."""
+        return self.template is not None and self.template.stopgap
+
     def judge(self, answer: BlockTemplate, tips_when_asked: int, now: float) -> Answer:
         """Say what ``answer`` is, and hold it unless it is doubtful, or a stopgap not needed."""
         held = self.template
@@ -313,7 +318,9 @@ class NodeTemplateSource:
         self._on_tip()
 
     def _ask_unless_on(self, tip_hex: str) -> None:
-        if self._tip_hex == tip_hex and not self._latest.is_on(tip_hex):
+        """The longpoll's head start is over; what a stopgap bridges is still to come."""
+        has_full = self._latest.is_on(tip_hex) and not self._latest.is_stopgap
+        if self._tip_hex == tip_hex and not has_full:
             self._longpoll_leads = False
             self._news.set()
 

@@ -6,7 +6,7 @@ import pytest
 from poolserver.node import template_source
 from poolserver.node.rpc import NodeUnreachable
 from poolserver.node.template_source import Answer, LatestTemplate, Signs
-from tests.unit.node.answering import NEVER_S, answer, running, stopgap, template, tip
+from tests.unit.node.answering import NEVER_S, answer, header, running, stopgap, template, tip
 
 # --- the order of answers ----------------------------------------------------------------------
 
@@ -166,6 +166,19 @@ async def test_a_longpoll_that_does_not_answer_is_not_waited_for() -> None:
         source.node.best = tip(10)
         await source.answers(await source.node.questions.get(), answer(11))
         assert source.heights == [10, 11]
+
+
+async def test_a_stopgap_does_not_make_up_for_a_longpoll_that_does_not_answer() -> None:
+    async with running(
+        poll_interval_s=0.0, longpoll_headstart_s=0.05, stopgap_after_s=0.0
+    ) as source:
+        await source.starts()
+        await source.longpoll.questions.get()
+        source.node.best = tip(10)
+        await source.answers(await source.node.headers.get(), header(10))
+        assert source.heights == [10, -11]
+        await source.answers(await source.node.questions.get(), answer(11))
+        assert source.heights == [10, -11, 11]
 
 
 async def test_a_longpoll_that_was_late_leads_no_more_until_it_answers() -> None:
