@@ -28,8 +28,17 @@ from poolserver.node.health import NodeMonitor
 from poolserver.node.muster import NODE_WAIT_S, Candidate, muster
 from poolserver.node.proving import ProvingSource, propose
 from poolserver.node.rpc import NodeRpc
+from poolserver.node.submitter import BlockSubmitter
 from poolserver.node.template_source import NodeTemplateSource
-from poolserver.outfit import StartError, node_rpc, trial_factory, worker_settings
+from poolserver.outfit import (
+    StartError,
+    node_rpc,
+    spool_dir,
+    submit_nodes,
+    trial_factory,
+    worker_settings,
+)
+from poolserver.server.block_desk import block_submitter
 from poolserver.server.worker import Worker, submit_rpcs
 
 # How soon the end of a task that should never end is noticed.
@@ -69,15 +78,22 @@ class PoolServer:
             Candidate(node.label, self._rpc(node), "template" in node.roles)
             for node in self._config.nodes
         ]
+        rpcs = submit_rpcs(submit_nodes(self._config), self._rpc_metrics.observe)
+        submitter = block_submitter(spool_dir(self._config), rpcs)
         try:
+            # Before all else: whatever else has to be waited for, a block has not the time.
+            await submitter.resume(time.time())
             passed = await self._found_nodes(candidates, stop)
             if passed:
-                await self._serve(self._node_group(candidates, passed), stop)
+                await self._serve(self._node_group(candidates, passed), submitter, stop)
         finally:
+            await submitter.close()
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _serve(self, group: NodeGroup, stop: asyncio.Event) -> None:
+    async def _serve(
+        self, group: NodeGroup, submitter: BlockSubmitter, stop: asyncio.Event
+    ) -> None:
         """Start the parts one after the other, and stop each whatever becomes of the others."""
         config, loop = self._config, asyncio.get_running_loop()
         active = self._active_node(group)
@@ -89,7 +105,7 @@ class PoolServer:
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         http = HttpServer(self._registry, coordinator.not_ready_because)
-        worker = Worker(settings, up, submit_rpcs(settings, self._rpc_metrics.observe))
+        worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             self.http_port = await http.start(*config.http.address)

@@ -29,6 +29,25 @@ def node_rpc(
     return NodeRpc(node.url, login, observe=observe) if observe else NodeRpc(node.url, login)
 
 
+def spool_dir(config: Config) -> Path:
+    """Where found blocks are kept."""
+    return config.data_dir / "spool"
+
+
+def submit_nodes(config: Config) -> tuple[NodeSettings, ...]:
+    """The nodes that found blocks go to."""
+    return tuple(
+        NodeSettings(
+            url=node.url,
+            username=node.username,
+            password=node.password.reveal() if node.password is not None else None,
+            cookie_file=str(node.cookie_file) if node.cookie_file is not None else None,
+        )
+        for node in config.nodes
+        if "submit" in node.roles
+    )
+
+
 def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
     """What a worker process needs to know of the config, and no more."""
     return WorkerSettings(
@@ -67,20 +86,11 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
             )
             for listener in config.listeners
         ),
-        nodes=tuple(
-            NodeSettings(
-                url=node.url,
-                username=node.username,
-                password=node.password.reveal() if node.password is not None else None,
-                cookie_file=str(node.cookie_file) if node.cookie_file is not None else None,
-            )
-            for node in config.nodes
-            if "submit" in node.roles
-        ),
+        nodes=submit_nodes(config),
         listed_accounts=tuple(account for site in config.sites for account in site.accounts),
         any_account=config.auth.accounts == "any",
         journal_dir=str(config.data_dir / "journal"),
-        spool_dir=str(config.data_dir / "spool"),
+        spool_dir=str(spool_dir(config)),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
     )

@@ -14,6 +14,7 @@ from poolserver.bitcoin.subsidy import subsidy_sat
 from poolserver.config import Config
 from poolserver.mining.job import Job, JobVariant
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
+from poolserver.mining.transactions import CoinbaseReserve
 from poolserver.node.checks import template_rules
 from poolserver.node.rpc import NodeError
 from poolserver.outfit import node_rpc, trial_factory
@@ -71,13 +72,13 @@ async def next_payouts(config: Config) -> Payouts:
     Raises:
         PayoutsError: no node gives a template that can be mined on.
     """
-    template = await _template(config)
     factory = trial_factory(config)
+    template = await _template(config, factory.reserve())
     job = factory.make(template, template.curtime)
     return payouts_of(config, factory.classes.sizes, job)
 
 
-async def _template(config: Config) -> BlockTemplate:
+async def _template(config: Config, reserve: CoinbaseReserve) -> BlockTemplate:
     troubles = []
     for node in config.nodes:
         if "template" not in node.roles:
@@ -89,7 +90,7 @@ async def _template(config: Config) -> BlockTemplate:
                 {"rules": template_rules(config.bitcoin_network)},
                 type=GetBlockTemplate,
             )
-            return BlockTemplate.from_rpc(answer)
+            return BlockTemplate.from_rpc(answer, reserve, config.stratum.version_mask)
         except (NodeError, TemplateError) as error:
             troubles.append(str(error))
         finally:

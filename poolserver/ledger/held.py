@@ -50,7 +50,7 @@ class HeldRecords:
         """Append a share; False if that would pass the limit."""
         offset = self._end
         end = offset + SHARE_SIZE
-        if end > self._capacity and not self._grow(end, self._limit):
+        if end > self._room and not self._grow(end, self._limit):
             return False
         sequence = self.next_sequence
         pack_share(
@@ -73,7 +73,8 @@ class HeldRecords:
         """Append an encoded record, limit or not: declarations and blocks are few."""
         end = self._end + len(record)
         if end > self._capacity:
-            self._grow(end, max(end, self._limit))
+            # With some room to spare, or beyond the limit each record would copy all others.
+            self._grow(end, max(end + INITIAL_BYTES, self._limit))
         self._view[self._end : end] = record
         self.next_sequence += 1
         self._end = end
@@ -117,3 +118,4 @@ class HeldRecords:
     def _allocate(self, capacity: int) -> None:
         self._view = memoryview(bytearray(capacity))
         self._capacity = capacity
+        self._room = min(capacity, self._limit)  # for shares

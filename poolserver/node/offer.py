@@ -4,7 +4,7 @@
 an error where the node could not look at it. What is no final word is None here: ask again.
 """
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from typing import NamedTuple
 
 import msgspec
@@ -20,7 +20,10 @@ NOT_YET = frozenset({"prev-blk-not-found", "time-too-new"})
 # "Block decode failed": the bytes will not get better.
 RPC_DESERIALIZATION_ERROR = -22
 
-IsOurs = Callable[[str], Awaitable[bool]]
+# "Block not found": the node does not know it.
+RPC_INVALID_ADDRESS_OR_KEY = -5
+
+IsOurs = Callable[[str], bool]
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +70,17 @@ async def offer(
     return Verdict("accepted" if in_chain else "stale", answer)
 
 
+async def is_unknown(rpc: Rpc, block_hash: str) -> bool:
+    """Whether the node answers that it does not know a block."""
+    try:
+        await _is_in_chain(rpc, block_hash)
+    except RpcError as error:
+        return error.code == RPC_INVALID_ADDRESS_OR_KEY
+    except NodeError:
+        pass
+    return False
+
+
 async def _is_in_chain(rpc: Rpc, block_hash: str) -> bool:
     header: _BlockHeader = await rpc.call("getblockheader", block_hash, type=_BlockHeader)
     return header.confirmations >= 0  # -1 is beside the chain
@@ -81,7 +95,7 @@ async def _is_preferred(rpc: Rpc, block_hash: str, is_ours: IsOurs) -> bool:
     another block of ours.
     """
     tip_hash: str = await rpc.call("getbestblockhash", type=str)
-    if await is_ours(tip_hash):
+    if is_ours(tip_hash):
         return False
     await rpc.call("preciousblock", block_hash)
     log.info("block_preferred", url=rpc.url, block=block_hash, to=tip_hash)

@@ -78,6 +78,7 @@ class ProvingSource:
         self._network = network
         self._clock = clock
         self._latest: BlockTemplate | None = None
+        self._tip = b""  # what rigs mine on, be it by a stopgap
         self._looked_at = b""  # the tip that has been looked at, or is being
         self._refused = b""  # the tip on which the node has refused a block
         self._news = asyncio.Event()
@@ -94,6 +95,7 @@ class ProvingSource:
             group.create_task(self._prove_for_ever(on_template))
 
     def _take(self, on_template: OnTemplate, template: BlockTemplate, received_at: float) -> None:
+        self._tip = template.prevhash_le
         if template.stopgap:
             on_template(template, received_at)
             return
@@ -118,7 +120,7 @@ class ProvingSource:
                 on_template(instead, self._clock())
 
     def _is_current(self, template: BlockTemplate) -> bool:
-        return self._latest is not None and self._latest.prevhash_le == template.prevhash_le
+        return self._tip == template.prevhash_le
 
     def _conclude(self, template: BlockTemplate, proof: Proof) -> BlockTemplate | None:
         """What must take the place of the rigs' work, now that this is known of a template."""

@@ -46,7 +46,8 @@ RPC_IN_WARMUP = -28
 # share is a block, submissions would fill it. What is over waits here, in order.
 MAX_CONNECTIONS = 8
 # bitcoind sends JSON-RPC errors with 404 (unknown method) and 500, and results with 200.
-RPC_STATUSES = frozenset({200, 404, 500})
+RESULT_STATUS = 200
+RPC_STATUSES = frozenset({RESULT_STATUS, 404, 500})
 
 
 class NodeError(Exception):
@@ -120,6 +121,8 @@ class Credentials:
                 login = self._cookie_file.read_text().strip()
             except OSError as error:
                 raise NodeAuthError(f"no cookie: {error.strerror}: {error.filename}") from None
+            except UnicodeDecodeError:
+                raise NodeAuthError(f"no cookie: {self._cookie_file} is not text") from None
         return "Basic " + b64encode(login.encode()).decode()
 
 
@@ -129,7 +132,7 @@ class _RpcFailure(msgspec.Struct):
 
 
 class _Envelope(msgspec.Struct):
-    result: msgspec.Raw = msgspec.Raw(b"null")
+    result: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
     error: _RpcFailure | None = None
 
 
@@ -267,9 +270,9 @@ def _decode(method: str, status: int, chunks: list[bytes], type: Any) -> Any:
     chunks.clear()
     try:
         if type is not GetBlockTemplate:
-            return _result(answer, type)
+            return _result(status, answer, type)
         rest, *columns = take_transactions(answer)
-        template: GetBlockTemplate = _result(rest, type)
+        template: GetBlockTemplate = _result(status, rest, type)
     except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise NodeGarbage(
             f"{method}: status {status}, an answer that is not one: {error}"
@@ -277,10 +280,16 @@ def _decode(method: str, status: int, chunks: list[bytes], type: Any) -> Any:
     return msgspec.structs.replace(template, transactions=TemplateTransactions(*columns))
 
 
-def _result(answer: bytes, type: Any) -> Any:
+def _result(status: int, answer: bytes, type: Any) -> Any:
+    """A result must be there and come with status 200.
+
+    Whatever stands before a node may answer in JSON too, and to submitblock nothing is good news.
+    """
     envelope = _envelope_decoder.decode(answer)
     failure = envelope.error
     if failure is None:
+        if isinstance(envelope.result, msgspec.UnsetType) or status != RESULT_STATUS:
+            raise ValueError("it has neither a result nor an error")
         return msgspec.json.decode(envelope.result, type=type)
     refused = NodeWarmingUp if failure.code == RPC_IN_WARMUP else RpcError
     raise refused(failure.code, failure.message)

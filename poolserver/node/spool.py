@@ -8,8 +8,8 @@ import os
 import stat
 from collections.abc import Iterator
 from contextlib import suppress
-from hashlib import sha256
 from pathlib import Path
+from typing import TypeVar
 
 import msgspec
 import structlog
@@ -18,6 +18,8 @@ from poolserver.mining.payout import Distribution
 
 # A file system of Linux that is memory: it outlives a process, not the machine.
 SHARED_MEMORY = Path("/dev/shm")
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -77,10 +79,17 @@ def spool_entry(found: FoundBlock, block_json: msgspec.Raw) -> bytes:
 
 
 def shared_memory_for(directory: Path) -> Path | None:
-    """The folder in memory that belongs to a spool; None where the system has none."""
+    """The folder in memory that belongs to a spool; None where the system has none.
+
+    It is named after the data folder itself and not its path, which containers have in common.
+    """
+    try:
+        home = directory.parent.stat()
+    except OSError:
+        return None
     if not SHARED_MEMORY.is_dir():
         return None
-    name = sha256(str(directory.absolute()).encode()).hexdigest()[:16]
+    name = f"{home.st_dev:x}-{home.st_ino:x}-{directory.name}"
     return SHARED_MEMORY / f"poolserver-{os.getuid()}-{name}"
 
 
@@ -129,25 +138,38 @@ class Spool:
         Raises:
             OSError: it cannot be written.
         """
-        self._let_go(found.hash_hex)
         self._settled.mkdir(parents=True, exist_ok=True)
         path = self._directory / f"{found.hash_hex}.json"
-        _write(self._settled / path.name, msgspec.json.encode(SettledBlock(state, reason, found)))
+        block = spool_entry(found, quoted(found.block_hex))
+        evidence = {"state": state, "reason": reason, "block": msgspec.Raw(block)}
+        _write(self._settled / path.name, msgspec.json.encode(evidence))
         path.unlink(missing_ok=True)
         _sync_directory(self._directory)
+        self._let_go(found.hash_hex)
 
-    def has_settled(self, hash_hex: str) -> bool:
-        """Whether the block of that hash is kept as evidence: it is one of ours."""
-        return (self._settled / f"{hash_hex}.json").exists()
+    def settled_hashes(self) -> set[str]:
+        """Of all blocks that are kept as evidence: they are ours."""
+        return {path.stem for path in self._settled.glob("*.json")}
 
-    def unsettled(self) -> Iterator[FoundBlock]:
-        """What a former life of the pool has left; a file that is no block is said and left."""
+    def accepted_since(self, unix_time: float, most: int) -> list[FoundBlock]:
+        """The newest blocks that were settled as accepted since then, ``most`` at most."""
+        times = {path: path.stat().st_mtime for path in self._settled.glob("*.json")}
+        newest = sorted(times, key=times.__getitem__, reverse=True)[:most]
+        read = [_read(path, SettledBlock) for path in newest if times[path] >= unix_time]
+        return [each.block for each in read if each is not None and each.state == "accepted"]
+
+    def unsettled(self) -> Iterator[tuple[FoundBlock, bool]]:
+        """What a former life of the pool has left, and whether it is on the disk.
+
+        A file that is no block is said and left.
+        """
         held = self._bring_to_disk()
         for path in sorted(self._directory.glob("*.json")):
-            found = _read(path)
+            found = _read(path, FoundBlock)
             if found is not None:
-                yield found
-        yield from held
+                yield found, True
+        for found in held:
+            yield found, False
 
     def leave(self) -> None:
         """At the end: take the folder in memory away, unless a block is still held there.
@@ -171,7 +193,7 @@ class Spool:
         for unfinished in self._memory.glob("*.part"):  # the process died while it wrote
             unfinished.unlink(missing_ok=True)
         for path in sorted(self._memory.glob("*.json")):
-            found = _read(path)
+            found = _read(path, FoundBlock)
             if found is None:
                 continue
             try:
@@ -187,9 +209,9 @@ class Spool:
                 (self._memory / f"{hash_hex}.json").unlink(missing_ok=True)
 
 
-def _read(path: Path) -> FoundBlock | None:
+def _read(path: Path, kind: type[T]) -> T | None:
     try:
-        return msgspec.json.decode(path.read_bytes(), type=FoundBlock)
+        return msgspec.json.decode(path.read_bytes(), type=kind)
     except (OSError, msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         log.error("spool_file_unreadable", path=str(path), reason=str(error))
         return None

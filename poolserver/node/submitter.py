@@ -13,14 +13,15 @@ import msgspec
 import structlog
 
 from poolserver.node.checks import Rpc
-from poolserver.node.offer import Verdict, offer
+from poolserver.node.offer import Verdict, is_unknown, offer
 from poolserver.node.spool import FoundBlock, Spool, quoted, spool_entry
 
 __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
 
 # A node checks a full block in a second or two, one after the other. An answer may be lost, so it
-# is not waited for much longer at first: the node does not mind being told of a block twice.
-SUBMIT_TIMEOUTS_S = (5.0, 15.0, 30.0)
+# is not waited for much longer at first: the node does not mind being told of a block twice. Over
+# a slow line the bytes alone may take minutes.
+SUBMIT_TIMEOUTS_S = (5.0, 15.0, 60.0, 300.0)
 # bitcoind takes blocks in one after the other; more at once would only wait inside of it.
 CALLS_AT_ONCE = 4
 # The first retry is at once: a connection that the node had closed meanwhile is no trouble at all.
@@ -29,6 +30,12 @@ RETRY_MAX_S = 30.0
 # Where one node has the block, the others are still offered it for so long: should that one be
 # cut off from the network, they are not. Later they have it from their peers, or the race is over.
 KEEP_OFFERING_S = 600.0
+# A node that is killed may have forgotten its last block. For as long it is seen to that each still
+# knows of the block; of so many blocks at most, since on regtest there are thousands.
+WATCH_INTERVAL_S = 10.0
+WATCHED_BLOCKS = 64
+# What was accepted shortly before a restart is watched as well: nodes may have ended with us.
+WATCH_AGAIN_S = 24 * 3600.0
 # A disk that was full is tried again.
 SPOOL_RETRY_S = 1.0
 SPOOL_RETRY_MAX_S = 30.0
@@ -59,10 +66,10 @@ class _Offered:
 
     __slots__ = ("block_hash", "block_json", "until")
 
-    def __init__(self, found: FoundBlock) -> None:
+    def __init__(self, found: FoundBlock, until: float = inf) -> None:
         self.block_hash = found.hash_hex
         self.block_json = quoted(found.block_hex)
-        self.until = inf  # monotonic seconds, from the first acceptance on
+        self.until = until  # monotonic seconds, once it was accepted
 
 
 class NewestFirst:
@@ -114,16 +121,20 @@ class BlockSubmitter:
         rpcs: Sequence[Rpc],
         spool: Spool,
         *,
-        on_verdict: Callable[[FoundBlock, Verdict], None],
+        on_verdict: Callable[[FoundBlock, Verdict], None] | None = None,
     ) -> None:
+        """Without ``on_verdict`` verdicts wait for ``report_to``."""
         self._rpcs = rpcs
         self._spool = spool
         self._on_verdict = on_verdict
+        self._resumed: list[FoundBlock] | None = None
+        self._untold: list[tuple[FoundBlock, Verdict]] = []
         self._gates = [NewestFirst(CALLS_AT_ONCE) for _ in rpcs]
         self._submissions: dict[str, Submission] = {}
         self._settled: deque[str] = deque()  # hashes in _submissions that may be forgotten
-        self._accepted: set[str] = set()
+        self._ours: set[str] = set()  # hashes of blocks that no other of ours should displace
         self._offers: set[asyncio.Task[Verdict | None]] = set()
+        self._watches: deque[asyncio.Task[None]] = deque()
         self.unspooled = 0
         """Blocks without a final word that are on no disk."""
         # A thread of its own: a disk that hangs must not take those that all others share.
@@ -142,14 +153,35 @@ class BlockSubmitter:
         known = self._submissions.get(found.hash_hex)
         return known if known is not None else self._start(found, is_spooled=False)
 
-    async def resume(self) -> list[FoundBlock]:
-        """Submit again what the spool has from a former life; these blocks."""
-        blocks = await self._in_disk_thread(lambda: list(self._spool.unsettled()))
-        for found in blocks:
+    def report_to(self, on_verdict: Callable[[FoundBlock, Verdict], None]) -> None:
+        """Tell verdicts here from now on, those that nobody was told of first."""
+        self._on_verdict = on_verdict
+        untold, self._untold = self._untold, []
+        for found, verdict in untold:
+            on_verdict(found, verdict)
+
+    async def resume(self, unix_time: float) -> list[FoundBlock]:
+        """Submit again what the spool has from a former life, once; these blocks.
+
+        What was accepted within the last day is watched. ``unix_time`` is now, in Unix seconds.
+        """
+        if self._resumed is None:
+            self._resumed = await self._resume(unix_time)
+        return self._resumed
+
+    async def _resume(self, unix_time: float) -> list[FoundBlock]:
+        left = await self._in_disk_thread(lambda: list(self._spool.unsettled()))
+        for found, is_spooled in left:
             if found.hash_hex not in self._submissions:
                 log.info("block_taken_up_again", height=found.height, block=found.hash_hex)
-                self._start(found, is_spooled=True)
-        return blocks
+                self._start(found, is_spooled=is_spooled)
+        since = unix_time - WATCH_AGAIN_S
+        self._ours |= await self._in_disk_thread(self._spool.settled_hashes)
+        for found in await self._in_disk_thread(
+            lambda: self._spool.accepted_since(since, WATCHED_BLOCKS)
+        ):
+            self._watch(_Offered(found, self._until()), first_wait_s=0.0)
+        return [found for found, _ in left]
 
     async def close(self) -> None:
         """Wait a little for answers that are on their way; the spool keeps what has none."""
@@ -161,7 +193,7 @@ class BlockSubmitter:
         if verdicts:
             await asyncio.wait(verdicts, timeout=CLOSE_TIMEOUT_S)
         kept = [each.kept for each in submissions if not each.kept.done()]
-        tasks: list[asyncio.Future[Any]] = [*verdicts, *kept, *self._offers]
+        tasks: list[asyncio.Future[Any]] = [*verdicts, *kept, *self._offers, *self._watches]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
@@ -183,7 +215,7 @@ class BlockSubmitter:
             self._offers.add(each)
             each.add_done_callback(self._offers.discard)
         spooled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        if is_spooled:
+        if not entry:
             spooled.set_result(None)
         kept = asyncio.ensure_future(self._keep(found.hash_hex, entry, spooled))
         verdict = asyncio.ensure_future(self._settle(found, offered, offers, kept))
@@ -200,9 +232,10 @@ class BlockSubmitter:
     ) -> Verdict:
         verdict = await _first_accepted_or_kindest(offers)
         if verdict.state == "accepted":
-            offered.until = asyncio.get_running_loop().time() + KEEP_OFFERING_S
-            self._accepted.add(found.hash_hex)
-        self._on_verdict(found, verdict)
+            offered.until = self._until()
+            self._ours.add(found.hash_hex)
+            self._watch(offered, first_wait_s=WATCH_INTERVAL_S)
+        self._tell(found, verdict)
         kept.cancel()
         await asyncio.wait([kept])
         try:
@@ -213,22 +246,29 @@ class BlockSubmitter:
         self._forget_oldest(found.hash_hex)
         return verdict
 
+    def _tell(self, found: FoundBlock, verdict: Verdict) -> None:
+        if self._on_verdict is None:
+            self._untold.append((found, verdict))
+        else:
+            self._on_verdict(found, verdict)
+
     def _forget_oldest(self, settled: str) -> None:
         self._settled.append(settled)
         if len(self._settled) > REMEMBERED_BLOCKS:
             oldest = self._settled.popleft()
             del self._submissions[oldest]
-            self._accepted.discard(oldest)
+            self._ours.discard(oldest)
 
     # --- memory and disk -----------------------------------------------------------------
 
     def _held(self, found: FoundBlock, block_json: msgspec.Raw) -> bytes:
         """The block's file. It is held in memory first: no byte has left, and none may be alone."""
-        entry = spool_entry(found, block_json)
+        entry = b""
         try:
+            entry = spool_entry(found, block_json)
             self._spool.hold(found.hash_hex, entry)
-        except OSError as error:
-            log.warning("block_not_held", block=found.hash_hex, reason=str(error))
+        except Exception as error:  # whatever it is, the block must get to the nodes
+            log.warning("block_not_held", block=found.hash_hex, reason=repr(error))
         return entry
 
     async def _keep(self, block_hash: str, entry: bytes, spooled: asyncio.Future[None]) -> None:
@@ -266,19 +306,44 @@ class BlockSubmitter:
         loop, waits = asyncio.get_running_loop(), _waits()
         timeouts = chain(SUBMIT_TIMEOUTS_S, repeat(SUBMIT_TIMEOUTS_S[-1]))
         while loop.time() < offered.until:
-            async with gate:
-                verdict = await offer(
-                    rpc, offered.block_hash, offered.block_json, self._is_ours, next(timeouts)
-                )
+            try:
+                async with gate:
+                    verdict = await offer(
+                        rpc,
+                        offered.block_hash,
+                        offered.block_json,
+                        self._ours.__contains__,
+                        next(timeouts),
+                    )
+            except Exception:  # a fault of ours must not be the end of a block
+                log.exception("submitblock_failed", url=rpc.url, reason="error")
+                verdict = None
             if verdict is not None:
                 return verdict
             await asyncio.sleep(next(waits) * random.uniform(0.5, 1.5))
         return None
 
-    async def _is_ours(self, block_hash: str) -> bool:
-        if block_hash in self._accepted:
-            return True
-        return await self._in_disk_thread(lambda: self._spool.has_settled(block_hash))
+    def _until(self) -> float:
+        return asyncio.get_running_loop().time() + KEEP_OFFERING_S
+
+    def _watch(self, offered: _Offered, *, first_wait_s: float) -> None:
+        """See to it for a while that no node forgets a block that was accepted."""
+        for rpc, gate in zip(self._rpcs, self._gates, strict=True):
+            watch = self._see_that_it_stays(rpc, gate, offered, first_wait_s)
+            self._watches.append(asyncio.ensure_future(watch))
+        while len(self._watches) > WATCHED_BLOCKS * len(self._rpcs):
+            self._watches.popleft().cancel()
+
+    async def _see_that_it_stays(
+        self, rpc: Rpc, gate: NewestFirst, offered: _Offered, wait_s: float
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        while loop.time() + wait_s < offered.until:
+            await asyncio.sleep(wait_s)
+            wait_s = WATCH_INTERVAL_S
+            if await is_unknown(rpc, offered.block_hash):
+                log.warning("block_forgotten", url=rpc.url, block=offered.block_hash)
+                await self._until_final(rpc, gate, offered)
 
 
 def _waits() -> Iterator[float]:

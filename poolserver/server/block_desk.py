@@ -18,6 +18,11 @@ from poolserver.pool import SolvedBlock
 log = structlog.get_logger(__name__)
 
 
+def block_submitter(spool_dir: Path, rpcs: Sequence[Rpc]) -> BlockSubmitter:
+    """A worker process's submitter. It may resume before there is anything else of the process."""
+    return BlockSubmitter(rpcs, Spool(spool_dir, shared_memory_for(spool_dir)))
+
+
 class BlockDesk:
     """Between the share that is a block, the nodes, and what is written down of it.
 
@@ -26,17 +31,16 @@ class BlockDesk:
 
     def __init__(
         self,
-        rpcs: Sequence[Rpc],
-        spool_dir: Path,
+        submitter: BlockSubmitter,
         journal: Journal,
         up: Sender[BlockEvent],
         unix_time: Callable[[], float],
     ) -> None:
+        self._submitter = submitter
         self._journal = journal
         self._up = up
         self._unix_time = unix_time
-        spool = Spool(spool_dir, shared_memory_for(spool_dir))
-        self._submitter = BlockSubmitter(rpcs, spool, on_verdict=self._on_verdict)
+        submitter.report_to(self._on_verdict)
 
     @property
     def unsettled(self) -> int:
@@ -53,7 +57,7 @@ class BlockDesk:
 
         Its journal may have ended just before such a block, so it is booked once more.
         """
-        for found in await self._submitter.resume():
+        for found in await self._submitter.resume(self._unix_time()):
             if found.distribution is not None:
                 ref = NO_WORKER
                 if found.account:

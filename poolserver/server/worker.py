@@ -21,6 +21,7 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
+    NodeSettings,
     PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
@@ -39,6 +40,7 @@ from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.node.rpc import Credentials, NodeRpc
+from poolserver.node.submitter import BlockSubmitter
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.door import RigDoor
@@ -67,7 +69,7 @@ class Worker:
         self,
         settings: WorkerSettings,
         up: Sender[Up],
-        submit_rpcs: Sequence[NodeRpc],
+        submitter: BlockSubmitter,
         *,
         now: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
@@ -92,7 +94,7 @@ class Worker:
             sync_interval_s=settings.journal_sync_interval_s,
             on_failure=self._on_journal_failure,
         )
-        self._blocks = BlockDesk(submit_rpcs, Path(settings.spool_dir), self.journal, up, unix_time)
+        self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
         self._sessions: set[MinerSession] = set()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
@@ -385,7 +387,7 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
 
 
 def submit_rpcs(
-    settings: WorkerSettings, observe: Callable[[str, float, str | None], None]
+    nodes: Sequence[NodeSettings], observe: Callable[[str, float, str | None], None]
 ) -> list[NodeRpc]:
     """Connections to the nodes for blocks alone, so that nothing else is before one in a queue."""
     return [
@@ -396,7 +398,7 @@ def submit_rpcs(
             ),
             observe=observe,
         )
-        for node in settings.nodes
+        for node in nodes
     ]
 
 

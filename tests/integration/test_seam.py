@@ -40,6 +40,7 @@ from poolserver.mining.template import BlockTemplate, GetBlockTemplate
 from poolserver.node import submitter
 from poolserver.node.process import BitcoindProcess
 from poolserver.outfit import limit_settings
+from poolserver.server.block_desk import block_submitter
 from poolserver.server.worker import Worker, submit_rpcs
 from tests.integration.running import TAPROOT_SCRIPT_HEX, Rig, rig
 
@@ -161,7 +162,8 @@ async def seam(
     up: StreamLink[Up, Down] = StreamLink(
         down_decoder(), lambda message: worker.receive(message), lambda error: None
     )
-    worker = Worker(terms, up, submit_rpcs(terms, lambda method, seconds, error: None))
+    rpcs = submit_rpcs(terms.nodes, lambda method, seconds, error: None)
+    worker = Worker(terms, up, block_submitter(Path(terms.spool_dir), rpcs))
     coordinator = Coordinator(node)
     here, there = socket.socketpair()
     await loop.create_connection(lambda: coordinator.link, sock=here)

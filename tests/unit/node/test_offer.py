@@ -11,7 +11,7 @@ OURS = "0a" * 32
 
 
 async def offered(node: FakeNode) -> Verdict | None:
-    async def is_ours(block_hash: str) -> bool:
+    def is_ours(block_hash: str) -> bool:
         return block_hash == OURS
 
     block_json = msgspec.Raw(msgspec.json.encode(FOUND.block_hex))

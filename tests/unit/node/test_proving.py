@@ -193,6 +193,15 @@ async def test_a_refusal_of_a_tip_that_has_passed_changes_nothing() -> None:
         assert [each.height for each in at.published] == [101, 102]
 
 
+async def test_a_refusal_does_not_bring_rigs_back_from_a_stopgap_on_a_newer_tip() -> None:
+    async with stage() as at:
+        at.source.publish(template(), 1.0)
+        newer = msgspec.structs.replace(template(height=102, tip=2), stopgap=True)
+        at.source.publish(newer, 2.0)
+        await at.says("bad-blk-sigops")
+        assert at.last is newer
+
+
 @pytest.mark.parametrize(
     ("word", "proof"),
     [

@@ -132,6 +132,32 @@ async def test_a_node_that_is_starting_says_so() -> None:
             await rpc.call("getblockcount")
 
 
+@pytest.mark.parametrize("status", [200, 404, 500])
+@pytest.mark.parametrize(
+    "body", ["{}", '{"message":"no Route matched"}', '{"error":null}', '{"id":0,"error":null}']
+)
+async def test_json_without_a_result_is_no_good_news(body: str, status: int) -> None:
+    async with node(answering(body, status)) as rpc:
+        with pytest.raises(NodeGarbage, match="neither a result nor an error"):
+            await rpc.call("submitblock", "00", type=str | None)
+
+
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_result_comes_with_status_200(status: int) -> None:
+    async with node(answering('{"result":null,"error":null,"id":0}', status)) as rpc:
+        with pytest.raises(NodeGarbage, match="neither a result nor an error"):
+            await rpc.call("submitblock", "00", type=str | None)
+
+
+async def test_a_cookie_that_is_no_text_is_a_login_that_failed(tmp_path: Path) -> None:
+    cookie = tmp_path / ".cookie"
+    cookie.write_bytes(b"\xff\xfe")
+    rpc = NodeRpc("http://127.0.0.1:1", Credentials(None, None, cookie))
+    with pytest.raises(NodeAuthError, match="is not text"):
+        await rpc.call("getblockcount")
+    await rpc.close()
+
+
 @pytest.mark.parametrize("status", [301, 400, 503])
 async def test_another_status_is_an_http_error_that_has_it(status: int) -> None:
     async with node(answering("Work queue depth exceeded", status)) as rpc:

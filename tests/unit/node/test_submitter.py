@@ -65,9 +65,9 @@ async def test_a_node_in_trouble_is_tried_again_until_it_answers(
 
 
 async def test_an_answer_is_waited_for_longer_each_time(tmp_path: Path) -> None:
-    node = FakeNode(*[NodeTimeout("lost")] * 4, None)
+    node = FakeNode(*[NodeTimeout("lost")] * 5, None)
     await submit(tmp_path, node)
-    assert node.timeouts_s == [5.0, 15.0, 30.0, 30.0, 30.0]
+    assert node.timeouts_s == [5.0, 15.0, 60.0, 300.0, 300.0, 300.0]
 
 
 async def test_of_several_nodes_one_that_accepts_is_enough(tmp_path: Path) -> None:
@@ -164,6 +164,7 @@ async def test_a_block_does_not_take_the_place_of_one_of_ours(tmp_path: Path) ->
     # Nor of one that a former life of the pool found.
     node = FakeNode("inconclusive", confirmations=-1, best=FOUND.hash_hex, is_swayed=True)
     submitter = submitter_of(tmp_path, node)
+    await submitter.resume(0.0)
     assert (await submitter.begin(other).verdict).state == "stale"
     assert node.preferred == []
 
@@ -183,7 +184,7 @@ async def test_a_disk_that_was_full_is_tried_again_until_the_block_is_settled(
     async with asyncio.timeout(5):
         await submission.kept
     assert (submitter.unspooled, submitter.unsettled) == (0, 1)
-    assert list(Spool(tmp_path / "spool").unsettled()) == [FOUND]
+    assert list(Spool(tmp_path / "spool").unsettled()) == [(FOUND, True)]
     monkeypatch.setattr(submitter_module, "CLOSE_TIMEOUT_S", 0.0)
     await submitter.close()
 
@@ -197,7 +198,7 @@ async def test_only_so_many_settled_blocks_are_remembered(
     for number in range(3):
         await submitter.begin(FoundBlock(f"{number:064x}", 101, "00", "r", 0.0)).verdict
     assert submitter.unsettled == 0
-    assert len(submitter._submissions) == len(submitter._accepted) == 2
+    assert len(submitter._submissions) == len(submitter._ours) == 2
 
 
 async def test_a_disk_that_hangs_delays_no_block(tmp_path: Path) -> None:
@@ -224,7 +225,7 @@ async def test_a_block_of_a_former_life_is_submitted_again(tmp_path: Path) -> No
     (tmp_path / "foreign.json").write_text("{torn")
     node, told = FakeNode(None), asyncio.Event()
     submitter = BlockSubmitter([node], Spool(tmp_path), on_verdict=lambda found, v: told.set())
-    await submitter.resume()
+    await submitter.resume(1_763_942_400.0)
     await asyncio.wait_for(told.wait(), 5)
     assert node.submitted == [FOUND.block_hex]
     await submitter.close()
@@ -262,3 +263,87 @@ async def test_of_blocks_that_wait_for_a_node_the_newest_is_next() -> None:
     assert order == [0, 3, 1]
     await call(4)
     assert order[-1] == 4
+
+
+# --- what a fault of ours, or of the disk, must not do ------------------------------------------
+
+
+async def test_a_fault_of_ours_is_not_the_end_of_a_block(tmp_path: Path) -> None:
+    node = FakeNode(ValueError("a fault of ours"), None)
+    verdict, _ = await submit(tmp_path, node)
+    assert verdict.state == "accepted"
+    assert len(node.submitted) == 2
+
+
+async def test_a_race_is_settled_though_the_disk_hangs(tmp_path: Path) -> None:
+    disk = HangingSpool(tmp_path)
+    node = FakeNode("inconclusive", confirmations=-1, is_swayed=True)
+    told = asyncio.Event()
+    submitter = BlockSubmitter([node], disk, on_verdict=lambda found, verdict: told.set())
+    submitter.begin(FOUND)
+    async with asyncio.timeout(5):
+        await told.wait()
+    assert node.preferred == [FOUND.hash_hex]
+    disk.works_again.set()
+    await submitter.close()
+
+
+async def test_a_block_that_no_memory_could_be_had_for_goes_to_the_nodes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_memory(*_: object) -> bytes:
+        raise MemoryError
+
+    monkeypatch.setattr(submitter_module, "spool_entry", no_memory)
+    verdict, _ = await submit(tmp_path, FakeNode(None))
+    assert verdict.state == "accepted"
+
+
+async def test_a_verdict_that_nobody_could_be_told_is_told_later(tmp_path: Path) -> None:
+    Spool(tmp_path).put(FOUND.hash_hex, msgspec.json.encode(FOUND))
+    submitter = BlockSubmitter([FakeNode(None)], Spool(tmp_path))
+    (taken,) = await submitter.resume(0.0)
+    await submitter.begin(taken).verdict
+    told: list[Verdict] = []
+    submitter.report_to(lambda found, verdict: told.append(verdict))
+    assert told == [Verdict("accepted", "")]
+    assert await submitter.resume(0.0) == [taken]  # it is done once
+    await submitter.close()
+
+
+# --- a node that forgets -------------------------------------------------------------------------
+
+FORGOTTEN = RpcError(-5, "Block not found")
+
+
+async def test_a_node_that_has_forgotten_an_accepted_block_is_offered_it_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "WATCH_INTERVAL_S", 0.0)
+    node = FakeNode(None, None, headers=[FORGOTTEN])
+    submitter = submitter_of(tmp_path, node)
+    await submitter.begin(FOUND).verdict
+    async with asyncio.timeout(5):
+        await node.is_submitted(2)
+    await submitter.close()
+
+
+async def test_what_was_accepted_before_a_restart_is_seen_to_as_well(tmp_path: Path) -> None:
+    Spool(tmp_path).settle(FOUND, "accepted", "")
+    node = FakeNode(None, headers=[FORGOTTEN])
+    submitter = submitter_of(tmp_path, node)
+    assert await submitter.resume(0.0) == []
+    async with asyncio.timeout(5):
+        await node.is_submitted(1)
+    await submitter.close()
+
+
+async def test_of_many_blocks_only_the_last_are_watched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(submitter_module, "WATCHED_BLOCKS", 2)
+    submitter = submitter_of(tmp_path, FakeNode(*[None] * 5))
+    for number in range(5):
+        await submitter.begin(FoundBlock(f"{number:064x}", 101, "00", "r", 0.0)).verdict
+    assert len(submitter._watches) == 2
+    await submitter.close()

@@ -29,6 +29,7 @@ from poolserver.config import LimitsConfig
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
 from poolserver.outfit import limit_settings
+from poolserver.server.block_desk import block_submitter
 from poolserver.server.worker import Worker
 from tests.unit.solving import CURTIME, MASK, P2WPKH
 
@@ -197,7 +198,7 @@ async def running(folder: Path, **changes: Any) -> AsyncIterator[Hall]:
     hall.worker = Worker(
         settings(folder, **changes),
         hall,
-        [hall.node],  # type: ignore[list-item]
+        block_submitter(folder / "spool", [hall.node]),
         now=lambda: hall.clock,
         unix_time=lambda: CURTIME + hall.clock - 1000.0,
     )

@@ -22,6 +22,7 @@ from poolserver.cluster.messages import (
 from poolserver.ledger.records import JournalBatch
 from poolserver.mining.job import Job
 from poolserver.mining.miner import Miner
+from poolserver.server.block_desk import block_submitter
 from poolserver.server.worker import Worker
 from tests.unit.counters import worker_counters
 from tests.unit.server.hall import (
@@ -325,7 +326,9 @@ async def test_every_rig_is_let_go_when_it_stops(tmp_path: Path) -> None:
 
 async def test_an_address_that_is_taken_is_named(hall: Hall, tmp_path: Path) -> None:
     taken = (ListenerSettings("127.0.0.1", hall.port, 1.0, 1.0, 1.0),)
-    other = Worker(settings(tmp_path / "other", listeners=taken), hall, [])
+    other = Worker(
+        settings(tmp_path / "other", listeners=taken), hall, block_submitter(tmp_path, [])
+    )
     with pytest.raises(OSError, match=str(hall.port)):
         await other.start()
     await other.stop()
