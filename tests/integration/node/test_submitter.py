@@ -1,5 +1,6 @@
 """Solved blocks, and what a real node makes of them."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -27,6 +28,7 @@ async def solved(node: BitcoindProcess, address: str = ADDRESSES[0]) -> FoundBlo
 @asynccontextmanager
 async def submitting(node: BitcoindProcess, spool: Path) -> AsyncIterator[BlockSubmitter]:
     submitter = BlockSubmitter([node.new_rpc()], Spool(spool), on_verdict=lambda found, v: None)
+    await submitter.resume(time.time())
     try:
         yield submitter
     finally:
