@@ -8,6 +8,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import deque
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,12 +36,19 @@ class NodeStartError(RuntimeError):
     """bitcoind could not be started; the text has the end of what it said."""
 
 
+# Whoever is given a port may not have bound it yet when the next one is asked for.
+_given_ports: deque[int] = deque(maxlen=256)
+
+
 def free_port() -> int:
-    """A port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that is free now, and that was not given out here just before."""
+    while True:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port: int = probe.getsockname()[1]
+        if port not in _given_ports:
+            _given_ports.append(port)
+            return port
 
 
 def _end_with_parent() -> None:
