@@ -40,7 +40,6 @@ class BlockDesk:
         self._journal = journal
         self._up = up
         self._unix_time = unix_time
-        submitter.report_to(self._on_verdict)
 
     @property
     def unsettled(self) -> int:
@@ -53,9 +52,10 @@ class BlockDesk:
         return self._submitter.unspooled
 
     async def resume(self) -> None:
-        """Take up again what a former life has left.
+        """Take up again what a former life has left, and begin to report.
 
-        Its journal may have ended just before such a block, so it is booked once more.
+        Its journal may have ended just before such a block, so it is booked once more. Not before:
+        the submitter may be at it already, and the books be closed yet.
         """
         for found in await self._submitter.resume(self._unix_time()):
             if found.distribution is not None:
@@ -64,6 +64,7 @@ class BlockDesk:
                     ref = self._journal.declare_worker(found.account, found.worker_name)
                 hash_le = hash_hex_to_le(found.hash_hex)
                 self._journal.append_block(found.height, hash_le, ref, found.distribution)
+        self._submitter.report_to(self._on_verdict)
 
     async def close(self) -> None:
         """Give blocks a last chance; the spool keeps those that have no final word."""
