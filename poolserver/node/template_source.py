@@ -170,6 +170,8 @@ class NodeTemplateSource:
         self._news = asyncio.Event()
         self._longpoll_waits = False
         self._longpoll_leads = True
+        self._headstart: asyncio.TimerHandle | None = None
+        self._awaited_tip_hex = ""  # that the longpoll has the head start for
         self._headstart_s = longpoll_headstart_s
         self._stopgap_after_s = stopgap_after_s
         self._tip_hex = ""  # what was last heard to be the tip
@@ -310,17 +312,23 @@ class NodeTemplateSource:
             return
         if is_first:
             self._new_tip.set()  # before the other: its question is the smaller one
+        if is_first:
+            self._end_headstart()  # of the tip before
         if not (self._longpoll_waits and self._longpoll_leads):
             self._news.set()
         elif is_first:
             loop = asyncio.get_running_loop()
-            loop.call_later(self._headstart_s, self._ask_unless_on, tip_hex)
+            self._headstart = loop.call_later(self._headstart_s, self._end_headstart)
+            self._awaited_tip_hex = tip_hex
         self._on_tip()
 
-    def _ask_unless_on(self, tip_hex: str) -> None:
-        """The longpoll's head start is over; what a stopgap bridges is still to come."""
-        has_full = self._latest.is_on(tip_hex) and not self._latest.is_stopgap
-        if self._tip_hex == tip_hex and not has_full:
+    def _end_headstart(self) -> None:
+        """Ask for the template that the longpoll has not brought; a stopgap is none."""
+        if self._headstart is None:
+            return
+        self._headstart.cancel()
+        self._headstart = None
+        if self._latest.is_stopgap or not self._latest.is_on(self._awaited_tip_hex):
             self._longpoll_leads = False
             self._news.set()
 
@@ -340,6 +348,7 @@ class NodeTemplateSource:
             try:
                 template = await self._ask_long(rpc, request)
             except (NodeError, TemplateError) as error:
+                self._end_headstart()
                 self._longpoll_trouble.failed("no_longpoll", str(error), self._clock(), url=rpc.url)
                 self._on_trouble()
                 await asyncio.sleep(self._poll_interval_s)

@@ -168,6 +168,29 @@ async def test_a_longpoll_that_does_not_answer_is_not_waited_for() -> None:
         assert source.heights == [10, 11]
 
 
+async def test_a_longpoll_that_missed_a_tip_when_the_next_comes_leads_no_more() -> None:
+    async with running(poll_interval_s=0.0, longpoll_headstart_s=NEVER_S) as source:
+        await source.starts()
+        await source.longpoll.questions.get()
+        source.node.best = tip(10)
+        await source.node.is_polled()
+        assert source.node.questions.empty()
+        source.node.best = tip(11)
+        await source.answers(await source.node.questions.get(), answer(12))
+        assert source.heights == [10, 12]
+
+
+async def test_a_longpoll_that_breaks_has_its_head_start_no_longer() -> None:
+    async with running(poll_interval_s=0.001, longpoll_headstart_s=NEVER_S) as source:
+        await source.starts()
+        waiting = await source.longpoll.questions.get()
+        source.node.best = tip(10)
+        await source.node.is_polled()
+        waiting.answer.set_exception(NodeUnreachable("cut"))
+        await source.answers(await source.node.questions.get(), answer(11))
+        assert source.heights == [10, 11]
+
+
 async def test_a_stopgap_does_not_make_up_for_a_longpoll_that_does_not_answer() -> None:
     async with running(
         poll_interval_s=0.0, longpoll_headstart_s=0.05, stopgap_after_s=0.0
