@@ -17,6 +17,7 @@ The rules, in order:
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from poolserver.node.chains import apart
 from poolserver.node.views import NodeView, Offer
 
 # Why a node's templates are mined on; stable words, for log and metrics.
@@ -38,6 +39,9 @@ class GateTerms:
     hold_s: float = 30.0
     """A block is with all nodes of the network within seconds; one that no other node has by then
     is perhaps of a lost node alone."""
+    catch_up_s: float = 600.0
+    """A trusted node that was away has so long to catch up with what others mine on its chain: some
+    hundred blocks. One that will not follow them by then has its reasons, and chooses again."""
     tip_grace_s: float = 1.0
     """Two nodes that are well hear of a block within this of each other, and a node that is well
     has a template on it by then."""
@@ -66,6 +70,10 @@ class GateState:
     offering: frozenset[str] = frozenset()
     """The nodes that give templates that could be mined on, on whatever tip."""
     trusted_is_lost: bool = False
+    trusted_lost_since: float | None = None
+    """Since when the trusted node cannot be believed."""
+    trusted_behind_since: float | None = None
+    """Since when it has to catch up with what is mined, as after a restart."""
 
 
 def judge(
@@ -78,8 +86,14 @@ def judge(
 ) -> GateState:
     """Decide anew. ``views`` are in the order of preference."""
     believed = believable(views, peers_matter=peers_matter)
-    trusted = next((view for view in believed if view.trusted), None)
+    before = _with_trust(before, views, believed, now)
+    trusted = _chooser(before, believed, now, terms)
     offers = _offers(believed, now, terms)
+    lost_since = before.trusted_lost_since
+    is_just_lost = lost_since is not None and now - lost_since < terms.hold_s
+    catches_up = before.trusted_behind_since is not None and trusted is None
+    if is_just_lost or catches_up:
+        offers = _not_forked(offers, views, believed)
     best = _best(before, trusted, offers)
     out_since = now if before.out_since is None else before.out_since
     if best and before.mined is not None:
@@ -100,6 +114,54 @@ def judge(
         state = replace(state, mined=offers[state.active])
     knowing = [trusted] if trusted else [view for view in believed if view.gives_templates]
     return _outdate(before, state, knowing, now, terms)
+
+
+def _with_trust(
+    before: GateState, views: Sequence[NodeView], believed: list[NodeView], now: float
+) -> GateState:
+    """Note since when the trusted node is lost, or behind what is mined."""
+    trusted = next((view for view in views if view.trusted), None)
+    lost = behind = None
+    if trusted is not None and trusted not in believed:
+        lost = now if before.trusted_lost_since is None else before.trusted_lost_since
+    elif trusted is not None and _has_to_catch_up(trusted, before.mined, believed):
+        behind = before.trusted_behind_since
+        if before.trusted_lost_since is not None:  # it is back; any other has left the tip itself
+            behind = now
+    return replace(before, trusted_lost_since=lost, trusted_behind_since=behind)
+
+
+def _has_to_catch_up(trusted: NodeView, mined: Offer | None, believed: list[NodeView]) -> bool:
+    """Whether what is mined lies ahead of the trusted node on its own chain."""
+    if mined is None or trusted.work >= mined.work or trusted.chain.tip_hex == mined.tip_hex:
+        return False
+    carriers = [view for view in believed if view.chain.behind_tip(mined.tip_hex) is not None]
+    differences = [apart(view.chain, trusted.chain) for view in carriers]
+    return any(each is None or not each.is_fork for each in differences)
+
+
+def _chooser(
+    state: GateState, believed: list[NodeView], now: float, terms: GateTerms
+) -> NodeView | None:
+    """The trusted node, where it is to choose the tip. Not while it catches up after an absence:
+    rigs would go back to a tip that has its successor."""
+    behind_since = state.trusted_behind_since
+    if behind_since is not None and now - behind_since < terms.catch_up_s:
+        return None
+    return next((view for view in believed if view.trusted), None)
+
+
+def _not_forked(
+    offers: Mapping[str, Offer], views: Sequence[NodeView], believed: list[NodeView]
+) -> dict[str, Offer]:
+    """The templates of nodes that are not forked from the trusted node's chain, as last known.
+
+    That it was busy for a moment, or has to catch up, is no reason to leave the chain it follows.
+    """
+    chain = next(view.chain for view in views if view.trusted)
+    differences = {view.name: apart(chain, view.chain) for view in believed}
+    forked = {name for name, each in differences.items() if each is not None and each.is_fork}
+    return {name: offer for name, offer in offers.items() if name not in forked}
 
 
 def believable(views: Iterable[NodeView], *, peers_matter: bool) -> list[NodeView]:
@@ -145,8 +207,11 @@ def _best(before: GateState, trusted: NodeView | None, offers: Mapping[str, Offe
 
 
 def _quality(offer: Offer) -> tuple[bool, bool]:
-    """Of two templates on one tip the better is larger."""
-    return offer.sound, offer.full
+    """Of two templates on one tip the better is larger.
+
+    Whether there are fees in it counts for more than a question that failed since.
+    """
+    return offer.full, offer.sound
 
 
 def _is_worse(best: Offer, mined: Offer, believed: list[NodeView], *, is_lost: bool) -> bool:
@@ -211,7 +276,10 @@ def _outdate(
     top = max(knowing, key=lambda view: view.work)
     was_same = before.mined is not None and before.mined.tip_hex == mined.tip_hex
     since = before.outdated_since if was_same else None
-    if all(view.work < top.work or view.chain.tip_hex != mined.tip_hex for view in knowing):
+    # What a lost node told of may be the best that there is.
+    is_best = top.work <= mined.work and all(view.name != after.active for view in knowing)
+    others = all(view.work < top.work or view.chain.tip_hex != mined.tip_hex for view in knowing)
+    if others and not is_best:
         newest = (top.name, top.work)
         return replace(after, outdated_since=now if since is None else since, newest=newest)
     # One that has not heard of the newer tip is no proof against one that had, and is lost.

@@ -17,12 +17,11 @@ import msgspec
 import structlog
 
 from poolserver.bitcoin.networks import Network
-from poolserver.mining.coinbase import CoinbaseError
 from poolserver.mining.job import JobFactory
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc, template_rules
-from poolserver.node.rpc import NodeError, RpcError
+from poolserver.node.rpc import NodeError, NodeWarmingUp, RpcError, in_thread
 
 # The node checks it as it checks a block of the network; it checks one thing after the other.
 PROPOSAL_TIMEOUT_S = 30.0
@@ -115,6 +114,8 @@ class ProvingSource:
             self._looked_at = template.prevhash_le
             proof = await self._prove(template)
             self.results[proof] += 1
+            if proof is Proof.UNANSWERED:
+                self._looked_at = b""  # the tip's next template is asked about again
             instead = self._conclude(template, proof)
             if instead is not None and self._is_current(template):
                 on_template(instead, self._clock())
@@ -137,10 +138,13 @@ class ProvingSource:
     async def _prove(self, template: BlockTemplate) -> Proof:
         try:
             # In a thread: a full block is megabytes.
-            block_json = await asyncio.to_thread(self._block_json, template)
+            block_json = await in_thread(self._block_json, template)
             word = await self._propose(block_json)
-        except CoinbaseError as error:
+        except ValueError as error:  # a coinbase that cannot be made, a number out of range
             word = str(error)
+        except NodeWarmingUp as error:
+            log.warning("proposal_unanswered", height=template.height, reason=str(error))
+            return Proof.UNANSWERED
         except RpcError as error:
             word = error.message  # it could not even be read
         except NodeError as error:

@@ -17,6 +17,7 @@ import socket
 import time
 from base64 import b64encode
 from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -48,6 +49,15 @@ MAX_CONNECTIONS = 8
 # bitcoind sends JSON-RPC errors with 404 (unknown method) and 500, and results with 200.
 RESULT_STATUS = 200
 RPC_STATUSES = frozenset({RESULT_STATUS, 404, 500})
+
+
+# Threads of our own: those of the loop may all be waiting for a name server.
+_threads = ThreadPoolExecutor(2, thread_name_prefix="templates")
+
+
+async def in_thread(do: Callable[..., T], *arguments: Any) -> T:
+    """Do what takes milliseconds, and mostly without the GIL, off the loop."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, do, *arguments)
 
 
 class NodeError(Exception):
@@ -207,7 +217,7 @@ class NodeRpc:
         if status not in RPC_STATUSES:
             raise NodeHttpError(status, f"{self.url}: HTTP status {status} to {method}")
         if sum(map(len, chunks)) > OFF_LOOP_BYTES:
-            return await asyncio.to_thread(_decode, method, status, chunks, type)
+            return await in_thread(_decode, method, status, chunks, type)
         return _decode(method, status, chunks, type)
 
     async def _post(self, body: bytes, timeout_s: float | None) -> tuple[int, list[bytes]]:

@@ -67,7 +67,10 @@ def laggards(
     now: float,
     lasting_s: float = LASTING_S,
 ) -> dict[str, Trouble]:
-    """The nodes that are behind the longest chain that a node has, by name, and not forked."""
+    """The nodes that are behind the longest chain that a node has, by name, and not forked.
+
+    Of a trusted node, which rigs follow, a single block counts.
+    """
     if not believed:
         return {}
     top = max(believed, key=lambda view: view.work)
@@ -75,7 +78,9 @@ def laggards(
     for view in believed:
         blocks = blocks_behind(view, top)
         difference = apart(top.chain, view.chain)
-        if blocks < BEHIND_ALARM_BLOCKS or (difference is not None and difference.is_fork):
+        if blocks < (1 if view.trusted else BEHIND_ALARM_BLOCKS) or (
+            difference is not None and difference.is_fork
+        ):
             continue
         earlier = before.get(view.name)
         since = earlier.since if earlier else now

@@ -23,7 +23,7 @@ from poolserver.log import RateLimited
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
 from poolserver.mining.transactions import DEFAULT_RESERVE, CoinbaseReserve
 from poolserver.node.checks import Rpc, template_rules
-from poolserver.node.rpc import CALL_TIMEOUT_S, NodeError
+from poolserver.node.rpc import CALL_TIMEOUT_S, NodeError, in_thread
 from poolserver.node.stopgap import STOPGAP_AFTER_S, header_of_tip, stopgap_on
 
 BACKOFF_FIRST_S = 0.25
@@ -251,7 +251,7 @@ class NodeTemplateSource:
         )
         terms = (result, self._reserve, self._version_mask)
         if result.transactions.count > OFF_LOOP_TRANSACTIONS:
-            return await asyncio.to_thread(BlockTemplate.from_rpc, *terms)
+            return await in_thread(BlockTemplate.from_rpc, *terms)
         return BlockTemplate.from_rpc(*terms)
 
     def _take(
@@ -314,12 +314,12 @@ class NodeTemplateSource:
             self._new_tip.set()  # before the other: its question is the smaller one
         if is_first:
             self._end_headstart()  # of the tip before
-        if not (self._longpoll_waits and self._longpoll_leads):
-            self._news.set()
-        elif is_first:
+        if is_first and self._longpoll_waits and self._longpoll_leads:
             loop = asyncio.get_running_loop()
             self._headstart = loop.call_later(self._headstart_s, self._end_headstart)
             self._awaited_tip_hex = tip_hex
+        elif self._headstart is None:
+            self._news.set()
         self._on_tip()
 
     def _end_headstart(self) -> None:
@@ -372,13 +372,13 @@ class NodeTemplateSource:
         """The fallback: the tip's hash is a small question."""
         while True:
             await asyncio.sleep(self._poll_interval_s)
-            tip_when_asked = self._tip_hex
+            tip_when_asked, tips = self._tip_hex, self._latest.tips
             try:
                 tip_hex = await self._rpc.call("getbestblockhash", type=str)
             except NodeError:
                 continue  # the loop that asks tells of it
-            # Where ZMQ has told of another meanwhile, this may be the tip before.
-            if self._tip_hex == tip_when_asked:
+            # Where another was heard of meanwhile, this may be the tip before.
+            if self._tip_hex == tip_when_asked and self._latest.tips == tips:
                 self._hear_of(tip_hex)
 
     async def _listen_for_ever(self, endpoint: str) -> None:
@@ -387,6 +387,7 @@ class NodeTemplateSource:
         socket = context.socket(zmq.SUB)
         try:
             socket.setsockopt(zmq.LINGER, 0)
+            socket.setsockopt(zmq.IPV6, 1)  # else an IPv6 endpoint is connected to and never heard
             socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
             socket.subscribe(b"hashblock")
             socket.connect(endpoint)

@@ -278,6 +278,60 @@ def test_a_node_that_only_takes_blocks_outdates_nothing() -> None:
     assert gate.state.outdated_since is None
 
 
+def test_a_trusted_node_that_comes_back_behind_takes_nobody_back_to_an_old_block() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x", trusted=True), view("y"))
+    gate.sees(20.0, view("x", trusted=True, fault="unreachable"), view("y", "aaaa"))
+    assert gate.sees(60.0, view("x", "aa", trusted=True), view("y", "aaaa")) == "y"
+    assert gate.mined == "aaaa"
+    assert gate.state.trusted_is_lost  # it is told so
+    caught_up = view("x", "aaaa", trusted=True), view("y", "aaaaa")
+    gate.sees(61.0, *caught_up)
+    assert gate.sees(61.0 + TERMS.tip_grace_s, *caught_up) == "x"
+    assert not gate.state.trusted_is_lost
+
+
+def test_a_trusted_node_that_will_not_follow_chooses_again_in_the_end() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x", trusted=True), view("y"))
+    gate.sees(20.0, view("x", trusted=True, fault="unreachable"), view("y", "aaaa"))
+    gate.sees(60.0, view("x", "aa", trusted=True), view("y", "aaaa"))
+    late = 60.0 + TERMS.catch_up_s
+    assert gate.sees(late, view("x", "aa", trusted=True), view("y", "aaaa")) == "x"
+
+
+def test_a_trusted_node_that_comes_back_on_another_branch_chooses_at_once() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x", trusted=True), view("y"))
+    gate.sees(40.0, view("x", trusted=True, fault="unreachable"), view("y", "aaaa"))
+    assert gate.sees(80.0, view("x", "ab", trusted=True), view("y", "aaaa")) == "x"
+
+
+def test_a_missed_probe_of_the_trusted_node_moves_nobody_to_another_branch() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x", "aa", trusted=True), view("y", "abbb"))
+    missed = view("x", "aa", trusted=True, fault="timeout")
+    assert gate.sees(1.0, missed, view("y", "abbb")) is None  # what is mined stays
+    assert gate.mined == "aa"
+    assert gate.sees(1.5, view("x", "aa", trusted=True), view("y", "abbb")) == "x"
+    gate.sees(2.0, missed, view("y", "abbb"))
+    assert gate.sees(2.0 + TERMS.hold_s, missed, view("y", "abbb")) == "y"
+
+
+def test_the_block_of_a_lost_node_is_no_old_work_where_nobody_has_a_better_one() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x", "aa"), view("y"))
+    gate.sees(1.0, view("x", "aa", fault="unreachable"), view("y"))
+    gate.sees(5.0, view("x", "aa", fault="unreachable"), view("y"))
+    assert gate.state.outdated_since is None
+
+
+def test_a_template_with_fees_goes_before_a_newer_stopgap_though_a_question_failed() -> None:
+    gate = Gate()
+    gate.sees(0.0, view("x"), view("y", full=False))
+    assert gate.sees(1.0, view("x", sound=False), view("y", full=False)) == "x"
+
+
 def test_a_block_that_the_trusted_node_has_not_outdates_nothing() -> None:
     gate = Gate()
     gate.sees(0.0, view("x"), view("y", trusted=True))
@@ -337,9 +391,9 @@ def test_what_may_go_out_keeps_the_rules(
         assert state.mined is not None
         assert state.mined.tip_hex == active.offer.tip_hex
         trusted = [each for each in believed.values() if each.trusted]
-        if trusted:
+        if trusted and state.trusted_behind_since is None:
             assert state.mined.tip_hex == trusted[0].chain.tip_hex
-        else:
+        elif state.trusted_lost_since is None:
             # No node gives templates on a chain with more work.
             assert state.mined.work >= max(
                 (

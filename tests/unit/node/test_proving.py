@@ -14,7 +14,7 @@ from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
 from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.proving import Proof, ProvingSource
-from poolserver.node.rpc import NodeTimeout, RpcError
+from poolserver.node.rpc import NodeTimeout, NodeWarmingUp, RpcError
 from tests.unit.solving import MASK, P2WPKH, template
 
 SIZES = {500, 16_000}
@@ -208,6 +208,7 @@ async def test_a_refusal_does_not_bring_rigs_back_from_a_stopgap_on_a_newer_tip(
         ("inconclusive-not-best-prevblk", Proof.OVERTAKEN),
         (NodeTimeout("slow"), Proof.UNANSWERED),
         (RpcError(-22, "Block decode failed"), Proof.REFUSED),
+        (NodeWarmingUp(-28, "Loading block index"), Proof.UNANSWERED),
     ],
 )
 async def test_what_else_a_node_may_say(word: str | Exception, proof: Proof) -> None:
@@ -221,6 +222,23 @@ async def test_what_else_a_node_may_say(word: str | Exception, proof: Proof) -> 
 async def test_a_coinbase_that_cannot_be_made_is_a_refusal() -> None:
     async with stage(tag=bytes(90)) as at:
         at.source.publish(template(), 1.0)
+        while not at.proving.results:  # noqa: ASYNC110 - a thread makes the block
+            await asyncio.sleep(0)
+        assert at.proving.results == {Proof.REFUSED: 1}
+
+
+async def test_a_tip_that_got_no_answer_is_asked_about_again() -> None:
+    async with stage() as at:
+        at.source.publish(template(), 1.0)
+        await at.says(NodeTimeout("slow"))
+        at.source.publish(template(transactions=1), 2.0)
+        await at.says(None)
+        assert at.proving.results == {Proof.UNANSWERED: 1, Proof.GOOD: 1}
+
+
+async def test_a_time_that_no_header_can_hold_is_a_refusal_and_not_the_end() -> None:
+    async with stage() as at:
+        at.source.publish(msgspec.structs.replace(template(), curtime=2**32), 1.0)
         while not at.proving.results:  # noqa: ASYNC110 - a thread makes the block
             await asyncio.sleep(0)
         assert at.proving.results == {Proof.REFUSED: 1}
