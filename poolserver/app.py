@@ -38,8 +38,8 @@ from poolserver.outfit import (
     trial_factory,
     worker_settings,
 )
-from poolserver.server.block_desk import block_submitter
-from poolserver.server.worker import Worker, submit_rpcs
+from poolserver.server.block_desk import block_submitter, submit_rpcs
+from poolserver.server.worker import Worker
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0

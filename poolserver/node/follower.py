@@ -16,7 +16,7 @@ import structlog
 from poolserver.ledger.blocks import TRANSITIONS, BlockBook, BlockState, KnownBlock
 from poolserver.log import RateLimited
 from poolserver.node.checks import Rpc
-from poolserver.node.rpc import NodeError, RpcError
+from poolserver.node.rpc import RPC_INVALID_ADDRESS_OR_KEY, NodeError, RpcError
 
 COINBASE_MATURITY = 100
 """Consensus: a coinbase of so many confirmations may be spent by the next block."""
@@ -31,8 +31,6 @@ LOOK_INTERVAL_S = 10.0
 BATCH = 100
 PAUSE_S = 1.0
 ANSWER_TIMEOUT_S = 10.0
-# "Block not found": the node has never heard of it.
-RPC_INVALID_ADDRESS_OR_KEY = -5
 
 IN_CHAIN = "in the chain"
 NOT_IN_CHAIN = "not in the chain"

@@ -11,7 +11,7 @@ import msgspec
 import structlog
 
 from poolserver.node.checks import Rpc
-from poolserver.node.rpc import NodeError, RpcError
+from poolserver.node.rpc import RPC_INVALID_ADDRESS_OR_KEY, NodeError, RpcError
 
 # "I have this block, and whether it is in the chain is another question".
 ASK_AGAIN = frozenset({"duplicate", "inconclusive", "duplicate-inconclusive"})
@@ -20,8 +20,6 @@ NOT_YET = frozenset({"prev-blk-not-found", "time-too-new"})
 # "Block decode failed": the bytes will not get better.
 RPC_DESERIALIZATION_ERROR = -22
 
-# "Block not found": the node does not know it.
-RPC_INVALID_ADDRESS_OR_KEY = -5
 
 IsOurs = Callable[[str], bool]
 

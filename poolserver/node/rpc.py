@@ -43,6 +43,8 @@ ANSWER_LIMIT_BYTES = 32 * 1024 * 1024
 # this made it arrive later.
 PIECE_BYTES = 1024 * 1024
 RPC_IN_WARMUP = -28
+# "Block not found": the node has never heard of it, or has forgotten it.
+RPC_INVALID_ADDRESS_OR_KEY = -5
 # bitcoind has 16 threads for calls and answers 503 when its queue is full: on regtest, where every
 # share is a block, submissions would fill it. What is over waits here, in order.
 MAX_CONNECTIONS = 8

@@ -1,16 +1,18 @@
 """What a worker process does with found blocks: submits, spools, books and reports them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import structlog
 
 from poolserver.bitcoin.header import hash_hex_to_le
 from poolserver.cluster.link import Sender
-from poolserver.cluster.messages import BlockEvent
+from poolserver.cluster.messages import BlockEvent, NodeSettings
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.records import NO_WORKER
 from poolserver.node.checks import Rpc
+from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.spool import FoundBlock, Spool, shared_memory_for
 from poolserver.node.submitter import BlockSubmitter, Verdict
 from poolserver.pool import SolvedBlock
@@ -18,8 +20,29 @@ from poolserver.pool import SolvedBlock
 log = structlog.get_logger(__name__)
 
 
+def submit_rpcs(
+    nodes: Sequence[NodeSettings], observe: Callable[[str, float, str | None], None]
+) -> list[NodeRpc]:
+    """Connections to the nodes for blocks alone, so that nothing else is before one in a queue."""
+    return [
+        NodeRpc(
+            node.url,
+            Credentials(
+                node.username, node.password, Path(node.cookie_file) if node.cookie_file else None
+            ),
+            observe=observe,
+        )
+        for node in nodes
+    ]
+
+
 def block_submitter(spool_dir: Path, rpcs: Sequence[Rpc]) -> BlockSubmitter:
-    """A worker process's submitter. It may resume before there is anything else of the process."""
+    """A worker process's submitter. It may resume before there is anything else of the process.
+
+    The data folder is made where there is none yet: the copy in memory is named after it.
+    """
+    with suppress(OSError):  # whoever needs the folder says so
+        spool_dir.parent.mkdir(parents=True, exist_ok=True)
     return BlockSubmitter(rpcs, Spool(spool_dir, shared_memory_for(spool_dir)))
 
 

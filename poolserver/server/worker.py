@@ -8,7 +8,7 @@ has, and submits and spools a block alone.
 import asyncio
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from itertools import cycle
 from math import inf
 from pathlib import Path
@@ -21,7 +21,6 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
-    NodeSettings,
     PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
@@ -39,7 +38,6 @@ from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import VardiffTerms
-from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
@@ -384,22 +382,6 @@ def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
         accounts.account_of,
         firmware=firmware_with(settings.firmware),
     )
-
-
-def submit_rpcs(
-    nodes: Sequence[NodeSettings], observe: Callable[[str, float, str | None], None]
-) -> list[NodeRpc]:
-    """Connections to the nodes for blocks alone, so that nothing else is before one in a queue."""
-    return [
-        NodeRpc(
-            node.url,
-            Credentials(
-                node.username, node.password, Path(node.cookie_file) if node.cookie_file else None
-            ),
-            observe=observe,
-        )
-        for node in nodes
-    ]
 
 
 def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:

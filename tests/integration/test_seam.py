@@ -40,8 +40,8 @@ from poolserver.mining.template import BlockTemplate, GetBlockTemplate
 from poolserver.node import submitter
 from poolserver.node.process import BitcoindProcess
 from poolserver.outfit import limit_settings
-from poolserver.server.block_desk import block_submitter
-from poolserver.server.worker import Worker, submit_rpcs
+from poolserver.server.block_desk import block_submitter, submit_rpcs
+from poolserver.server.worker import Worker
 from tests.integration.running import TAPROOT_SCRIPT_HEX, Rig, rig
 
 pytestmark = pytest.mark.real

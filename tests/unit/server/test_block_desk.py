@@ -4,11 +4,13 @@ from pathlib import Path
 from typing import Any, cast
 
 import msgspec
+import pytest
 
 from poolserver.cluster.messages import BlockEvent
 from poolserver.ledger.journal import Journal
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution
+from poolserver.node import spool as spool_module
 from poolserver.node.spool import FoundBlock
 from poolserver.pool import SolvedBlock
 from poolserver.server.block_desk import BlockDesk, block_submitter
@@ -68,6 +70,17 @@ async def test_a_verdict_on_a_block_of_a_former_life_waits_until_there_are_books
     await desk.resume()
     assert up.told == [(SPOOLED.hash_hex, "accepted")]
     await desk.close()
+
+
+async def test_the_first_life_of_a_pool_holds_its_blocks_in_memory_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_module, "SHARED_MEMORY", tmp_path / "memory")
+    (tmp_path / "memory").mkdir()
+    submitter = block_submitter(tmp_path / "new" / "spool", [FakeNode(None)])
+    submitter.begin(SPOOLED)
+    assert list((tmp_path / "memory").rglob("*.json"))
+    await submitter.close()
 
 
 async def test_a_block_of_a_former_life_is_booked_once_more_with_what_it_pays(
