@@ -48,14 +48,19 @@ else:
 
         IMPLEMENTATION = "python"
 
+# For now in Python.
+from poolserver._native.journal_twin import ShareSum, sum_shares  # noqa: E402
+
 __all__ = [
     "BACKENDS",
     "IMPLEMENTATION",
     "JobHasher",
+    "ShareSum",
     "backend",
     "scan_nonces",
     "set_backend",
     "sha256d",
     "sha256d_pairs",
+    "sum_shares",
     "take_transactions",
 ]
