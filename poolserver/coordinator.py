@@ -24,11 +24,12 @@ from poolserver.cluster.messages import (
 )
 from poolserver.config import Config
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
-from poolserver.ledger.fold import Delta
+from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.store import SqliteStore
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
@@ -90,7 +91,7 @@ class Coordinator:
         self.template_at: float | None = None
         self.is_outdated = False
         self.keeper = LedgerKeeper(
-            SqliteStore(config.data_dir / "ledger.sqlite"),
+            LedgerStore(SqliteDatabase(config.data_dir / "ledger.sqlite")),
             config.data_dir / "journal",
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
@@ -184,7 +185,7 @@ class Coordinator:
         self._meters.update(
             {
                 (key.account, key.worker): (totals.proven_work, totals.proven_work_sq)
-                for key, totals in delta.totals.workers.items()
+                for key, totals in delta.by_worker().items()
                 if key.account  # what nobody sent belongs to no meter
             },
             now,
@@ -240,9 +241,7 @@ class Coordinator:
     def site_views(self) -> list[SiteView]:
         """Every site of the config, and ``unassigned`` where there is work without a site."""
         names = list(self._sites)
-        if UNASSIGNED_SITE in self._meters.sites or any(
-            key.site == UNASSIGNED_SITE for key in self.totals.workers
-        ):
+        if UNASSIGNED_SITE in self._meters.sites or UNASSIGNED_SITE in self.totals.sites:
             names.append(UNASSIGNED_SITE)
         return [self._site_view(name) for name in names]
 

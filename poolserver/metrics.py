@@ -91,11 +91,10 @@ class PoolMetrics(Collector):
         counts: dict[tuple[str, str, str], int] = {
             (view.name, "accepted", "accepted"): 0 for view in self._coordinator.site_views()
         }
-        for key, worker in self._coordinator.totals.workers.items():
+        for site, totals in self._coordinator.totals.sites.items():
             for outcome in ShareOutcome:
-                if count := worker.shares[outcome]:
-                    labels = key.site, outcome.result, outcome.reason
-                    counts[labels] = counts.get(labels, 0) + count
+                if count := totals.shares[outcome]:
+                    counts[site, outcome.result, outcome.reason] = count
         family = CounterMetricFamily(
             "poolserver_shares",
             "Shares judged, over the pool's whole life.",

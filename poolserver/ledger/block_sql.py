@@ -1,11 +1,10 @@
 """The store's statements about blocks, and what they read and write. See migrations/.
 
-Each function takes the connection of the one thread that the database is used in, inside of
-whatever transaction there is.
+Each function works inside of whatever transaction there is.
 """
 
-import sqlite3
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 from poolserver.bitcoin.header import hash_le_to_hex
@@ -17,7 +16,8 @@ from poolserver.ledger.blocks import (
     BlockStep,
     KnownBlock,
 )
-from poolserver.ledger.fold import FoundBlock
+from poolserver.ledger.database import Connection, Table
+from poolserver.ledger.delta import FoundBlock, Rounds
 from poolserver.ledger.payout_records import OutputsRecord, PayoutRecord
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Due
@@ -54,10 +54,15 @@ class BlockPayout(NamedTuple):
     """False where some of the journal's records of it were lost."""
 
 
+BLOCK_ROUND = Table("block_round", ("hash", "nbits"), exact=("accepted_work",))
+OPEN_ROUND = ""
+"""In place of a block's hash: the work since the last one."""
+
 _ADD = """
     INSERT INTO block (hash, height, state, reason, worker, found_at_ms, updated_at_ms)
-    VALUES (?1, ?2, 'found', '', ?3, ?4, ?4) ON CONFLICT DO NOTHING
+    VALUES (?, ?, 'found', '', ?, ?, ?) ON CONFLICT (hash) DO NOTHING
 """
+_SET_NBITS = "UPDATE block SET nbits = ? WHERE hash = ?"
 _ADD_EVENT = "INSERT INTO block_event (hash, state, reason, at_ms) VALUES (?, ?, ?, ?)"
 _CHANGE = "UPDATE block SET state = ?, reason = ?, updated_at_ms = ?, final = ? WHERE hash = ?"
 _END = "UPDATE block SET final = 1 WHERE hash = ?"
@@ -80,12 +85,13 @@ _BLOCKS = """
 """
 _KNOWN = """
     SELECT hash, height, state, final,
-    (SELECT group_concat(DISTINCT state) FROM block_event WHERE hash = block.hash),
     coalesce((SELECT value_sat FROM block_payout WHERE hash = block.hash), 0),
     coalesce((SELECT sum(unpaid_sat) FROM block_due WHERE hash = block.hash), 0),
     coalesce((SELECT max(position) + 1 FROM block_due WHERE hash = block.hash), 0)
     FROM block ORDER BY height, found_at_ms, hash
 """
+_REACHED = "SELECT DISTINCT hash, state FROM block_event"
+_ALL = 2**62
 _HISTORY = "SELECT state, reason, at_ms FROM block_event WHERE hash = ? ORDER BY number"
 _PAYOUT = "SELECT value_sat, fee_sat, outputs, dues FROM block_payout WHERE hash = ?"
 _OUTPUTS = "SELECT value_sat, script FROM block_output WHERE hash = ? ORDER BY position"
@@ -103,13 +109,33 @@ _WITHOUT_PAYOUT = """
 """
 
 
-def add_found(connection: sqlite3.Connection, blocks: Iterable[FoundBlock]) -> None:
+def add_found(connection: Connection, blocks: Iterable[FoundBlock]) -> None:
     """The journal's word on blocks. What became of them may stand there already."""
     for block in blocks:
         _add(connection, block.hash_hex, block.height, block.key.worker, block.found_at_ms)
+        connection.execute(_SET_NBITS, (block.nbits, block.hash_hex))
 
 
-def add_payouts(connection: sqlite3.Connection, payouts: Iterable[PayoutRecord]) -> None:
+def add_rounds(connection: Connection, rounds: Rounds) -> None:
+    """Work, and the blocks that it led to. A block that is told of again ends no round."""
+    for hash_hex, work in rounds.closed:
+        _add_work(connection, OPEN_ROUND, work)
+        known = connection.execute("SELECT 1 FROM block_round WHERE hash = ?", (hash_hex,))
+        if known.fetchone() is None:
+            connection.execute(
+                "UPDATE block_round SET hash = ? WHERE hash = ?", (hash_hex, OPEN_ROUND)
+            )
+            _add_work(connection, hash_hex, {0: 0})  # a round without work is one, too
+    _add_work(connection, OPEN_ROUND, rounds.open)
+
+
+def _add_work(connection: Connection, hash_hex: str, work: Mapping[int, int]) -> None:
+    connection.upsert(
+        BLOCK_ROUND, ((hash_hex, nbits, str(hashes)) for nbits, hashes in work.items())
+    )
+
+
+def add_payouts(connection: Connection, payouts: Iterable[PayoutRecord]) -> None:
     """The journal's word on what blocks pay."""
     for record in payouts:
         hash_le, *amounts = record.head
@@ -133,56 +159,57 @@ def add_payouts(connection: sqlite3.Connection, payouts: Iterable[PayoutRecord])
             )
 
 
-def take_steps(connection: sqlite3.Connection, steps: Iterable[BlockStep]) -> None:
+def take_steps(connection: Connection, steps: Iterable[BlockStep]) -> None:
     """What became of blocks, in the order in which it did."""
     for step in steps:
         if isinstance(step, BlockEnd):
-            connection.execute(_END, step)
+            connection.execute(_END, (step.hash_hex,))
             continue
         hash_hex, height, worker, state, reason, at_ms = step
         _add(connection, hash_hex, height, worker, at_ms)
         if state is not BlockState.FOUND:
-            final = not TRANSITIONS[state]
+            final = int(not TRANSITIONS[state])
             connection.execute(_CHANGE, (state, reason, at_ms, final, hash_hex))
             connection.execute(_ADD_EVENT, (hash_hex, state, reason, at_ms))
 
 
-def _add(
-    connection: sqlite3.Connection, hash_hex: str, height: int, worker: str, found_at_ms: int
-) -> None:
+def _add(connection: Connection, hash_hex: str, height: int, worker: str, found_at_ms: int) -> None:
     """A block begins as found, whoever tells of it first, and is found once."""
-    added = connection.execute(_ADD, (hash_hex, height, worker, found_at_ms))
+    added = connection.execute(_ADD, (hash_hex, height, worker, found_at_ms, found_at_ms))
     if added.rowcount == 1:
         connection.execute(_ADD_EVENT, (hash_hex, BlockState.FOUND, "", found_at_ms))
 
 
-def blocks(connection: sqlite3.Connection, limit: int | None) -> list[BlockRow]:
+def blocks(connection: Connection, limit: int | None) -> list[BlockRow]:
     """The found blocks, newest first."""
-    rows = connection.execute(_BLOCKS, (-1 if limit is None else limit,))
+    rows = connection.execute(_BLOCKS, (_ALL if limit is None else limit,))
     return [BlockRow(*row) for row in rows]
 
 
-def known_blocks(connection: sqlite3.Connection) -> list[KnownBlock]:
+def known_blocks(connection: Connection) -> list[KnownBlock]:
     """All blocks, lowest first, as a BlockBook begins with them."""
+    reached: defaultdict[str, set[BlockState]] = defaultdict(set)
+    for hash_hex, state in connection.execute(_REACHED):
+        reached[hash_hex].add(BlockState(state))
     return [
         KnownBlock(
             hash_hex,
             height,
             BlockState(state),
-            frozenset(map(BlockState, reached.split(","))),
+            frozenset(reached[hash_hex]),
             final != 0,
-            *amounts,
+            *map(int, amounts),
         )
-        for hash_hex, height, state, final, reached, *amounts in connection.execute(_KNOWN)
+        for hash_hex, height, state, final, *amounts in connection.execute(_KNOWN)
     ]
 
 
-def history(connection: sqlite3.Connection, hash_hex: str) -> list[BlockEventRow]:
+def history(connection: Connection, hash_hex: str) -> list[BlockEventRow]:
     """Every state that a block came into, the first one first."""
     return [BlockEventRow(*row) for row in connection.execute(_HISTORY, (hash_hex,))]
 
 
-def payout(connection: sqlite3.Connection, hash_hex: str) -> BlockPayout | None:
+def payout(connection: Connection, hash_hex: str) -> BlockPayout | None:
     """What a block pays; None where the journal does not tell."""
     row = connection.execute(_PAYOUT, (hash_hex,)).fetchone()
     if row is None:
@@ -197,12 +224,13 @@ def payout(connection: sqlite3.Connection, hash_hex: str) -> BlockPayout | None:
     return BlockPayout(value_sat, fee_sat, outputs, dues, complete)
 
 
-def owed(connection: sqlite3.Connection) -> dict[str, int]:
+def owed(connection: Connection) -> dict[str, int]:
     """What blocks that pay owe to each label beyond what they paid, in satoshi."""
-    return dict(connection.execute(_OWED, sorted(EARNING)).fetchall())
+    rows = connection.execute(_OWED, sorted(EARNING))
+    return {label: int(sat) for label, sat in rows}
 
 
-def without_payout(connection: sqlite3.Connection) -> tuple[int, int | None]:
+def without_payout(connection: Connection) -> tuple[int, int | None]:
     """Of how many blocks it is not known in full what they pay; the height of the highest."""
-    count, height = connection.execute(_WITHOUT_PAYOUT).fetchone()
+    ((count, height),) = connection.execute(_WITHOUT_PAYOUT)
     return count, height

@@ -1,4 +1,4 @@
-"""The fold: journal batches in, what they add to the totals out.
+"""The fold: journal batches in, what they add to the ledger out.
 
 Each source numbers its records without gaps, and the fold knows the last number it took of
 each. A batch may therefore come twice, or overlap an earlier one, and each record still
@@ -6,83 +6,46 @@ counts once; a batch that leaves records out is refused.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import NamedTuple
 
+from poolserver._native import ShareSum, sum_shares
 from poolserver.bitcoin.header import hash_le_to_hex
-from poolserver.ledger.payout_records import DuesRecord, OutputsRecord, PayoutRecord
+from poolserver.ledger.delta import (
+    Delta,
+    FoundBlock,
+    Progress,
+    Seal,
+    TemplateInForce,
+    WorkerRef,
+)
+from poolserver.ledger.payout_records import DuesRecord, OutputsRecord
 from poolserver.ledger.records import (
     NO_WORKER,
     BlockRecord,
     JournalBatch,
+    Record,
     SequenceGap,
-    ShareRecord,
+    TemplateRecord,
     TornTail,
     UnknownWorker,
-    decode_records,
+    WorkerRecord,
+    decode_record,
+    whole_records,
 )
-from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.ledger.totals import (
+    DAY_S,
+    INTERVAL_S,
+    Earning,
+    EarningKey,
+    IntervalKey,
+    ShareTotals,
+    WorkerKey,
+)
 from poolserver.mining.share import ShareOutcome
 
 _ACCEPTED = ShareOutcome.ACCEPTED
-
-
-class WorkerRef(NamedTuple):
-    """A worker's number, which means something within its source only."""
-
-    source: str
-    ref: int
-
-
-class Progress(NamedTuple):
-    """The records of one source that a delta covers: those after ``after``, up to ``through``."""
-
-    after: int
-    through: int
-
-
-class FoundBlock(NamedTuple):
-    """A share that met the network target, as the journal tells."""
-
-    hash_hex: str
-    height: int
-    key: WorkerKey
-    found_at_ms: int
-
-
-@dataclass(slots=True)
-class Delta:
-    """What some batches add to the ledger; false when they add nothing."""
-
-    progress: dict[str, Progress] = field(default_factory=dict)
-    totals: Totals = field(default_factory=Totals)
-    workers: dict[WorkerRef, tuple[str, str]] = field(default_factory=dict)
-    """The (account, worker name) of each worker that was declared."""
-    blocks: list[FoundBlock] = field(default_factory=list)
-    payouts: list[PayoutRecord] = field(default_factory=list)
-    """What blocks pay, of these batches and of earlier ones."""
-
-    def __bool__(self) -> bool:
-        return bool(self.progress)
-
-    def merge(self, later: "Delta") -> None:
-        """Take in a delta that follows on this one, for one transaction instead of two.
-
-        Raises:
-            SequenceGap: it does not follow on; nothing was changed.
-        """
-        for source, (after, _) in later.progress.items():
-            mine = self.progress.get(source)
-            if mine is not None and mine.through != after:
-                raise SequenceGap(source, mine.through + 1, after + 1)
-        for source, (after, through) in later.progress.items():
-            mine = self.progress.get(source)
-            self.progress[source] = Progress(after if mine is None else mine.after, through)
-        self.totals.add(later.totals)
-        self.workers.update(later.workers)
-        self.blocks.extend(later.blocks)
-        self.payouts.extend(later.payouts)
+_MS = 1000
+_UNKNOWN = TemplateInForce(0, 0, 0)
 
 
 class Fold:
@@ -90,7 +53,7 @@ class Fold:
 
     ``site_of`` gives an account's site and ``energy_pj`` the energy that an amount of proven
     work takes at a site. Both are asked when a batch is folded, and the answer stays with
-    the totals: an account that moves to another site leaves its past behind.
+    the books: an account that moves to another site leaves its past behind.
     """
 
     def __init__(
@@ -100,16 +63,39 @@ class Fold:
         energy_pj: Callable[[str, int], Fraction],
         progress: Mapping[str, int] | None = None,
         workers: Mapping[WorkerRef, tuple[str, str]] | None = None,
+        templates: Mapping[str, TemplateInForce] | None = None,
+        sealed_through: int = -1,
+        cutoffs: Mapping[str, int] | None = None,
     ) -> None:
-        """``progress`` and ``workers`` are what the store knows from before."""
+        """What the store knows from before; ``cutoffs`` are of all seals together."""
         self._site_of = site_of
         self._energy_pj = energy_pj
         self._folded = dict(progress or {})
         self._workers = dict(workers or {})
+        self._templates = dict(templates or {})
+        self._cutoffs = dict(cutoffs or {})
+        self.sealed_through = sealed_through
+        """The last day (since 1970, UTC) that nothing is booked in any more; -1: there is none."""
+
+    @property
+    def progress(self) -> dict[str, int]:
+        """The sequence of the last record taken of each source."""
+        return dict(self._folded)
 
     def folded(self, source: str) -> int:
         """The sequence of the last record taken of ``source``; 0 before the first."""
         return self._folded.get(source, 0)
+
+    def seal(self, through_day: int, now_ms: int) -> Delta:
+        """Close all days up to ``through_day``: what comes later is booked in the day after it."""
+        moved = {
+            source: sequence
+            for source, sequence in self._folded.items()
+            if self._cutoffs.get(source) != sequence
+        }
+        self._cutoffs.update(moved)
+        self.sealed_through = through_day
+        return Delta(seals=[Seal(through_day, now_ms, moved)])
 
     def fold(self, batch: JournalBatch) -> Delta:
         """What is new in ``batch``. Either all of it is taken, or (on an error) none.
@@ -124,71 +110,137 @@ class Fold:
             raise SequenceGap(batch.source, after + 1, batch.first_sequence)
         if batch.last_sequence <= after:
             return Delta()
-        delta = Delta(progress={batch.source: Progress(after, batch.last_sequence)})
-        self._add_records(delta, batch, after)
-        self._add_energy(delta.totals)
+        folding = _Folding(self, batch, after)
+        folding.take_all()
+        delta = folding.delta
+        self._add_energy(delta)
         self._folded[batch.source] = batch.last_sequence
         self._workers.update(delta.workers)
+        self._templates.update(delta.templates)
         return delta
 
-    def _add_records(self, delta: Delta, batch: JournalBatch, after: int) -> None:
-        booked: dict[int, WorkerTotals] = {}  # by worker_ref: one look-up a share
-        sequence = batch.first_sequence - 1
-        for sequence, record in decode_records(batch.records, batch.first_sequence):
-            if sequence <= after:
-                continue
-            if isinstance(record, ShareRecord):
-                totals = booked.get(record.worker_ref)
-                if totals is None:
-                    key = self._key(delta, batch.source, record.worker_ref)
-                    totals = delta.totals.workers.setdefault(key, WorkerTotals())
-                    booked[record.worker_ref] = totals
-                _add_share(totals, record)
-            elif isinstance(record, BlockRecord):
-                key = self._key(delta, batch.source, record.worker_ref)
-                hash_hex = hash_le_to_hex(record.hash_le)
-                delta.blocks.append(FoundBlock(hash_hex, record.height, key, record.unix_ms))
-            elif isinstance(record, OutputsRecord | DuesRecord):
-                delta.payouts.append(record)
-            else:
-                worker = WorkerRef(batch.source, record.worker_ref)
-                delta.workers[worker] = (record.account, record.worker_name)
-                booked.pop(record.worker_ref, None)
-        if sequence != batch.last_sequence:
-            raise TornTail(len(batch.records), f"not {batch.count} records, as the batch says")
+    def worker_key(self, delta: Delta, ref: WorkerRef) -> WorkerKey:
+        """Where a worker's shares are booked.
 
-    def _key(self, delta: Delta, source: str, worker_ref: int) -> WorkerKey:
-        if worker_ref == NO_WORKER:
+        Raises:
+            UnknownWorker: neither ``delta`` nor what was folded before declares it.
+        """
+        if ref.ref == NO_WORKER:
             return WorkerKey(self._site_of(""), "", "")
-        ref = WorkerRef(source, worker_ref)
         worker = delta.workers.get(ref) or self._workers.get(ref)
         if worker is None:
-            raise UnknownWorker(f"{source}: worker {worker_ref} was never declared")
+            raise UnknownWorker(f"{ref.source}: worker {ref.ref} was never declared")
         account, name = worker
         return WorkerKey(self._site_of(account), account, name)
 
-    def _add_energy(self, totals: Totals) -> None:
+    def template_in_force(self, source: str) -> TemplateInForce:
+        """The last template that ``source`` told of."""
+        return self._templates.get(source, _UNKNOWN)
+
+    def _add_energy(self, delta: Delta) -> None:
         work_of_sites: dict[str, int] = {}
-        for key, worker in totals.workers.items():
-            work_of_sites[key.site] = work_of_sites.get(key.site, 0) + worker.proven_work
+        for key, totals in delta.intervals.items():
+            site = key.worker.site
+            work_of_sites[site] = work_of_sites.get(site, 0) + totals.proven_work
         for site, proven_work in work_of_sites.items():
             energy_pj = self._energy_pj(site, proven_work)
             if energy_pj:
-                totals.site_energy_pj[site] = energy_pj
+                delta.site_energy_pj[site] = energy_pj
 
 
-def _add_share(totals: WorkerTotals, share: ShareRecord) -> None:
-    totals.shares[share.outcome] += 1
-    if share.proven:
-        work = share.work
-        totals.proven_work += work
-        totals.proven_work_sq += work * work
-        if share.outcome is _ACCEPTED:
-            totals.accepted_work += work
-            share_hash = int.from_bytes(share.hash_le, "little")
-            if totals.best_hash is None or share_hash < totals.best_hash:
-                totals.best_hash = share_hash
-    if totals.first_ms is None or share.unix_ms < totals.first_ms:
-        totals.first_ms = share.unix_ms
-    if totals.last_ms is None or share.unix_ms > totals.last_ms:
-        totals.last_ms = share.unix_ms
+class _Folding:
+    """One batch being folded: shares are added up a stretch at a time, the rest one by one."""
+
+    def __init__(self, fold: Fold, batch: JournalBatch, after: int) -> None:
+        self.delta = Delta(progress={batch.source: Progress(after, batch.last_sequence)})
+        self._fold = fold
+        self._batch = batch
+        self._after = after
+        self._open_from_ms = (fold.sealed_through + 1) * DAY_S * _MS
+        self._template = fold.template_in_force(batch.source)
+        self._keys: dict[int, WorkerKey] = {}  # by worker_ref: one look-up a worker
+
+    def take_all(self) -> None:
+        records = self._batch.records
+        offset, sequence = self._skip()
+        while offset < len(records):
+            offset, count, sums = sum_shares(
+                records, offset, sequence, INTERVAL_S * _MS, self._open_from_ms
+            )
+            for each in sums:
+                self._add(each)
+            sequence += count
+            if offset < len(records):
+                record, offset = decode_record(records, offset, sequence)
+                self._take(record)
+                sequence += 1
+        if sequence != self._batch.last_sequence + 1:
+            raise TornTail(len(records), f"not {self._batch.count} records, as the batch says")
+
+    def _skip(self) -> tuple[int, int]:
+        """Where the first record is that was not taken before, and its sequence."""
+        batch, sequence, offset = self._batch, self._batch.first_sequence, 0
+        if sequence <= self._after:
+            for end in whole_records(batch.records, sequence):
+                offset, sequence = end, sequence + 1
+                if sequence > self._after:
+                    break
+        return offset, sequence
+
+    def _add(self, shares: ShareSum) -> None:
+        key = self._key(shares.worker_ref)
+        begin_s = shares.interval_ms // _MS
+        totals = self.delta.intervals.setdefault(IntervalKey(begin_s, key), ShareTotals())
+        totals.add(_totals_of(shares))
+        accepted = shares.outcomes[_ACCEPTED] if shares.proven else 0
+        if accepted:
+            work, template = shares.work * accepted, self._template
+            earned = EarningKey(begin_s, key.site, key.account, template.nbits)
+            self.delta.earnings.setdefault(earned, Earning()).add(
+                Earning(work, work * template.value_sat)
+            )
+            self.delta.rounds.work(template.nbits, work)
+
+    def _take(self, record: Record) -> None:
+        match record:
+            case WorkerRecord():
+                ref = WorkerRef(self._batch.source, record.worker_ref)
+                self.delta.workers[ref] = (record.account, record.worker_name)
+                self._keys.pop(record.worker_ref, None)
+            case TemplateRecord():
+                template = TemplateInForce(record.height, record.nbits, record.value_sat)
+                self._template = self.delta.templates[self._batch.source] = template
+            case BlockRecord():
+                hash_hex = hash_le_to_hex(record.hash_le)
+                key = self._key(record.worker_ref)
+                found = FoundBlock(
+                    hash_hex, record.height, key, record.unix_ms, self._template.nbits
+                )
+                self.delta.blocks.append(found)
+                self.delta.rounds.found(hash_hex)
+            case OutputsRecord() | DuesRecord():
+                self.delta.payouts.append(record)
+            case _:
+                raise TypeError(f"{record} is not summed up")
+
+    def _key(self, worker_ref: int) -> WorkerKey:
+        key = self._keys.get(worker_ref)
+        if key is None:
+            ref = WorkerRef(self._batch.source, worker_ref)
+            key = self._keys[worker_ref] = self._fold.worker_key(self.delta, ref)
+        return key
+
+
+def _totals_of(shares: ShareSum) -> ShareTotals:
+    proven = sum(shares.outcomes) if shares.proven else 0
+    return ShareTotals(
+        accepted_work=shares.work * (shares.outcomes[_ACCEPTED] if proven else 0),
+        proven_work=shares.work * proven,
+        proven_work_sq=shares.work * shares.work * proven,
+        shares=list(shares.outcomes),
+        best_hash=None
+        if shares.best_hash_le is None
+        else int.from_bytes(shares.best_hash_le, "little"),
+        first_ms=shares.first_ms,
+        last_ms=shares.last_ms,
+    )

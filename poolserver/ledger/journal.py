@@ -28,9 +28,11 @@ from poolserver.ledger.records import (
     BlockRecord,
     JournalBatch,
     LedgerError,
+    TemplateRecord,
     WorkerRecord,
     encode_block,
     encode_payout,
+    encode_template,
     encode_worker,
 )
 from poolserver.ledger.segment import SegmentId
@@ -109,6 +111,7 @@ class Journal:
         self._first_retry_s = self._retry_s = first_retry_s
         self._held = HeldRecords(1, max_held_bytes)
         self._worker_refs: dict[tuple[str, str], int] = {}
+        self._template = (0, 0, 0)
         self._chain = SegmentChain(directory, self.source, segment_bytes, open_segment)
         self._loop = asyncio.get_running_loop()
         self.turn = 0
@@ -179,6 +182,14 @@ class Journal:
         self._held.append(encode_block(self._held.next_sequence, record))
         for payout in payout_records(hash_le, distribution):
             self._held.append(encode_payout(self._held.next_sequence, payout))
+
+    def note_template(self, height: int, nbits: int, value_sat: int) -> None:
+        """Record what shares are made on from here on, if that is something new."""
+        template = height, nbits, value_sat
+        if template != self._template:
+            self._template = template
+            record = TemplateRecord(*template, self._open_turn())
+            self._held.append(encode_template(self._held.next_sequence, record))
 
     def release(self, callback: Callback) -> None:
         """Call back once what was recorded so far is as safe as the policy asks.

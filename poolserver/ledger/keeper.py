@@ -1,93 +1,222 @@
-"""Keeps the books: journal batches into totals at once, and into the store every second.
+"""Keeps the books: journal batches into sums every second, and into the store every ten.
 
 The journal is the truth and the store is derived from it. A batch that was missed is read from
 the journal's segments, and a store that fails for a while is caught up: nothing is lost. What
 becomes of blocks is not in the journal; it goes into the store at once.
+
+The fold runs in a thread: the event loop is told of what it made.
 """
 
 import asyncio
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import structlog
 
 from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState, BlockStep
-from poolserver.ledger.fold import Delta, Fold
+from poolserver.ledger.database import StoreError
+from poolserver.ledger.days import DayCloser
+from poolserver.ledger.delta import Delta
+from poolserver.ledger.fold import Fold
 from poolserver.ledger.payout_records import DuesRecord
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.segment import JournalWarning, read_segments
-from poolserver.ledger.store import SqliteStore, StoreError
+from poolserver.ledger.segment import JournalWarning, SourceEnd, read_segments
+from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals
 from poolserver.log import RateLimited
 
-# One transaction a second: the journal is safe by itself, the store may lag behind it.
-STORE_INTERVAL_S = 1.0
+# What operators look at is no older; and a worker's shares of a second are one sum.
+FOLD_INTERVAL_S = 1.0
+# The journal is safe by itself, so the store may lag: ten seconds of a rig are one write.
+SAVE_INTERVAL_S = 10.0
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
 
 class LedgerKeeper:
-    """Folds batches into ``totals``; ``on_delta`` is told what each added, for the moment only."""
+    """Folds batches; ``on_delta`` is told on the loop what they added, but not what open() did.
+
+    ``clock`` is monotonic, ``unix_time`` the time of day, both in seconds.
+    """
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: LedgerStore,
         journal_dir: Path,
         *,
         site_of: Callable[[str], str],
         energy_pj: Callable[[str, int], Fraction],
         on_delta: Callable[[Delta], None],
+        save_interval_s: float = SAVE_INTERVAL_S,
+        clock: Callable[[], float] = time.monotonic,
+        unix_time: Callable[[], float] = time.time,
     ) -> None:
         self._store = store
         self._journal_dir = journal_dir
         self._site_of = site_of
         self._energy_pj = energy_pj
         self._on_delta = on_delta
+        self._save_interval_s = save_interval_s
+        self._clock = clock
+        self._unix_time = unix_time
         self._fold: Fold
-        self._unsaved: Delta | None = None
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-fold")
+        self._batches: list[JournalBatch] = []  # that are not folded yet
+        self._unsaved = Delta()
         self._trouble = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
+        self._ended: set[str] = set()
+        self._days = DayCloser()
         self._steps: list[BlockStep] = []  # of blocks, that the store does not have
         self._news = asyncio.Event()  # set where the store should have them at once
-        self._saving: asyncio.Future[None] | None = None
+        self._folding: asyncio.Task[None] | None = None
+        self._saving: asyncio.Task[None] | None = None
+        self._saved_at = clock()
         self.totals = Totals()
         self.blocks = BlockBook()
 
+    # --- life ----------------------------------------------------------------------------
+
     async def open(self) -> None:
-        """Load the totals and catch up with what the journal has beyond them.
+        """Load the sums and catch up with what the journal has beyond them.
 
         Raises:
             StoreError: the database cannot be used.
         """
         state = await self._store.open()
         self.totals = state.totals
+        self._ended = state.ended
         self._fold = Fold(
             site_of=self._site_of,
             energy_pj=self._energy_pj,
             progress=state.progress,
             workers=state.workers,
+            templates=state.templates,
+            sealed_through=state.sealed_through,
+            cutoffs=state.cutoffs,
         )
         for block in await self._store.known_blocks():
             self.blocks.enter(block)
-        await asyncio.to_thread(self._catch_up, tell=False)
+        delta, ended = await self._in_thread(self._catch_up)
+        self._take(delta, tell=False)
         await self._save()
+        await self._end(ended)
         await self._tell_unknown_payouts()
 
+    async def run(self) -> None:
+        """Fold every second, save every ten, and at once what becomes of blocks; for ever."""
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(FOLD_INTERVAL_S):
+                    await self._news.wait()
+            is_urgent = self._news.is_set()
+            self._news.clear()
+            await self.take_in()
+            self._close_days()
+            is_due = self._clock() - self._saved_at >= self._save_interval_s
+            if self._saving is not None and self._saving.done():
+                self._saving.result()  # raises what should never be
+                self._saving = None
+            if (is_urgent or is_due) and self._saving is None:
+                self._saving = asyncio.create_task(self._save(), name="ledger save")
+
+    async def close(self) -> None:
+        """Fold and save what is left and close the store."""
+        for task in (self._folding, self._saving):
+            if task is not None:
+                await asyncio.wait([task])
+        await self.take_in()
+        await self._save()
+        await self._store.close()
+        self._thread.shutdown(wait=False)
+
+    # --- from the journal ----------------------------------------------------------------
+
     def add(self, batch: JournalBatch) -> None:
-        """Fold a batch; one that was seen before changes nothing."""
-        if batch.source in self._stuck:
-            return  # it was said; the next start reads the journal again
-        try:
-            self._take(self._fold.fold(batch), tell=True)
-        except LedgerError as error:
-            log.warning("ledger_catches_up", reason=str(error))
-            self._catch_up(tell=True)
-            if self._fold.folded(batch.source) < batch.first_sequence + batch.count - 1:
-                self._stuck.add(batch.source)
-                log.error("ledger_stuck", source=batch.source, reason=str(error))
+        """Take a batch, to be folded soon; one that was seen before changes nothing."""
+        self._batches.append(batch)
+
+    async def take_in(self) -> None:
+        """Fold what has come."""
+        if self._batches:
+            # A task of its own: what was folded must be taken even if the caller is cancelled.
+            self._folding = asyncio.create_task(self._take_in(), name="ledger fold")
+            await asyncio.shield(self._folding)
+
+    async def _take_in(self) -> None:
+        batches, self._batches = self._batches, []
+        self._take(await self._in_thread(lambda: self._fold_all(batches)), tell=True)
+
+    def _fold_all(self, batches: list[JournalBatch]) -> Delta:
+        """In the thread. Of a source with a gap nothing is taken: it was said."""
+        delta = Delta()
+        for batch in batches:
+            if batch.source in self._stuck:
+                continue  # the next start reads the journal again
+            try:
+                delta.merge(self._fold.fold(batch))
+            except LedgerError as error:
+                log.warning("ledger_catches_up", reason=str(error))
+                delta.merge(self._catch_up()[0])
+                if self._fold.folded(batch.source) < batch.last_sequence:
+                    self._stuck.add(batch.source)
+                    log.error("ledger_stuck", source=batch.source, reason=str(error))
+        return delta
+
+    def _catch_up(self) -> tuple[Delta, list[str]]:
+        """In the thread: what the journal has beyond the fold, and sources that have ended."""
+        delta, ended = Delta(), []
+        for item in read_segments(self._journal_dir, self._fold.progress, self._ended):
+            if isinstance(item, JournalWarning):
+                log.warning("journal_segment", warning=str(item))
+            elif isinstance(item, SourceEnd):
+                if self._fold.folded(item.source) == item.last_sequence:
+                    ended.append(item.source)
+            else:
+                try:
+                    delta.merge(self._fold.fold(item))
+                except LedgerError as error:
+                    self._stuck.add(item.source)
+                    log.error("journal_not_folded", source=item.source, reason=str(error))
+        return delta, ended
+
+    def _take(self, delta: Delta, *, tell: bool) -> None:
+        if not delta:
+            return
+        self.totals.add(delta.by_worker().items(), delta.site_energy_pj)
+        self._take_blocks(delta)
+        if tell:
+            self._on_delta(delta)
+        self._unsaved.merge(delta)
+
+    def _take_blocks(self, delta: Delta) -> None:
+        for found in delta.blocks:
+            self.blocks.find(found.hash_hex, found.height)
+        for record in delta.payouts:
+            block = self.blocks.blocks.get(hash_le_to_hex(record.head.hash_le))
+            if block is None:
+                continue
+            self.blocks.pay(block, record.head.value_sat)
+            if isinstance(record, DuesRecord):
+                unpaid_sat = [due.unpaid_sat for due in record.dues]
+                self.blocks.owe(block, record.position, unpaid_sat)
+
+    def _close_days(self) -> None:
+        unix_s = self._unix_time()
+        day = self._days.over(unix_s, self._clock())
+        if day > self._fold.sealed_through:
+            self._unsaved.merge(self._fold.seal(day, int(unix_s * 1000)))
+            self._news.set()
+
+    # --- what becomes of blocks ----------------------------------------------------------
 
     def note_block(self, change: BlockChange) -> bool:
         """Take down what became of a block; whether that is news that may be true."""
@@ -117,80 +246,36 @@ class LedgerKeeper:
         self.blocks.end(self.blocks.blocks[hash_hex])
         self._steps.append(BlockEnd(hash_hex))
 
-    async def run(self) -> None:
-        """Save every second, and at once what becomes of blocks, until cancelled."""
-        while True:
-            with suppress(TimeoutError):
-                async with asyncio.timeout(STORE_INTERVAL_S):
-                    await self._news.wait()
-            self._news.clear()
-            self._saving = asyncio.ensure_future(self._save())
-            await asyncio.shield(self._saving)  # close() waits for it
+    # --- to the store --------------------------------------------------------------------
 
-    async def close(self) -> None:
-        """Save what is left and close the store."""
-        if self._saving is not None:
-            await asyncio.wait([self._saving])
-        await self._save()
-        await self._store.close()
-
-    def _catch_up(self, *, tell: bool) -> None:
-        for item in read_segments(self._journal_dir):
-            if isinstance(item, JournalWarning):
-                log.warning("journal_segment", warning=str(item))
-                continue
-            try:
-                self._take(self._fold.fold(item), tell=tell)
-            except LedgerError as error:
-                self._stuck.add(item.source)
-                log.error("journal_not_folded", source=item.source, reason=str(error))
-
-    def _take(self, delta: Delta, *, tell: bool) -> None:
-        if not delta:
+    async def _save(self) -> None:
+        """Nothing is folded that begins before this: later deltas merge into what failed."""
+        self._saved_at = self._clock()
+        delta, self._unsaved = self._unsaved, Delta()
+        steps, self._steps = self._steps, []
+        if not delta and not steps:
             return
-        self.totals.add(delta.totals)
-        self._take_blocks(delta)
-        if tell:
-            self._on_delta(delta)
-        if self._unsaved is None:
+        now = self._clock()
+        try:
+            await self._store.apply(delta, steps)
+        except StoreError as error:
+            delta.merge(self._unsaved)
             self._unsaved = delta
+            self._steps = steps + self._steps
+            self._trouble.failed("ledger_store", str(error), now)
         else:
-            self._unsaved.merge(delta)
+            self._trouble.restored("ledger_store_restored", now)
 
-    def _take_blocks(self, delta: Delta) -> None:
-        for found in delta.blocks:
-            self.blocks.find(found.hash_hex, found.height)
-        for record in delta.payouts:
-            block = self.blocks.blocks.get(hash_le_to_hex(record.head.hash_le))
-            if block is None:
-                continue
-            self.blocks.pay(block, record.head.value_sat)
-            if isinstance(record, DuesRecord):
-                unpaid_sat = [due.unpaid_sat for due in record.dues]
-                self.blocks.owe(block, record.position, unpaid_sat)
+    async def _end(self, sources: list[str]) -> None:
+        """Nobody reads the files of these again."""
+        if sources and not self._unsaved:
+            await self._store.end_sources(sources)
+            self._ended.update(sources)
 
     async def _tell_unknown_payouts(self) -> None:
         blocks, height = await self._store.without_payout()
         if blocks:
             log.warning("payouts_not_known", blocks=blocks, highest=height)
 
-    def _put_back(self, delta: Delta) -> None:
-        if self._unsaved is not None:
-            delta.merge(self._unsaved)
-        self._unsaved = delta
-
-    async def _save(self) -> None:
-        delta, self._unsaved = self._unsaved, None
-        steps, self._steps = self._steps, []
-        if delta is None and not steps:
-            return
-        now = asyncio.get_running_loop().time()
-        try:
-            await self._store.apply(delta or Delta(), steps)
-        except StoreError as error:
-            if delta is not None:
-                self._put_back(delta)
-            self._steps = steps + self._steps
-            self._trouble.failed("ledger_store", str(error), now)
-        else:
-            self._trouble.restored("ledger_store_restored", now)
+    async def _in_thread(self, work: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work)

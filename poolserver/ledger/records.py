@@ -5,7 +5,7 @@ All numbers are little-endian. A record is a frame and a payload::
     offset size
          0    4  CRC-32 (zlib) of all that follows, payload included
          4    2  length of the payload
-         6    1  kind: 1 worker, 2 share, 3 block, 4 outputs, 5 dues
+         6    1  kind: 1 worker, 2 share, 3 block, 4 outputs, 5 dues, 6 template
          7    8  sequence: 1 for a source's first record, and no number is left out
         15    -  payload
 
@@ -14,6 +14,7 @@ All numbers are little-endian. A record is a frame and a payload::
             hash 32 bytes in digest order (zeros where it is not known)
     block   height u32, hash 32 bytes in digest order, worker_ref u32, unix_ms u64
     outputs, dues  what a block pays, in the records after it; see payout_records.py
+    template height u32, nbits u32, value_sat u64, unix_ms u64: what shares are made on from here on
 
 The length of each payload also follows from its kind or from lengths inside it, so a length
 that was damaged is found out whatever the checksum of the wrong stretch happens to be. A
@@ -105,7 +106,16 @@ class BlockRecord(NamedTuple):
     unix_ms: int
 
 
-Record = WorkerRecord | ShareRecord | BlockRecord | PayoutRecord
+class TemplateRecord(NamedTuple):
+    """The template of the jobs from here on: its height, its difficulty, what a block pays."""
+
+    height: int
+    nbits: int
+    value_sat: int
+    unix_ms: int
+
+
+Record = WorkerRecord | ShareRecord | BlockRecord | PayoutRecord | TemplateRecord
 
 
 class JournalBatch(msgspec.Struct, frozen=True, tag="journal"):
@@ -126,12 +136,14 @@ _KIND_SHARE = 2
 _KIND_BLOCK = 3
 _KIND_OUTPUTS = 4
 _KIND_DUES = 5
+_KIND_TEMPLATE = 6
 
 _FRAME = Struct("<IHBQ")
 _CRC = Struct("<I")
 _WORKER = Struct("<IQBB")
 _SHARE = Struct("<IBBQQQQ32s")  # the work as its low and high half
 _BLOCK = Struct("<I32sIQ")
+_TEMPLATE = Struct("<IIQQ")
 _SHARE_BODY = Struct("<HBQ" + _SHARE.format[1:])  # a share's whole record but for the checksum
 
 _SHARE_LENGTH = _SHARE.size
@@ -210,6 +222,11 @@ def encode_block(sequence: int, block: BlockRecord) -> bytes:
     return _framed(_KIND_BLOCK, sequence, _BLOCK.pack(*block))
 
 
+def encode_template(sequence: int, template: TemplateRecord) -> bytes:
+    """The bytes of a template that is in force from here on."""
+    return _framed(_KIND_TEMPLATE, sequence, _TEMPLATE.pack(*template))
+
+
 def encode_payout(sequence: int, payout: PayoutRecord) -> bytes:
     """The bytes of a part of what a block pays.
 
@@ -240,6 +257,17 @@ def decode_records(records: bytes, first_sequence: int) -> Iterator[tuple[int, R
         kind, end = _check_frame(view, offset, sequence)
         yield sequence, _DECODERS[kind](view[offset + _FRAME.size : end], offset)
         offset, sequence = end, sequence + 1
+
+
+def decode_record(records: bytes, offset: int, sequence: int) -> tuple[Record, int]:
+    """The record at ``offset``, which should be number ``sequence``, and where it ends.
+
+    Raises:
+        TornTail: there is no whole record there.
+    """
+    view = memoryview(records)
+    kind, end = _check_frame(view, offset, sequence)
+    return _DECODERS[kind](view[offset + _FRAME.size : end], offset), end
 
 
 def whole_records(records: bytes, first_sequence: int) -> Iterator[int]:
@@ -303,6 +331,12 @@ def _decode_block(payload: memoryview, offset: int) -> BlockRecord:
     return BlockRecord(*_BLOCK.unpack(payload))
 
 
+def _decode_template(payload: memoryview, offset: int) -> TemplateRecord:
+    if len(payload) != _TEMPLATE.size:
+        raise TornTail(offset, "its length is wrong")
+    return TemplateRecord(*_TEMPLATE.unpack(payload))
+
+
 def _decode_outputs(payload: memoryview, offset: int) -> OutputsRecord:
     try:
         return outputs_of(payload)
@@ -323,4 +357,5 @@ _DECODERS: dict[int, Callable[[memoryview, int], Record]] = {
     _KIND_BLOCK: _decode_block,
     _KIND_OUTPUTS: _decode_outputs,
     _KIND_DUES: _decode_dues,
+    _KIND_TEMPLATE: _decode_template,
 }

@@ -7,7 +7,7 @@ writes what was not yet safe once more, to a new file.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from struct import Struct
@@ -87,7 +87,16 @@ class JournalWarning:
         return f"{self.path}: {self.source} ends before record {self.sequence}: {self.reason}"
 
 
-def read_segments(directory: Path) -> Iterator[JournalBatch | JournalWarning]:
+class SourceEnd(NamedTuple):
+    """A source's life is over, and this was its last record."""
+
+    source: str
+    last_sequence: int
+
+
+def read_segments(
+    directory: Path, folded: Mapping[str, int] | None = None, ended: Collection[str] = ()
+) -> Iterator[JournalBatch | JournalWarning | SourceEnd]:
     """All records of all sources, each source in order, for the fold after a start.
 
     What is damaged ends its file with a warning. A later file of the source is read on if it

@@ -1,6 +1,6 @@
-"""What shares add up to: exact totals per worker and energy per site.
+"""What shares add up to: exact sums per worker and interval, and energy per site.
 
-Adding is commutative and associative, so totals may be summed in any order and any parts.
+Adding is commutative and associative, so sums may be made in any order and of any parts.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -14,6 +14,10 @@ from poolserver.mining.share import ShareOutcome
 
 UNASSIGNED_SITE = "unassigned"
 """Where the work of an account is booked that belongs to no site."""
+
+INTERVAL_S = 900
+"""Shares are booked by quarters of an hour, as electricity is metered. It divides a day."""
+DAY_S = 86_400
 
 PICOJOULES_PER_JOULE = 10**12
 _OUTCOMES = len(ShareOutcome)
@@ -30,9 +34,38 @@ class WorkerKey(NamedTuple):
     worker: str
 
 
+class IntervalKey(NamedTuple):
+    """A worker's interval. ``begin_s`` is in Unix seconds, a multiple of INTERVAL_S."""
+
+    begin_s: int
+    worker: WorkerKey
+
+
+class EarningKey(NamedTuple):
+    """An account's interval, at one difficulty of the network (0: of a journal without it)."""
+
+    begin_s: int
+    site: str
+    account: str
+    nbits: int
+
+
 @dataclass(slots=True)
-class WorkerTotals:
-    """The sum of one worker's shares. Work is in hashes, exact; times are Unix milliseconds."""
+class Earning:
+    """Accepted work, and what it was worth: over the network's work for a block that is sats."""
+
+    accepted_work: int = 0
+    value_work: int = 0
+    """Of each share its work times the satoshi that a block paid when it was made."""
+
+    def add(self, other: "Earning") -> None:
+        self.accepted_work += other.accepted_work
+        self.value_work += other.value_work
+
+
+@dataclass(slots=True)
+class ShareTotals:
+    """The sum of some shares. Work is in hashes, exact; times are Unix milliseconds."""
 
     accepted_work: int = 0
     """Credit: the work of accepted shares."""
@@ -52,7 +85,7 @@ class WorkerTotals:
         """The difficulty that the best share would have met; 0 before the first one."""
         return 0.0 if self.best_hash is None else DIFFICULTY_1_TARGET / max(self.best_hash, 1)
 
-    def add(self, other: "WorkerTotals") -> None:
+    def add(self, other: "ShareTotals") -> None:
         self.accepted_work += other.accepted_work
         self.proven_work += other.proven_work
         self.proven_work_sq += other.proven_work_sq
@@ -64,28 +97,35 @@ class WorkerTotals:
 
 @dataclass(slots=True)
 class Totals:
-    """The totals of all workers, and the energy that each site's proven work took.
+    """The sums of all shares by site, and the energy that each site's proven work took.
 
     Energy is kept as an exact fraction of picojoules (J/TH is pJ per hash, and what an
     operator writes, like 17.5 J/TH at PUE 1.05, is a decimal fraction): nothing is rounded
     until it is shown, so no sum depends on how the records were batched.
     """
 
-    workers: dict[WorkerKey, WorkerTotals] = field(default_factory=dict)
+    sites: dict[str, ShareTotals] = field(default_factory=dict)
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
 
-    def add(self, other: "Totals") -> None:
-        for key, worker in other.workers.items():
-            mine = self.workers.get(key)
-            if mine is None:
-                mine = self.workers[key] = WorkerTotals()
-            mine.add(worker)
-        for site, energy_pj in other.site_energy_pj.items():
-            self.site_energy_pj[site] = self.site_energy_pj.get(site, Fraction(0)) + energy_pj
+    def add(
+        self,
+        workers: Iterable[tuple[WorkerKey, ShareTotals]],
+        site_energy_pj: Mapping[str, Fraction],
+    ) -> None:
+        """Add sums of workers, and energy by site."""
+        for key, totals in workers:
+            self.sites.setdefault(key.site, ShareTotals()).add(totals)
+        add_energy(self.site_energy_pj, site_energy_pj)
 
     def energy_j(self, site: str) -> int:
         """The site's energy in whole joules, rounded down."""
         return floor(self.site_energy_pj.get(site, Fraction(0)) / PICOJOULES_PER_JOULE)
+
+
+def add_energy(mine: dict[str, Fraction], news: Mapping[str, Fraction]) -> None:
+    """Add picojoules by site."""
+    for site, energy_pj in news.items():
+        mine[site] = mine.get(site, Fraction(0)) + energy_pj
 
 
 def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str], str]:

@@ -215,6 +215,8 @@ class Worker:
         except CoinbaseError as error:
             log.error("no_job", height=self._latest.height, reason=str(error))
             return
+        template = job.template
+        self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
         self._sent_at = self._now()
         is_clean = before is None or _replaces(job.template, before.template)
         self._with_each_session(

@@ -1,0 +1,28 @@
+"""When a day's books are closed. Pure.
+
+A day is closed some minutes after its end, since records of it may still be on their way, and
+only when the clock has been beyond it for as long by another clock that nobody sets: one that
+jumps ahead and back again closes nothing.
+"""
+
+from poolserver.ledger.totals import DAY_S
+
+GRACE_S = 600.0
+"""A batch is seconds behind its shares; ten minutes are for a worker process whose link was cut."""
+
+
+class DayCloser:
+    """Says which days may be closed."""
+
+    def __init__(self, grace_s: float = GRACE_S) -> None:
+        self._grace_s = grace_s
+        self._day = -1  # that the clock says is over
+        self._since_s = 0.0
+
+    def over(self, unix_s: float, monotonic_s: float) -> int:
+        """The last day (since 1970, UTC) that may be closed; -1: none."""
+        day = int(unix_s // DAY_S) - 1
+        if day != self._day:
+            self._day, self._since_s = day, monotonic_s
+        is_over = monotonic_s - self._since_s >= self._grace_s
+        return day if is_over else day - 1

@@ -1,0 +1,130 @@
+"""The ledger's database in a file: SQLite with a write-ahead log.
+
+``synchronous=FULL``: what is committed survives a power cut. One process writes; others may
+read at the same time.
+"""
+
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from poolserver.ledger.database import StoreError, Table, Value
+from poolserver.ledger.migrate import MigrationError, load_migrations, migrate
+
+LOCK_TIMEOUT_S = 5.0
+"""How long a reader's or another program's lock is waited for: a checkpoint takes less."""
+
+
+class SqliteDatabase:
+    """The database at ``path``."""
+
+    errors: tuple[type[Exception], ...] = (sqlite3.Error, MigrationError)
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __str__(self) -> str:
+        return str(self.path)
+
+    def connect(self) -> "SqliteConnection":
+        """Open it to write, made or brought up to date."""
+        connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
+        connection.create_function("unhexed", 1, _unhexed, deterministic=True)  # in a migration
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            migrate(connection, load_migrations())
+        except self.errors:
+            connection.close()
+            raise
+        return SqliteConnection(connection)
+
+    def reader(self) -> "SqliteConnection":
+        """Open it to read only."""
+        connection = sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=LOCK_TIMEOUT_S,
+            isolation_level=None,
+        )
+        return SqliteConnection(connection)
+
+    def error(self, error: Exception) -> StoreError:
+        """What an error means to the operator."""
+        if isinstance(error, MigrationError):
+            return StoreError(self, str(error))
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+        reason, transient = _TROUBLE.get(code, ("cannot be used", False))
+        return StoreError(self, f"{reason} ({error})", transient=transient)
+
+
+class SqliteConnection:
+    """A Connection; see database.py."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        connection.create_function("int_sum", 2, _int_sum, deterministic=True)
+        self._connection = connection
+        self.execute = connection.execute
+
+    def executemany(self, sql: str, rows: Iterable[Sequence[Value]], /) -> None:
+        self._connection.executemany(sql, rows)
+
+    def upsert(self, table: Table, rows: Iterable[Sequence[Value]], /) -> None:
+        """Put each row in, or combine it with the one that has its key."""
+        self._connection.executemany(_upsert(table), rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of what is done inside, or on an exception none."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        finally:
+            if self._connection.in_transaction:
+                self.execute("ROLLBACK")
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+def _int_sum(a: str, b: str) -> str:
+    return str(int(a) + int(b))
+
+
+def _unhexed(digits: str | None) -> bytes | None:
+    return None if digits is None else bytes.fromhex(digits)
+
+
+def _upsert(table: Table) -> str:
+    columns = table.columns
+    combined = [
+        *(f"{each} = int_sum({each}, excluded.{each})" for each in table.exact),
+        *(f"{each} = {each} + excluded.{each}" for each in table.counts),
+        *(_either("min", each) for each in table.least),
+        *(_either("max", each) for each in table.greatest),
+        *(f"{each} = excluded.{each}" for each in table.replaced),
+    ]
+    return (
+        f"INSERT INTO {table.name} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+        f" ON CONFLICT ({', '.join(table.key)}) DO UPDATE SET {', '.join(combined)}"
+    )
+
+
+def _either(function: str, column: str) -> str:
+    # SQLite's min() and max() of a NULL are NULL: a side without a value takes the other's.
+    mine, new = column, f"excluded.{column}"
+    return f"{column} = {function}(coalesce({mine}, {new}), coalesce({new}, {mine}))"
+
+
+_TROUBLE = {  # by the primary error code: what to tell, and whether it may pass
+    sqlite3.SQLITE_BUSY: ("is locked by another program", True),
+    sqlite3.SQLITE_LOCKED: ("is locked by another program", True),
+    sqlite3.SQLITE_FULL: ("cannot grow: the disk is full", True),
+    sqlite3.SQLITE_IOERR: ("cannot be read or written", True),
+    sqlite3.SQLITE_READONLY: ("is read-only", False),
+    sqlite3.SQLITE_CANTOPEN: ("cannot be opened", False),
+    sqlite3.SQLITE_CORRUPT: ("is damaged: restore it, or fold the journal again", False),
+    sqlite3.SQLITE_NOTADB: ("is not an SQLite database", False),
+}
