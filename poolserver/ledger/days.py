@@ -16,13 +16,14 @@ class DayCloser:
 
     def __init__(self, grace_s: float = GRACE_S) -> None:
         self._grace_s = grace_s
-        self._day = -1  # that the clock says is over
+        self._day = self._over = -1
         self._since_s = 0.0
 
     def over(self, unix_s: float, monotonic_s: float) -> int:
-        """The last day (since 1970, UTC) that may be closed; -1: none."""
+        """The last day (since 1970, UTC) that may be closed; -1: none yet."""
         day = int(unix_s // DAY_S) - 1
         if day != self._day:
             self._day, self._since_s = day, monotonic_s
-        is_over = monotonic_s - self._since_s >= self._grace_s
-        return day if is_over else day - 1
+        if monotonic_s - self._since_s >= self._grace_s:
+            self._over = day
+        return self._over

@@ -56,6 +56,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration]) -> int:
         )
     if version == 0 and connection.execute("SELECT 1 FROM sqlite_master").fetchone():
         raise MigrationError("has tables, but none that this program made")
+    connection.create_function("unhexed", 1, _unhexed, deterministic=True)  # for step 3
     for step in migrations[version:]:
         try:
             connection.executescript(
@@ -66,3 +67,7 @@ def migrate(connection: sqlite3.Connection, migrations: list[Migration]) -> int:
                 connection.execute("ROLLBACK")
             raise
     return len(migrations) - int(version)
+
+
+def _unhexed(digits: str | None) -> bytes | None:
+    return None if digits is None else bytes.fromhex(digits)

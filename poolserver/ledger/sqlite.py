@@ -30,7 +30,6 @@ class SqliteDatabase:
     def connect(self) -> "SqliteConnection":
         """Open it to write, made or brought up to date."""
         connection = sqlite3.connect(self.path, timeout=LOCK_TIMEOUT_S, isolation_level=None)
-        connection.create_function("unhexed", 1, _unhexed, deterministic=True)  # in a migration
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -91,10 +90,6 @@ class SqliteConnection:
 
 def _int_sum(a: str, b: str) -> str:
     return str(int(a) + int(b))
-
-
-def _unhexed(digits: str | None) -> bytes | None:
-    return None if digits is None else bytes.fromhex(digits)
 
 
 def _upsert(table: Table) -> str:

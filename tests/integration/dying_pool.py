@@ -16,30 +16,30 @@ from pathlib import Path
 from poolserver.app import PoolServer
 from poolserver.config import load_config
 from poolserver.ledger.blocks import BlockStep
-from poolserver.ledger.fold import Delta
-from poolserver.ledger.store import SqliteStore
+from poolserver.ledger.delta import Delta
+from poolserver.ledger.store import LedgerStore
 
-apply = SqliteStore.apply
+apply = LedgerStore.apply
 
 
 def die() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-async def die_when_found(self: SqliteStore, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
+async def die_when_found(self: LedgerStore, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
     if delta.blocks or steps:
         die()
     await apply(self, delta, steps)
 
 
-async def die_at_verdict(self: SqliteStore, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
+async def die_at_verdict(self: LedgerStore, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
     await apply(self, delta, ())
     if delta.blocks:
         die()
 
 
 if __name__ == "__main__":
-    SqliteStore.apply = {  # type: ignore[method-assign]
+    LedgerStore.apply = {  # type: ignore[method-assign]
         "found": die_when_found,
         "verdict": die_at_verdict,
     }[sys.argv[2]]

@@ -98,7 +98,8 @@ class Books:
     )
 
     def add(self, batch: JournalBatch) -> None:
-        self.totals.add(self.fold.fold(batch).totals)
+        delta = self.fold.fold(batch)
+        self.totals.add(delta.by_worker().items(), delta.site_energy_pj)
 
     def catch_up(self, journal: Path) -> None:
         for item in read_segments(journal):
@@ -107,7 +108,7 @@ class Books:
 
     @property
     def accepted(self) -> int:
-        rig = self.totals.workers.get(RIG)
+        rig = self.totals.sites.get(RIG.site)
         return rig.shares[ShareOutcome.ACCEPTED] if rig else 0
 
 
@@ -221,9 +222,9 @@ async def test_shares_cross_the_seam_and_add_up(bitcoind: BitcoindProcess, tmp_p
             assert (await mine(miner, job, block=True)).accepted
             await coordinator.until(lambda: len(coordinator.all_of(BlockEvent)) == 2)
             await coordinator.until(lambda: coordinator.books.accepted == 21)
-    totals = coordinator.books.totals.workers
-    assert set(totals) == {RIG}
-    assert totals[RIG].accepted_work == totals[RIG].proven_work == 21  # a hash each
+    totals = coordinator.books.totals.sites
+    assert set(totals) == {RIG.site}
+    assert totals[RIG.site].accepted_work == totals[RIG.site].proven_work == 21  # a hash each
     found, accepted = coordinator.all_of(BlockEvent)
     assert (found.state, accepted.state, found.hash_hex) == ("found", "accepted", accepted.hash_hex)
     assert await bitcoind.call("getbestblockhash") == found.hash_hex

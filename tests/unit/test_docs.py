@@ -14,7 +14,7 @@ from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
 from poolserver.ledger.blocks import BlockBook
-from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.ledger.totals import ShareTotals, Totals
 from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
@@ -37,8 +37,7 @@ class FakeCoordinator:
     """Has something of everything that metrics are made of."""
 
     def __init__(self) -> None:
-        worker = WorkerTotals(shares=[1] * len(ShareOutcome))
-        self.totals = Totals({WorkerKey("hall", "a", "a.1"): worker})
+        self.totals = Totals({"hall": ShareTotals(shares=[1] * len(ShareOutcome))})
         self.template = SimpleNamespace(height=1)
         self.keeper = SimpleNamespace(blocks=BlockBook())
         self.workers = {"pool-1/0/1": worker_counters()}

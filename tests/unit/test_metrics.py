@@ -10,7 +10,7 @@ from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import NO_HASHRATE, SiteView
 from poolserver.ledger.blocks import BlockBook, BlockState
-from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.ledger.totals import ShareTotals, Totals
 from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
@@ -61,8 +61,8 @@ def scrape(coordinator: FakeCoordinator) -> CollectorRegistry:
     return registry
 
 
-def totals(**shares: int) -> WorkerTotals:
-    worker = WorkerTotals()
+def totals(**shares: int) -> ShareTotals:
+    worker = ShareTotals()
     for name, count in shares.items():
         worker.shares[ShareOutcome[name.upper()]] = count
     return worker
@@ -77,9 +77,8 @@ def test_shares_add_up_by_site_result_and_reason() -> None:
     coordinator = FakeCoordinator(
         Totals(
             {
-                WorkerKey("hall", "demo", "demo.1"): totals(accepted=10, stale=2),
-                WorkerKey("hall", "demo", "demo.2"): totals(accepted=5, duplicate=1),
-                WorkerKey("unassigned", "", ""): totals(malformed=3),
+                "hall": totals(accepted=15, stale=2, duplicate=1),
+                "unassigned": totals(malformed=3),
             }
         )
     )
@@ -96,8 +95,7 @@ def test_shares_add_up_by_site_result_and_reason() -> None:
 
 @pytest.mark.parametrize("outcome", list(ShareOutcome))
 def test_every_outcome_of_a_share_is_told(outcome: ShareOutcome) -> None:
-    key = WorkerKey("hall", "demo", "demo.1")
-    registry = scrape(FakeCoordinator(Totals({key: totals(**{outcome.name: 7})})))
+    registry = scrape(FakeCoordinator(Totals({"hall": totals(**{outcome.name: 7})})))
     labels = {"site": "hall", "result": outcome.result, "reason": outcome.reason}
     assert registry.get_sample_value("poolserver_shares_total", labels) == 7
 
@@ -293,7 +291,5 @@ def test_proposals_are_counted_by_what_the_node_said() -> None:
 
 def test_a_label_cannot_forge_a_line() -> None:
     forged = 'a"} 1\npoolserver_forged 1'
-    text = generate_latest(
-        scrape(FakeCoordinator(Totals({WorkerKey(forged, "a", "a"): totals(accepted=1)})))
-    ).decode()
+    text = generate_latest(scrape(FakeCoordinator(Totals({forged: totals(accepted=1)})))).decode()
     assert not [line for line in text.splitlines() if line.startswith("poolserver_forged")]

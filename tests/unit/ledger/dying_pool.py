@@ -14,12 +14,13 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from poolserver.ledger import sql
+from poolserver.ledger import sqlite
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.segment import JournalWarning, read_segments
-from poolserver.ledger.store import SqliteStore
+from poolserver.ledger.segment import read_segments
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
@@ -35,7 +36,7 @@ PAID = Distribution(  # of several records
     7,
 )
 
-int_sum = sql.int_sum
+int_sum = sqlite._int_sum
 killer_armed = threading.Event()
 
 
@@ -47,7 +48,7 @@ def energy_pj(_: str, work: int) -> Fraction:
     return work * Fraction(147, 8)
 
 
-async def recover(store: SqliteStore, directory: Path) -> tuple[Fold, Totals]:
+async def recover(store: LedgerStore, directory: Path) -> tuple[Fold, Totals]:
     """What a start does: load, then fold what the journal has beyond that."""
     state = await store.open()
     fold = Fold(
@@ -55,13 +56,14 @@ async def recover(store: SqliteStore, directory: Path) -> tuple[Fold, Totals]:
         energy_pj=energy_pj,
         progress=state.progress,
         workers=state.workers,
+        templates=state.templates,
     )
     for item in read_segments(directory):
-        if isinstance(item, JournalWarning):
+        if not isinstance(item, JournalBatch):
             continue
         if delta := fold.fold(item):
             await store.apply(delta)
-            state.totals.add(delta.totals)
+            state.totals.add(delta.by_worker().items(), delta.site_energy_pj)
     return fold, state.totals
 
 
@@ -76,8 +78,8 @@ def int_sum_or_die(a: str, b: str) -> str:
 
 
 async def live(directory: Path, epoch: int, step: str) -> None:
-    sql.int_sum = int_sum_or_die
-    store = SqliteStore(directory / "ledger.sqlite")
+    sqlite._int_sum = int_sum_or_die
+    store = LedgerStore(SqliteDatabase(directory / "ledger.sqlite"))
     fold, _ = await recover(store, directory)
     batches: asyncio.Queue[JournalBatch] = asyncio.Queue()
     journal = Journal(

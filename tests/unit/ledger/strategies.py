@@ -16,10 +16,12 @@ from poolserver.ledger.records import (
     JournalBatch,
     Record,
     ShareRecord,
+    TemplateRecord,
     WorkerRecord,
     encode_block,
     encode_payout,
     encode_share,
+    encode_template,
     encode_worker,
 )
 from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut
@@ -83,7 +85,8 @@ def payouts(draw: st.DrawFn) -> PayoutRecord:
     return DuesRecord(head, position, tuple(owed))
 
 
-records = st.one_of(workers, shares, blocks, payouts())
+templates = st.builds(TemplateRecord, u32, u32, satoshis, u64)
+records = st.one_of(workers, shares, blocks, payouts(), templates)
 
 
 @st.composite
@@ -113,7 +116,11 @@ def journals(draw: st.DrawFn, max_shares: int = 30) -> list[Record]:
         for ref, name in enumerate(draw(st.permutations(NAMES))[:count], 1)
     ]
     refs = range(1, count + 1)
-    parts = st.one_of(shares_of(refs).map(lambda share: [share]), found_blocks(refs))
+    parts = st.one_of(
+        shares_of(refs).map(lambda share: [share]),
+        found_blocks(refs),
+        templates.map(lambda template: [template]),
+    )
     rest = draw(st.lists(parts, max_size=max_shares))
     return [*declared, *(record for part in rest for record in part)]
 
@@ -143,6 +150,8 @@ def encode_one(sequence: int, record: Record) -> bytes:
             return encode_worker(sequence, record)
         case BlockRecord():
             return encode_block(sequence, record)
+        case TemplateRecord():
+            return encode_template(sequence, record)
         case OutputsRecord() | DuesRecord():
             return encode_payout(sequence, record)
 

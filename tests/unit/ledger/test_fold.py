@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolserver.ledger.fold import Delta, Fold, FoundBlock, Progress, WorkerRef
+from poolserver.ledger.delta import Delta, FoundBlock, Progress, Seal, TemplateInForce, WorkerRef
+from poolserver.ledger.fold import Fold
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     BlockRecord,
@@ -14,11 +15,19 @@ from poolserver.ledger.records import (
     Record,
     SequenceGap,
     ShareRecord,
+    TemplateRecord,
     TornTail,
     UnknownWorker,
     WorkerRecord,
 )
-from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals, site_lookup
+from poolserver.ledger.totals import (
+    Earning,
+    EarningKey,
+    ShareTotals,
+    Totals,
+    WorkerKey,
+    site_lookup,
+)
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
@@ -74,43 +83,41 @@ def test_accepted_work_is_credit_and_all_proven_work_is_power() -> None:
     shares[ShareOutcome.ACCEPTED] = 2
     for outcome in (ShareOutcome.STALE, ShareOutcome.NTIME_OUT_OF_RANGE, ShareOutcome.DUPLICATE):
         shares[outcome] = 1
-    assert delta.totals == Totals(
-        {
-            RIG_KEY: WorkerTotals(
-                accepted_work=20,
-                proven_work=25,
-                proven_work_sq=100 + 9 + 4 + 100,
-                shares=shares,
-                best_hash=400,
-                first_ms=1000,
-                last_ms=3000,
-            )
-        },
-        {"north-site": 25 * PJ_PER_HASH},
-    )
+    assert delta.by_worker() == {
+        RIG_KEY: ShareTotals(
+            accepted_work=20,
+            proven_work=25,
+            proven_work_sq=100 + 9 + 4 + 100,
+            shares=shares,
+            best_hash=400,
+            first_ms=1000,
+            last_ms=3000,
+        )
+    }
+    assert delta.site_energy_pj == {"north-site": 25 * PJ_PER_HASH}
 
 
 def test_work_is_exact_beyond_64_bits() -> None:
     delta = fold_all(RIG, *[share(work=2**80 + 1)] * 3)
-    assert delta.totals.workers[RIG_KEY].accepted_work == 3 * 2**80 + 3
-    assert delta.totals.workers[RIG_KEY].proven_work_sq == 3 * (2**80 + 1) ** 2
+    assert delta.by_worker()[RIG_KEY].accepted_work == 3 * 2**80 + 3
+    assert delta.by_worker()[RIG_KEY].proven_work_sq == 3 * (2**80 + 1) ** 2
 
 
 def test_a_submit_by_nobody_is_counted_under_no_name() -> None:
     delta = fold_all(share(ShareOutcome.UNAUTHORIZED, proven=False, work=0, worker_ref=0))
-    assert delta.totals.workers[NOBODY_KEY].shares[ShareOutcome.UNAUTHORIZED] == 1
-    assert delta.totals.site_energy_pj == {}
+    assert delta.by_worker()[NOBODY_KEY].shares[ShareOutcome.UNAUTHORIZED] == 1
+    assert delta.site_energy_pj == {}
 
 
 def test_an_account_of_no_site_has_credit_and_no_energy() -> None:
     delta = fold_all(WorkerRecord(1, 1, "guest", "guest"), share(work=10))
-    assert delta.totals.workers[WorkerKey("unassigned", "guest", "guest")].accepted_work == 10
-    assert delta.totals.site_energy_pj == {}
+    assert delta.by_worker()[WorkerKey("unassigned", "guest", "guest")].accepted_work == 10
+    assert delta.site_energy_pj == {}
 
 
 def test_a_found_block_is_told_with_its_finder() -> None:
     delta = fold_all(RIG, BlockRecord(840_000, bytes(31) + b"\x0f", 1, 5000))
-    assert delta.blocks == [FoundBlock("0f" + "00" * 31, 840_000, RIG_KEY, 5000)]
+    assert delta.blocks == [FoundBlock("0f" + "00" * 31, 840_000, RIG_KEY, 5000, 0)]
 
 
 def test_what_a_block_pays_is_told_as_it_was_recorded() -> None:
@@ -128,19 +135,18 @@ def test_each_source_has_its_own_worker_numbers() -> None:
     fold = new_fold()
     fold.fold(batch_of("a", 1, [RIG]))
     fold.fold(batch_of("b", 1, [WorkerRecord(1, 1, "south", "south.rig1")]))
-    (key_a,) = fold.fold(batch_of("a", 2, [share()])).totals.workers
-    (key_b,) = fold.fold(batch_of("b", 2, [share()])).totals.workers
+    (key_a,) = fold.fold(batch_of("a", 2, [share()])).by_worker()
+    (key_b,) = fold.fold(batch_of("b", 2, [share()])).by_worker()
     assert (key_a.worker, key_b.worker) == ("north.rig1", "south.rig1")
 
 
 def test_an_account_that_moves_leaves_its_past_at_the_old_site() -> None:
     sites = {"north": "old"}
     fold = Fold(site_of=sites.__getitem__, energy_pj=energy_pj)
-    totals = Totals()
-    totals.add(fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)])).totals)
+    delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
     sites["north"] = "new"
-    totals.add(fold.fold(batch_of(SOURCE, 3, [share(work=2)])).totals)
-    assert {key.site: worker.accepted_work for key, worker in totals.workers.items()} == {
+    delta.merge(fold.fold(batch_of(SOURCE, 3, [share(work=2)])))
+    assert {key.site: each.accepted_work for key, each in delta.by_worker().items()} == {
         "old": 1,
         "new": 2,
     }
@@ -163,7 +169,7 @@ def test_of_a_batch_that_overlaps_the_new_part_is_taken() -> None:
     fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
     delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1), share(work=5)]))
     assert delta.progress == {SOURCE: Progress(2, 3)}
-    assert delta.totals.workers[RIG_KEY].accepted_work == 5
+    assert delta.by_worker()[RIG_KEY].accepted_work == 5
     assert delta.workers == {}
 
 
@@ -186,7 +192,7 @@ def test_a_fold_goes_on_from_what_the_store_knows() -> None:
     )
     assert not fold.fold(batch_of(SOURCE, 4, [share(), share()]))
     delta = fold.fold(batch_of(SOURCE, 6, [share()]))
-    assert list(delta.totals.workers) == [RIG_KEY]
+    assert list(delta.by_worker()) == [RIG_KEY]
 
 
 def bad_batches() -> list[tuple[JournalBatch, type[Exception]]]:
@@ -207,7 +213,7 @@ def test_a_bad_batch_changes_nothing(batch: JournalBatch, error: type[Exception]
         fold.fold(batch)
     assert fold.folded(SOURCE) == 0
     delta = fold.fold(batch_of(SOURCE, 1, [RIG, share()]))
-    assert delta.totals.workers[RIG_KEY].shares[ShareOutcome.ACCEPTED] == 1
+    assert delta.by_worker()[RIG_KEY].shares[ShareOutcome.ACCEPTED] == 1
 
 
 def split(draw: st.DrawFn, source: str, records: Sequence[Record]) -> list[JournalBatch]:
@@ -235,6 +241,12 @@ def deliveries(draw: st.DrawFn) -> tuple[list[JournalBatch], list[JournalBatch]]
     return whole, delivered
 
 
+def all_work(delta: Delta) -> int:
+    """What all rounds have together: where one ends depends on which source was heard first."""
+    rounds = [work for _, work in delta.rounds.closed]
+    return sum(sum(work.values()) for work in (*rounds, delta.rounds.open))
+
+
 @given(deliveries())
 def test_any_delivery_of_the_same_records_adds_up_to_the_same(
     journals_and_batches: tuple[list[JournalBatch], list[JournalBatch]],
@@ -246,9 +258,16 @@ def test_any_delivery_of_the_same_records_adds_up_to_the_same(
     totals = Totals()
     for batch in delivered:
         delta = fold_parts.fold(batch)
-        totals.add(delta.totals)
+        totals.add(delta.by_worker().items(), delta.site_energy_pj)
         merged.merge(delta)
-    assert totals == merged.totals == expected.totals
+    assert merged.intervals == expected.intervals
+    assert merged.earnings == expected.earnings
+    assert merged.site_energy_pj == expected.site_energy_pj
+    by_site = Totals()
+    by_site.add(expected.by_worker().items(), expected.site_energy_pj)
+    assert totals == by_site
+    assert all_work(merged) == all_work(expected)
+    assert merged.templates == expected.templates
     assert merged.progress == expected.progress
     assert merged.workers == expected.workers
     assert sorted(merged.blocks) == sorted(expected.blocks)
@@ -263,4 +282,97 @@ def test_deltas_merge_only_where_one_follows_on_the_other() -> None:
     with pytest.raises(SequenceGap):
         first.merge(third)
     assert first.progress == {SOURCE: Progress(0, 1)}
-    assert first.totals == Totals()
+    assert first.intervals == {}
+
+
+# --- when, and on what -----------------------------------------------------------------------
+
+DAY_MS = 86_400_000
+QUARTER_S = 900
+
+
+def booked(delta: Delta) -> dict[int, int]:
+    """How many accepted shares are in each interval, by when it begins."""
+    return {key.begin_s: each.shares[0] for key, each in delta.intervals.items()}
+
+
+def test_shares_are_booked_in_the_quarter_of_an_hour_of_their_record() -> None:
+    edge_ms = QUARTER_S * 1000
+    times = (0, edge_ms - 1, edge_ms, 2 * edge_ms - 1, 2 * edge_ms)
+    assert booked(fold_all(RIG, *[share(unix_ms=each) for each in times])) == {
+        0: 2,
+        QUARTER_S: 2,
+        2 * QUARTER_S: 1,
+    }
+
+
+def test_a_clock_that_jumps_moves_shares_and_loses_none() -> None:
+    times = (5 * DAY_MS, 2 * DAY_MS, 900 * DAY_MS, 5 * DAY_MS)
+    assert booked(fold_all(RIG, *[share(unix_ms=each) for each in times])) == {
+        5 * 86_400: 2,
+        2 * 86_400: 1,
+        900 * 86_400: 1,
+    }
+
+
+def test_what_comes_after_a_day_was_closed_is_booked_at_the_begin_of_the_next() -> None:
+    fold = new_fold()
+    fold.fold(batch_of(SOURCE, 1, [RIG, share(unix_ms=7 * DAY_MS)]))
+    sealed = fold.seal(7, 123)
+    assert sealed.seals == [Seal(7, 123, {SOURCE: 2})]
+    late = [share(unix_ms=each) for each in (5 * DAY_MS, 8 * DAY_MS - 1, 8 * DAY_MS, 9 * DAY_MS)]
+    delta = fold.fold(batch_of(SOURCE, 3, late))
+    assert booked(delta) == {8 * 86_400: 3, 9 * 86_400: 1}
+    assert delta.by_worker()[RIG_KEY].first_ms == 5 * DAY_MS
+
+
+def test_a_seal_tells_of_the_sources_that_moved_since_the_last_one() -> None:
+    fold = new_fold()
+    fold.fold(batch_of("a", 1, [RIG]))
+    fold.seal(1, 1)
+    fold.fold(batch_of("b", 1, [RIG]))
+    assert fold.seal(2, 2).seals == [Seal(2, 2, {"b": 1})]
+
+
+def test_a_fold_that_goes_on_keeps_days_closed() -> None:
+    fold = Fold(site_of=site_of, energy_pj=energy_pj, sealed_through=7, cutoffs={SOURCE: 2})
+    assert booked(fold.fold(batch_of("b", 1, [RIG, share(unix_ms=7 * DAY_MS)]))) == {8 * 86_400: 1}
+    assert fold.seal(8, 1).seals == [Seal(8, 1, {"b": 2})]
+
+
+HARD, EASY = TemplateRecord(5, 0x1701, 100, 1), TemplateRecord(6, 0x1D01, 90, 2)
+
+
+def test_accepted_work_is_worth_what_the_template_in_force_pays() -> None:
+    delta = fold_all(
+        RIG, share(), HARD, share(), share(ShareOutcome.STALE), EASY, share(work=3), share(work=4)
+    )
+    site, account = RIG_KEY.site, RIG_KEY.account
+    assert delta.earnings == {
+        EarningKey(0, site, account, 0): Earning(10, 0),
+        EarningKey(0, site, account, HARD.nbits): Earning(10, 10 * 100),
+        EarningKey(0, site, account, EASY.nbits): Earning(7, 7 * 90),
+    }
+    assert delta.templates == {SOURCE: TemplateInForce(6, EASY.nbits, 90)}
+
+
+def test_the_template_of_an_earlier_batch_stays_in_force() -> None:
+    fold = new_fold()
+    fold.fold(batch_of(SOURCE, 1, [RIG, HARD]))
+    (key,) = fold.fold(batch_of(SOURCE, 3, [share()])).earnings
+    assert key.nbits == HARD.nbits
+    (key,) = fold.fold(batch_of("b", 1, [RIG, share()])).earnings
+    assert key.nbits == 0  # each source tells its own
+
+
+def test_a_round_is_the_work_from_one_found_block_to_the_next() -> None:
+    blocks = [BlockRecord(n, bytes(31) + bytes([n]), 1, 5000) for n in (1, 2)]
+    hashes = [f"0{n}" + "00" * 31 for n in (1, 2)]
+    records = [RIG, HARD, share(), EASY, share(), blocks[0], blocks[1], share(work=1)]
+    rounds = fold_all(*records).rounds
+    assert rounds.closed == [(hashes[0], {HARD.nbits: 10, EASY.nbits: 10}), (hashes[1], {})]
+    assert rounds.open == {EASY.nbits: 1}
+    fold, merged = new_fold(), Delta()
+    for number, record in enumerate(records, 1):
+        merged.merge(fold.fold(batch_of(SOURCE, number, [record])))
+    assert merged.rounds == rounds

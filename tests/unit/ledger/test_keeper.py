@@ -11,11 +11,13 @@ from structlog.testing import capture_logs
 
 from poolserver.ledger import keeper as keeper_module
 from poolserver.ledger.blocks import BlockChange, BlockState, BlockStep
-from poolserver.ledger.fold import Delta
+from poolserver.ledger.database import StoreError
+from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.store import SqliteStore, StoreError
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
@@ -32,17 +34,21 @@ def block(state: BlockState, *, hash_hex: str = "ab" * 32, reason: str = "") -> 
     return BlockChange(hash_hex, 101, "demo.rig", state, reason, 1000)
 
 
-class FailingStore(SqliteStore):
+def sqlite_store(folder: Path) -> LedgerStore:
+    return LedgerStore(SqliteDatabase(folder / "ledger.sqlite"))
+
+
+class FailingStore(LedgerStore):
     """Fails to apply as often as it is told to, as a locked database does."""
 
     def __init__(self, path: Path, failures: int) -> None:
-        super().__init__(path)
+        super().__init__(SqliteDatabase(path))
         self.failures = failures
 
     async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
         if self.failures:
             self.failures -= 1
-            raise StoreError(self._path, "is locked by another program", transient=True)
+            raise StoreError(self.database, "is locked by another program", transient=True)
         await super().apply(delta, steps)
 
 
@@ -89,15 +95,17 @@ async def shares(tmp_path: Path) -> AsyncIterator[Shares]:
 @asynccontextmanager
 async def keeping(
     folder: Path,
-    store: SqliteStore | None = None,
+    store: LedgerStore | None = None,
     on_delta: Callable[[Delta], None] = lambda _: None,
+    save_interval_s: float = 10.0,
 ) -> AsyncIterator[LedgerKeeper]:
     keeper = LedgerKeeper(
-        store or SqliteStore(folder / "ledger.sqlite"),
+        store or sqlite_store(folder),
         folder / "journal",
         site_of=lambda account: "hall" if account == "demo" else "unassigned",
         energy_pj=lambda site, work: Fraction(work, 3),
         on_delta=on_delta,
+        save_interval_s=save_interval_s,
     )
     await keeper.open()
     try:
@@ -108,14 +116,14 @@ async def keeping(
 
 async def stored(folder: Path) -> Totals:
     """What is in the database, without a look at the journal."""
-    store = SqliteStore(folder / "ledger.sqlite")
+    store = sqlite_store(folder)
     state = await store.open()
     await store.close()
     return state.totals
 
 
 def accepted(totals: Totals) -> int:
-    return totals.workers[RIG].shares[ShareOutcome.ACCEPTED] if RIG in totals.workers else 0
+    return totals.sites["hall"].shares[ShareOutcome.ACCEPTED] if "hall" in totals.sites else 0
 
 
 async def test_a_batch_is_in_the_totals_at_once_and_in_the_store_after_a_save(
@@ -123,8 +131,9 @@ async def test_a_batch_is_in_the_totals_at_once_and_in_the_store_after_a_save(
 ) -> None:
     async with keeping(tmp_path) as keeper:
         keeper.add(await shares.batch(3))
+        await keeper.take_in()
         assert accepted(keeper.totals) == 3
-        assert keeper.totals.workers[RIG].accepted_work == 3 * WORK
+        assert keeper.totals.sites["hall"].accepted_work == 3 * WORK
         assert keeper.totals.site_energy_pj == {"hall": Fraction(WORK)}
         assert accepted(await stored(tmp_path)) == 0
     assert await stored(tmp_path) == keeper.totals
@@ -136,6 +145,7 @@ async def test_a_batch_that_is_seen_twice_changes_nothing(tmp_path: Path, shares
         batch = await shares.batch(3)
         keeper.add(batch)
         keeper.add(batch)
+        await keeper.take_in()
         assert accepted(keeper.totals) == 3
         assert len(told) == 1
     assert accepted(await stored(tmp_path)) == 3
@@ -147,12 +157,14 @@ async def test_a_batch_that_was_missed_is_caught_up_from_the_journal(
     told: list[int] = []
 
     def tell(delta: Delta) -> None:
-        told.append(delta.totals.workers[RIG].proven_work)
+        told.append(delta.by_worker()[RIG].proven_work)
 
     async with keeping(tmp_path, on_delta=tell) as keeper:
         keeper.add(await shares.batch(1))
+        await keeper.take_in()
         await shares.batch(2)  # lost on its way
         keeper.add(await shares.batch(4))
+        await keeper.take_in()
         assert accepted(keeper.totals) == 7
         assert sum(told) == 7 * WORK
     assert accepted(await stored(tmp_path)) == 7
@@ -164,19 +176,21 @@ async def test_a_batch_of_a_worker_whose_declaration_was_missed_is_caught_up(
     async with keeping(tmp_path) as keeper:
         await shares.batch(1)  # with the declaration
         keeper.add(await shares.batch(1))
+        await keeper.take_in()
         assert accepted(keeper.totals) == 2
 
 
 async def test_a_store_that_fails_for_a_while_loses_nothing(
     tmp_path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "STORE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(keeper_module, "FOLD_INTERVAL_S", 0.0)
     store = FailingStore(tmp_path / "ledger.sqlite", 0)
-    async with keeping(tmp_path, store) as keeper:
+    async with keeping(tmp_path, store, save_interval_s=0.0) as keeper:
         store.failures = 3
         saving = asyncio.create_task(keeper.run())
         for _ in range(6):
             keeper.add(await shares.batch(1))
+            await keeper.take_in()
         assert accepted(keeper.totals) == 6
         saving.cancel()
         await asyncio.gather(saving, return_exceptions=True)
@@ -189,6 +203,7 @@ async def test_what_a_dead_store_never_took_is_caught_up_at_the_next_start(
 ) -> None:
     async with keeping(tmp_path, FailingStore(tmp_path / "ledger.sqlite", 1000)) as keeper:
         keeper.add(await shares.batch(5))
+        await keeper.take_in()
     assert accepted(await stored(tmp_path)) == 0
     async with keeping(tmp_path) as keeper:
         assert accepted(keeper.totals) == 5
@@ -203,6 +218,7 @@ async def test_a_restart_goes_on_where_the_last_life_ended(tmp_path: Path) -> No
             assert accepted(keeper.totals) == expected
             keeper.add(await shares.batch(2))
             keeper.add(await shares.batch(1))
+            await keeper.take_in()
             expected += 3
             assert accepted(keeper.totals) == expected
         await shares.close()
@@ -219,6 +235,7 @@ async def test_what_came_while_nobody_kept_books_is_caught_up_and_told_to_no_met
         assert accepted(await stored(tmp_path)) == 4
         assert told == []  # old work is no hashrate of now
         keeper.add(await shares.batch(1))
+        await keeper.take_in()
         assert len(told) == 1
 
 
@@ -227,7 +244,7 @@ async def test_what_came_while_nobody_kept_books_is_caught_up_and_told_to_no_met
 
 async def blocks_stored(folder: Path) -> list[tuple[str, list[str]]]:
     """The state and the history of each block in the database, the newest first."""
-    store = SqliteStore(folder / "ledger.sqlite")
+    store = sqlite_store(folder)
     await store.open()
     blocks = [
         (row.state, [event.state for event in await store.block_history(row.hash_hex)])
@@ -255,6 +272,7 @@ async def test_what_a_block_pays_is_booked_and_known_after_a_restart(
 ) -> None:
     async with keeping(tmp_path) as keeper:
         keeper.add(await shares.block(101))
+        await keeper.take_in()
         keeper.note_block(block(ACCEPTED, hash_hex=f"{101:064x}"))
         value_sat, unpaid_sat = +keeper.blocks.value_sat, +keeper.blocks.unpaid_sat
         assert (value_sat, unpaid_sat) == ({ACCEPTED: 100}, {ACCEPTED: 7})
@@ -279,6 +297,7 @@ async def test_news_of_a_block_that_the_journal_tells_of_too_counts_once(
     async with keeping(tmp_path) as keeper:
         assert not keeper.note_block(news)
         keeper.add(await shares.block(101))
+        await keeper.take_in()
         assert keeper.note_block(news._replace(state=ACCEPTED))
         assert not keeper.note_block(news)
         assert not keeper.note_block(news._replace(state=ACCEPTED))
@@ -299,15 +318,15 @@ async def test_a_step_that_no_block_takes_is_refused_and_said(tmp_path: Path) ->
 async def test_what_becomes_of_a_block_is_stored_at_once(tmp_path: Path) -> None:
     applied = asyncio.Event()
 
-    class Watched(SqliteStore):
+    class Watched(LedgerStore):
         async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
             await super().apply(delta, steps)
             applied.set()
 
-    async with keeping(tmp_path, Watched(tmp_path / "ledger.sqlite")) as keeper:
+    async with keeping(tmp_path, Watched(SqliteDatabase(tmp_path / "ledger.sqlite"))) as keeper:
         saving = asyncio.create_task(keeper.run())
         keeper.note_block(block(ACCEPTED))
-        async with asyncio.timeout(keeper_module.STORE_INTERVAL_S / 2):
+        async with asyncio.timeout(keeper_module.FOLD_INTERVAL_S / 2):
             await applied.wait()
         saving.cancel()
         await asyncio.gather(saving, return_exceptions=True)
@@ -317,14 +336,15 @@ async def test_what_becomes_of_a_block_is_stored_at_once(tmp_path: Path) -> None
 async def test_what_becomes_of_blocks_while_the_store_fails_is_stored_in_order(
     tmp_path: Path, shares: Shares, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(keeper_module, "STORE_INTERVAL_S", 0.0)
+    monkeypatch.setattr(keeper_module, "FOLD_INTERVAL_S", 0.0)
     store = FailingStore(tmp_path / "ledger.sqlite", 0)
-    async with keeping(tmp_path, store) as keeper:
+    async with keeping(tmp_path, store, save_interval_s=0.0) as keeper:
         store.failures = 3
         saving = asyncio.create_task(keeper.run())
         for state in (FOUND, ACCEPTED, ORPHANED, ACCEPTED):
             keeper.note_block(block(state))
             keeper.add(await shares.batch(1))  # so the loop turns
+            await keeper.take_in()
         saving.cancel()
         await asyncio.gather(saving, return_exceptions=True)
     history = ["found", "accepted", "orphaned", "accepted"]

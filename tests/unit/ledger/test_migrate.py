@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from poolserver.ledger import block_sql
+from poolserver.ledger import block_sql, share_sql
 from poolserver.ledger.migrate import Migration, MigrationError, load_migrations, migrate
+from poolserver.ledger.totals import ShareTotals, WorkerKey
 
 STEPS = [
     Migration(1, "CREATE TABLE a (x INTEGER); INSERT INTO a VALUES (1);"),
@@ -91,7 +92,23 @@ def test_a_database_of_schema_1_keeps_its_blocks_and_gets_their_events(
         "dd": False,
     }
     assert block_sql.payout(connection, "aa") is None
-    assert connection.execute("SELECT * FROM source").fetchall() == [("pool-1/0/1", 77)]
+    assert connection.execute("SELECT * FROM source").fetchall() == [("pool-1/0/1", 77, 0)]
+
+
+def test_a_database_of_schema_2_keeps_its_totals_as_of_before_there_were_intervals(
+    connection: sqlite3.Connection,
+) -> None:
+    steps = load_migrations()
+    migrate(connection, steps[:2])
+    rig = ShareTotals(2**90, 2**91, 2**180, list(range(10)), 2**200, 5, 6)
+    old = ("hall", "demo", "demo.rig", str(2**90), str(2**91), str(2**180), f"{2**200:064x}", 5, 6)
+    connection.execute(
+        f"INSERT INTO worker_totals VALUES ({', '.join('?' * 19)})", (*old, *range(10))
+    )
+    migrate(connection, steps)
+    assert list(share_sql.totals(connection)) == [(WorkerKey("hall", "demo", "demo.rig"), rig)]
+    (row,) = connection.execute(f"SELECT begin_s, {share_sql.SUM_COLUMNS} FROM worker_interval")
+    assert (row[0], share_sql.sums_of(row[1:])) == (0, rig)
 
 
 def test_a_missing_number_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

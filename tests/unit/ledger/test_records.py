@@ -133,7 +133,7 @@ def test_zeros_that_a_power_cut_left_are_no_record() -> None:
     assert torn.offset == SHARE_SIZE
 
 
-@pytest.mark.parametrize("payload_kind", [0, 6, 255])
+@pytest.mark.parametrize("payload_kind", [0, 7, 255])
 def test_a_kind_of_a_newer_version_is_told_and_not_skipped(payload_kind: int) -> None:
     with pytest.raises(TornTail, match=f"kind {payload_kind} is unknown"):
         list(decode_records(framed(payload_kind, 1, b"new"), 1))

@@ -11,7 +11,8 @@ from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import BlockRecord, Record
 from poolserver.ledger.segment import SegmentId, encode_header
-from poolserver.ledger.store import SqliteStore
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.mining.payout import Distribution
 from tests.unit.ledger.dying_pool import (
@@ -47,7 +48,7 @@ async def live_and_die(directory: Path, epoch: int, step: str) -> int:
 
 
 async def recovered(directory: Path) -> Totals:
-    store = SqliteStore(directory / "ledger.sqlite")
+    store = LedgerStore(SqliteDatabase(directory / "ledger.sqlite"))
     _, totals = await recover(store, directory)
     assert (await store.load()).totals == totals
     await store.close()
@@ -56,7 +57,7 @@ async def recovered(directory: Path) -> Totals:
 
 async def assert_blocks(directory: Path, hashes_hex: set[str]) -> None:
     """These blocks are in the books, each with all that it pays and nothing twice."""
-    store = SqliteStore(directory / "ledger.sqlite")
+    store = LedgerStore(SqliteDatabase(directory / "ledger.sqlite"))
     await recover(store, directory)
     assert {block.hash_hex for block in await store.blocks()} == hashes_hex
     for hash_hex in hashes_hex:
@@ -69,7 +70,7 @@ async def assert_blocks(directory: Path, hashes_hex: set[str]) -> None:
 
 
 def assert_shares(totals: Totals, shares: int) -> None:
-    worker = totals.workers[KEY]
+    worker = totals.sites[KEY.site]
     assert worker.shares[0] == shares
     assert worker.accepted_work == worker.proven_work == shares * WORK
     assert worker.proven_work_sq == shares * WORK**2
@@ -113,7 +114,7 @@ async def test_a_journal_torn_at_any_record_of_a_payout_books_what_is_before_it(
         (directory / identity.file_name).write_bytes(
             encode_header(identity) + encode(1, records[:whole]) + torn
         )
-        store = SqliteStore(directory / "ledger.sqlite")
+        store = LedgerStore(SqliteDatabase(directory / "ledger.sqlite"))
         await recover(store, directory)
         payout = await store.block_payout(block_hash(1, 1))
         known = [] if payout is None else [*payout.outputs, *payout.dues]
@@ -133,4 +134,4 @@ async def test_a_journal_torn_at_any_byte_counts_its_whole_records(tmp_path: Pat
         (directory / identity.file_name).write_bytes(whole[: len(whole) - cut])
         totals = await recovered(directory)
         left = 3 - -(-cut // 85)
-        assert sum(worker.accepted_work for worker in totals.workers.values()) == left * WORK
+        assert sum(site.accepted_work for site in totals.sites.values()) == left * WORK

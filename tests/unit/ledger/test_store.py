@@ -6,13 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from poolserver.ledger import store as store_module
+from poolserver.ledger import sqlite as sqlite_module
 from poolserver.ledger.block_sql import BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockChange, BlockEnd, BlockState, KnownBlock
-from poolserver.ledger.fold import Delta, FoundBlock, Progress, WorkerRef
+from poolserver.ledger.database import Connection, StoreError
+from poolserver.ledger.delta import (
+    Delta,
+    FoundBlock,
+    Progress,
+    Rounds,
+    Seal,
+    TemplateInForce,
+    WorkerRef,
+)
 from poolserver.ledger.payout_records import payout_records
-from poolserver.ledger.store import SqliteStore, StoreError, store_error
-from poolserver.ledger.totals import Totals, WorkerKey, WorkerTotals
+from poolserver.ledger.seal_sql import cutoffs
+from poolserver.ledger.share_sql import SUM_COLUMNS, sums_of
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.store import LedgerState, LedgerStore
+from poolserver.ledger.totals import (
+    Earning,
+    EarningKey,
+    IntervalKey,
+    ShareTotals,
+    Totals,
+    WorkerKey,
+)
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
@@ -24,30 +43,52 @@ FOUND, ACCEPTED, STALE, REJECTED, ORPHANED, MATURE = BlockState
 BLOCK = BlockRow("00" * 31 + "0f", 840_000, "accepted", "", "north.rig1", 5000, 6000)
 
 
+EMPTY = LedgerState(Totals(), {}, {}, {}, set(), -1, {})
+
+
+def sqlite_store(path: Path) -> LedgerStore:
+    return LedgerStore(SqliteDatabase(path))
+
+
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[SqliteStore]:
-    store = SqliteStore(tmp_path / "ledger.sqlite")
+async def store(tmp_path: Path) -> AsyncIterator[LedgerStore]:
+    store = sqlite_store(tmp_path / "ledger.sqlite")
     await store.open()
     yield store
     await store.close()
 
 
-def worker(work: int, outcome: ShareOutcome, best_hash: int | None = None) -> WorkerTotals:
-    totals = WorkerTotals(
+def worker(work: int, outcome: ShareOutcome, best_hash: int | None = None) -> ShareTotals:
+    totals = ShareTotals(
         work, work + 1, work**2, best_hash=best_hash, first_ms=work % 97, last_ms=work % 97
     )
     totals.shares[outcome] = 1
     return totals
 
 
-def delta(after: int, through: int, totals: Totals | None = None) -> Delta:
-    return Delta({SOURCE: Progress(after, through)}, totals or Totals())
+Sums = tuple[dict[WorkerKey, ShareTotals], dict[str, Fraction]]
 
 
-FIRST = Totals(
-    {RIG: worker(2**90, ShareOutcome.ACCEPTED, 2**200)}, {"north-site": Fraction(2**90, 8)}
+def delta(after: int, through: int, sums: Sums = ({}, {}), begin_s: int = 900) -> Delta:
+    return Delta(
+        {SOURCE: Progress(after, through)},
+        intervals={IntervalKey(begin_s, key): each for key, each in sums[0].items()},
+        site_energy_pj=sums[1],
+    )
+
+
+def totals(*parts: Sums) -> Totals:
+    total = Totals()
+    for workers, energy_pj in parts:
+        total.add(workers.items(), energy_pj)
+    return total
+
+
+FIRST: Sums = (
+    {RIG: worker(2**90, ShareOutcome.ACCEPTED, 2**200)},
+    {"north-site": Fraction(2**90, 8)},
 )
-SECOND = Totals(
+SECOND: Sums = (
     {RIG: worker(3**60, ShareOutcome.STALE), OTHER: worker(0, ShareOutcome.MALFORMED)},
     {"north-site": Fraction(1, 3), "south-site": Fraction(7)},
 )
@@ -56,45 +97,146 @@ SECOND = Totals(
 # --- what is kept ----------------------------------------------------------------------------
 
 
-async def test_a_new_store_knows_nothing(store: SqliteStore) -> None:
-    assert await store.load() == (Totals(), {}, {})
+async def test_a_new_store_knows_nothing(store: LedgerStore) -> None:
+    assert await store.load() == EMPTY
     assert await store.blocks() == []
 
 
 async def test_deltas_add_up_exactly_and_survive_a_restart(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "ledger.sqlite")
+    store = sqlite_store(tmp_path / "ledger.sqlite")
     await store.open()
-    expected = Totals()
-    for number, totals in enumerate((FIRST, SECOND, FIRST)):
-        await store.apply(delta(number, number + 1, totals))
-        expected.add(totals)
+    for number, sums in enumerate((FIRST, SECOND, FIRST)):
+        await store.apply(delta(number, number + 1, sums))
     await store.close()
-    store = SqliteStore(tmp_path / "ledger.sqlite")
+    store = sqlite_store(tmp_path / "ledger.sqlite")
     state = await store.open()
     await store.close()
-    assert state.totals == expected
-    assert state.totals.workers[RIG].accepted_work == 2 * 2**90 + 3**60
-    assert state.totals.workers[RIG].best_hash == 2**200
+    assert state.totals == totals(FIRST, SECOND, FIRST)
+    assert state.totals.sites[RIG.site].accepted_work == 2 * 2**90 + 3**60
+    assert state.totals.sites[RIG.site].best_hash == 2**200
     assert state.totals.site_energy_pj["north-site"] == 2 * Fraction(2**90, 8) + Fraction(1, 3)
     assert state.progress == {SOURCE: 3}
 
 
-async def test_every_outcome_of_a_share_has_its_column(store: SqliteStore) -> None:
+async def test_every_outcome_of_a_share_has_its_column(store: LedgerStore) -> None:
     shares = [10 + outcome for outcome in ShareOutcome]
-    await store.apply(delta(0, 1, Totals({RIG: WorkerTotals(shares=shares)})))
-    assert (await store.load()).totals.workers[RIG].shares == shares
+    await store.apply(delta(0, 1, ({RIG: ShareTotals(shares=shares)}, {})))
+    assert (await store.load()).totals.sites[RIG.site].shares == shares
 
 
-async def test_the_lowest_hash_stays_the_best_whatever_its_length(store: SqliteStore) -> None:
+async def test_the_lowest_hash_stays_the_best_whatever_its_length(store: LedgerStore) -> None:
     for number, best_hash in enumerate((2**255, 9, 10, None)):
-        totals = Totals({RIG: WorkerTotals(best_hash=best_hash)})
-        await store.apply(delta(number, number + 1, totals))
-    assert (await store.load()).totals.workers[RIG].best_hash == 9
+        sums = {RIG: ShareTotals(best_hash=best_hash)}
+        await store.apply(delta(number, number + 1, (sums, {})))
+    assert (await store.load()).totals.sites[RIG.site].best_hash == 9
 
 
-async def test_the_workers_of_a_source_are_kept(store: SqliteStore) -> None:
+async def intervals(store: LedgerStore) -> dict[IntervalKey, ShareTotals]:
+    def read(connection: Connection) -> dict[IntervalKey, ShareTotals]:
+        rows = connection.execute(
+            f"SELECT begin_s, site, account, worker, {SUM_COLUMNS}"
+            " FROM worker_interval JOIN worker ON id = worker_id"
+        )
+        return {
+            IntervalKey(begin_s, WorkerKey(*names)): sums_of(columns)
+            for begin_s, *names, columns in ((*row[:4], row[4:]) for row in rows)
+        }
+
+    return await store.read(read)
+
+
+async def test_each_interval_of_a_worker_has_its_own_sums(store: LedgerStore) -> None:
+    await store.apply(delta(0, 1, FIRST, begin_s=900))
+    await store.apply(delta(1, 2, SECOND, begin_s=1800))
+    await store.apply(delta(2, 3, SECOND, begin_s=900))
+    both = ShareTotals()
+    for sums in (FIRST, SECOND):
+        both.add(sums[0][RIG])
+    assert await intervals(store) == {
+        IntervalKey(900, RIG): both,
+        IntervalKey(900, OTHER): SECOND[0][OTHER],
+        IntervalKey(1800, RIG): SECOND[0][RIG],
+        IntervalKey(1800, OTHER): SECOND[0][OTHER],
+    }
+
+
+async def test_a_worker_that_was_new_in_a_delta_that_failed_is_new_in_the_next(
+    store: LedgerStore,
+) -> None:
+    with pytest.raises(StoreError):
+        await store.apply(delta(0, 1, FIRST), [step(ACCEPTED)._replace(reason=None)])  # type: ignore[arg-type]
+    await store.apply(delta(0, 1, SECOND))
+    assert (await store.load()).totals == totals(SECOND)
+
+
+async def test_what_accounts_earned_adds_up(store: LedgerStore) -> None:
+    key = EarningKey(900, "north-site", "north", 0x1701)
+    for number in range(2):
+        earned = {key: Earning(2**70, 2**100), key._replace(nbits=5): Earning(1, 2)}
+        await store.apply(Delta({SOURCE: Progress(number, number + 1)}, earnings=earned))
+    rows = await store.read(lambda c: c.execute("SELECT * FROM account_interval").fetchall())
+    assert sorted((*row[:4], int(row[4]), int(row[5])) for row in rows) == [
+        (*key[:3], 5, 2, 4),
+        (*key, 2**71, 2**101),
+    ]
+
+
+async def test_the_template_in_force_of_each_source_is_kept(store: LedgerStore) -> None:
+    for number in range(2):
+        templates = {SOURCE: TemplateInForce(number, 2**32 - 1, 5_000_000_000)}
+        await store.apply(Delta({SOURCE: Progress(number, number + 1)}, templates=templates))
+    assert (await store.load()).templates == templates
+
+
+async def test_days_stay_closed_and_know_where_each_source_stood(store: LedgerStore) -> None:
+    await store.apply(Delta(seals=[Seal(5, 1, {"a": 3, "b": 4}), Seal(6, 2, {"a": 7})]))
+    state = await store.load()
+    assert (state.sealed_through, state.cutoffs) == (6, {"a": 7, "b": 4})
+    assert await store.read(lambda connection: cutoffs(connection, 5)) == {"a": 3, "b": 4}
+
+
+async def test_nothing_is_kept_in_mind_of_the_workers_of_a_source_that_has_ended(
+    store: LedgerStore,
+) -> None:
+    workers = {WorkerRef(SOURCE, 1): ("north", "north.rig1"), WorkerRef("b", 1): ("a", "a")}
+    await store.apply(Delta({SOURCE: Progress(0, 1), "b": Progress(0, 1)}, workers=workers))
+    await store.end_sources([SOURCE])
+    state = await store.load()
+    assert state.ended == {SOURCE}
+    assert list(state.workers) == [WorkerRef("b", 1)]
+    assert state.progress == {SOURCE: 1, "b": 1}
+
+
+async def rounds(store: LedgerStore) -> dict[str, dict[int, int]]:
+    """By block, the work that led to it; '' is the round that is open."""
+    found: dict[str, dict[int, int]] = {}
+    for hash_hex, nbits, work in await store.read(
+        lambda c: c.execute("SELECT hash, nbits, accepted_work FROM block_round").fetchall()
+    ):
+        if int(work):
+            found.setdefault(hash_hex, {})[nbits] = int(work)
+    return found
+
+
+async def test_rounds_add_up_and_end_with_their_block(store: LedgerStore) -> None:
+    await store.apply(Delta({SOURCE: Progress(0, 1)}, rounds=Rounds([], {1: 5})))
+    await store.apply(
+        Delta({SOURCE: Progress(1, 2)}, rounds=Rounds([("aa", {1: 2, 2: 7}), ("bb", {})], {2: 1}))
+    )
+    assert await rounds(store) == {"aa": {1: 7, 2: 7}, "": {2: 1}}
+
+
+async def test_a_block_that_is_told_of_again_ends_no_round(store: LedgerStore) -> None:
+    closed = Rounds([("aa", {1: 5}), ("bb", {1: 6})], {})
+    await store.apply(Delta({SOURCE: Progress(0, 1)}, rounds=closed))
+    again = Rounds([("aa", {1: 3})], {1: 4})
+    await store.apply(Delta({SOURCE: Progress(1, 2)}, rounds=again))
+    assert await rounds(store) == {"aa": {1: 5}, "bb": {1: 6}, "": {1: 7}}
+
+
+async def test_the_workers_of_a_source_are_kept(store: LedgerStore) -> None:
     workers = {WorkerRef(SOURCE, 1): ("north", "north.rig1"), WorkerRef("other", 1): ("a", "a")}
-    await store.apply(Delta({SOURCE: Progress(0, 1)}, workers=workers))
+    await store.apply(Delta({SOURCE: Progress(0, 1), "other": Progress(0, 1)}, workers=workers))
     assert (await store.load()).workers == workers
 
 
@@ -103,7 +245,7 @@ async def test_the_workers_of_a_source_are_kept(store: SqliteStore) -> None:
 
 @pytest.mark.parametrize("progress", [(0, 5), (4, 6), (6, 8)])
 async def test_a_delta_that_does_not_follow_on_is_refused_whole(
-    store: SqliteStore, progress: tuple[int, int]
+    store: LedgerStore, progress: tuple[int, int]
 ) -> None:
     await store.apply(delta(0, 5, FIRST))
     before = await store.load()
@@ -113,14 +255,15 @@ async def test_a_delta_that_does_not_follow_on_is_refused_whole(
     assert await store.load() == before
 
 
-async def test_of_several_sources_all_advance_or_none(store: SqliteStore) -> None:
-    bad = Delta({SOURCE: Progress(0, 5), "other": Progress(3, 4)}, FIRST)
+async def test_of_several_sources_all_advance_or_none(store: LedgerStore) -> None:
+    bad = delta(0, 5, FIRST)
+    bad.progress["other"] = Progress(3, 4)
     with pytest.raises(StoreError, match="does not stand at record 3 of other"):
         await store.apply(bad)
-    assert await store.load() == (Totals(), {}, {})
+    assert await store.load() == EMPTY
 
 
-async def test_a_cancelled_caller_does_not_take_back_what_was_begun(store: SqliteStore) -> None:
+async def test_a_cancelled_caller_does_not_take_back_what_was_begun(store: LedgerStore) -> None:
     task = asyncio.create_task(store.apply(delta(0, 1, FIRST)))
     await asyncio.sleep(0)
     task.cancel()
@@ -142,7 +285,7 @@ PAID = Distribution(
 
 def found(*, parts: int | None = None, after: int = 0) -> Delta:
     """What the journal tells of the block, or its first parts only."""
-    block = FoundBlock(BLOCK.hash_hex, BLOCK.height, RIG, BLOCK.found_at_ms)
+    block = FoundBlock(BLOCK.hash_hex, BLOCK.height, RIG, BLOCK.found_at_ms, 0x1701)
     payouts = list(payout_records(HASH_LE, PAID))[:parts]
     return Delta({SOURCE: Progress(after, after + 1)}, blocks=[block], payouts=payouts)
 
@@ -151,11 +294,11 @@ def step(state: BlockState, reason: str = "", at_ms: int = 6000) -> BlockChange:
     return BlockChange(BLOCK.hash_hex, BLOCK.height, BLOCK.worker, state, reason, at_ms)
 
 
-async def events(store: SqliteStore) -> list[tuple[str, str, int]]:
+async def events(store: LedgerStore) -> list[tuple[str, str, int]]:
     return [tuple(event) for event in await store.block_history(BLOCK.hash_hex)]
 
 
-async def test_a_block_of_the_journal_is_found_until_its_state_is_known(store: SqliteStore) -> None:
+async def test_a_block_of_the_journal_is_found_until_its_state_is_known(store: LedgerStore) -> None:
     await store.apply(found())
     assert await store.blocks() == [BLOCK._replace(state="found", updated_at_ms=5000)]
     await store.apply(Delta(), [step(ACCEPTED)])
@@ -163,7 +306,7 @@ async def test_a_block_of_the_journal_is_found_until_its_state_is_known(store: S
     assert await events(store) == [("found", "", 5000), ("accepted", "", 6000)]
 
 
-async def test_a_state_that_is_known_before_the_journal_is_folded_stays(store: SqliteStore) -> None:
+async def test_a_state_that_is_known_before_the_journal_is_folded_stays(store: LedgerStore) -> None:
     await store.apply(Delta(), [step(FOUND, at_ms=5000), step(ACCEPTED)])
     await store.apply(found())
     assert await store.blocks() == [BLOCK]
@@ -171,13 +314,13 @@ async def test_a_state_that_is_known_before_the_journal_is_folded_stays(store: S
 
 
 async def test_a_verdict_on_a_block_that_nobody_told_of_has_it_found_too(
-    store: SqliteStore,
+    store: LedgerStore,
 ) -> None:
     await store.apply(Delta(), [step(REJECTED, "bad-cb-amount")])
     assert await events(store) == [("found", "", 6000), ("rejected", "bad-cb-amount", 6000)]
 
 
-async def test_the_history_of_a_block_has_each_state_it_came_into(store: SqliteStore) -> None:
+async def test_the_history_of_a_block_has_each_state_it_came_into(store: LedgerStore) -> None:
     states = (ACCEPTED, ORPHANED, ACCEPTED, MATURE)
     steps = [step(state, f"for {n}", 6000 + n) for n, state in enumerate(states)]
     await store.apply(found(), steps[:2])
@@ -187,7 +330,7 @@ async def test_the_history_of_a_block_has_each_state_it_came_into(store: SqliteS
     assert (row.state, row.reason, row.updated_at_ms) == ("mature", "for 3", 6003)
 
 
-async def test_blocks_come_newest_first(store: SqliteStore) -> None:
+async def test_blocks_come_newest_first(store: LedgerStore) -> None:
     rows = [BLOCK._replace(hash_hex=f"{n:064x}", found_at_ms=n) for n in range(1, 4)]
     for row in rows:
         change = BlockChange(row.hash_hex, row.height, row.worker, FOUND, "", row.found_at_ms)
@@ -197,7 +340,7 @@ async def test_blocks_come_newest_first(store: SqliteStore) -> None:
     assert await store.blocks(limit=1) == listed[:1]
 
 
-async def test_what_a_start_knows_of_a_block_is_all_of_it(store: SqliteStore) -> None:
+async def test_what_a_start_knows_of_a_block_is_all_of_it(store: LedgerStore) -> None:
     await store.apply(found(), [step(ACCEPTED), step(ORPHANED)])
     reached = frozenset({FOUND, ACCEPTED, ORPHANED})
     known = KnownBlock(
@@ -211,7 +354,7 @@ async def test_what_a_start_knows_of_a_block_is_all_of_it(store: SqliteStore) ->
 
 @pytest.mark.parametrize("state", [MATURE, REJECTED])
 async def test_a_state_that_nothing_may_follow_on_is_final(
-    store: SqliteStore, state: BlockState
+    store: LedgerStore, state: BlockState
 ) -> None:
     await store.apply(Delta(), [step(ACCEPTED), step(state)])
     assert [block.final for block in await store.known_blocks()] == [True]
@@ -220,7 +363,7 @@ async def test_a_state_that_nothing_may_follow_on_is_final(
 # --- what blocks pay -------------------------------------------------------------------------
 
 
-async def test_what_a_block_pays_is_kept_as_the_journal_tells_it(store: SqliteStore) -> None:
+async def test_what_a_block_pays_is_kept_as_the_journal_tells_it(store: LedgerStore) -> None:
     assert await store.block_payout(BLOCK.hash_hex) is None
     await store.apply(found())
     assert await store.block_payout(BLOCK.hash_hex) == BlockPayout(
@@ -229,7 +372,7 @@ async def test_what_a_block_pays_is_kept_as_the_journal_tells_it(store: SqliteSt
     assert await store.without_payout() == (0, None)
 
 
-async def test_a_payout_of_which_records_were_lost_says_so(store: SqliteStore) -> None:
+async def test_a_payout_of_which_records_were_lost_says_so(store: LedgerStore) -> None:
     await store.apply(found(parts=0))
     assert await store.block_payout(BLOCK.hash_hex) is None
     assert await store.without_payout() == (1, BLOCK.height)
@@ -240,7 +383,7 @@ async def test_a_payout_of_which_records_were_lost_says_so(store: SqliteStore) -
     assert await store.without_payout() == (1, BLOCK.height)
 
 
-async def test_a_payout_that_comes_again_is_booked_once(store: SqliteStore) -> None:
+async def test_a_payout_that_comes_again_is_booked_once(store: LedgerStore) -> None:
     await store.apply(found(), [step(ACCEPTED)])
     await store.apply(found(after=1))
     payout = await store.block_payout(BLOCK.hash_hex)
@@ -261,17 +404,17 @@ async def test_a_payout_that_comes_again_is_booked_once(store: SqliteStore) -> N
     ],
 )
 async def test_a_block_owes_while_it_pays(
-    store: SqliteStore, states: list[BlockState], owed: dict[str, int]
+    store: LedgerStore, states: list[BlockState], owed: dict[str, int]
 ) -> None:
     await store.apply(found(), [step(state) for state in states])
     assert await store.owed_sat() == owed
 
 
-async def test_all_of_a_delta_and_its_steps_is_taken_or_none(store: SqliteStore) -> None:
+async def test_all_of_a_delta_and_its_steps_is_taken_or_none(store: LedgerStore) -> None:
     bad = step(ACCEPTED)._replace(reason=None)  # type: ignore[arg-type]
     with pytest.raises(StoreError):
         await store.apply(found(), [step(ACCEPTED), bad])
-    assert await store.load() == (Totals(), {}, {})
+    assert await store.load() == EMPTY
     assert await store.blocks() == []
     assert await store.block_payout(BLOCK.hash_hex) is None
 
@@ -280,7 +423,7 @@ async def test_all_of_a_delta_and_its_steps_is_taken_or_none(store: SqliteStore)
 
 
 async def open_fails(path: Path) -> StoreError:
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     with pytest.raises(StoreError) as raised:
         await store.open()
     await store.close()
@@ -291,9 +434,9 @@ async def open_fails(path: Path) -> StoreError:
 async def test_a_locked_database_is_told_and_works_later(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "LOCK_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(sqlite_module, "LOCK_TIMEOUT_S", 0.01)
     path = tmp_path / "ledger.sqlite"
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     await store.open()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -303,7 +446,7 @@ async def test_a_locked_database_is_told_and_works_later(
     other.execute("ROLLBACK")
     other.close()
     await store.apply(delta(0, 1, FIRST))
-    assert (await store.load()).totals == FIRST
+    assert (await store.load()).totals == totals(FIRST)
     await store.close()
 
 
@@ -315,7 +458,7 @@ async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
 
 async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
-    store = SqliteStore(path)
+    store = sqlite_store(path)
     await store.open()
     await store.apply(delta(0, 1, FIRST))
     await store.close()
@@ -345,19 +488,19 @@ async def test_a_database_of_another_program_is_told(tmp_path: Path) -> None:
     assert "none that this program made" in str(await open_fails(path))
 
 
-async def test_a_read_only_database_is_told(store: SqliteStore, tmp_path: Path) -> None:
+async def test_a_read_only_database_is_told(store: LedgerStore, tmp_path: Path) -> None:
     path = tmp_path / "ledger.sqlite"
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     with pytest.raises(sqlite3.OperationalError) as raised:
         connection.execute("DELETE FROM source")
     connection.close()
-    error = store_error(path, raised.value)
+    error = SqliteDatabase(path).error(raised.value)
     assert str(error).startswith(f"{path} is read-only")
     assert not error.transient
 
 
 async def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
-    store = SqliteStore(tmp_path / "ledger.sqlite")
+    store = sqlite_store(tmp_path / "ledger.sqlite")
     with pytest.raises(StoreError, match="is not open"):
         await store.load()
     await store.close()

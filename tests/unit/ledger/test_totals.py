@@ -7,9 +7,9 @@ from hypothesis import strategies as st
 from poolserver.bitcoin.target import DIFFICULTY_1_TARGET
 from poolserver.ledger.totals import (
     UNASSIGNED_SITE,
+    ShareTotals,
     Totals,
     WorkerKey,
-    WorkerTotals,
     site_lookup,
 )
 from poolserver.mining.share import ShareOutcome
@@ -24,8 +24,8 @@ amounts = st.integers(0, 2**100)
 counts = st.integers(0, 1000)
 maybe = st.none() | st.integers(0, 2**256 - 1)
 
-worker_totals = st.builds(
-    WorkerTotals,
+share_totals = st.builds(
+    ShareTotals,
     accepted_work=amounts,
     proven_work=amounts,
     proven_work_sq=amounts,
@@ -34,45 +34,58 @@ worker_totals = st.builds(
     first_ms=maybe,
     last_ms=maybe,
 )
-totals = st.builds(
-    Totals,
-    st.dictionaries(st.sampled_from(KEYS), worker_totals),
-    st.dictionaries(
-        st.sampled_from(["north", "south"]), st.fractions(min_value=0, max_value=10**30)
-    ),
+energies = st.dictionaries(
+    st.sampled_from(["north", "south"]), st.fractions(min_value=0, max_value=10**30)
 )
+parts = st.tuples(st.lists(st.tuples(st.sampled_from(KEYS), share_totals), max_size=3), energies)
+Part = tuple[list[tuple[WorkerKey, ShareTotals]], dict[str, Fraction]]
 
 
-def total_of(parts: list[Totals]) -> Totals:
+def total_of(parts: list[Part]) -> Totals:
     total = Totals()
-    for part in parts:
-        total.add(part)
+    for workers, site_energy_pj in parts:
+        total.add(workers, site_energy_pj)
     return total
 
 
 @given(
-    st.lists(totals, max_size=4).flatmap(
-        lambda parts: st.tuples(st.just(parts), st.permutations(parts))
+    st.lists(parts, max_size=4).flatmap(
+        lambda some: st.tuples(st.just(some), st.permutations(some))
     )
 )
-def test_totals_are_the_same_in_any_order(parts: tuple[list[Totals], list[Totals]]) -> None:
-    assert total_of(parts[0]) == total_of(parts[1])
+def test_totals_are_the_same_in_any_order(orders: tuple[list[Part], list[Part]]) -> None:
+    assert total_of(orders[0]) == total_of(orders[1])
 
 
-@given(totals, totals, totals)
-def test_totals_are_the_same_in_any_parts(a: Totals, b: Totals, c: Totals) -> None:
-    assert total_of([a, total_of([b, c])]) == total_of([total_of([a, b]), c])
+@given(share_totals, share_totals, share_totals)
+def test_sums_are_the_same_in_any_parts(a: ShareTotals, b: ShareTotals, c: ShareTotals) -> None:
+    left, right, rest = ShareTotals(), ShareTotals(), ShareTotals()
+    for each in (a, b, c):
+        left.add(each)
+    rest.add(b)
+    rest.add(c)
+    right.add(a)
+    right.add(rest)
+    assert left == right
+
+
+def test_a_site_has_what_all_of_its_workers_have() -> None:
+    total = total_of([([(key, ShareTotals(accepted_work=5)) for key in KEYS], {})] * 2)
+    assert {site: each.accepted_work for site, each in total.sites.items()} == {
+        "north": 20,
+        "south": 10,
+    }
 
 
 def test_adding_leaves_the_other_as_it_was() -> None:
-    part = Totals({KEYS[0]: WorkerTotals(accepted_work=5)})
-    total = total_of([part, part])
-    assert total.workers[KEYS[0]].accepted_work == 10
-    assert part.workers[KEYS[0]].accepted_work == 5
+    part = ShareTotals(accepted_work=5)
+    total = total_of([([(KEYS[0], part), (KEYS[1], part)], {})])
+    assert total.sites["north"].accepted_work == 10
+    assert part.accepted_work == 5
 
 
 def test_the_best_share_is_the_one_of_the_lowest_hash() -> None:
-    worker = WorkerTotals()
+    worker = ShareTotals()
     assert worker.best_difficulty == 0.0
     for best_hash in (
         DIFFICULTY_1_TARGET // 4,
@@ -80,14 +93,14 @@ def test_the_best_share_is_the_one_of_the_lowest_hash() -> None:
         None,
         DIFFICULTY_1_TARGET,
     ):
-        worker.add(WorkerTotals(best_hash=best_hash))
+        worker.add(ShareTotals(best_hash=best_hash))
     assert worker.best_difficulty == pytest.approx(16)
 
 
 def test_energy_is_shown_in_whole_joules_rounded_down() -> None:
     total = Totals(site_energy_pj={"north": Fraction(2 * 10**12) - Fraction(1, 3)})
     assert total.energy_j("north") == 1
-    total.add(Totals(site_energy_pj={"north": Fraction(1, 3)}))
+    total.add([], {"north": Fraction(1, 3)})
     assert total.energy_j("north") == 2
     assert total.energy_j("south") == 0
 

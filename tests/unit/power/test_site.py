@@ -63,7 +63,7 @@ def test_energy_depends_on_the_work_and_not_on_its_batches(
     while rest:
         size = data.draw(st.integers(1, len(rest)))
         batch, rest = rest[:size], rest[size:]
-        totals.add(Totals(site_energy_pj={site.name: site.energy_pj(sum(batch))}))
+        totals.add([], {site.name: site.energy_pj(sum(batch))})
     exact_j = sum(work) * work_scale * j_per_th * pue / 10**12
     assert totals.energy_j(site.name) == floor(exact_j)
 
