@@ -33,7 +33,7 @@ from poolserver.log import RateLimited
 
 # What operators look at is no older; and a worker's shares of a second are one sum.
 FOLD_INTERVAL_S = 1.0
-# The journal is safe by itself, so the store may lag: ten seconds of a rig are one write.
+# As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 
 T = TypeVar("T")
