@@ -15,7 +15,7 @@ from typing import Any
 
 import psycopg
 from psycopg import pq
-from psycopg.conninfo import conninfo_to_dict
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from psycopg.types.string import TextLoader
 
 from poolserver.ledger.database import Row, StoreError, Table, Value
@@ -70,8 +70,13 @@ class PostgresDatabase:
         return f"PostgreSQL database {name} at {host}".replace("  ", " ")
 
     @property
+    def conninfo(self) -> str:
+        """Where it is, for PostgreSQL's own programs; without the password."""
+        return make_conninfo("", **self._parameters)
+
+    @property
     def environ(self) -> dict[str, str]:
-        """What PostgreSQL's own programs need beside ``conninfo``."""
+        """What they need beside it."""
         return {} if self._password is None else {"PGPASSWORD": self._password}
 
     def connect(self) -> "PostgresConnection":
