@@ -7,8 +7,8 @@ read at the same time.
 import fcntl
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from poolserver.ledger.database import StoreError, Table, Value
@@ -55,18 +55,26 @@ class SqliteDatabase:
 
     def reader(self) -> "SqliteConnection":
         """Open it to read only."""
-        connection = sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode=ro",
-            uri=True,
-            timeout=LOCK_TIMEOUT_S,
-            isolation_level=None,
-        )
+        connection = self._read_only()
         try:
             check_up_to_date(*sqlite_schema(connection), load_migrations())
         except self.errors:
             connection.close()
             raise
         return SqliteConnection(connection, "BEGIN")
+
+    def copy_to(
+        self, copy: sqlite3.Connection, step_pages: int, progress: Callable[[int, int, int], None]
+    ) -> None:
+        """Copy all pages, of whatever schema, as they are at one moment.
+
+        ``progress`` is told SQLite's status, the pages that remain, and all, after each step.
+        """
+        with closing(self._read_only()) as connection:
+            # Without a snapshot each write of the pool's would begin the copy anew.
+            connection.execute("BEGIN")
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
+            connection.backup(copy, pages=step_pages, progress=progress, sleep=0)
 
     def error(self, error: Exception) -> StoreError:
         """What an error means to the operator."""
@@ -75,6 +83,14 @@ class SqliteDatabase:
         code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
         reason, transient = _TROUBLE.get(code, ("cannot be used", False))
         return StoreError(self, f"{reason} ({error})", transient=transient)
+
+    def _read_only(self) -> sqlite3.Connection:
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode=ro",
+            uri=True,
+            timeout=LOCK_TIMEOUT_S,
+            isolation_level=None,
+        )
 
     def _lock(self) -> int:
         """Be the one who writes. SQLite's own locks hold for a transaction only.
