@@ -55,8 +55,8 @@ def meters(connection: Connection, level: str | None = None) -> Iterable[MeterRo
         rows = connection.execute(statement)
     else:
         rows = connection.execute(f"{statement} WHERE level = ?", (level,))
-    for *names, saved_at_ms, state in rows:
-        yield MeterRow(*names, saved_at_ms, bytes(state))
+    for of_level, account, name, saved_at_ms, state in rows:
+        yield MeterRow(of_level, account, name, saved_at_ms, state)
 
 
 def sources(connection: Connection) -> dict[str, MeteredSource]:

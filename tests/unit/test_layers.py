@@ -27,6 +27,7 @@ FLOORS = [
     {"outfit"},
     {"app"},
     {"demo", "payouts", "command"},
+    {"ledger_stats"},
     {"ledger_commands"},
     {"cli"},
     {"__main__"},
