@@ -28,9 +28,10 @@ from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
+from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
@@ -96,6 +97,9 @@ class Coordinator:
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+            retention=RetentionTerms(
+                config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
+            ),
         )
         self._follower = BlockFollower(
             node,

@@ -50,6 +50,9 @@ class LedgerError(Exception):
     """Whatever goes wrong in the ledger."""
 
 
+CUT_SHORT = "it is cut short"
+
+
 class TornTail(LedgerError):
     """From ``offset`` on the bytes are not whole records: they were cut short or damaged."""
 
@@ -57,6 +60,11 @@ class TornTail(LedgerError):
         super().__init__(f"no whole record at byte {offset}: {reason}")
         self.offset = offset
         self.reason = reason
+
+    @property
+    def is_short(self) -> bool:
+        """Whether more bytes might make a record of it."""
+        return self.reason == CUT_SHORT
 
 
 class SequenceGap(LedgerError):
@@ -287,11 +295,11 @@ def whole_records(records: bytes, first_sequence: int) -> Iterator[int]:
 def _check_frame(view: memoryview, offset: int, sequence: int) -> tuple[int, int]:
     """The kind of the record at ``offset`` and the offset of its end."""
     if offset + _FRAME.size > len(view):
-        raise TornTail(offset, "it is cut short")
+        raise TornTail(offset, CUT_SHORT)
     checksum, length, kind, found = _FRAME.unpack_from(view, offset)
     end = offset + _FRAME.size + length
     if end > len(view):
-        raise TornTail(offset, "it is cut short")
+        raise TornTail(offset, CUT_SHORT)
     if crc32(view[offset + 4 : end]) != checksum:
         raise TornTail(offset, "its checksum differs")
     if kind not in _DECODERS:
