@@ -1,6 +1,6 @@
 """python -m tests.torture COMMAND [OPTIONS]: what takes longer; ends with 1 on a fault.
 
-COMMAND is crowd, blocks or kills.
+COMMAND is crowd, blocks, kills or outages.
 Needs a bitcoind: its path in $BITCOIND, or on $PATH.
 """
 
@@ -17,6 +17,7 @@ from tests.torture.blocks import BlocksPlan, perform_blocks
 from tests.torture.crowd import SPARE_FILES, CrowdPlan, raise_file_limit
 from tests.torture.kills import KillsPlan, perform_kills
 from tests.torture.ledger_stores import NoStore
+from tests.torture.outages import OutagesPlan, perform_outages
 from tests.torture.stage import Plan, perform
 
 
@@ -31,7 +32,7 @@ def main() -> int:
     if bitcoind is None:
         print("no bitcoind: scripts/get-bitcoind.sh fetches one", file=sys.stderr)
         return 2
-    play = {"blocks": blocks, "crowd": crowd, "kills": kills}[given.command]
+    play = {"blocks": blocks, "crowd": crowd, "kills": kills, "outages": outages}[given.command]
     folder = Path(tempfile.mkdtemp(prefix="poolserver-torture-"))
     try:
         report = play(given, Path(bitcoind), folder)
@@ -69,6 +70,10 @@ def _parser() -> argparse.ArgumentParser:
     killed.add_argument(
         "--power", action="store_true", help="power cuts: what is not synced is lost too"
     )
+    away = commands.add_parser("outages", help="a database that is away under load")
+    away.add_argument("--seconds", type=float, default=60.0)
+    away.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    away.add_argument("--seed", type=int, default=0)
     return parser
 
 
@@ -103,6 +108,12 @@ def kills(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
     """A pool that dies under load."""
     plan = KillsPlan(given.kills, given.store, given.seed, is_power_cut=given.power)
     return asyncio.run(perform_kills(plan, bitcoind, folder, lambda line: print(line, flush=True)))
+
+
+def outages(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
+    """A database that is away under load."""
+    plan = OutagesPlan(given.store, given.seed, given.seconds)
+    return asyncio.run(perform_outages(plan, bitcoind, folder))
 
 
 if __name__ == "__main__":

@@ -187,10 +187,12 @@ def arm(step: str, when: str, count: int, synced: Path | None) -> None:
 
         patch_sqlite(death)
         patch_psycopg(death)
-        defaults = LedgerKeeper.__init__.__kwdefaults__
-        assert defaults is not None
-        assert "save_interval_s" in defaults
-        defaults["save_interval_s"] = SAVE_INTERVAL_S
+        begin = LedgerKeeper.__init__
+
+        def begin_hasty(keeper: LedgerKeeper, *args: Any, **options: Any) -> None:
+            begin(keeper, *args, **{**options, "save_interval_s": SAVE_INTERVAL_S})
+
+        setattr(LedgerKeeper, "__init__", begin_hasty)  # noqa: B010 - of another type
 
 
 if __name__ == "__main__":

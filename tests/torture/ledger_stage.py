@@ -6,7 +6,7 @@ shares are shares; new tips come from the node itself.
 
 import asyncio
 import struct
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,11 +77,14 @@ class LedgerStage:
             while self.load.ready < rigs:  # noqa: ASYNC110 - of many connections
                 await asyncio.sleep(LOOK_S)
 
-    async def end(self) -> list[str]:
-        """Let all shares be answered and stop the pool in good order; what went wrong there."""
+    async def end(self, told: Collection[str] = ()) -> list[str]:
+        """Let all shares be answered and stop the pool in good order; what went wrong.
+
+        ``told`` are events that its log may have as errors.
+        """
         wrong = [] if await self.load.settle(SETTLE_TIMEOUT_S) else ["shares were never answered"]
         await self.pool.stop()
-        return wrong + errors_of(self.pool.folder)
+        return wrong + errors_of(self.pool.folder, told)
 
     def lose_unsynced(self, rng: Random) -> int:
         """What a power cut does to the journal: only what was synced is sure to be there.
@@ -143,14 +146,15 @@ async def _new_tips(node: BitcoindProcess, rng: Random, goes_on: Callable[[], bo
             await node.call("generatetoaddress", 1, TAPROOT_REGTEST)
 
 
-def errors_of(folder: Path) -> list[str]:
-    """Errors in the pool's log, and what is there beside the log's own lines."""
+def errors_of(folder: Path, told: Collection[str] = ()) -> list[str]:
+    """Errors in the pool's log that are none of ``told``, and what is no line of it."""
     found = []
     for line in (folder / "pool.log").read_bytes().splitlines():
         try:
             event = msgspec.json.decode(line, type=dict[str, object])
         except msgspec.DecodeError:
             event = {"level": "none"}
-        if event.get("level") not in ("debug", "info", "warning"):
+        is_trouble = event.get("level") not in ("debug", "info", "warning")
+        if is_trouble and event.get("event") not in told:
             found.append(f"the pool's log: {line.decode(errors='replace')[:400]}")
     return found
