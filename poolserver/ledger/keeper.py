@@ -33,7 +33,7 @@ from poolserver.log import RateLimited
 
 # What operators look at is no older; and a worker's shares of a second are one sum.
 FOLD_INTERVAL_S = 1.0
-# The journal is safe by itself, so the store may lag: ten seconds of a rig are one write.
+# As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 
 T = TypeVar("T")
@@ -76,6 +76,7 @@ class LedgerKeeper:
         self._ended: set[str] = set()
         self._days = DayCloser()
         self._steps: list[BlockStep] = []  # of blocks, that the store does not have
+        self._doubtful: tuple[Delta, list[BlockStep]] | None = None  # of a save that failed
         self._news = asyncio.Event()  # set where the store should have them at once
         self._folding: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
@@ -107,7 +108,7 @@ class LedgerKeeper:
             self.blocks.enter(block)
         delta, ended = await self._in_thread(self._catch_up)
         self._take(delta, tell=False)
-        await self._save()
+        await self.save()
         await self._end(ended)
         await self._tell_unknown_payouts()
 
@@ -126,7 +127,7 @@ class LedgerKeeper:
                 self._saving.result()  # raises what should never be
                 self._saving = None
             if (is_urgent or is_due) and self._saving is None:
-                self._saving = asyncio.create_task(self._save(), name="ledger save")
+                self._saving = asyncio.create_task(self.save(), name="ledger save")
 
     async def close(self) -> None:
         """Fold and save what is left and close the store."""
@@ -134,7 +135,7 @@ class LedgerKeeper:
             if task is not None:
                 await asyncio.wait([task])
         await self.take_in()
-        await self._save()
+        await self.save()
         await self._store.close()
         self._thread.shutdown(wait=False)
 
@@ -249,27 +250,35 @@ class LedgerKeeper:
 
     # --- to the store --------------------------------------------------------------------
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
         """Nothing is folded that begins before this: later deltas merge into what failed."""
-        self._saved_at = self._clock()
-        delta, self._unsaved = self._unsaved, Delta()
-        steps, self._steps = self._steps, []
-        if not delta and not steps:
-            return
-        now = self._clock()
+        self._saved_at = now = self._clock()
         try:
-            await self._store.apply(delta, steps)
+            await self._settle()
+            if self._unsaved or self._steps:
+                self._doubtful = delta, steps = self._unsaved, self._steps
+                self._unsaved, self._steps = Delta(), []
+                await self._store.apply(delta, steps)
+                self._doubtful = None
         except StoreError as error:
-            delta.merge(self._unsaved)
-            self._unsaved = delta
-            self._steps = steps + self._steps
             self._trouble.failed("ledger_store", str(error), now)
         else:
             self._trouble.restored("ledger_store_restored", now)
 
+    async def _settle(self) -> None:
+        """Learn whether a save that failed was taken nevertheless; else it is to be done yet."""
+        if self._doubtful is None:
+            return
+        was_taken = await self._store.took_last()
+        (delta, steps), self._doubtful = self._doubtful, None
+        if not was_taken:
+            delta.merge(self._unsaved)
+            self._unsaved = delta
+            self._steps = steps + self._steps
+
     async def _end(self, sources: list[str]) -> None:
         """Nobody reads the files of these again."""
-        if sources and not self._unsaved:
+        if sources and not self._unsaved and self._doubtful is None:
             await self._store.end_sources(sources)
             self._ended.update(sources)
 
