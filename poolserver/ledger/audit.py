@@ -13,7 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from poolserver.ledger.merkle import HASH_SIZE
-from poolserver.ledger.totals import DAY_S, WorkerKey
+from poolserver.ledger.totals import DAY_S, ShareTotals, WorkerKey
 
 ROW_TAG = "poolserver interval 1"
 HEAD_TAG = b"poolserver ledger day 1\n"
@@ -66,19 +66,34 @@ class SignedDay(NamedTuple):
 
 
 class LedgerRow(NamedTuple):
-    """A row of ``worker_interval``, with its worker's name."""
+    """A row of ``worker_interval`` as it is hashed."""
 
     begin_s: int
-    key: WorkerKey
     names: bytes
-    """names_bytes() of the key."""
-    columns: Sequence[Any]
-    """Those of NUMBERS, as the database gives them."""
+    """names_bytes() of its worker."""
+    numbers: bytes
+    """numbers_bytes() of the rest."""
 
     @property
     def canonical(self) -> bytes:
         """The bytes that the row's leaf is the hash of."""
-        return row_bytes(self.names, self.begin_s, self.columns)
+        return self.names + self.numbers
+
+    @property
+    def key(self) -> WorkerKey:
+        """Whose it is."""
+        _, *names = _netstrings(self.names)
+        return WorkerKey(*names)
+
+    @property
+    def totals(self) -> ShareTotals:
+        """What it says.
+
+        Raises:
+            ValueError: there is no number where one should be.
+        """
+        (numbers,) = _netstrings(self.numbers)
+        return totals_of(numbers.split(" ")[1:])
 
 
 def day_text(day: int) -> str:
@@ -103,8 +118,8 @@ def names_bytes(key: WorkerKey) -> bytes:
     return b"".join(_netstring(text.encode()) for text in (ROW_TAG, *key))
 
 
-def row_bytes(names: bytes, begin_s: int, columns: Sequence[Any]) -> bytes:
-    """A row's canonical bytes: its names, and a netstring of its numbers with spaces between.
+def numbers_bytes(begin_s: int, columns: Sequence[Any]) -> bytes:
+    """How a row ends: a netstring of ``begin_s`` and the columns of NUMBERS, spaces between.
 
     A number is in decimal; ``best_hash`` is 64 hex digits; what there is none of is ``-``.
     """
@@ -116,11 +131,29 @@ def row_bytes(names: bytes, begin_s: int, columns: Sequence[Any]) -> bytes:
         "-" if first_ms is None else first_ms,
         "-" if last_ms is None else last_ms,
     )
-    return names + _netstring(numbers.encode())
+    return _netstring(numbers.encode())
+
+
+def totals_of(numbers: Sequence[str]) -> ShareTotals:
+    """The sums that the texts of NUMBERS stand for.
+
+    Raises:
+        ValueError: there is no number where one should be.
+    """
+    accepted_work, proven_work, proven_work_sq, *shares, best_hash, first_ms, last_ms = numbers
+    return ShareTotals(
+        accepted_work=int(accepted_work),
+        proven_work=int(proven_work),
+        proven_work_sq=int(proven_work_sq),
+        shares=[int(count) for count in shares],
+        best_hash=None if best_hash == "-" else int(best_hash, 16),
+        first_ms=None if first_ms == "-" else int(first_ms),
+        last_ms=None if last_ms == "-" else int(last_ms),
+    )
 
 
 def parse_row(canonical: bytes) -> tuple[WorkerKey, dict[str, str]]:
-    """The names and, by column, the numbers of canonical bytes; the inverse of row_bytes().
+    """The names and, by column, the numbers of canonical bytes; names_bytes() and numbers_bytes().
 
     Raises:
         ValueError: these are not a row's bytes.

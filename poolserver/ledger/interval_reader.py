@@ -9,14 +9,12 @@ import threading
 import time
 from collections.abc import Iterable, Iterator
 from heapq import merge
-from itertools import islice
 from typing import TypeVar
 
 from poolserver.ledger import audit_sql
-from poolserver.ledger.audit import LedgerRow, names_bytes
+from poolserver.ledger.audit import LedgerRow, names_bytes, numbers_bytes
 from poolserver.ledger.database import Connection
 from poolserver.ledger.records import LedgerError
-from poolserver.ledger.totals import WorkerKey
 
 TURN_S = 0.0005
 """How long is computed at a stretch: about what the event loop needs for 50 shares."""
@@ -69,12 +67,18 @@ class NoPace(Pace):
 
 
 class IntervalReader:
-    """Reads ``worker_interval``, in a thread of its own. It holds the names of all workers."""
+    """Reads ``worker_interval``, in a thread of its own. It holds the names of all workers.
+
+    What it holds is text, bytes and numbers, and no objects of objects: a million of those
+    would have Python's garbage collector stop everybody for 50 ms at a time.
+    """
 
     def __init__(self, connection: Connection, pace: Pace) -> None:
         self._connection = connection
         self._pace = pace
-        self._names = list(self._steps(self._sorted_names()))
+        self._numbers: list[int] = []  # of workers, in the order of their names
+        self._names: list[bytes] = []
+        self._load_names()
 
     def intervals(self, from_s: int = 0, before_s: int = FOR_EVER_S) -> Iterator[int]:
         """When each interval with rows begins, in order."""
@@ -93,24 +97,30 @@ class IntervalReader:
             UnnamedRows: after all others, where rows have no worker.
         """
         found = audit_sql.interval_rows(self._connection, begin_s)
-        rows = {number: columns for number, *columns in self._steps(found)}
-        for key, number, names in self._steps(self._names):
-            columns = rows.pop(number, None)
-            if columns is not None:
-                yield LedgerRow(begin_s, key, names, columns)
+        rows = {number: numbers_bytes(begin_s, columns) for number, *columns in self._steps(found)}
+        for number, names in self._steps(zip(self._numbers, self._names, strict=True)):
+            numbers = rows.pop(number, None)
+            if numbers is not None:
+                yield LedgerRow(begin_s, names, numbers)
         if rows:
-            numbers = ", ".join(map(str, sorted(rows)[:10]))
-            raise UnnamedRows(f"{len(rows)} rows are of workers without a name: numbers {numbers}")
+            unnamed = ", ".join(map(str, sorted(rows)[:10]))
+            raise UnnamedRows(f"{len(rows)} rows are of workers without a name: numbers {unnamed}")
 
-    def _sorted_names(self) -> Iterator[tuple[WorkerKey, int, bytes]]:
-        names = self._steps(
-            (key, number, names_bytes(key))
-            for number, key in audit_sql.worker_names(self._connection)
-        )
-        stretches = []
-        while stretch := sorted(islice(names, SORTED_AT_ONCE)):
-            stretches.append(stretch)
-        return merge(*stretches)
+    def _load_names(self) -> None:
+        names: dict[int, bytes] = {}
+        stretches: list[list[str]] = [[]]
+        for number, key in self._steps(audit_sql.worker_names(self._connection)):
+            names[number] = names_bytes(key)
+            if len(stretches[-1]) == SORTED_AT_ONCE:
+                stretches.append([])
+            # No name has a character that sorts before this one: they are all printable.
+            stretches[-1].append("\0".join((*key, str(number))))
+        for stretch in self._steps(stretches):
+            stretch.sort()
+        for each in self._steps(merge(*stretches)):
+            number = int(each.rpartition("\0")[2])
+            self._numbers.append(number)
+            self._names.append(names.pop(number))
 
     def _steps(self, items: Iterable[T]) -> Iterator[T]:
         step = self._pace.step

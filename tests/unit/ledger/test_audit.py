@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from hashlib import sha256
 
 import pytest
@@ -7,13 +8,14 @@ from hypothesis import strategies as st
 from poolserver.ledger.audit import (
     FIRST_PREVIOUS,
     NUMBERS,
+    LedgerRow,
     day_of,
     day_text,
     head_of,
     is_signed,
     names_bytes,
+    numbers_bytes,
     parse_row,
-    row_bytes,
 )
 from poolserver.ledger.share_sql import SUM_COLUMNS, sums
 from poolserver.ledger.totals import ShareTotals, WorkerKey
@@ -37,10 +39,14 @@ def totals(**given: object) -> ShareTotals:
     return ShareTotals(**values | given)  # type: ignore[arg-type]
 
 
+def canonical(key: WorkerKey, begin_s: int, columns: Sequence[object]) -> bytes:
+    return LedgerRow(begin_s, names_bytes(key), numbers_bytes(begin_s, columns)).canonical
+
+
 def test_the_bytes_of_a_row_are_these() -> None:
     hash_hex = "0" * 62 + "ff"
     assert (
-        row_bytes(names_bytes(RIG), 1_728_000_900, sums(totals()))
+        canonical(RIG, 1_728_000_900, sums(totals()))
         == (
             "21:poolserver interval 1,10:halle-süd,5:north,10:north.rig1,"
             f"109:1728000900 10 20 400 0 1 2 3 4 5 6 7 8 9 {hash_hex} 5 6,"
@@ -50,7 +56,7 @@ def test_the_bytes_of_a_row_are_these() -> None:
 
 def test_what_there_is_none_of_is_a_dash() -> None:
     nothing = sums(totals(best_hash=None, first_ms=None, last_ms=None))
-    assert row_bytes(b"", 0, nothing) == b"37:0 10 20 400 0 1 2 3 4 5 6 7 8 9 - - -,"
+    assert numbers_bytes(0, nothing) == b"37:0 10 20 400 0 1 2 3 4 5 6 7 8 9 - - -,"
 
 
 def test_the_columns_are_those_of_the_table_in_its_order() -> None:
@@ -62,14 +68,30 @@ def test_the_columns_are_those_of_the_table_in_its_order() -> None:
 def test_a_row_can_be_read_back_from_its_bytes(
     key: WorkerKey, begin_s: int, work: int, best_hash: int | None
 ) -> None:
-    found = row_bytes(
-        names_bytes(key), begin_s, sums(totals(proven_work=work, best_hash=best_hash))
-    )
+    found = canonical(key, begin_s, sums(totals(proven_work=work, best_hash=best_hash)))
     same_key, columns = parse_row(found)
     assert same_key == key
     assert columns["begin_s"] == str(begin_s)
     assert columns["proven_work"] == str(work)
     assert columns["best_hash"] == ("-" if best_hash is None else f"{best_hash:064x}")
+
+
+@given(
+    keys,
+    st.builds(
+        ShareTotals,
+        numbers,
+        numbers,
+        numbers,
+        st.lists(st.integers(0, 2**63 - 1), min_size=10, max_size=10),
+        st.one_of(st.none(), st.integers(0, 2**256 - 1)),
+        st.one_of(st.none(), st.integers(0, 2**62)),
+        st.one_of(st.none(), st.integers(0, 2**62)),
+    ),
+)
+def test_a_row_tells_whose_it_is_and_what_it_says(key: WorkerKey, given: ShareTotals) -> None:
+    row = LedgerRow(900, names_bytes(key), numbers_bytes(900, sums(given)))
+    assert (row.key, row.totals) == (key, given)
 
 
 @given(keys, keys)
