@@ -53,10 +53,10 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/.dev
-	$(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
+	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
 integration: $(VENV)/.dev
-	BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m pytest tests/integration -q
+	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/integration -q
 
 bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py

@@ -120,7 +120,7 @@ class LedgerKeeper:
             is_urgent = self._news.is_set()
             self._news.clear()
             await self.take_in()
-            self._close_days()
+            self.close_days()
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
@@ -209,7 +209,8 @@ class LedgerKeeper:
                 unpaid_sat = [due.unpaid_sat for due in record.dues]
                 self.blocks.owe(block, record.position, unpaid_sat)
 
-    def _close_days(self) -> None:
+    def close_days(self) -> None:
+        """Close the days that are over, behind what was taken in."""
         unix_s = self._unix_time()
         day = self._days.over(unix_s, self._clock())
         if day > self._fold.sealed_through:

@@ -25,7 +25,8 @@ FLOORS = [
     {"metrics", "api"},
     {"outfit"},
     {"app"},
-    {"demo", "payouts"},
+    {"demo", "payouts", "command"},
+    {"ledger_commands"},
     {"cli"},
     {"__main__"},
 ]

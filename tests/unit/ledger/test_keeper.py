@@ -394,3 +394,71 @@ async def test_blocks_whose_payout_is_not_in_the_journal_are_told_of_at_a_start(
             pass
     (told,) = said
     assert (told["event"], told["blocks"], told["highest"]) == ("payouts_not_known", 1, 101)
+
+
+# --- days ------------------------------------------------------------------------------------
+
+
+class Clocks:
+    """Both clocks of a keeper, set by hand."""
+
+    def __init__(self, unix_s: float) -> None:
+        self.unix_s = unix_s
+        self.monotonic_s = 0.0
+
+    def unix_time(self) -> float:
+        return self.unix_s
+
+    def clock(self) -> float:
+        return self.monotonic_s
+
+    def advance(self, seconds: float) -> None:
+        self.unix_s += seconds
+        self.monotonic_s += seconds
+
+
+async def seals(folder: Path) -> list[tuple[int, str, int]]:
+    store = sqlite_store(folder)
+    await store.open()
+    rows = await store.read(
+        lambda c: c.execute("SELECT * FROM seal_cutoff ORDER BY through_day, source").fetchall()
+    )
+    await store.close()
+    return [tuple(row) for row in rows]
+
+
+async def test_a_day_that_is_over_is_closed_with_where_its_sources_stood(
+    tmp_path: Path, shares: Shares
+) -> None:
+    clocks = Clocks(20_000 * 86_400 + 86_000)
+    keeper = LedgerKeeper(
+        sqlite_store(tmp_path),
+        tmp_path / "journal",
+        site_of=lambda _: "hall",
+        energy_pj=lambda site, work: Fraction(0),
+        on_delta=lambda _: None,
+        clock=clocks.clock,
+        unix_time=clocks.unix_time,
+    )
+    await keeper.open()
+    keeper.add(await shares.batch(2))
+    for _ in range(5):
+        await keeper.take_in()
+        keeper.close_days()
+        clocks.advance(400)
+    await keeper.close()
+    source = shares.batches[0].source
+    assert await seals(tmp_path) == [(20_000, source, 3)]
+
+
+async def test_what_was_folded_when_the_keeper_was_stopped_is_in_the_books(
+    tmp_path: Path, shares: Shares
+) -> None:
+    async with keeping(tmp_path) as keeper:
+        keeper.add(await shares.batch(2))
+        taking = asyncio.create_task(keeper.take_in())
+        await asyncio.sleep(0)
+        taking.cancel()  # the fold goes on in its thread
+        await asyncio.gather(taking, return_exceptions=True)
+        keeper.add(await shares.batch(1))
+    assert accepted(await stored(tmp_path)) == 3
