@@ -5,7 +5,8 @@ from typing import Any
 
 from poolserver.ledger.audit import NUMBERS, SignedDay
 from poolserver.ledger.database import Connection
-from poolserver.ledger.totals import WorkerKey
+from poolserver.ledger.share_sql import sums_of
+from poolserver.ledger.totals import Earning, ShareTotals, WorkerKey
 
 _COLUMNS = ", ".join(NUMBERS)
 _SIGNED = ", ".join(SignedDay._fields)
@@ -87,3 +88,72 @@ def leaves(connection: Connection, day: int, begin_s: int) -> bytes:
         "SELECT hashes FROM audit_leaves WHERE day = ? AND begin_s = ?", (day, begin_s)
     ).fetchone()
     return b"" if row is None else bytes(row[0])
+
+
+def account_work(connection: Connection, begin_s: int) -> Iterator[tuple[str, str, str]]:
+    """Site, account and accepted work of an interval, a row for each difficulty."""
+    return iter(
+        connection.execute(
+            "SELECT site, account, accepted_work FROM account_interval WHERE begin_s = ?",
+            (begin_s,),
+        )
+    )
+
+
+def interval_totals(
+    connection: Connection, begin_s: int
+) -> Iterator[tuple[WorkerKey, ShareTotals]]:
+    """The rows of an interval in no particular order."""
+    rows = connection.execute(
+        f"SELECT site, account, worker, {_COLUMNS} FROM worker_interval"
+        " JOIN worker ON id = worker_id WHERE begin_s = ?",
+        (begin_s,),
+    )
+    return ((WorkerKey(*row[:3]), sums_of(row[3:])) for row in rows)
+
+
+def interval_earnings(connection: Connection, begin_s: int) -> Iterator[tuple[str, int, Earning]]:
+    """Account, nbits and what was earned in an interval, a row for each site as well."""
+    rows = connection.execute(
+        "SELECT account, nbits, accepted_work, value_work FROM account_interval WHERE begin_s = ?",
+        (begin_s,),
+    )
+    return (
+        (account, nbits, Earning(int(work), int(value_work)))
+        for account, nbits, work, value_work in rows
+    )
+
+
+def stray_account_intervals(connection: Connection) -> list[int]:
+    """Intervals that accounts have rows in, and no worker."""
+    rows = connection.execute(
+        "SELECT DISTINCT begin_s FROM account_interval WHERE NOT EXISTS ("
+        "SELECT 1 FROM worker_interval WHERE worker_interval.begin_s = account_interval.begin_s)"
+        " ORDER BY begin_s"
+    )
+    return [begin_s for (begin_s,) in rows]
+
+
+def round_work(connection: Connection) -> list[str]:
+    """The accepted work of all rounds."""
+    return [work for (work,) in connection.execute("SELECT accepted_work FROM block_round")]
+
+
+def source_workers(connection: Connection) -> Iterator[tuple[str, int, str, str]]:
+    """Source, number, account and name of all workers that were ever declared."""
+    rows = connection.execute("SELECT source, worker_ref, account, worker FROM source_worker")
+    return ((source, ref, account, worker) for source, ref, account, worker in rows)
+
+
+def seals(connection: Connection) -> list[int]:
+    """Each day that a seal closed last."""
+    rows = connection.execute("SELECT through_day FROM seal ORDER BY through_day")
+    return [day for (day,) in rows]
+
+
+def seal_cutoffs(connection: Connection) -> Iterator[tuple[str, int, int]]:
+    """Source, the seal's day, and the last record that was booked before it."""
+    rows = connection.execute(
+        "SELECT source, through_day, sequence FROM seal_cutoff ORDER BY source, through_day"
+    )
+    return ((source, day, sequence) for source, day, sequence in rows)

@@ -82,6 +82,9 @@ class Connection(Protocol):
     def transaction(self) -> AbstractContextManager[None]:
         """All of what is done inside, or on an exception none."""
 
+    def snapshot(self) -> AbstractContextManager[None]:
+        """All that is read inside is of one moment, whoever writes meanwhile."""
+
     def close(self) -> None: ...
 
 

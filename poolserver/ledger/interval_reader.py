@@ -8,6 +8,7 @@ the event loop, and with it each rig's answer, waits no longer than that.
 import threading
 import time
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from heapq import merge
 from typing import TypeVar
 
@@ -105,6 +106,19 @@ class IntervalReader:
         if rows:
             unnamed = ", ".join(map(str, sorted(rows)[:10]))
             raise UnnamedRows(f"{len(rows)} rows are of workers without a name: numbers {unnamed}")
+
+    def rows_with_names(self, begin_s: int) -> Iterator[LedgerRow]:
+        """As rows(), without a word about rows of nobody."""
+        with suppress(UnnamedRows):
+            yield from self.rows(begin_s)
+
+    def between(
+        self, begin_s: int, before: LedgerRow | None, after: LedgerRow | None
+    ) -> list[LedgerRow]:
+        """Of workers that sort between two rows: what their rows would begin with."""
+        first = 0 if before is None else self._names.index(before.names) + 1
+        last = len(self._names) if after is None else self._names.index(after.names)
+        return [LedgerRow(begin_s, names, b"") for names in self._names[first:last]]
 
     def _load_names(self) -> None:
         names: dict[int, bytes] = {}
