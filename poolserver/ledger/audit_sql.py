@@ -139,10 +139,12 @@ def round_work(connection: Connection) -> list[str]:
     return [work for (work,) in connection.execute("SELECT accepted_work FROM block_round")]
 
 
-def source_workers(connection: Connection) -> Iterator[tuple[str, int, str, str]]:
-    """Source, number, account and name of all workers that were ever declared."""
-    rows = connection.execute("SELECT source, worker_ref, account, worker FROM source_worker")
-    return ((source, ref, account, worker) for source, ref, account, worker in rows)
+def source_workers(connection: Connection, source: str) -> Iterator[tuple[int, str, str]]:
+    """Number, account and name of all workers that a source ever declared."""
+    rows = connection.execute(
+        "SELECT worker_ref, account, worker FROM source_worker WHERE source = ?", (source,)
+    )
+    return ((ref, account, worker) for ref, account, worker in rows)
 
 
 def seals(connection: Connection) -> list[int]:

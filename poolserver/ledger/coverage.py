@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from poolserver.ledger.findings import Findings
+from poolserver.ledger.interval_reader import FROM_EVER_S
 from poolserver.ledger.rebuild import Rebuild
 from poolserver.ledger.totals import INTERVAL_S
 
@@ -22,6 +23,8 @@ class Coverage:
     shares_from_s: int
     earnings_from_s: int
     """Of work by difficulty and value: only once a template is known."""
+    nothing_before_s: int = FROM_EVER_S
+    """The ledger has no intervals before this one, whatever the journal has."""
 
 
 def check_sources(progress: Mapping[str, int], rebuild: Rebuild, findings: Findings) -> Coverage:

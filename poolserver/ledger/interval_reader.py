@@ -24,7 +24,7 @@ PAUSE_S = 0.001
 SORTED_AT_ONCE = 200
 """So many names are sorted within TURN_S."""
 
-FOR_EVER_S = 2**62
+FROM_EVER_S, FOR_EVER_S = -(2**62), 2**62
 
 T = TypeVar("T")
 
@@ -81,7 +81,7 @@ class IntervalReader:
         self._names: list[bytes] = []
         self._load_names()
 
-    def intervals(self, from_s: int = 0, before_s: int = FOR_EVER_S) -> Iterator[int]:
+    def intervals(self, from_s: int, before_s: int) -> Iterator[int]:
         """When each interval with rows begins, in order."""
         begin_s = audit_sql.next_interval(self._connection, from_s, before_s)
         while begin_s is not None:

@@ -32,7 +32,7 @@ class JournalCheck:
 
     def check(self, from_s: int, before_s: int = FOR_EVER_S) -> None:
         """Compare all intervals that begin from ``from_s`` on and before ``before_s``."""
-        begin_s = self._next(from_s, before_s)
+        begin_s = self._next(max(from_s, self._coverage.nothing_before_s), before_s)
         while begin_s is not None:
             is_whole = begin_s >= self._coverage.shares_from_s
             self.intervals += is_whole

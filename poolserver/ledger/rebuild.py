@@ -5,7 +5,7 @@ came after a day was closed is booked no earlier than the day after it. What the
 not tell is left out: at which site an account was.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -88,13 +88,13 @@ class Rebuild:
         folder: Path,
         *,
         seals: SealHistory,
-        workers: Mapping[WorkerRef, tuple[str, str]],
+        workers_of: Callable[[str], Mapping[WorkerRef, tuple[str, str]]],
         from_s: int,
         before_s: int,
     ) -> None:
         """Rows are kept of intervals that begin from ``from_s`` on and before ``before_s``.
 
-        ``workers`` are for sources whose first files are not there any more.
+        ``workers_of`` tells the workers of a source whose first files are not there any more.
         """
         self._journal_dir = journal_dir
         self._within = range(from_s, before_s)
@@ -102,6 +102,10 @@ class Rebuild:
         self.sources = {
             source: SourceState(first) for source, first in first_sequences(journal_dir).items()
         }
+        workers: dict[WorkerRef, tuple[str, str]] = {}
+        for name, state in self.sources.items():
+            if state.first > 1:
+                workers.update(workers_of(name))
         self._fold = Fold(
             site_of=lambda account: NO_SITE,
             energy_pj=lambda site, work: Fraction(0),

@@ -7,7 +7,7 @@ the journal up to the record that the ledger had counted at that moment.
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -15,15 +15,15 @@ import msgspec
 from poolserver.ledger import audit_sql, share_sql
 from poolserver.ledger.audit import SignedDay, day_text
 from poolserver.ledger.chain_check import RowCheck, check_heads, check_unsigned
-from poolserver.ledger.coverage import NOWHERE_S, check_sources, describe
+from poolserver.ledger.coverage import NOWHERE_S, Coverage, check_sources, describe
 from poolserver.ledger.database import Connection, Database
 from poolserver.ledger.delta import WorkerRef
 from poolserver.ledger.findings import Difference, Findings, interval_text
-from poolserver.ledger.interval_reader import FOR_EVER_S, IntervalReader, NoPace
+from poolserver.ledger.interval_reader import FOR_EVER_S, FROM_EVER_S, IntervalReader, NoPace
 from poolserver.ledger.journal_check import JournalCheck
 from poolserver.ledger.rebuild import Rebuild, SealHistory
 from poolserver.ledger.sum_check import SumCheck
-from poolserver.ledger.totals import DAY_S
+from poolserver.ledger.totals import DAY_S, INTERVAL_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class VerifyTerms:
     @property
     def from_s(self) -> int:
         """Where the rows begin that are looked at."""
-        return 0 if self.day is None else self.day * DAY_S
+        return FROM_EVER_S if self.day is None else self.day * DAY_S
 
     @property
     def before_s(self) -> int:
@@ -108,7 +108,7 @@ def _rebuilding(
             journal_dir,
             Path(folder),
             seals=_seals(connection),
-            workers=_workers(connection),
+            workers_of=lambda source: _workers(connection, source),
             from_s=terms.from_s,
             before_s=terms.before_s,
         )
@@ -155,13 +155,8 @@ def _check_journal(
     coverage = check_sources(progress, rebuild, findings)
     for remark in describe(progress, rebuild):
         findings.note(remark)
-    if coverage.shares_from_s == NOWHERE_S:
-        findings.note("the journal has nothing that whole intervals can be compared with")
-    elif coverage.shares_from_s >= 0:
-        findings.note(
-            f"the journal is compared from {interval_text(coverage.shares_from_s)} on;"
-            " before, it must not have more than the ledger"
-        )
+    coverage = replace(coverage, nothing_before_s=_intervals_from(connection))
+    _tell_coverage(coverage, findings)
     check = JournalCheck(connection, rebuild.connection, coverage, findings)
     try:
         check.check(terms.from_s, terms.before_s)
@@ -178,7 +173,7 @@ def _days(
         yield terms.day
         return
     unseen = sorted(signed, reverse=True)
-    begin_s = audit_sql.next_interval(connection, 0, FOR_EVER_S)
+    begin_s = audit_sql.next_interval(connection, FROM_EVER_S, FOR_EVER_S)
     while begin_s is not None or unseen:
         day = begin_s // DAY_S if begin_s is not None else unseen[-1]
         if unseen and unseen[-1] <= day:
@@ -198,12 +193,39 @@ def _tell_chain(days: list[SignedDay], findings: Findings, report: Report) -> No
         findings.note(f"the days are signed by {len(report.public_keys)} keys, one after the other")
 
 
+def _intervals_from(connection: Connection) -> int:
+    """From when on the ledger has intervals; before, a ledger of old has one sum at 0."""
+    rows, earned = (
+        audit_sql.next_interval(connection, 0, 1, table)
+        for table in ("worker_interval", "account_interval")
+    )
+    if rows is None or earned is not None:
+        return FROM_EVER_S
+    first_s = audit_sql.next_interval(connection, 1, FOR_EVER_S)
+    return NOWHERE_S if first_s is None else first_s + INTERVAL_S
+
+
+def _tell_coverage(coverage: Coverage, findings: Findings) -> None:
+    if coverage.shares_from_s == NOWHERE_S:
+        findings.note("the journal has nothing that whole intervals can be compared with")
+    elif coverage.shares_from_s >= 0:
+        findings.note(
+            f"the journal is compared from {interval_text(coverage.shares_from_s)} on;"
+            " before, it must not have more than the ledger"
+        )
+    if coverage.nothing_before_s != FROM_EVER_S:
+        findings.note(
+            f"the ledger has intervals from {interval_text(coverage.nothing_before_s)} on;"
+            " what was booked before is not compared with the journal"
+        )
+
+
 def _seals(connection: Connection) -> SealHistory:
     return SealHistory(audit_sql.seals(connection), audit_sql.seal_cutoffs(connection))
 
 
-def _workers(connection: Connection) -> dict[WorkerRef, tuple[str, str]]:
+def _workers(connection: Connection, source: str) -> dict[WorkerRef, tuple[str, str]]:
     return {
         WorkerRef(source, ref): (account, worker)
-        for source, ref, account, worker in audit_sql.source_workers(connection)
+        for ref, account, worker in audit_sql.source_workers(connection, source)
     }
