@@ -32,6 +32,7 @@ from poolserver.node.submitter import BlockSubmitter
 from poolserver.node.template_source import NodeTemplateSource
 from poolserver.outfit import (
     StartError,
+    ledger_database,
     node_rpc,
     spool_dir,
     submit_nodes,
@@ -63,6 +64,7 @@ class PoolServer:
         self._config = config
         self._group_terms = group_terms or GroupTerms()
         self._factory = trial_factory(config)
+        self._database = ledger_database(config)
         self._registry = CollectorRegistry()
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
@@ -101,7 +103,7 @@ class PoolServer:
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
         source = self._job_source(group, active)
-        coordinator = Coordinator(config, source, down, active)
+        coordinator = Coordinator(config, source, down, active, self._database)
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         http = HttpServer(self._registry, coordinator.not_ready_because)

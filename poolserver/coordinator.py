@@ -24,11 +24,11 @@ from poolserver.cluster.messages import (
 )
 from poolserver.config import Config
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
+from poolserver.ledger.database import Database
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.mining.source import JobSource
@@ -64,7 +64,7 @@ class Coordinator:
     """Templates down, books and metrics up. ``clock`` is monotonic, in seconds.
 
     ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
-    each round of questions.
+    each round of questions. ``database`` is where the books are kept.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Coordinator:
         source: JobSource,
         down: Sender[Down],
         node: Callable[[], Rpc],
+        database: Database,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -91,11 +92,12 @@ class Coordinator:
         self.template_at: float | None = None
         self.is_outdated = False
         self.keeper = LedgerKeeper(
-            LedgerStore(SqliteDatabase(config.data_dir / "ledger.sqlite")),
+            LedgerStore(database),
             config.data_dir / "journal",
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+            save_interval_s=config.ledger.save_interval_s,
         )
         self._follower = BlockFollower(
             node,

@@ -10,6 +10,8 @@ from poolserver.cluster.messages import (
     WorkerSettings,
 )
 from poolserver.config import Config, LimitsConfig, NodeConfig
+from poolserver.ledger.database import Database
+from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.mining.firmware import FirmwareTable, firmware_with
 from poolserver.mining.identity import MAX_WORKER_INDEX, WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
@@ -32,6 +34,31 @@ def node_rpc(
 def spool_dir(config: Config) -> Path:
     """Where found blocks are kept."""
     return config.data_dir / "spool"
+
+
+def ledger_database(config: Config) -> Database:
+    """The database that the books are in.
+
+    Raises:
+        StartError: it is of a kind that is not installed, or its name cannot be read.
+    """
+    ledger = config.ledger
+    if ledger.store == "sqlite":
+        return SqliteDatabase(config.data_dir / "ledger.sqlite")
+    try:
+        from poolserver.ledger.postgresql import PostgresDatabase
+    except ImportError as error:  # psycopg's own library may be what is missing, too
+        raise StartError(
+            'ledger.store = "postgresql" needs psycopg: pip install "poolserver[postgresql]" '
+            f"({error})"
+        ) from error
+    password = ledger.postgresql_password
+    try:
+        return PostgresDatabase(
+            ledger.postgresql or "", None if password is None else password.reveal()
+        )
+    except ValueError as error:
+        raise StartError(f"ledger.postgresql {error}") from error
 
 
 def submit_nodes(config: Config) -> tuple[NodeSettings, ...]:

@@ -3,7 +3,8 @@
 The one place where these stand: the walker (walk.py) reads TOML by them and the reference in
 docs/configuration.md is made of them. The names are a contract with the operators, and are
 not changed. A limit or default cites its reason in the description, for the operator, or in
-a comment, for us. Those on how rigs are dealt with stand in rigs.py.
+a comment, for us. Those on how rigs are dealt with stand in rigs.py, those
+on the books in ledger.py.
 """
 
 from fractions import Fraction
@@ -16,6 +17,7 @@ from msgspec import Meta
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
 from poolserver.config.kinds import doc, exact
+from poolserver.config.ledger import LedgerConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.values import (
     Account,
@@ -291,6 +293,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpConfig = HttpConfig()
     sites: tuple[SiteConfig, ...] = ()
     journal: JournalConfig = JournalConfig()
+    ledger: LedgerConfig = LedgerConfig()
     stratum: StratumConfig = StratumConfig()
     limits: LimitsConfig = LimitsConfig()
     templates: TemplatesConfig = TemplatesConfig()

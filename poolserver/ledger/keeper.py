@@ -33,7 +33,7 @@ from poolserver.log import RateLimited
 
 # What operators look at is no older; and a worker's shares of a second are one sum.
 FOLD_INTERVAL_S = 1.0
-# The journal is safe by itself, so the store may lag: ten seconds of a rig are one write.
+# As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 
 T = TypeVar("T")
@@ -76,6 +76,7 @@ class LedgerKeeper:
         self._ended: set[str] = set()
         self._days = DayCloser()
         self._steps: list[BlockStep] = []  # of blocks, that the store does not have
+        self._doubtful: tuple[Delta, list[BlockStep]] | None = None  # of a save that failed
         self._news = asyncio.Event()  # set where the store should have them at once
         self._folding: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
@@ -251,25 +252,33 @@ class LedgerKeeper:
 
     async def _save(self) -> None:
         """Nothing is folded that begins before this: later deltas merge into what failed."""
-        self._saved_at = self._clock()
-        delta, self._unsaved = self._unsaved, Delta()
-        steps, self._steps = self._steps, []
-        if not delta and not steps:
-            return
-        now = self._clock()
+        self._saved_at = now = self._clock()
         try:
-            await self._store.apply(delta, steps)
+            await self._settle()
+            if self._unsaved or self._steps:
+                self._doubtful = delta, steps = self._unsaved, self._steps
+                self._unsaved, self._steps = Delta(), []
+                await self._store.apply(delta, steps)
+                self._doubtful = None
         except StoreError as error:
-            delta.merge(self._unsaved)
-            self._unsaved = delta
-            self._steps = steps + self._steps
             self._trouble.failed("ledger_store", str(error), now)
         else:
             self._trouble.restored("ledger_store_restored", now)
 
+    async def _settle(self) -> None:
+        """Learn whether a save that failed was taken nevertheless; else it is to be done yet."""
+        if self._doubtful is None:
+            return
+        was_taken = await self._store.took_last()
+        (delta, steps), self._doubtful = self._doubtful, None
+        if not was_taken:
+            delta.merge(self._unsaved)
+            self._unsaved = delta
+            self._steps = steps + self._steps
+
     async def _end(self, sources: list[str]) -> None:
         """Nobody reads the files of these again."""
-        if sources and not self._unsaved:
+        if sources and not self._unsaved and self._doubtful is None:
             await self._store.end_sources(sources)
             self._ended.update(sources)
 

@@ -34,8 +34,8 @@ def block(state: BlockState, *, hash_hex: str = "ab" * 32, reason: str = "") -> 
     return BlockChange(hash_hex, 101, "demo.rig", state, reason, 1000)
 
 
-def sqlite_store(folder: Path) -> LedgerStore:
-    return LedgerStore(SqliteDatabase(folder / "ledger.sqlite"))
+def sqlite_store(folder: Path, *, to_read: bool = False) -> LedgerStore:
+    return LedgerStore(SqliteDatabase(folder / "ledger.sqlite"), to_read=to_read)
 
 
 class FailingStore(LedgerStore):
@@ -116,7 +116,7 @@ async def keeping(
 
 async def stored(folder: Path) -> Totals:
     """What is in the database, without a look at the journal."""
-    store = sqlite_store(folder)
+    store = sqlite_store(folder, to_read=True)
     state = await store.open()
     await store.close()
     return state.totals
@@ -244,7 +244,7 @@ async def test_what_came_while_nobody_kept_books_is_caught_up_and_told_to_no_met
 
 async def blocks_stored(folder: Path) -> list[tuple[str, list[str]]]:
     """The state and the history of each block in the database, the newest first."""
-    store = sqlite_store(folder)
+    store = sqlite_store(folder, to_read=True)
     await store.open()
     blocks = [
         (row.state, [event.state for event in await store.block_history(row.hash_hex)])
