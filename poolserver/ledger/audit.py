@@ -86,14 +86,19 @@ class LedgerRow(NamedTuple):
         return WorkerKey(*names)
 
     @property
+    def texts(self) -> list[str]:
+        """Its columns of NUMBERS as they are hashed."""
+        (numbers,) = _netstrings(self.numbers)
+        return numbers.split(" ")[1:]
+
+    @property
     def totals(self) -> ShareTotals:
         """What it says.
 
         Raises:
             ValueError: there is no number where one should be.
         """
-        (numbers,) = _netstrings(self.numbers)
-        return totals_of(numbers.split(" ")[1:])
+        return totals_of(self.texts)
 
 
 def day_text(day: int) -> str:

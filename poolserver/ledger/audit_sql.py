@@ -124,6 +124,27 @@ def interval_earnings(connection: Connection, begin_s: int) -> Iterator[tuple[st
     )
 
 
+def account_rows(connection: Connection, begin_s: int) -> Iterator[tuple[str, str, int, str, str]]:
+    """Site, account, nbits, accepted work and its value in an interval, as text."""
+    rows = connection.execute(
+        "SELECT site, account, nbits, accepted_work, value_work FROM account_interval"
+        " WHERE begin_s = ?",
+        (begin_s,),
+    )
+    return ((*row[:3], str(row[3]), str(row[4])) for row in rows)
+
+
+def found_blocks(connection: Connection, from_ms: int, before_ms: int) -> list[tuple[Any, ...]]:
+    """Of blocks that were found then, the first one first: hash, nbits, height, state, reason,
+    worker, found_at_ms, updated_at_ms, value_sat and fee_sat (None where it is not known)."""
+    return connection.execute(
+        "SELECT block.hash, nbits, height, state, reason, worker, found_at_ms, updated_at_ms,"
+        " value_sat, fee_sat FROM block LEFT JOIN block_payout ON block_payout.hash = block.hash"
+        " WHERE found_at_ms >= ? AND found_at_ms < ? ORDER BY found_at_ms, block.hash",
+        (from_ms, before_ms),
+    ).fetchall()
+
+
 def stray_account_intervals(connection: Connection) -> list[int]:
     """Intervals that accounts have rows in, and no worker."""
     rows = connection.execute(

@@ -93,9 +93,6 @@ class Connection(Protocol):
         breaks at the end it is not known whether the transaction was committed.
         """
 
-    def snapshot(self) -> AbstractContextManager[None]:
-        """All that is read inside is of one moment, whoever writes meanwhile."""
-
     def close(self) -> None: ...
 
 

@@ -132,16 +132,6 @@ class SqliteConnection:
             if self._connection.in_transaction:
                 self.execute("ROLLBACK")
 
-    @contextmanager
-    def snapshot(self) -> Iterator[None]:
-        """All that is read inside is of one moment; the log cannot be cut short meanwhile."""
-        self.execute("BEGIN")  # the moment is that of the first statement that reads
-        try:
-            yield
-        finally:
-            if self._connection.in_transaction:
-                self.execute("ROLLBACK")
-
     def close(self) -> None:
         """Close it, and let another one write."""
         self._connection.close()

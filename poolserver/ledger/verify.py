@@ -86,7 +86,7 @@ def verify(database: Database, journal_dir: Path, terms: VerifyTerms) -> Report:
 
 def _verify(connection: Connection, journal_dir: Path, terms: VerifyTerms) -> Report:
     findings, report = Findings(), Report()
-    with _rebuilding(connection, journal_dir, terms) as rebuild, connection.snapshot():
+    with _rebuilding(connection, journal_dir, terms) as rebuild, connection.transaction():
         _check_chain_and_rows(connection, terms, findings, report)
         if rebuild is not None:
             _check_journal(connection, rebuild, terms, findings, report)
