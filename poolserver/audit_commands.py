@@ -22,7 +22,7 @@ EXIT_DIFFERENCES = 1
 EXIT_NOT_CHECKED = 2
 
 
-class _Parsed(click.ParamType):
+class _Parsed(click.ParamType[Any]):
     """A value that a function reads, which raises ValueError where it cannot."""
 
     def __init__(self, name: str, read: Any) -> None:

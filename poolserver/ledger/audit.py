@@ -178,7 +178,7 @@ def head_of(previous: bytes, day: int, row_count: int, root: bytes) -> bytes:
 
     Both numbers are 8 bytes, the highest first.
     """
-    numbers = day.to_bytes(8, "big") + row_count.to_bytes(8, "big")
+    numbers = day.to_bytes(8, "big", signed=True) + row_count.to_bytes(8, "big", signed=True)
     return sha256(HEAD_TAG + previous + numbers + root).digest()
 
 

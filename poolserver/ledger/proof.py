@@ -153,7 +153,7 @@ def check_proof(proof: Proof, head: bytes | None = None, public_key: bytes | Non
         raise ProofError(f"the format is {proof.format!r}, this program checks {FORMAT!r}")
     try:
         proved = _checked(proof, head)
-    except ValueError as error:
+    except (ValueError, OverflowError) as error:
         raise ProofError(f"it is damaged: {error}") from error
     if public_key is not None and public_key.hex() != proof.public_key:
         raise ProofError(f"it is signed by another key: {proof.public_key}")
