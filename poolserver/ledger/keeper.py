@@ -108,7 +108,7 @@ class LedgerKeeper:
             self.blocks.enter(block)
         delta, ended = await self._in_thread(self._catch_up)
         self._take(delta, tell=False)
-        await self._save()
+        await self.save()
         await self._end(ended)
         await self._tell_unknown_payouts()
 
@@ -127,7 +127,7 @@ class LedgerKeeper:
                 self._saving.result()  # raises what should never be
                 self._saving = None
             if (is_urgent or is_due) and self._saving is None:
-                self._saving = asyncio.create_task(self._save(), name="ledger save")
+                self._saving = asyncio.create_task(self.save(), name="ledger save")
 
     async def close(self) -> None:
         """Fold and save what is left and close the store."""
@@ -135,7 +135,7 @@ class LedgerKeeper:
             if task is not None:
                 await asyncio.wait([task])
         await self.take_in()
-        await self._save()
+        await self.save()
         await self._store.close()
         self._thread.shutdown(wait=False)
 
@@ -250,7 +250,7 @@ class LedgerKeeper:
 
     # --- to the store --------------------------------------------------------------------
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
         """Nothing is folded that begins before this: later deltas merge into what failed."""
         self._saved_at = now = self._clock()
         try:

@@ -61,7 +61,7 @@ class PostgresDatabase:
         except psycopg.ProgrammingError as error:
             raise ValueError(f"is no PostgreSQL connection string: {_line(error)}") from error
         self._password = password
-        self._former: tuple[int, str] | None = None  # the last writing session: pid and start
+        self._writer: PostgresConnection | None = None  # the last one; it may be lost
 
     def __str__(self) -> str:
         named = self._parameters
@@ -86,13 +86,11 @@ class PostgresDatabase:
             # Stricter settings, as with a standby that must have it too, are left alone.
             if _one(session, "SHOW synchronous_commit") == "off":
                 session.execute("SET synchronous_commit = on")
-            started = "SELECT backend_start::text FROM pg_stat_activity WHERE pid = %s"
-            pid = session.info.backend_pid
-            self._former = (pid, str(_one(session, started, (pid,))))
+            self._writer = PostgresConnection(session, "BEGIN", HANG_TIMEOUT_S)
         except Exception:
             session.close()
             raise
-        return PostgresConnection(session, "BEGIN", HANG_TIMEOUT_S)
+        return self._writer
 
     def reader(self) -> "PostgresConnection":
         """Open it to read only."""
@@ -152,12 +150,12 @@ class PostgresDatabase:
             ) from error
 
     def _end_former(self, session: Session) -> None:
-        """A session that was lost may be alive for the server, and hold the lock."""
-        if self._former is not None:
+        """A session that we have lost may be alive for the server, and hold the lock."""
+        if self._writer is not None and self._writer.broken:
             session.execute(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
                 " WHERE pid = %s AND backend_start = %s::timestamptz",
-                self._former,
+                self._writer.backend,
             )
 
 
@@ -165,6 +163,10 @@ class PostgresConnection:
     """A Connection; see database.py."""
 
     def __init__(self, session: Session, begin: str, hang_timeout_s: float) -> None:
+        started = "SELECT backend_start::text FROM pg_stat_activity WHERE pid = %s"
+        pid = session.info.backend_pid
+        self.backend = (pid, str(_one(session, started, (pid,))))
+        """Its process at the server: the number, which may be another's later, and its start."""
         self._session = session
         self._begin = begin
         self._staging: set[str] = set()  # temporary tables that there are
