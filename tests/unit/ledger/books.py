@@ -1,6 +1,5 @@
 """A small ledger with its journal, made by the real parts, for tests of what checks them."""
 
-import asyncio
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from fractions import Fraction
@@ -8,6 +7,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from poolserver.ledger.auditor import Auditor
+from poolserver.ledger.database import Database
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.records import (
     JournalBatch,
@@ -72,13 +72,13 @@ def day_of_shares(day: int, count: int = 30) -> list[Record]:
 class Books:
     """A journal in files, and the ledger that was folded of it."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, database: Database | None = None) -> None:
         self.folder = folder
         self.journal_dir = folder / "journal"
         self.journal_dir.mkdir(exist_ok=True)
         self.key_file = folder / "ledger.key"
         self.path = folder / "ledger.sqlite"
-        self.database = SqliteDatabase(self.path)
+        self.database = database or SqliteDatabase(self.path)
         self.fold = self.new_fold()
         self.sites = {"north": "hall", "south": "hall"}
         self._ordinals: dict[str, int] = {}
@@ -141,9 +141,9 @@ class Books:
             connection.close()
 
 
-async def two_signed_days(folder: Path) -> Books:
+async def two_signed_days(folder: Path, database: Database | None = None) -> Books:
     """Two days that are closed and signed, and the beginning of a third."""
-    books = Books(folder)
+    books = Books(folder, database)
     await books.book([*declared(*RIGS), template(), *day_of_shares(DAY)])
     await books.book(day_of_shares(DAY + 1))
     await books.seal(DAY)
@@ -151,8 +151,3 @@ async def two_signed_days(folder: Path) -> Books:
     await books.seal(DAY + 1)
     await books.sign()
     return books
-
-
-def run(work: Coroutine[Any, Any, T]) -> T:
-    """Run it on a loop of its own."""
-    return asyncio.run(work)
