@@ -1,13 +1,15 @@
-"""What it takes to sign a day, and how long the event loop waits meanwhile.
+"""What it takes to sign a day and to verify it, and how long the event loop waits meanwhile.
 
     python -m bench.audit [RIGS]
 
 Makes a day of the ledger in a temporary folder: 96 intervals, each with a row for each of RIGS
 (10,000 if not given), put in as the pool puts them in. Then signs it beside an event loop that
-checks a share each 0.2 ms.
+checks a share each 0.2 ms; verifies chain, rows and sums; and folds a part of such a day's journal
+as the verification does.
 """
 
 import asyncio
+import resource
 import sys
 import tempfile
 import time
@@ -15,6 +17,9 @@ from pathlib import Path
 
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.delta import Delta, Progress, Seal
+from poolserver.ledger.rebuild import Rebuild, SealHistory
+from poolserver.ledger.records import ShareRecord, WorkerRecord, encode_share, encode_worker
+from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import (
@@ -26,6 +31,8 @@ from poolserver.ledger.totals import (
     ShareTotals,
     WorkerKey,
 )
+from poolserver.ledger.verify import VerifyTerms, verify
+from poolserver.mining.share import ShareOutcome
 from tests.unit.stalls import watching
 
 RIGS = 10_000
@@ -36,6 +43,7 @@ NBITS = 0x1703A30C
 SHARES = 180  # of a rig in an interval: 12 a minute
 WORK = 65_536 * 4_295_032_833
 VALUE_SAT = 312_500_000
+JOURNAL_SHARES = 1_000_000
 
 
 def interval(begin_s: int, rigs: int) -> Delta:
@@ -92,6 +100,61 @@ async def sign(store: LedgerStore, folder: Path) -> None:
         )
 
 
+def check(database: SqliteDatabase, folder: Path) -> None:
+    """Verify without a journal."""
+    began, cpu_began = time.perf_counter(), time.process_time()
+    report = verify(database, folder, VerifyTerms(journal=False))
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    assert report.good, report.differences
+    size = database.path.stat().st_size
+    print(
+        f"verified chain, rows and sums of {report.rows:,} rows in {took_s:.1f} s, {cpu_s:.1f} s of"
+        f" CPU; the ledger is {size / 1e6:.0f} MB; at most"
+        f" {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB of memory so far"
+    )
+
+
+def fold_journal(folder: Path, rigs: int) -> None:
+    """Fold a part of a day's journal once more, and say what the whole day would take."""
+    journal_dir = folder / "journal"
+    journal_dir.mkdir()
+    records = [
+        encode_worker(rig, WorkerRecord(rig, 1, "account", f"account.rig{rig:05d}"))
+        for rig in range(1, rigs + 1)
+    ]
+    for number in range(JOURNAL_SHARES):
+        share = ShareRecord(
+            1 + number % rigs,
+            ShareOutcome.ACCEPTED,
+            True,
+            1,
+            (DAY * DAY_S + number // (rigs * 12 // 60)) * 1000,
+            WORK,
+            number.to_bytes(28, "big") + bytes(4),
+        )
+        records.append(encode_share(len(records) + 1, share))
+    identity = SegmentId(SOURCE, 1, 1)
+    (journal_dir / identity.file_name).write_bytes(encode_header(identity) + b"".join(records))
+    rebuild = Rebuild(
+        journal_dir,
+        folder,
+        seals=SealHistory([], iter(())),
+        workers_of=lambda source: {},
+        from_s=0,
+        before_s=1 << 62,
+    )
+    began, cpu_began = time.perf_counter(), time.process_time()
+    rebuild.advance({SOURCE: len(records)})
+    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_began
+    rebuild.close()
+    day = rigs * 12 * 1440
+    print(
+        f"folded {JOURNAL_SHARES:,} shares of a journal again in {took_s:.1f} s,"
+        f" {took_s / JOURNAL_SHARES * 1e6:.2f} us a share (CPU {cpu_s / JOURNAL_SHARES * 1e6:.2f});"
+        f" a day of {day / 1e6:.1f} million would take {took_s / JOURNAL_SHARES * day / 60:.1f} min"
+    )
+
+
 async def main(rigs: int) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -102,6 +165,8 @@ async def main(rigs: int) -> None:
         print(f"made a day of {rigs:,} rigs in {time.perf_counter() - began:.1f} s")
         await sign(store, folder)
         await store.close()
+        check(SqliteDatabase(folder / "ledger.sqlite"), folder)
+        fold_journal(folder, rigs)
 
 
 if __name__ == "__main__":

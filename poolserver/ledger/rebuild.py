@@ -5,7 +5,7 @@ came after a day was closed is booked no earlier than the day after it. What the
 not tell is left out: at which site an account was.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +28,10 @@ from poolserver.ledger.totals import WorkerKey
 
 ROWS_IN_MEMORY = 50_000
 """So many sums are held before they are written: some 50 MB."""
+
+JOINED_BYTES = 16 << 20
+"""So many records are folded at once, some 200,000 shares: of ten thousand rigs that is twenty
+each, which make one sum."""
 
 NO_SITE = ""
 
@@ -130,7 +134,7 @@ class Rebuild:
         Raises:
             OSError: the journal cannot be read.
         """
-        for item in read_segments(self._journal_dir, self._fold.progress):
+        for item in joined(read_segments(self._journal_dir, self._fold.progress)):
             if isinstance(item, SourceEnd):
                 continue
             state = self.sources.get(item.source)
@@ -190,6 +194,36 @@ class Rebuild:
     def close(self) -> None:
         """Close its database; the folder is the caller's."""
         self.connection.close()
+
+
+def joined(
+    items: Iterable[JournalBatch | JournalWarning | SourceEnd],
+) -> Iterator[JournalBatch | JournalWarning | SourceEnd]:
+    """The same, with batches that follow one on the other put together."""
+    parts: list[JournalBatch] = []
+    for item in items:
+        is_next = (
+            isinstance(item, JournalBatch)
+            and parts
+            and item.source == parts[0].source
+            and item.first_sequence == parts[-1].last_sequence + 1
+            and sum(len(part.records) for part in parts) < JOINED_BYTES
+        )
+        if parts and not is_next:
+            yield _one(parts)
+            parts = []
+        if isinstance(item, JournalBatch):
+            parts.append(item)
+        else:
+            yield item
+    if parts:
+        yield _one(parts)
+
+
+def _one(parts: Sequence[JournalBatch]) -> JournalBatch:
+    first, count = parts[0], sum(part.count for part in parts)
+    records = b"".join(part.records for part in parts)
+    return JournalBatch(first.source, first.first_sequence, count, records)
 
 
 def up_to(batch: JournalBatch, last: int) -> JournalBatch:
