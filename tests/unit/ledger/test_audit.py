@@ -1,5 +1,7 @@
+import re
 from collections.abc import Sequence
 from hashlib import sha256
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -21,6 +23,7 @@ from poolserver.ledger.share_sql import SUM_COLUMNS, sums
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from tests.unit.ledger.strategies import names
 
+ROOT = Path(__file__).parents[3]
 RIG = WorkerKey("halle-süd", "north", "north.rig1")
 numbers = st.integers(0, 2**200)
 keys = st.builds(WorkerKey, names, names, names)
@@ -103,6 +106,26 @@ def test_no_two_names_have_the_same_bytes(key: WorkerKey, other: WorkerKey) -> N
 def test_bytes_that_are_no_row_are_refused(spoilt: bytes) -> None:
     with pytest.raises(ValueError, match="no row of a ledger"):
         parse_row(spoilt)
+
+
+def test_the_example_in_the_document_is_right() -> None:
+    text = (ROOT / "docs" / "ledger.md").read_text()
+    (example,) = re.findall(r"    (21:poolserver interval 1,.*,)\n\n", text, re.DOTALL)
+    entry = " ".join(line.strip() for line in example.splitlines()).encode()
+    key, numbers = parse_row(entry)
+    work = int(numbers["accepted_work"])
+    totals = ShareTotals(work, work, work * work // 2, [2, *[0] * 9], None, 1728000901000)
+    totals.last_ms = 1728000902000
+    assert canonical(key, 1728000900, sums(totals)) == entry
+
+
+def test_every_kind_of_difference_is_documented() -> None:
+    table = (ROOT / "docs" / "ledger.md").read_text().partition("| kind |")[2]
+    sources = [path.read_text() for path in (ROOT / "poolserver" / "ledger").glob("*.py")]
+    pattern = r"(?:differ\(|kind, text =)\s*\"(\w+)\""
+    kinds = {kind for source in sources for kind in re.findall(pattern, source)}
+    assert {"root", "row_changed", "row_added", "journal_short"} <= kinds
+    assert sorted(kind for kind in kinds if f"`{kind}`" not in table) == []
 
 
 def test_a_head_is_the_hash_of_these_bytes() -> None:
