@@ -207,9 +207,7 @@ class JobFactory:
                 continue
             coinbase, allotment = self._coinbase(template, sharing, number, size)
             variants.append(
-                _variant(
-                    template, coinbase, allotment, job_id=job_id, version=version, ntime=ntime
-                )
+                _variant(template, coinbase, allotment, job_id=job_id, version=version, ntime=ntime)
             )
         return tuple(reversed(variants))
 

@@ -1,4 +1,4 @@
-"""What an output of a coinbase takes and brings: its bytes, its dust limit, whether it can be spent."""
+"""Outputs of a coinbase: their bytes, what is too little for one, and to whom none may go."""
 
 from poolserver.bitcoin.script import OP_0, OP_1, OP_RETURN, compact_size
 
