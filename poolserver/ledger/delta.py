@@ -115,14 +115,17 @@ class Delta:
         return bool(self.progress or self.seals)
 
     def by_worker(self) -> dict[WorkerKey, ShareTotals]:
-        """The shares of all intervals together."""
+        """The shares of all intervals together. To be read: what is of one interval is its own."""
         sums: dict[WorkerKey, ShareTotals] = {}
-        for key, totals in self.intervals.items():
-            sums.setdefault(key.worker, ShareTotals()).add(totals)
+        for (_, worker), totals in self.intervals.items():
+            mine = sums.get(worker)
+            sums[worker] = totals if mine is None else mine + totals
         return sums
 
     def merge(self, later: "Delta") -> None:
         """Take in a delta that follows on this one, for one transaction instead of two.
+
+        What it holds passes over to this one; it is not to be used any more.
 
         Raises:
             SequenceGap: it does not follow on; nothing was changed.
@@ -135,9 +138,11 @@ class Delta:
             mine = self.progress.get(source)
             self.progress[source] = Progress(after if mine is None else mine.after, through)
         for key, totals in later.intervals.items():
-            self.intervals.setdefault(key, ShareTotals()).add(totals)
+            if (mine_too := self.intervals.setdefault(key, totals)) is not totals:
+                mine_too.add(totals)
         for earned, earning in later.earnings.items():
-            self.earnings.setdefault(earned, Earning()).add(earning)
+            if (my_earning := self.earnings.setdefault(earned, earning)) is not earning:
+                my_earning.add(earning)
         add_energy(self.site_energy_pj, later.site_energy_pj)
         self.workers.update(later.workers)
         self.templates.update(later.templates)

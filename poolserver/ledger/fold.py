@@ -43,7 +43,7 @@ from poolserver.ledger.totals import (
 )
 from poolserver.mining.share import ShareOutcome
 
-_ACCEPTED = ShareOutcome.ACCEPTED
+_ACCEPTED = int(ShareOutcome.ACCEPTED)
 _MS = 1000
 _UNKNOWN = TemplateInForce(0, 0, 0)
 
@@ -190,16 +190,22 @@ class _Folding:
     def _add(self, shares: ShareSum) -> None:
         key = self._key(shares.worker_ref)
         begin_s = shares.interval_ms // _MS
-        totals = self.delta.intervals.setdefault(IntervalKey(begin_s, key), ShareTotals())
-        totals.add(_totals_of(shares))
-        accepted = shares.outcomes[_ACCEPTED] if shares.proven else 0
-        if accepted:
-            work, template = shares.work * accepted, self._template
-            earned = EarningKey(begin_s, key.site, key.account, template.nbits)
-            self.delta.earnings.setdefault(earned, Earning()).add(
-                Earning(work, work * template.value_sat)
-            )
-            self.delta.rounds.work(template.nbits, work)
+        totals = _totals_of(shares)
+        interval = self.delta.intervals.setdefault(IntervalKey(begin_s, key), totals)
+        if interval is not totals:
+            interval.add(totals)
+        if totals.accepted_work:
+            self._earn(begin_s, key, totals.accepted_work)
+
+    def _earn(self, begin_s: int, key: WorkerKey, work: int) -> None:
+        template, earnings = self._template, self.delta.earnings
+        earned = EarningKey(begin_s, key.site, key.account, template.nbits)
+        earning = earnings.get(earned)
+        if earning is None:
+            earning = earnings[earned] = Earning()
+        earning.accepted_work += work
+        earning.value_work += work * template.value_sat
+        self.delta.rounds.work(template.nbits, work)
 
     def _take(self, record: Record) -> None:
         match record:
@@ -232,15 +238,14 @@ class _Folding:
 
 
 def _totals_of(shares: ShareSum) -> ShareTotals:
-    proven = sum(shares.outcomes) if shares.proven else 0
+    _, _, work, is_proven, outcomes, best_hash_le, first_ms, last_ms = shares
+    proven_work = work * sum(outcomes) if is_proven else 0
     return ShareTotals(
-        accepted_work=shares.work * (shares.outcomes[_ACCEPTED] if proven else 0),
-        proven_work=shares.work * proven,
-        proven_work_sq=shares.work * shares.work * proven,
-        shares=list(shares.outcomes),
-        best_hash=None
-        if shares.best_hash_le is None
-        else int.from_bytes(shares.best_hash_le, "little"),
-        first_ms=shares.first_ms,
-        last_ms=shares.last_ms,
+        work * outcomes[_ACCEPTED] if is_proven else 0,
+        proven_work,
+        work * proven_work,
+        list(outcomes),
+        None if best_hash_le is None else int.from_bytes(best_hash_le, "little"),
+        first_ms,
+        last_ms,
     )

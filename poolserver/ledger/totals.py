@@ -4,9 +4,10 @@ Adding is commutative and associative, so sums may be made in any order and of a
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import floor
+from operator import add
 from typing import NamedTuple
 
 from poolserver.bitcoin.target import DIFFICULTY_1_TARGET
@@ -85,11 +86,16 @@ class ShareTotals:
         """The difficulty that the best share would have met; 0 before the first one."""
         return 0.0 if self.best_hash is None else DIFFICULTY_1_TARGET / max(self.best_hash, 1)
 
+    def __add__(self, other: "ShareTotals") -> "ShareTotals":
+        total = replace(self)
+        total.add(other)
+        return total
+
     def add(self, other: "ShareTotals") -> None:
         self.accepted_work += other.accepted_work
         self.proven_work += other.proven_work
         self.proven_work_sq += other.proven_work_sq
-        self.shares = [a + b for a, b in zip(self.shares, other.shares, strict=True)]
+        self.shares = list(map(add, self.shares, other.shares))
         self.best_hash = _least(self.best_hash, other.best_hash)
         self.first_ms = _least(self.first_ms, other.first_ms)
         self.last_ms = _greatest(self.last_ms, other.last_ms)
