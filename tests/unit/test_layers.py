@@ -21,6 +21,7 @@ FLOORS = [
     {"pool"},
     {"node", "cluster", "sim"},
     {"server"},
+    {"paymaster"},
     {"coordinator"},
     {"metrics", "api"},
     {"outfit"},
