@@ -19,7 +19,8 @@ from poolserver.config import Config, ConfigError, Endpoint, load_config
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError
-from poolserver.payouts import PayoutsError, next_payouts, payouts_table
+from poolserver.payouts import PayoutsError, next_payouts
+from poolserver.payouts_table import payouts_table
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
 from poolserver.sim.site import SiteReport

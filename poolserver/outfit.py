@@ -10,6 +10,8 @@ from poolserver.cluster.messages import (
     WorkerSettings,
 )
 from poolserver.config import Config, LimitsConfig, NodeConfig
+from poolserver.ledger.database import Database
+from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.mining.firmware import FirmwareTable, firmware_with
 from poolserver.mining.identity import MAX_WORKER_INDEX, WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
@@ -32,6 +34,11 @@ def node_rpc(
 def spool_dir(config: Config) -> Path:
     """Where found blocks are kept."""
     return config.data_dir / "spool"
+
+
+def ledger_database(config: Config) -> Database:
+    """The database that the books are in."""
+    return SqliteDatabase(config.data_dir / "ledger.sqlite")
 
 
 def submit_nodes(config: Config) -> tuple[NodeSettings, ...]:

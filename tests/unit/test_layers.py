@@ -27,6 +27,7 @@ FLOORS = [
     {"outfit"},
     {"app"},
     {"demo", "payouts"},
+    {"payouts_table"},
     {"cli"},
     {"__main__"},
 ]

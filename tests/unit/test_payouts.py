@@ -9,7 +9,8 @@ from rich.console import Console
 
 from poolserver.config import parse_config
 from poolserver.outfit import trial_factory
-from poolserver.payouts import Payouts, payouts_of, payouts_table
+from poolserver.payouts import Basis, Payouts, payouts_of
+from poolserver.payouts_table import payouts_table
 from tests.unit.solving import CURTIME, template
 
 OPERATOR = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
@@ -44,7 +45,8 @@ def told(payout: str = "") -> Payouts:
     text = CONFIG.format(operator=OPERATOR, payout=payout)
     config = parse_config(text, source="test", folder=Path("/"), environ={})
     factory = trial_factory(config)
-    return payouts_of(config, factory.classes.sizes, factory.make(template(), CURTIME))
+    basis = Basis(config.payout_plan)
+    return payouts_of(config, basis, factory.classes.sizes, factory.make(template(), CURTIME))
 
 
 def test_solo_pays_all_of_it_to_the_operator() -> None:
