@@ -91,6 +91,11 @@ class Paymaster:
         """The hashes that a block takes on average now; 0 before the first template."""
         self.plan = plan
 
+    @property
+    def holds_debts(self) -> bool:
+        """Whether no debts are paid now, since a block may have done it."""
+        return bool(self._untold)
+
     # --- news ----------------------------------------------------------------------------
 
     def on_template(self, template: BlockTemplate) -> None:

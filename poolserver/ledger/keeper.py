@@ -201,6 +201,8 @@ class LedgerKeeper:
         if tell:
             self._on_delta(delta)
         self._unsaved.merge(delta)
+        if delta.payouts:
+            self._news.set()  # what blocks pay is wanted by more than us
 
     def _take_blocks(self, delta: Delta) -> None:
         for found in delta.blocks:
