@@ -87,7 +87,9 @@ def rounds(connection: Connection) -> tuple[dict[str, Mapping[int, int]], dict[i
     """Work by nbits of each round by its block, in the order of finding; and of the open one."""
     closed: defaultdict[str, dict[int, int]] = defaultdict(dict)
     for hash_hex, nbits, work in connection.execute(_ROUNDS):
-        closed[hash_hex][nbits] = int(work)
+        of_block = closed[hash_hex]  # also of one without work
+        if int(work):
+            of_block[nbits] = int(work)
     open_round = closed.pop(OPEN_ROUND, {})
     return dict(closed), open_round
 
