@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
+from poolserver.block_list import BlockList
 from poolserver.payouts import Payment, Payouts, Window
 
 SAT_PER_BTC = 100_000_000
@@ -98,3 +99,46 @@ def btc(sat: int) -> str:
     """An amount with all its decimals."""
     sign = "-" if sat < 0 else ""
     return f"{sign}{abs(sat) // SAT_PER_BTC}.{abs(sat) % SAT_PER_BTC:08d}"
+
+
+def blocks_table(found: BlockList) -> Table:
+    """A row for each block, the newest first."""
+    table = Table(title=f"Blocks on {found.network}", caption=_sum_of(found))
+    table.add_column("height", justify="right")
+    table.add_column("hash", overflow="fold")
+    table.add_column("state")
+    table.add_column("found, UTC")
+    table.add_column("by", overflow="fold")
+    for name in ("pays", "payees", "unpaid", "effort", "luck"):
+        table.add_column(name, justify="right")
+    for block in found.blocks:
+        when = datetime.fromtimestamp(block.found_unix_ms / 1000, UTC)
+        table.add_row(
+            str(block.height),
+            block.hash,
+            block.state,
+            f"{when:%Y-%m-%d %H:%M:%S}",
+            block.worker,
+            btc(block.value_sat),
+            str(block.payees_paid),
+            btc(block.unpaid_sat),
+            *("" if each is None else f"{each:.1%}" for each in (block.effort, block.luck)),
+        )
+    return table
+
+
+def _sum_of(found: BlockList) -> str:
+    lines = [
+        f"{found.paying} blocks pay {btc(found.earned_sat)} BTC; the work was to find "
+        f"{found.expected_blocks:.4g} with {found.expected_sat / SAT_PER_BTC:.8g} BTC"
+        + ("" if found.luck is None else f": luck {found.luck:.1%}"),
+        f"the round under way has an effort of {found.effort:.1%}",
+    ]
+    lines += [
+        f"site {each.site}: {each.expected_blocks:.4g} blocks, "
+        f"{each.expected_sat / SAT_PER_BTC:.8g} BTC expected"
+        for each in found.sites
+    ]
+    if found.owed_sat:
+        lines.append(f"{btc(sum(found.owed_sat.values()))} BTC are owed to payees")
+    return "\n".join(lines)

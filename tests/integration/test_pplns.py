@@ -137,6 +137,13 @@ async def test_blocks_pay_by_work_and_a_restart_forgets_none(
     assert blocks[-1].payout is not None
     assert blocks[-1].payout.fee_sat == 50_000_000
     assert shares_told(await told(tmp_path)) == {"demo": 0.6, bob: 0.4}
+    listed = await command("blocks", "--config", str(tmp_path / "pool.toml"), "--json")
+    found = json.loads(listed.out)
+    assert [block["hash"] for block in found["blocks"]] == [
+        block.row.hash_hex for block in reversed(blocks)
+    ]
+    assert {block["effort"] for block in found["blocks"]} == {SHARE_WORK / NETWORK_WORK}
+    assert found["luck"] == NETWORK_WORK / SHARE_WORK
 
 
 async def test_who_has_no_address_is_outside_of_the_window(

@@ -26,7 +26,7 @@ FLOORS = [
     {"metrics", "api"},
     {"outfit"},
     {"app"},
-    {"demo", "payouts"},
+    {"demo", "payouts", "block_list"},
     {"payouts_table"},
     {"cli"},
     {"__main__"},
