@@ -20,7 +20,7 @@ from poolserver.cluster.messages import (
 from poolserver.config import Config, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
-from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
@@ -33,6 +33,7 @@ from poolserver.node.submitter import BlockSubmitter
 from poolserver.node.template_source import NodeTemplateSource
 from poolserver.outfit import (
     StartError,
+    ledger_database,
     node_rpc,
     spool_dir,
     submit_nodes,
@@ -64,6 +65,7 @@ class PoolServer:
         self._config = config
         self._group_terms = group_terms or GroupTerms()
         self._factory = trial_factory(config)
+        self._database = ledger_database(config)
         self._registry = CollectorRegistry()
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
@@ -102,9 +104,12 @@ class PoolServer:
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
         source = self._job_source(group, active)
-        coordinator = Coordinator(config, source, down, active, self._pay_by)
+        coordinator = Coordinator(
+            config, source, down, active, self._database, on_plan=self._pay_by
+        )
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
+        self._registry.register(AuditMetrics(coordinator.auditor))
         http = HttpServer(self._registry, coordinator.not_ready_because)
         worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:

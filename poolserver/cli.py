@@ -1,23 +1,23 @@
 """The commands. Each does its one thing and says in one line what went wrong."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from importlib import metadata
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 import msgspec
-import uvloop
 from rich.console import Console
 
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
 from poolserver.app import START_ERRORS, serve
+from poolserver.audit_commands import COMMANDS as AUDIT_COMMANDS
 from poolserver.block_list import BlocksError, read_blocks
-from poolserver.config import Config, ConfigError, Endpoint, load_config
+from poolserver.command import config_option, fail, load, run_async
+from poolserver.config import Endpoint
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
+from poolserver.ledger_commands import ledger
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
 from poolserver.payouts import PayoutsError, next_payouts
@@ -26,9 +26,6 @@ from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
 from poolserver.sim.site import SiteReport
 
-EXIT_FAILED = 1
-EXIT_CONFIG = 2
-
 
 @click.group()
 @click.version_option(__version__, prog_name="poolserver")
@@ -36,23 +33,28 @@ def main() -> None:
     """A Bitcoin mining pool server for sites that live on a power budget."""
 
 
+for command in AUDIT_COMMANDS:
+    ledger.add_command(command)
+main.add_command(ledger)
+
+
 @main.command()
-@click.option("--config", "path", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@config_option
 def run(path: Path) -> None:
     """Run the pool that FILE describes, until Ctrl-C."""
-    config = _load(path)
+    config = load(path)
     configure_logging(config.log.level, config.log.format)
     try:
-        _run(serve(config))
+        run_async(serve(config))
     except START_ERRORS as error:
-        _fail(str(error))
+        fail(str(error))
 
 
 @main.command("check-config")
 @click.argument("path", type=click.Path(path_type=Path), metavar="FILE")
 def check_config(path: Path) -> None:
     """Say all that is wrong with FILE, each with its place in it."""
-    config = _load(path)
+    config = load(path)
     scaled = [site.name for site in config.sites if site.work_scale > 1]
     click.echo(f"{path}: good, for {config.network} with {len(config.sites)} site(s)")
     for name in scaled:
@@ -72,9 +74,9 @@ def check_config(path: Path) -> None:
 def demo(seconds: float | None, rigs: int, bitcoind: str) -> None:
     """Run a private signet, a pool and a simulated site that mines real blocks."""
     try:
-        result = _run(run_demo(bitcoind, seconds=seconds, rigs=rigs))
+        result = run_async(run_demo(bitcoind, seconds=seconds, rigs=rigs))
     except DemoError as error:
-        _fail(str(error))
+        fail(str(error))
     click.echo(result)
 
 
@@ -102,11 +104,11 @@ def simulate(pool: str, **options: Any) -> None:
     try:
         host, port = Endpoint.parse(pool)
         simulation = SimulationOptions(host=host, port=port, **options)
-        report = _run(run_simulation(simulation, _show_progress))
+        report = run_async(run_simulation(simulation, _show_progress))
     except (ValueError, ModelError) as error:
-        _fail(str(error))
+        fail(str(error))
     if report.trouble and not report.shares_accepted:
-        _fail(report.trouble)
+        fail(report.trouble)
     click.echo(
         f"{report.shares_accepted} shares accepted, {report.shares_stale} stale, "
         f"{report.shares_rejected} rejected {report.reject_reasons or ''}"
@@ -114,15 +116,15 @@ def simulate(pool: str, **options: Any) -> None:
 
 
 @main.command()
-@click.option("--config", "path", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@config_option
 @click.option("--json", "as_json", is_flag=True, help="For programs, in satoshi.")
 def payouts(path: Path, as_json: bool) -> None:
     """Tell what the next block would pay, to whom and for which rigs' coinbase."""
-    config = _load(path)
+    config = load(path)
     try:
-        found = _run(next_payouts(config))
+        found = run_async(next_payouts(config))
     except (PayoutsError, StartError) as error:
-        _fail(str(error))
+        fail(str(error))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -130,16 +132,16 @@ def payouts(path: Path, as_json: bool) -> None:
 
 
 @main.command()
-@click.option("--config", "path", required=True, type=click.Path(path_type=Path), metavar="FILE")
+@config_option
 @click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
 @click.option("--json", "as_json", is_flag=True, help="For programs, in satoshi.")
 def blocks(path: Path, limit: int, as_json: bool) -> None:
     """Tell of the pool's blocks: their states, what each paid, effort and luck."""
-    config = _load(path)
+    config = load(path)
     try:
         found = read_blocks(config, ledger_database(config), limit)
     except (BlocksError, StartError) as error:
-        _fail(str(error))
+        fail(str(error))
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
@@ -164,22 +166,3 @@ def _show_progress(report: SiteReport) -> None:
     )
     trouble = report.behind or report.trouble
     click.echo(f"{line}  ({trouble})" if trouble else line, err=True)
-
-
-def _load(path: Path) -> Config:
-    try:
-        return load_config(path)
-    except ConfigError as error:
-        click.echo(str(error), err=True)
-        sys.exit(EXIT_CONFIG)
-
-
-def _run(main_coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run on uvloop."""
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main_coroutine)
-
-
-def _fail(reason: str) -> NoReturn:
-    click.echo(f"poolserver: {reason}", err=True)
-    sys.exit(EXIT_FAILED)

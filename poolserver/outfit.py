@@ -37,8 +37,28 @@ def spool_dir(config: Config) -> Path:
 
 
 def ledger_database(config: Config) -> Database:
-    """The database that the books are in."""
-    return SqliteDatabase(config.data_dir / "ledger.sqlite")
+    """The database that the books are in.
+
+    Raises:
+        StartError: it is of a kind that is not installed, or its name cannot be read.
+    """
+    ledger = config.ledger
+    if ledger.store == "sqlite":
+        return SqliteDatabase(config.data_dir / "ledger.sqlite")
+    try:
+        from poolserver.ledger.postgresql import PostgresDatabase
+    except ImportError as error:  # psycopg's own library may be what is missing, too
+        raise StartError(
+            'ledger.store = "postgresql" needs psycopg: pip install "poolserver[postgresql]" '
+            f"({error})"
+        ) from error
+    password = ledger.postgresql_password
+    try:
+        return PostgresDatabase(
+            ledger.postgresql or "", None if password is None else password.reveal()
+        )
+    except ValueError as error:
+        raise StartError(f"ledger.postgresql {error}") from error
 
 
 def submit_nodes(config: Config) -> tuple[NodeSettings, ...]:
@@ -100,6 +120,8 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         spool_dir=str(spool_dir(config)),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+        journal_when_full=config.journal.when_full,
+        journal_held_bytes=config.journal.held_mib << 20,
     )
 
 

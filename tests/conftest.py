@@ -1,8 +1,32 @@
 """Rules for all tests."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
+
+from tests.integration.postgres import PostgresCluster, PostgresDatabase, find_bin
+
+
+@pytest.fixture(scope="session")
+def postgres_cluster() -> Iterator[PostgresCluster]:
+    """A real PostgreSQL; where it cannot be had the test is skipped by that name (in CI it fails).
+
+    It is for the whole session: a test that stops or kills it makes one of its own.
+    """
+    folder = find_bin()
+    if folder is None:
+        pytest.skip("postgresql: none found; scripts/get-postgresql.sh fetches one")
+    with PostgresCluster.running(folder) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def postgres(postgres_cluster: PostgresCluster) -> Iterator[PostgresDatabase]:
+    """A database of its own for the test."""
+    database = postgres_cluster.new_database()
+    yield database
+    postgres_cluster.drop(database)
 
 
 def pytest_terminal_summary(

@@ -1,7 +1,7 @@
 """The pool's configuration: a TOML file into a frozen ``Config``, with every error at its path.
 
 kinds, values      what a single setting may be
-settings, rigs     all settings: names, types, limits, defaults, descriptions
+settings, rigs, ledger   all settings: names, types, limits, defaults, descriptions
 walk               TOML's tree into settings
 checks             settings that do not go together
 load               files, defaults that depend on other settings
@@ -9,6 +9,7 @@ reference          docs/configuration.md's tables
 """
 
 from poolserver.config.errors import ConfigError, Problem
+from poolserver.config.ledger import LedgerConfig
 from poolserver.config.load import load_config, parse_config
 from poolserver.config.reference import settings_reference
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
@@ -32,6 +33,7 @@ __all__ = [
     "Endpoint",
     "HttpConfig",
     "JournalConfig",
+    "LedgerConfig",
     "LimitsConfig",
     "ListenerConfig",
     "LogConfig",

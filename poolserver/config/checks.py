@@ -15,6 +15,7 @@ from poolserver.bitcoin.address import AddressError, script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
 from poolserver.config.errors import Problem
 from poolserver.config.kinds import figure, quoted
+from poolserver.config.ledger import LedgerConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.settings import Config, NodeConfig
 
@@ -40,6 +41,8 @@ def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
         yield from _limits(config.limits)
     if known(config.stratum):
         yield from _rates(config.stratum)
+    if known(config.ledger):
+        yield from _ledger(config.ledger, environ)
     yield from _sites(config)
 
 
@@ -101,9 +104,13 @@ def _login(path: str, node: NodeConfig, environ: Mapping[str, str]) -> Iterator[
         yield Problem(path, "needs username and password, or cookie_file")
     elif by_password and passwords != 1:
         yield Problem(path, "needs one of password and password_env with its username")
-    if node.password_env is not None and not environ.get(node.password_env):
+    yield from _variable(f"{path}.password_env", node.password_env, environ)
+
+
+def _variable(path: str, name: str | None, environ: Mapping[str, str]) -> Iterator[Problem]:
+    if name is not None and not environ.get(name):
         # Its name is not repeated: a password may have been put there by mistake.
-        yield Problem(f"{path}.password_env", "names a variable that the environment does not have")
+        yield Problem(path, "names a variable that the environment does not have")
 
 
 def _nodes(config: Config, nodes: list[tuple[str, NodeConfig]]) -> Iterator[Problem]:
@@ -162,6 +169,21 @@ def _limits(limits: LimitsConfig) -> Iterator[Problem]:
 def _rates(stratum: StratumConfig) -> Iterator[Problem]:
     names = ("target_shares_per_minute", "max_shares_per_minute")
     yield from _rising("stratum", [(name, getattr(stratum, name)) for name in names])
+
+
+def _ledger(ledger: LedgerConfig, environ: Mapping[str, str]) -> Iterator[Problem]:
+    names = ("postgresql", "postgresql_password", "postgresql_password_env")
+    url, password, variable = given = [getattr(ledger, name) for name in names]
+    if ledger.store == "postgresql" and url is None:
+        yield Problem("ledger.postgresql", "is missing: where the database is")
+    if ledger.store == "sqlite":
+        for name, value in zip(names, given, strict=True):
+            if known(value) and value is not None:
+                yield Problem(f"ledger.{name}", 'is for store = "postgresql" alone')
+    elif known(password, variable) and None not in (password, variable):
+        yield Problem("ledger", "needs one of postgresql_password and postgresql_password_env")
+    if known(variable):
+        yield from _variable("ledger.postgresql_password_env", variable, environ)
 
 
 def _rising(path: str, values: Iterable[tuple[str, float]]) -> Iterator[Problem]:

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from poolserver.config.checks import check, known
 from poolserver.config.errors import ConfigError, Problem
+from poolserver.config.ledger import LedgerConfig
 from poolserver.config.rigs import ListenerConfig, StratumConfig
 from poolserver.config.settings import Config, NodeConfig
 from poolserver.config.values import Secret
@@ -61,6 +62,7 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
         listeners=tuple(
             _worked_out_listener(each, config.network, folder) for each in config.listeners
         ),
+        ledger=_worked_out_ledger(config, folder, environ),
         stratum=_worked_out_stratum(config.stratum, folder),
     )
 
@@ -86,6 +88,14 @@ def _worked_out_node(node: NodeConfig, folder: Path, environ: Mapping[str, str])
     if node.password_env is not None:
         return replace(node, password=Secret(environ[node.password_env]))
     return replace(node, cookie_file=node.cookie_file and folder / node.cookie_file)
+
+
+def _worked_out_ledger(config: Config, folder: Path, environ: Mapping[str, str]) -> LedgerConfig:
+    key_file = config.ledger.signing_key_file or config.data_dir / "ledger.key"
+    ledger = replace(config.ledger, signing_key_file=folder / key_file)
+    if ledger.postgresql_password_env is None:
+        return ledger
+    return replace(ledger, postgresql_password=Secret(environ[ledger.postgresql_password_env]))
 
 
 def _worked_out_stratum(stratum: StratumConfig, folder: Path) -> StratumConfig:

@@ -139,6 +139,17 @@ def _node_url(raw: object) -> str:
     return url
 
 
+def _postgres_url(raw: object) -> str:
+    url = text(raw)
+    login = re.sub(r"^\w*:/*", "", url.rpartition("@")[0])
+    if ":" in login or re.search(r"(?i)password\s*=", url):
+        # What is there may be a password: not shown.
+        raise ValueError("must not hold a password: give it by postgresql_password_env")
+    if not re.fullmatch(r"postgres(ql)?://\S*", url):
+        raise ValueError(f'must be like "postgresql://pool@127.0.0.1/ledger", is {shown(raw)}')
+    return url
+
+
 def _zmq(raw: object) -> str:
     endpoint = text(raw)
     if endpoint.startswith("tcp://"):
@@ -191,6 +202,7 @@ Megawatts = Annotated[Fraction, of_kind("number, from 0, in whole watts", _megaw
 NodeName = Annotated[str, of_kind("1 to 32 of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`", _node_name)]
 NodeUrl = Annotated[str, of_kind("`http://host:port`", _node_url)]
 Password = Annotated[Secret, of_kind("text", _secret)]
+PostgresUrl = Annotated[str, of_kind("`postgresql://user@host/database`", _postgres_url)]
 RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]
 VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
 ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq)]

@@ -72,15 +72,26 @@ class Rows(Protocol):
 class Connection(Protocol):
     """An open database, for one thread. What goes wrong is one of the database's ``errors``."""
 
+    @property
+    def broken(self) -> bool:
+        """Whether the database cannot be reached by this any more: then connect anew."""
+
     def execute(self, sql: str, values: Sequence[Value] = (), /) -> Rows: ...
 
     def executemany(self, sql: str, rows: Iterable[Sequence[Value]], /) -> None: ...
 
     def upsert(self, table: Table, rows: Iterable[Sequence[Value]], /) -> None:
-        """Put each row (see Table.columns) in, or combine it with the one that has its key."""
+        """Put each row (see Table.columns) in, or combine it with the one that has its key.
+
+        No two of the rows may have the same key.
+        """
 
     def transaction(self) -> AbstractContextManager[None]:
-        """All of what is done inside, or on an exception none."""
+        """All of what is done inside, or on an exception none.
+
+        Of a reader's connection: all that is read inside is of one moment. Where the connection
+        breaks at the end it is not known whether the transaction was committed.
+        """
 
     def close(self) -> None: ...
 
@@ -94,11 +105,15 @@ class Database(Protocol):
     def connect(self) -> Connection:
         """Make the database if it is not there, bring it up to date, and open it to write.
 
-        Raises StoreError or one of ``errors``.
+        One writes at a time: another one, in whatever process, is refused until this one's
+        connection is closed. Raises StoreError or one of ``errors``.
         """
 
     def reader(self) -> Connection:
-        """Open it to read only; it must be up to date. Raises like connect()."""
+        """Open it to read only, beside whoever writes; it must be up to date.
+
+        Raises like connect().
+        """
 
     def error(self, error: Exception) -> StoreError:
         """What one of ``errors`` means to the operator."""

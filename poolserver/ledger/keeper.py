@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,18 +25,23 @@ from poolserver.ledger.database import StoreError
 from poolserver.ledger.days import DayCloser
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.fold import Fold
+from poolserver.ledger.journal_files import JournalWarning
+from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.payout_records import DuesRecord
 from poolserver.ledger.records import JournalBatch, LedgerError
+from poolserver.ledger.retention import RetentionTerms, prune
 from poolserver.ledger.rewards import Rewards, read_window
-from poolserver.ledger.segment import JournalWarning, SourceEnd, read_segments
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals
 from poolserver.log import RateLimited
 
 # What operators look at is no older; and a worker's shares of a second are one sum.
 FOLD_INTERVAL_S = 1.0
-# The journal is safe by itself, so the store may lag: ten seconds of a rig are one write.
+# As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
+PRUNE_INTERVAL_S = 3600.0
+
+KEEP_ALL = RetentionTerms(inf, 2**62)
 
 T = TypeVar("T")
 
@@ -58,6 +64,7 @@ class LedgerKeeper:
         on_delta: Callable[[Delta], None],
         rewards: Rewards | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
+        retention: RetentionTerms = KEEP_ALL,
         clock: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
@@ -67,6 +74,8 @@ class LedgerKeeper:
         self._energy_pj = energy_pj
         self._on_delta = on_delta
         self._save_interval_s = save_interval_s
+        self._retention = retention
+        self._prune_at = clock()
         self._clock = clock
         self._unix_time = unix_time
         self._fold: Fold
@@ -74,10 +83,12 @@ class LedgerKeeper:
         self._batches: list[JournalBatch] = []  # that are not folded yet
         self._unsaved = Delta()
         self._trouble = RateLimited(log)
+        self._pruning = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self._ended: set[str] = set()
         self._days = DayCloser()
         self._steps: list[BlockStep] = []  # of blocks, that the store does not have
+        self._doubtful: tuple[Delta, list[BlockStep]] | None = None  # of a save that failed
         self._news = asyncio.Event()  # set where the store should have them at once
         self._folding: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
@@ -111,7 +122,7 @@ class LedgerKeeper:
         await self._store.read(self.rewards.load)
         delta, ended = await self._in_thread(self._catch_up)
         self._take(delta, tell=False)
-        await self._save()
+        await self.save()
         await self._end(ended)
         await self._tell_unknown_payouts()
 
@@ -125,12 +136,14 @@ class LedgerKeeper:
             self._news.clear()
             await self.take_in()
             self.close_days()
+            if self._clock() >= self._prune_at:
+                await self.prune()
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
                 self._saving = None
             if (is_urgent or is_due) and self._saving is None:
-                self._saving = asyncio.create_task(self._save(), name="ledger save")
+                self._saving = asyncio.create_task(self.save(), name="ledger save")
 
     async def close(self) -> None:
         """Fold and save what is left and close the store."""
@@ -138,7 +151,7 @@ class LedgerKeeper:
             if task is not None:
                 await asyncio.wait([task])
         await self.take_in()
-        await self._save()
+        await self.save()
         await self._store.close()
         self._thread.shutdown(wait=False)
 
@@ -226,8 +239,11 @@ class LedgerKeeper:
         window = self.rewards.window
         if window is None or not window.missing_work(network_work):
             return
-        if self._saving is not None:
+        while self._saving is not None and not self._saving.done():
             await asyncio.wait([self._saving])
+        if self._doubtful is not None:
+            reason = "does not answer whether it has the last save"
+            raise StoreError(self._store.database, reason, transient=True)
         # From here on nothing may be awaited before the store's thread has the reading in its
         # queue: what it is to see is all that was taken but what is not saved.
         window.begin_loading(self._unsaved.earnings)
@@ -245,6 +261,29 @@ class LedgerKeeper:
         if day > self._fold.sealed_through:
             self._unsaved.merge(self._fold.seal(day, int(unix_s * 1000)))
             self._news.set()
+
+    # --- the journal's files -------------------------------------------------------------
+
+    async def prune(self) -> None:
+        """Delete files of the journal that have expired and that the store has wholly."""
+        self._prune_at = self._clock() + PRUNE_INTERVAL_S
+        now = self._clock()
+        try:
+            saved = (await self._store.load_progress()).copy()
+            pruned = await self._in_thread(
+                lambda: prune(
+                    self._journal_dir, saved, self._ended, self._retention, self._unix_time()
+                )
+            )
+            await self._store.forget_sources(pruned.gone_sources)
+        except (OSError, StoreError) as error:
+            self._pruning.failed("journal_not_pruned", str(error), now)
+            return
+        self._pruning.restored("journal_pruned_again", now)
+        if pruned.deleted:
+            log.info("journal_pruned", files=pruned.deleted, bytes=pruned.deleted_bytes)
+        if pruned.left_bytes > self._retention.keep_bytes:
+            log.warning("journal_over_size", bytes=pruned.left_bytes)
 
     # --- what becomes of blocks ----------------------------------------------------------
 
@@ -278,27 +317,35 @@ class LedgerKeeper:
 
     # --- to the store --------------------------------------------------------------------
 
-    async def _save(self) -> None:
+    async def save(self) -> None:
         """Nothing is folded that begins before this: later deltas merge into what failed."""
-        self._saved_at = self._clock()
-        delta, self._unsaved = self._unsaved, Delta()
-        steps, self._steps = self._steps, []
-        if not delta and not steps:
-            return
-        now = self._clock()
+        self._saved_at = now = self._clock()
         try:
-            await self._store.apply(delta, steps)
+            await self._settle()
+            if self._unsaved or self._steps:
+                self._doubtful = delta, steps = self._unsaved, self._steps
+                self._unsaved, self._steps = Delta(), []
+                await self._store.apply(delta, steps)
+                self._doubtful = None
         except StoreError as error:
-            delta.merge(self._unsaved)
-            self._unsaved = delta
-            self._steps = steps + self._steps
             self._trouble.failed("ledger_store", str(error), now)
         else:
             self._trouble.restored("ledger_store_restored", now)
 
+    async def _settle(self) -> None:
+        """Learn whether a save that failed was taken nevertheless; else it is to be done yet."""
+        if self._doubtful is None:
+            return
+        was_taken = await self._store.took_last()
+        (delta, steps), self._doubtful = self._doubtful, None
+        if not was_taken:
+            delta.merge(self._unsaved)
+            self._unsaved = delta
+            self._steps = steps + self._steps
+
     async def _end(self, sources: list[str]) -> None:
         """Nobody reads the files of these again."""
-        if sources and not self._unsaved:
+        if sources and not self._unsaved and self._doubtful is None:
             await self._store.end_sources(sources)
             self._ended.update(sources)
 

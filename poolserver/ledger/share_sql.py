@@ -29,6 +29,10 @@ _BEGIN_SOURCE = """
     INSERT INTO source (source, sequence, ended) VALUES (?, 0, 0) ON CONFLICT (source) DO NOTHING
 """
 _ADVANCE_SOURCE = "UPDATE source SET sequence = ? WHERE source = ? AND sequence = ?"
+_NOTE_SAVE = """
+    INSERT INTO last_save (one, token) VALUES (1, ?)
+    ON CONFLICT (one) DO UPDATE SET token = excluded.token
+"""
 _PUT_WORKER_REF = """
     INSERT INTO source_worker (source, worker_ref, account, worker) VALUES (?, ?, ?, ?)
     ON CONFLICT (source, worker_ref)
@@ -48,6 +52,17 @@ def advance(connection: Connection, source: str, after: int, through: int) -> bo
     """Note how far a source is counted in; False where it does not stand at ``after``."""
     connection.execute(_BEGIN_SOURCE, (source,))
     return connection.execute(_ADVANCE_SOURCE, (through, source, after)).rowcount == 1
+
+
+def note_save(connection: Connection, token: str) -> None:
+    """Note which save this transaction is, to know later whether it was committed."""
+    connection.execute(_NOTE_SAVE, (token,))
+
+
+def last_save(connection: Connection) -> str | None:
+    """The token of the last save that was committed."""
+    row = connection.execute("SELECT token FROM last_save").fetchone()
+    return None if row is None else str(row[0])
 
 
 def add_workers(connection: Connection, workers: Mapping[WorkerRef, tuple[str, str]]) -> None:
@@ -123,6 +138,13 @@ def end_sources(connection: Connection, sources: Iterable[str]) -> None:
     for source in sources:
         connection.execute(_BEGIN_SOURCE, (source,))
         connection.execute("UPDATE source SET ended = 1 WHERE source = ?", (source,))
+
+
+def forget_sources(connection: Connection, sources: Iterable[str]) -> None:
+    """Let go of what is needed only to fold these."""
+    for source in sources:
+        connection.execute("DELETE FROM source_worker WHERE source = ?", (source,))
+        connection.execute("DELETE FROM source_template WHERE source = ?", (source,))
 
 
 def worker_refs(connection: Connection) -> dict[WorkerRef, tuple[str, str]]:

@@ -7,6 +7,7 @@ nothing twice.
 """
 
 import asyncio
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
@@ -38,16 +39,21 @@ class LedgerState(NamedTuple):
 
 
 class LedgerStore:
-    """The books in a database. Call open() first; each method may raise StoreError."""
+    """The books in a database. Call open() first; each method may raise StoreError.
 
-    def __init__(self, database: Database) -> None:
+    ``to_read`` opens them beside the pool that keeps them, of which there is one only.
+    """
+
+    def __init__(self, database: Database, *, to_read: bool = False) -> None:
         self.database = database
+        self._to_read = to_read
         self._connection: Connection | None = None
         self._ids: dict[WorkerKey, int] = {}  # that are committed
+        self._token: str | None = None  # of an apply() that was begun and did not succeed
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-store")
 
     async def open(self) -> LedgerState:
-        """Make the database or bring it up to date, and load() it."""
+        """Make the database or bring it up to date (not to read only), and load() it."""
         await self._in_thread(self._connect)
         return await self.load()
 
@@ -58,15 +64,33 @@ class LedgerStore:
     async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
         """Add a delta, and then what became of blocks: all of it, or on an error none.
 
-        A delta that does not begin where the store stands is refused: after a failed call,
-        merge the next delta into that one and try both. Steps are taken as they come: what may
-        follow on what is the caller's to know (see blocks.py).
+        A delta that does not begin where the store stands is refused. After a failed call ask
+        took_last(): if it was not taken, merge the next delta into that one and try both. Steps
+        are taken as they come: what may follow on what is the caller's to know (see blocks.py).
         """
-        await self._with_connection(lambda connection: self._apply(connection, delta, steps))
+        self._token = token = secrets.token_hex(8)
+        await self._with_connection(lambda connection: self._apply(connection, delta, steps, token))
+        self._token = None
+
+    async def took_last(self) -> bool:
+        """Whether the last apply(), which failed, is in the store nevertheless.
+
+        So it is where the database was lost between the transaction's end and the word of it.
+        """
+        token = self._token
+        return token is not None and await self.read(share_sql.last_save) == token
 
     async def end_sources(self, sources: Iterable[str]) -> None:
         """Note that nothing more is to come of these, whose every record is counted in."""
         await self.write(lambda connection: share_sql.end_sources(connection, sources))
+
+    async def load_progress(self) -> dict[str, int]:
+        """The last sequence of each source that is counted in."""
+        return await self.read(share_sql.progress)
+
+    async def forget_sources(self, sources: Iterable[str]) -> None:
+        """Let go of the workers' numbers of these, of which no file is left."""
+        await self.write(lambda connection: share_sql.forget_sources(connection, sources))
 
     # --- blocks --------------------------------------------------------------------------
 
@@ -101,7 +125,11 @@ class LedgerStore:
         return await self._with_connection(work)
 
     async def write(self, work: Callable[[Connection], T]) -> T:
-        """Call ``work`` in the store's thread, in one transaction."""
+        """Call ``work`` in the store's thread, in one transaction.
+
+        A call that fails may have been taken, as took_last() has it: what is written must be the
+        same if it is written again.
+        """
 
         def within(connection: Connection) -> T:
             with connection.transaction():
@@ -122,6 +150,9 @@ class LedgerStore:
         def run() -> T:
             if self._connection is None:
                 raise StoreError(self.database, "is not open")
+            if self._connection.broken:
+                self._connection.close()
+                self._connect()
             return work(self._connection)
 
         return await self._in_thread(run)
@@ -137,14 +168,17 @@ class LedgerStore:
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, run))
 
     def _connect(self) -> None:
-        self._connection = self.database.connect()
+        self._ids.clear()  # a server that was away may have come back from a backup
+        self._connection = self.database.reader() if self._to_read else self.database.connect()
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()
 
-    def _apply(self, connection: Connection, delta: Delta, steps: Sequence[BlockStep]) -> None:
+    def _apply(
+        self, connection: Connection, delta: Delta, steps: Sequence[BlockStep], token: str
+    ) -> None:
         news: dict[WorkerKey, int] = {}
         with connection.transaction():
             for source, (after, through) in delta.progress.items():
@@ -162,6 +196,7 @@ class LedgerStore:
             block_sql.add_payouts(connection, delta.payouts)
             block_sql.take_steps(connection, steps)
             seal_sql.add_seals(connection, delta.seals)
+            share_sql.note_save(connection, token)
         self._ids |= news
 
 

@@ -26,8 +26,8 @@ FLOORS = [
     {"metrics", "api"},
     {"outfit"},
     {"app"},
-    {"demo", "payouts", "block_list"},
-    {"payouts_table"},
+    {"demo", "payouts", "block_list", "command"},
+    {"payouts_table", "ledger_commands", "audit_commands"},
     {"cli"},
     {"__main__"},
 ]

@@ -299,3 +299,35 @@ def test_problems_of_values_and_between_them_come_at_once(after: After, good: st
         "listeners[0].start_difficulty: must be at least min_difficulty, 1, is 1e-06",
         'sites[1].accounts[0]: "demo" is already sites[0].accounts[0]',
     ]
+
+
+# --- the ledger's database ---------------------------------------------------------------------
+
+POSTGRES = 'store = "postgresql"\npostgresql = "postgresql://pool@db.example/ledger"\n'
+FOR_POSTGRES = 'is for store = "postgresql" alone'
+
+
+@pytest.mark.parametrize(
+    ("ledger", "expected"),
+    [
+        ("", []),
+        (POSTGRES, []),
+        (POSTGRES + 'postgresql_password = "p"', []),
+        (POSTGRES + 'postgresql_password_env = "PG"', []),
+        ('store = "postgresql"', ["ledger.postgresql: is missing: where the database is"]),
+        (POSTGRES.replace('"postgresql"', '"sqlite"'), [f"ledger.postgresql: {FOR_POSTGRES}"]),
+        ('postgresql_password = "p"', [f"ledger.postgresql_password: {FOR_POSTGRES}"]),
+        (
+            POSTGRES + 'postgresql_password = "p"\npostgresql_password_env = "PG"',
+            ["ledger: needs one of postgresql_password and postgresql_password_env"],
+        ),
+        (
+            POSTGRES + 'postgresql_password_env = "NONE"',
+            ["ledger.postgresql_password_env: names a variable that the environment does not have"],
+        ),
+    ],
+)
+def test_what_a_ledgers_database_needs_is_told(
+    good: str, after: After, ledger: str, expected: list[str]
+) -> None:
+    assert after(text=f"{good}\n[ledger]\n{ledger}", PG="s3cret") == expected

@@ -152,6 +152,36 @@ def test_a_password_comes_from_the_environment(good: str, read: Read) -> None:
     assert read(text, RPC_PASSWORD="s3cret").nodes[0].password == Secret("s3cret")
 
 
+POSTGRES = '\n[ledger]\nstore = "postgresql"\npostgresql = "{url}"\n'
+
+
+def test_the_ledgers_password_comes_from_the_environment(good: str, read: Read) -> None:
+    section = POSTGRES.format(url="postgresql://pool@/ledger") + 'postgresql_password_env = "PG"'
+    config = read(good + section, PG="s3cret")
+    assert config.ledger.postgresql_password == Secret("s3cret")
+    assert "s3cret" not in repr(config)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "postgresql://pool:hunter2@db.example/ledger",
+        "postgres:/pool:hunter2@db.example",
+        "postgresql://pool@db.example/ledger?password=hunter2",
+        "host=db.example Password = hunter2",
+    ],
+)
+def test_a_database_is_named_without_its_password(after: After, good: str, url: str) -> None:
+    (problem,) = after(text=good + POSTGRES.format(url=url))
+    assert problem.startswith("ledger.postgresql: must not hold a password")
+    assert "hunter2" not in problem
+
+
+def test_a_database_is_named_by_a_url(after: After, good: str) -> None:
+    (problem,) = after(text=good + POSTGRES.format(url="mysql://db.example/ledger"))
+    assert problem.startswith('ledger.postgresql: must be like "postgresql://')
+
+
 def test_no_password_is_shown_with_the_configuration(good: str, read: Read) -> None:
     assert "hunter2" not in repr(read(good))
 

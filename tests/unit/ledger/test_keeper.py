@@ -5,13 +5,14 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 from structlog.testing import capture_logs
 
 from poolserver.ledger import keeper as keeper_module
 from poolserver.ledger.blocks import BlockChange, BlockState, BlockStep
-from poolserver.ledger.database import StoreError
+from poolserver.ledger.database import Connection, StoreError
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.keeper import LedgerKeeper
@@ -24,6 +25,8 @@ from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 
+T = TypeVar("T")
+
 RIG = WorkerKey("hall", "demo", "demo.rig")
 WORK = 1000
 FOUND, ACCEPTED, STALE, REJECTED, ORPHANED, MATURE = BlockState
@@ -34,8 +37,8 @@ def block(state: BlockState, *, hash_hex: str = "ab" * 32, reason: str = "") -> 
     return BlockChange(hash_hex, 101, "demo.rig", state, reason, 1000)
 
 
-def sqlite_store(folder: Path) -> LedgerStore:
-    return LedgerStore(SqliteDatabase(folder / "ledger.sqlite"))
+def sqlite_store(folder: Path, *, to_read: bool = False) -> LedgerStore:
+    return LedgerStore(SqliteDatabase(folder / "ledger.sqlite"), to_read=to_read)
 
 
 class FailingStore(LedgerStore):
@@ -50,6 +53,25 @@ class FailingStore(LedgerStore):
             self.failures -= 1
             raise StoreError(self.database, "is locked by another program", transient=True)
         await super().apply(delta, steps)
+
+
+class MuteStore(FailingStore):
+    """Takes what it is given to apply, and has the answer lost, as often as it is told to."""
+
+    lost = 0
+
+    async def read(self, work: Callable[[Connection], T]) -> T:
+        if self.failures:
+            self.failures -= 1
+            raise StoreError(self.database, "cannot be reached", transient=True)
+        return await super().read(work)
+
+    async def _with_connection(self, work: Callable[[Connection], T]) -> T:
+        result = await super()._with_connection(work)
+        if self.lost:
+            self.lost -= 1
+            raise StoreError(self.database, "cannot be reached", transient=True)
+        return result
 
 
 class Shares:
@@ -116,7 +138,7 @@ async def keeping(
 
 async def stored(folder: Path) -> Totals:
     """What is in the database, without a look at the journal."""
-    store = sqlite_store(folder)
+    store = sqlite_store(folder, to_read=True)
     state = await store.open()
     await store.close()
     return state.totals
@@ -210,6 +232,22 @@ async def test_what_a_dead_store_never_took_is_caught_up_at_the_next_start(
     assert accepted(await stored(tmp_path)) == 5
 
 
+async def test_a_save_whose_answer_was_lost_counts_once(tmp_path: Path, shares: Shares) -> None:
+    store = MuteStore(tmp_path / "ledger.sqlite", 0)
+    async with keeping(tmp_path, store) as keeper:
+        for number in range(4):
+            keeper.add(await shares.block(101 + number))
+            keeper.add(await shares.batch(2))
+            await keeper.take_in()
+            keeper.note_block(block(ACCEPTED, hash_hex=f"{101 + number:064x}"))
+            store.lost = 1
+            await keeper.save()
+            store.failures = number % 2  # for a while nobody can be asked what became of it
+            await keeper.save()
+    assert accepted(await stored(tmp_path)) == 8
+    assert await blocks_stored(tmp_path) == [("accepted", ["found", "accepted"])] * 4
+
+
 async def test_a_restart_goes_on_where_the_last_life_ended(tmp_path: Path) -> None:
     expected = 0
     for epoch in (1, 2, 3):
@@ -244,7 +282,7 @@ async def test_what_came_while_nobody_kept_books_is_caught_up_and_told_to_no_met
 
 async def blocks_stored(folder: Path) -> list[tuple[str, list[str]]]:
     """The state and the history of each block in the database, the newest first."""
-    store = sqlite_store(folder)
+    store = sqlite_store(folder, to_read=True)
     await store.open()
     blocks = [
         (row.state, [event.state for event in await store.block_history(row.hash_hex)])

@@ -1,15 +1,16 @@
+"""The books in a database, on each kind that they can be in."""
+
 import asyncio
-import sqlite3
 from collections.abc import AsyncIterator
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
-from poolserver.ledger import sqlite as sqlite_module
+from poolserver.ledger import postgresql as postgresql_module
+from poolserver.ledger import share_sql
 from poolserver.ledger.block_sql import BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockChange, BlockEnd, BlockState, KnownBlock
-from poolserver.ledger.database import Connection, StoreError
+from poolserver.ledger.database import Connection, Database, StoreError, Table
 from poolserver.ledger.delta import (
     Delta,
     FoundBlock,
@@ -22,7 +23,6 @@ from poolserver.ledger.delta import (
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.seal_sql import cutoffs
 from poolserver.ledger.share_sql import SUM_COLUMNS, sums_of
-from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerState, LedgerStore
 from poolserver.ledger.totals import (
     Earning,
@@ -46,13 +46,9 @@ BLOCK = BlockRow("00" * 31 + "0f", 840_000, "accepted", "", "north.rig1", 5000, 
 EMPTY = LedgerState(Totals(), {}, {}, {}, set(), -1, {})
 
 
-def sqlite_store(path: Path) -> LedgerStore:
-    return LedgerStore(SqliteDatabase(path))
-
-
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[LedgerStore]:
-    store = sqlite_store(tmp_path / "ledger.sqlite")
+async def store(database: Database) -> AsyncIterator[LedgerStore]:
+    store = LedgerStore(database)
     await store.open()
     yield store
     await store.close()
@@ -102,13 +98,13 @@ async def test_a_new_store_knows_nothing(store: LedgerStore) -> None:
     assert await store.blocks() == []
 
 
-async def test_deltas_add_up_exactly_and_survive_a_restart(tmp_path: Path) -> None:
-    store = sqlite_store(tmp_path / "ledger.sqlite")
+async def test_deltas_add_up_exactly_and_survive_a_restart(database: Database) -> None:
+    store = LedgerStore(database)
     await store.open()
     for number, sums in enumerate((FIRST, SECOND, FIRST)):
         await store.apply(delta(number, number + 1, sums))
     await store.close()
-    store = sqlite_store(tmp_path / "ledger.sqlite")
+    store = LedgerStore(database)
     state = await store.open()
     await store.close()
     assert state.totals == totals(FIRST, SECOND, FIRST)
@@ -419,88 +415,146 @@ async def test_all_of_a_delta_and_its_steps_is_taken_or_none(store: LedgerStore)
     assert await store.block_payout(BLOCK.hash_hex) is None
 
 
-# --- trouble ---------------------------------------------------------------------------------
+# --- whatever has statements of its own --------------------------------------------------------
 
 
-async def open_fails(path: Path) -> StoreError:
-    store = sqlite_store(path)
-    with pytest.raises(StoreError) as raised:
-        await store.open()
-    await store.close()
-    assert str(raised.value).startswith(f"{path} ")
-    return raised.value
+async def test_a_write_is_taken_whole_or_not_at_all(store: LedgerStore) -> None:
+    def fail_after(connection: Connection) -> None:
+        connection.execute("INSERT INTO site_energy (site, energy_pj) VALUES (?, ?)", ("a", "1"))
+        raise KeyError("a bug")
 
-
-async def test_a_locked_database_is_told_and_works_later(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sqlite_module, "LOCK_TIMEOUT_S", 0.01)
-    path = tmp_path / "ledger.sqlite"
-    store = sqlite_store(path)
-    await store.open()
-    other = sqlite3.connect(path, isolation_level=None)
-    other.execute("BEGIN IMMEDIATE")
-    with pytest.raises(StoreError, match="is locked by another program") as raised:
-        await store.apply(delta(0, 1, FIRST))
-    assert raised.value.transient
-    other.execute("ROLLBACK")
-    other.close()
+    with pytest.raises(KeyError):
+        await store.write(fail_after)
+    assert (await store.load()).totals.site_energy_pj == {}
     await store.apply(delta(0, 1, FIRST))
     assert (await store.load()).totals == totals(FIRST)
-    await store.close()
 
 
-async def test_a_file_that_is_no_database_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    path.write_bytes(b"these are notes, not a database " * 100)
-    assert "is not an SQLite database" in str(await open_fails(path))
+async def test_an_upsert_may_come_twice_in_a_transaction_and_outside_of_one(
+    store: LedgerStore,
+) -> None:
+    table = Table("block_round", ("hash", "nbits"), exact=("accepted_work",))
+
+    def twice(connection: Connection) -> None:
+        for _ in range(2):
+            connection.upsert(table, [("aa", 1, str(2**90)), ("bb", 1, "1")])
+
+    await store.write(twice)
+    await store.read(twice)
+    assert await rounds(store) == {"aa": {1: 4 * 2**90}, "bb": {1: 4}}
 
 
-async def test_a_damaged_database_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    store = sqlite_store(path)
-    await store.open()
+async def test_an_upsert_after_one_that_was_taken_back_goes_well(store: LedgerStore) -> None:
+    table = Table("source_template", ("source",), replaced=("height", "nbits", "value_sat"))
+
+    def fail(connection: Connection) -> None:
+        connection.upsert(table, [("a", 1, 2, 3)])
+        raise KeyError("a bug")
+
+    with pytest.raises(KeyError):
+        await store.write(fail)
+    await store.write(lambda connection: connection.upsert(table, [("b", 4, 5, 6)]))
+    assert (await store.load()).templates == {}  # of no source that there is
+    rows = await store.read(lambda c: c.execute("SELECT * FROM source_template").fetchall())
+    assert rows == [("b", 4, 5, 6)]
+
+
+NAMES = ["a\tb", "a\\b", "a\\N", "\\N", "ä€😀", "a'b", 'a"b', "%s", "?", ""]
+
+
+@pytest.mark.parametrize("name", NAMES)
+async def test_names_are_kept_just_as_they_are(store: LedgerStore, name: str) -> None:
+    key = EarningKey(900, name, name, 1)
+    await store.apply(
+        Delta(
+            {SOURCE: Progress(0, 1)},
+            intervals={IntervalKey(900, WorkerKey(name, name, name)): ShareTotals(5)},
+            earnings={key: Earning(1, 2)},
+            workers={WorkerRef(SOURCE, 1): (name, name)},
+        )
+    )
+    state = await store.load()
+    assert state.totals.sites[name].accepted_work == 5
+    assert state.workers == {WorkerRef(SOURCE, 1): (name, name)}
+    rows = await store.read(lambda c: c.execute("SELECT site FROM account_interval").fetchall())
+    assert rows == [(name,)]
+
+
+async def test_text_is_ordered_by_its_bytes(store: LedgerStore) -> None:
+    names = ["a", "B", "ä", "Z", "_", "a b", "ab"]
+    news = {name: TemplateInForce(1, 2, 3) for name in names}
+    await store.apply(Delta({n: Progress(0, 1) for n in names}, templates=news))
+    rows = await store.read(
+        lambda c: c.execute("SELECT source FROM source_template ORDER BY source").fetchall()
+    )
+    assert [name for (name,) in rows] == sorted(names, key=str.encode)
+
+
+# --- beside the one who writes -----------------------------------------------------------------
+
+
+async def test_a_second_one_that_would_write_is_refused(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql_module, "LOCK_TIMEOUT_S", 0.1)
+    first, second, third = (LedgerStore(database) for _ in range(3))
+    await first.open()
+    with pytest.raises(StoreError, match="is in use: another pool writes to it"):
+        await second.open()
+    await second.close()
+    await first.apply(delta(0, 1, FIRST))
+    await first.close()
+    assert (await third.open()).totals == totals(FIRST)
+    await third.close()
+
+
+async def test_who_reads_sees_what_was_committed_and_cannot_write(
+    store: LedgerStore, database: Database
+) -> None:
     await store.apply(delta(0, 1, FIRST))
-    await store.close()
-    data = bytearray(path.read_bytes())
-    data[4096:] = b"\xff" * (len(data) - 4096)
-    path.write_bytes(data)
-    assert "is damaged" in str(await open_fails(path))
+    reader = LedgerStore(database, to_read=True)
+    assert (await reader.open()).totals == totals(FIRST)
+    with pytest.raises(StoreError, match="is read-only"):
+        await reader.apply(delta(1, 2, SECOND))
+    await reader.close()
 
 
-async def test_a_path_that_cannot_be_opened_is_told(tmp_path: Path) -> None:
-    assert "cannot be opened" in str(await open_fails(tmp_path / "missing" / "ledger.sqlite"))
+async def test_a_readers_transaction_is_of_one_moment(
+    store: LedgerStore, database: Database
+) -> None:
+    await store.apply(delta(0, 1, FIRST))
+    reader = database.reader()
+    with reader.transaction():
+        before = share_sql.progress(reader)
+        await store.apply(delta(1, 2, SECOND))
+        assert share_sql.progress(reader) == before == {SOURCE: 1}
+    assert share_sql.progress(reader) == {SOURCE: 2}
+    reader.close()
 
 
-async def test_a_database_from_the_future_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    connection = sqlite3.connect(path)
-    connection.execute("PRAGMA user_version = 99")
-    connection.close()
-    assert "a newer version has written it" in str(await open_fails(path))
+async def test_a_database_without_the_tables_is_not_read(database: Database) -> None:
+    reader = LedgerStore(database, to_read=True)
+    with pytest.raises(StoreError, match=r"cannot be opened|brings it up to date"):
+        await reader.open()
+    await reader.close()
 
 
-async def test_a_database_of_another_program_is_told(tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    connection = sqlite3.connect(path)
-    connection.execute("CREATE TABLE theirs (x)")
-    connection.close()
-    assert "none that this program made" in str(await open_fails(path))
+# --- a save that failed ------------------------------------------------------------------------
 
 
-async def test_a_read_only_database_is_told(store: LedgerStore, tmp_path: Path) -> None:
-    path = tmp_path / "ledger.sqlite"
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
-    with pytest.raises(sqlite3.OperationalError) as raised:
-        connection.execute("DELETE FROM source")
-    connection.close()
-    error = SqliteDatabase(path).error(raised.value)
-    assert str(error).startswith(f"{path} is read-only")
-    assert not error.transient
+async def test_a_save_that_succeeded_or_was_refused_was_not_taken_behind_our_back(
+    store: LedgerStore,
+) -> None:
+    assert not await store.took_last()
+    await store.apply(delta(0, 1, FIRST))
+    assert not await store.took_last()  # it is no last one that failed
+    with pytest.raises(StoreError):
+        await store.apply(delta(0, 1, SECOND))
+    assert not await store.took_last()
 
 
-async def test_a_store_that_is_not_open_says_so(tmp_path: Path) -> None:
-    store = sqlite_store(tmp_path / "ledger.sqlite")
+async def test_a_store_that_is_not_open_says_so(database: Database) -> None:
+    store = LedgerStore(database)
     with pytest.raises(StoreError, match="is not open"):
         await store.load()
     await store.close()

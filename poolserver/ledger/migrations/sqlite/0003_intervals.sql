@@ -156,3 +156,9 @@ CREATE TABLE meter (
     state BLOB NOT NULL,
     PRIMARY KEY (level, name)
 ) STRICT, WITHOUT ROWID;
+
+-- Which save was taken last: one whose answer was lost is looked up by it.
+CREATE TABLE last_save (
+    one INTEGER PRIMARY KEY CHECK (one = 1),
+    token TEXT NOT NULL
+) STRICT;

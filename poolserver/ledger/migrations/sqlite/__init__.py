@@ -1,0 +1,1 @@
+"""The steps of this kind of database."""
