@@ -16,6 +16,7 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     BlockEvent,
     Down,
+    PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
@@ -24,18 +25,23 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.config import Config
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
+from poolserver.ledger.retention import RetentionTerms
+from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
+from poolserver.paymaster import Paymaster, payout_terms
 from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Reading
@@ -77,7 +83,8 @@ class Coordinator:
     """Templates down, books and metrics up. ``clock`` is monotonic, in seconds.
 
     ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
-    each round of questions. ``database`` is where the books are kept.
+    each round of questions. ``database`` is where the books are kept. ``on_plan`` is given each
+    plan that the workers are sent.
     """
 
     def __init__(
@@ -87,6 +94,7 @@ class Coordinator:
         down: Sender[Down],
         node: Callable[[], Rpc],
         database: Database,
+        on_plan: Callable[[PayoutPlan], None] = lambda plan: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -106,16 +114,28 @@ class Coordinator:
         self.is_outdated = False
         store = LedgerStore(database)
         journal_dir = config.data_dir / "journal"
+        self._on_plan = on_plan
+        terms = payout_terms(config)
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+            rewards=Rewards(terms.new_window()),
+            retention=RetentionTerms(
+                config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
+            ),
             save_interval_s=config.ledger.save_interval_s,
         )
         self._statistics = StatisticsKeeper(
             self._meters, store, journal_dir, site_of=self._site_of, clock=clock
+        )
+        self.paymaster = Paymaster(
+            terms, self.keeper, config.payout_plan, self._send_plan, clock=clock
+        )
+        self.auditor = Auditor(
+            store, config.ledger.signing_key_file or config.data_dir / "ledger.key", clock=clock
         )
         self._follower = BlockFollower(
             node,
@@ -132,19 +152,23 @@ class Coordinator:
 
         Raises:
             StoreError: the database cannot be used.
+            SigningKeyError: the key that days are signed with cannot be used.
         """
         await self.keeper.open()
         await self._statistics.open()
+        await self.auditor.open()
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self._statistics.run(), name="statistics keeper"),
+            asyncio.create_task(self.auditor.run(), name="ledger auditor"),
             asyncio.create_task(
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),
             asyncio.create_task(self._follower.run(), name="block follower"),
+            asyncio.create_task(self.paymaster.run(), name="paymaster"),
         ]
 
     async def stop(self) -> None:
@@ -174,6 +198,7 @@ class Coordinator:
             )
             self._follower.on_tip()
         self.template, self.template_at, self.is_outdated = template, received_at, False
+        self.paymaster.on_template(template)
         self._down.send(TemplateUpdate(template))
 
     def _on_confirmed(self, received_at: float) -> None:
@@ -183,6 +208,10 @@ class Coordinator:
     def _on_outdated(self, at: float) -> None:
         self.is_outdated = True
         self._down.send(WorkOutdated())
+
+    def _send_plan(self, plan: PayoutPlan) -> None:
+        self._on_plan(plan)
+        self._down.send(PayoutUpdate.of(plan))
 
     # --- from the workers ----------------------------------------------------------------
 
@@ -201,6 +230,7 @@ class Coordinator:
 
     def _on_delta(self, delta: Delta) -> None:
         self._statistics.add(delta)
+        self.paymaster.on_delta(delta)
         for account, _ in delta.workers.values():
             if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
                 if len(self._unassigned) >= MAX_UNASSIGNED_TOLD:
@@ -219,10 +249,12 @@ class Coordinator:
                 event.unix_ms,
             )
         )
+        self.paymaster.on_block(event)
 
     def _on_followed(self, block: KnownBlock, state: BlockState, reason: str) -> None:
         change = BlockChange(block.hash_hex, block.height, "", state, reason, unix_ms())
         if self.keeper.note_block(change):
+            self.paymaster.on_state()
             log.info(
                 "block_state",
                 height=block.height,

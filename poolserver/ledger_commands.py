@@ -9,16 +9,12 @@ from poolserver.config import Config
 from poolserver.ledger.backup import BackupError, backup_postgresql, backup_sqlite
 from poolserver.ledger.database import StoreError
 from poolserver.ledger.sqlite import SqliteDatabase
-from poolserver.ledger_stats import stats
 from poolserver.outfit import StartError, ledger_database
 
 
 @click.group()
 def ledger() -> None:
     """Back up the ledger, and look after it."""
-
-
-ledger.add_command(stats)
 
 
 @ledger.command()

@@ -6,6 +6,7 @@ and the workers keep anyway. The names are a contract with the operators.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -13,10 +14,12 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
+from poolserver.ledger.audit import day_text
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.proving import Proof
-from poolserver.stats.meter import REJECT_WINDOWS, WINDOWS, Reading
+from poolserver.stats_metrics import statistics_families
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
@@ -81,10 +84,13 @@ class PoolMetrics(Collector):
         )
         yield self._shares()
         yield from self._sites()
-        yield from self._statistics()
+        coordinator = self._coordinator
+        yield from statistics_families(coordinator.pool_view(), coordinator.site_views())
         yield from self._template()
         yield from self._blocks()
         yield from self._blocks_under_way()
+        yield from self._luck()
+        yield from self._plan()
         yield from self._workers()
 
     def _shares(self) -> Metric:
@@ -129,17 +135,6 @@ class PoolMetrics(Collector):
                 budget.add_metric(site, view.budget_w)
         yield from (power, sigma, budget, headroom, scale, rigs, energy)
 
-    def _statistics(self) -> Iterator[Metric]:
-        """Of the pool and its sites, not of workers: there may be 10,000, and 30 series each."""
-        pool = _StatisticsFamilies("pool")
-        view = self._coordinator.pool_view()
-        pool.add([], view.reading, view.best_difficulty)
-        sites = _StatisticsFamilies("site", "site")
-        for site in self._coordinator.site_views():
-            sites.add([site.name], site.reading, site.best_difficulty)
-        yield from pool.families
-        yield from sites.families
-
     def _template(self) -> Iterator[Metric]:
         age = self._coordinator.template_age_s()
         template = self._coordinator.template
@@ -166,6 +161,42 @@ class PoolMetrics(Collector):
         unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
         unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
         yield from (ever, now, value, unpaid)
+
+    def _luck(self) -> Iterator[Metric]:
+        """Exact until here; a float has room enough for what is shown."""
+        keeper = self._coordinator.keeper
+        luck, book = keeper.rewards.luck, keeper.blocks
+        blocks = CounterMetricFamily(
+            "poolserver_expected_blocks",
+            "Blocks that the accepted work was to find on average.",
+            labels=["site"],
+        )
+        earnings = CounterMetricFamily(
+            "poolserver_expected_satoshis",
+            "What the accepted work was to earn on average, before any fee.",
+            labels=["site"],
+        )
+        total = Fraction(0)
+        for site in sorted({*luck.sites, *(view.name for view in self._coordinator.site_views())}):
+            expected = luck.expected_blocks(site)
+            total += expected
+            blocks.add_metric([site], float(expected))
+            earnings.add_metric([site], float(luck.expected_sat(site)))
+        effort = _gauge("round_effort", "Blocks that the work since our last one was to find.")
+        effort.add_metric([], float(luck.efforts(book)[1]))
+        yield from (blocks, earnings, effort)
+        if total:
+            ratio = _gauge("luck", "Blocks that pay, over those that the work was to find.")
+            ratio.add_metric([], float(sum(book.now[state] for state in EARNING) / total))
+            yield ratio
+
+    def _plan(self) -> Iterator[Metric]:
+        paymaster = self._coordinator.paymaster
+        payees = _gauge("payees", "Payees of the next block.")
+        payees.add_metric([], len(paymaster.plan.payees))
+        held = _gauge("debts_held", "1 while no debts are paid: it is not known what a block paid.")
+        held.add_metric([], int(paymaster.holds_debts))
+        yield from (payees, held)
 
     def _blocks_under_way(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()
@@ -253,35 +284,6 @@ class PoolMetrics(Collector):
         )
 
 
-class _StatisticsFamilies:
-    """Hashrates, rejects and best shares of one level, told apart by ``labels``."""
-
-    def __init__(self, level: str, *labels: str) -> None:
-        rate = f"{level}_hashrate_hashes_per_second"
-        sigma = f"{level}_hashrate_sigma_hashes_per_second"
-        best = f"{level}_best_share_difficulty"
-        self._rate = _gauge(rate, "Proven hashrate.", *labels, "window")
-        self._sigma = _gauge(sigma, "Its standard error, of chance alone.", *labels, "window")
-        self._rejects = _gauge(
-            f"{level}_reject_ratio", "Part of all judged shares.", *labels, "window", "kind"
-        )
-        self._best = _gauge(best, "What the best accepted share would meet.", *labels, "scope")
-        self.families = (self._rate, self._sigma, self._rejects, self._best)
-
-    def add(self, labels: list[str], reading: Reading, best_ever: float) -> None:
-        rates = zip(WINDOWS, reading.hashrates, reading.relative_sigmas, strict=True)
-        for window, rate, relative_sigma in rates:
-            self._rate.add_metric([*labels, window], rate)
-            if rate:  # before the first share nothing is known, of the error neither
-                self._sigma.add_metric([*labels, window], rate * relative_sigma)
-        for window, rejects in zip(REJECT_WINDOWS, reading.rejects, strict=True):
-            if rejects is not None:
-                self._rejects.add_metric([*labels, window, "stale"], rejects.stale)
-                self._rejects.add_metric([*labels, window, "rejected"], rejects.rejected)
-        self._best.add_metric([*labels, "ever"], best_ever)
-        self._best.add_metric([*labels, "round"], reading.best_in_round)
-
-
 class NodeMetrics(Collector):
     """What the node group knows, as metric families; one series a node of the config."""
 
@@ -327,6 +329,26 @@ class NodeMetrics(Collector):
             if node.template_age_s is not None:
                 age.add_metric(name, node.template_age_s)
         yield from (up, active, on_chain, height, behind, peers, latency, age)
+
+
+class AuditMetrics(Collector):
+    """The end of the chain of signed days; nothing before the first one."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self._auditor = auditor
+
+    def collect(self) -> Iterator[Metric]:
+        last = self._auditor.last
+        if last is None:
+            return
+        yield InfoMetricFamily(
+            "poolserver_ledger_head",
+            "The head over all signed days: keep it where the pool cannot reach it.",
+            value={"day": day_text(last.day), "head": last.head.hex()},
+        )
+        end = _gauge("ledger_signed_day_timestamp_seconds", "The end of the last signed day.")
+        end.add_metric([], last.end_s)
+        yield end
 
 
 class ProposalMetrics(Collector):

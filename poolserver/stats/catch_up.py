@@ -9,9 +9,9 @@ import structlog
 
 from poolserver.ledger.delta import Delta, WorkerRef
 from poolserver.ledger.fold import Fold
+from poolserver.ledger.journal_reader import read_segments
 from poolserver.ledger.meter_sql import MeteredSource
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.segment import read_segments
 from poolserver.stats.meters import JudgedShares, Meters
 
 # Shares are counted at the middle of so much time; one that is not caught up comes to the meters
