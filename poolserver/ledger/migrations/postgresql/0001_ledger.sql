@@ -5,7 +5,8 @@
 CREATE TABLE source (
     source TEXT COLLATE "C" PRIMARY KEY,
     sequence BIGINT NOT NULL,
-    ended BIGINT NOT NULL DEFAULT 0
+    ended BIGINT NOT NULL DEFAULT 0,
+    metered BIGINT NOT NULL DEFAULT 0
 );
 
 CREATE TABLE source_worker (
@@ -184,10 +185,11 @@ CREATE TABLE audit_leaves (
 
 CREATE TABLE meter (
     level TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
     name TEXT COLLATE "C" NOT NULL,
     saved_at_ms BIGINT NOT NULL,
     state BYTEA NOT NULL,
-    PRIMARY KEY (level, name)
+    PRIMARY KEY (level, account, name)
 );
 
 CREATE TABLE last_save (
