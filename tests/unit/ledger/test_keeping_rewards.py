@@ -185,10 +185,29 @@ async def test_a_save_under_way_is_waited_for_and_one_that_fails_is_not_forgotte
         await asyncio.sleep(0)
         assert not loading.done()
         store.gate.set()
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match="whether it has the last save"):
             await loading
         assert (held.work, held.floor_s) == (2, 2 * INTERVAL_S)
         store.is_down = False
+        await keeper.save()
+        await keeper.load_window(1000)
+        assert held.weights(1000).weights == {"a": 7}
+
+
+async def test_a_store_that_cannot_be_read_leaves_the_window_as_it_was(tmp_path: Path) -> None:
+    store = SlowStore(tmp_path / "ledger.sqlite")
+    async with keeping(tmp_path, store) as keeper:
+        held = keeper.rewards.window
+        assert held is not None
+        keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), tell=True)
+        await keeper.save()
+        held.expire(2)
+        store.is_down = True
+        with pytest.raises(StoreError, match="locked"):
+            await keeper.load_window(1000)
+        assert (held.work, held.floor_s) == (2, 2 * INTERVAL_S)
+        store.is_down = False
+        keeper._take(earned(1, (1, "a", 4)), tell=True)
         await keeper.load_window(1000)
         assert held.weights(1000).weights == {"a": 7}
 
