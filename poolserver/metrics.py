@@ -6,6 +6,7 @@ and the workers keep anyway. The names are a contract with the operators.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -13,6 +14,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
+from poolserver.ledger.audit import day_text
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.proving import Proof
@@ -84,6 +87,8 @@ class PoolMetrics(Collector):
         yield from self._template()
         yield from self._blocks()
         yield from self._blocks_under_way()
+        yield from self._luck()
+        yield from self._plan()
         yield from self._workers()
 
     def _shares(self) -> Metric:
@@ -157,6 +162,42 @@ class PoolMetrics(Collector):
         unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
         unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
         yield from (ever, now, value, unpaid)
+
+    def _luck(self) -> Iterator[Metric]:
+        """Exact until here; a float has room enough for what is shown."""
+        keeper = self._coordinator.keeper
+        luck, book = keeper.rewards.luck, keeper.blocks
+        blocks = CounterMetricFamily(
+            "poolserver_expected_blocks",
+            "Blocks that the accepted work was to find on average.",
+            labels=["site"],
+        )
+        earnings = CounterMetricFamily(
+            "poolserver_expected_satoshis",
+            "What the accepted work was to earn on average, before any fee.",
+            labels=["site"],
+        )
+        total = Fraction(0)
+        for site in sorted({*luck.sites, *(view.name for view in self._coordinator.site_views())}):
+            expected = luck.expected_blocks(site)
+            total += expected
+            blocks.add_metric([site], float(expected))
+            earnings.add_metric([site], float(luck.expected_sat(site)))
+        effort = _gauge("round_effort", "Blocks that the work since our last one was to find.")
+        effort.add_metric([], float(luck.efforts(book)[1]))
+        yield from (blocks, earnings, effort)
+        if total:
+            ratio = _gauge("luck", "Blocks that pay, over those that the work was to find.")
+            ratio.add_metric([], float(sum(book.now[state] for state in EARNING) / total))
+            yield ratio
+
+    def _plan(self) -> Iterator[Metric]:
+        paymaster = self._coordinator.paymaster
+        payees = _gauge("payees", "Payees of the next block.")
+        payees.add_metric([], len(paymaster.plan.payees))
+        held = _gauge("debts_held", "1 while no debts are paid: it is not known what a block paid.")
+        held.add_metric([], int(paymaster.holds_debts))
+        yield from (payees, held)
 
     def _blocks_under_way(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()
@@ -289,6 +330,26 @@ class NodeMetrics(Collector):
             if node.template_age_s is not None:
                 age.add_metric(name, node.template_age_s)
         yield from (up, active, on_chain, height, behind, peers, latency, age)
+
+
+class AuditMetrics(Collector):
+    """The end of the chain of signed days; nothing before the first one."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self._auditor = auditor
+
+    def collect(self) -> Iterator[Metric]:
+        last = self._auditor.last
+        if last is None:
+            return
+        yield InfoMetricFamily(
+            "poolserver_ledger_head",
+            "The head over all signed days: keep it where the pool cannot reach it.",
+            value={"day": day_text(last.day), "head": last.head.hex()},
+        )
+        end = _gauge("ledger_signed_day_timestamp_seconds", "The end of the last signed day.")
+        end.add_metric([], last.end_s)
+        yield end
 
 
 class ProposalMetrics(Collector):

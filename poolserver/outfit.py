@@ -120,6 +120,8 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         spool_dir=str(spool_dir(config)),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+        journal_when_full=config.journal.when_full,
+        journal_held_bytes=config.journal.held_mib << 20,
     )
 
 
@@ -136,6 +138,7 @@ def trial_factory(config: Config) -> JobFactory:
         terms,
         CoinbaseClasses(firmware.coinbase_sizes),
         config.payout_plan,
+        reserve_whole=config.payout.scheme == "pplns",
     )
 
 

@@ -49,6 +49,15 @@ class PayoutShareConfig(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
+class PayoutAccountConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an account is paid that is not an address itself, with `scheme = "pplns"`."""
+
+    name: Annotated[
+        Account, doc("The part of `account.worker` before the first dot, as rigs give it.")
+    ]
+    address: Annotated[str, doc("Receives what its work earns. May be another's address too.")]
+
+
 class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the coinbase of our blocks says, and whom it pays."""
 
@@ -60,18 +69,28 @@ class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     scheme: Annotated[
-        Literal["solo", "split"],
+        Literal["solo", "split", "pplns"],
         doc(
             '"solo": all of it goes to `address`. "split": to `[[payout.shares]]`, by fixed '
-            "weights."
+            'weights. "pplns": to accounts that are or have an address, by their work in a window. '
+            "[Payouts](payouts.md) tells more."
         ),
     ] = "solo"
+    window: Annotated[
+        Fraction,
+        exact(gt=0, le=1000),
+        doc(
+            'With "pplns": how much work counts, in that of a block on average. 2 is the work in '
+            "which the network finds two blocks. Longer is steadier, and slower to forget."
+        ),
+    ] = Fraction(2)
     fee_basis_points: Annotated[
         int,
         Meta(ge=0, le=BASIS_POINTS),
         doc("The operator's part before the shares, in hundredths of a percent: 150 is 1.5%."),
     ] = 0
     shares: tuple[PayoutShareConfig, ...] = ()
+    accounts: tuple[PayoutAccountConfig, ...] = ()
     coinbase_tag: Annotated[
         CoinbaseTag,
         doc(
@@ -218,6 +237,39 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
         doc(
             "How often the journal is forced to the disk: what a power cut can cost, and with "
             '"sync" how long an answer can take.'
+        ),
+    ] = 50
+    when_full: Annotated[
+        Literal["hold", "refuse"],
+        doc(
+            'While the journal cannot be written. "hold": rigs are answered and records are held '
+            'in memory, and lost if the pool ends before the disk is well. "refuse": an accepted '
+            "share is answered with the error `not_recorded`, and gets no credit. Found blocks "
+            "go to the nodes and into the spool in any case."
+        ),
+    ] = "hold"
+    held_mib: Annotated[
+        int,
+        Meta(ge=1, le=4096),
+        doc(
+            "The memory for them, in MiB; 64 are 790,000 shares. Beyond it shares are refused as "
+            'with "refuse".'
+        ),
+    ] = 64
+    keep_days: Annotated[
+        int,
+        Meta(ge=1, le=36_500),
+        doc(
+            "How long files of the journal are kept that the database has wholly. They are what "
+            "`poolserver ledger verify` makes the books again from."
+        ),
+    ] = 30
+    keep_gib: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        doc(
+            "How much of them is kept at most: beyond it the oldest go. What the database does not "
+            "have is never deleted."
         ),
     ] = 50
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from poolserver.ledger import block_sql, seal_sql, share_sql
+from poolserver.ledger import block_sql, reward_sql, seal_sql, share_sql
 from poolserver.ledger.block_sql import BlockEventRow, BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockStep, KnownBlock
 from poolserver.ledger.database import Connection, Database, StoreError
@@ -84,6 +84,14 @@ class LedgerStore:
         """Note that nothing more is to come of these, whose every record is counted in."""
         await self.write(lambda connection: share_sql.end_sources(connection, sources))
 
+    async def load_progress(self) -> dict[str, int]:
+        """The last sequence of each source that is counted in."""
+        return await self.read(share_sql.progress)
+
+    async def forget_sources(self, sources: Iterable[str]) -> None:
+        """Let go of the workers' numbers of these, of which no file is left."""
+        await self.write(lambda connection: share_sql.forget_sources(connection, sources))
+
     # --- blocks --------------------------------------------------------------------------
 
     async def known_blocks(self) -> list[KnownBlock]:
@@ -103,7 +111,7 @@ class LedgerStore:
         return await self.read(lambda connection: block_sql.payout(connection, hash_hex))
 
     async def owed_sat(self) -> dict[str, int]:
-        """By label, what blocks accepted or mature owe beyond what their coinbases paid."""
+        """By label, what blocks accepted or mature owe beyond what was paid; never 0."""
         return await self.read(block_sql.owed)
 
     async def without_payout(self) -> tuple[int, int | None]:
@@ -181,6 +189,7 @@ class LedgerStore:
                     news[key] = share_sql.worker_id(connection, key)
             share_sql.add_workers(connection, delta.workers)
             share_sql.add_shares(connection, delta, self._ids | news if news else self._ids)
+            reward_sql.add_earnings(connection, delta.earnings)
             share_sql.add_energy(connection, delta.site_energy_pj)
             block_sql.add_found(connection, delta.blocks)
             block_sql.add_rounds(connection, delta.rounds)

@@ -13,9 +13,13 @@ from prometheus_client.core import Metric
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
+from poolserver.ledger.audit import SignedDay
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
-from poolserver.ledger.totals import ShareTotals, Totals
-from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.ledger.rewards import Rewards
+from poolserver.ledger.totals import Earning, ShareTotals, Totals
+from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
@@ -39,7 +43,10 @@ class FakeCoordinator:
     def __init__(self) -> None:
         self.totals = Totals({"hall": ShareTotals(shares=[1] * len(ShareOutcome))})
         self.template = SimpleNamespace(height=1)
-        self.keeper = SimpleNamespace(blocks=BlockBook())
+        rewards = Rewards()
+        rewards.luck.earned["hall", 0x207FFFFF] = Earning(2, 2)
+        self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
+        self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
         self.workers = {"pool-1/0/1": worker_counters()}
 
     def template_age_s(self) -> float:
@@ -61,6 +68,8 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
     figures = NodeFigures("a", True, True, True, 1, 0, 8, 0.1, 1.0)
     registry.register(ProposalMetrics({}))
+    last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
+    registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
     registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
