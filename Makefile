@@ -1,6 +1,6 @@
 # make demo [SECONDS=60]   a private signet, the pool and a simulated site, mining real blocks
 # make test                lint, types and all tests, with a real bitcoind
-# make torture [N=200] [RUNS=N]   what takes hours: blocks under faults, a fuzzer, a crowd of rigs
+# make torture [N=200] [RUNS=N]   what takes hours: blocks under faults, deaths, a fuzzer, a crowd of rigs
 # make help                the rest
 
 VENV ?= .venv
@@ -9,9 +9,10 @@ NATIVE := $(wildcard poolserver/_native/*.c poolserver/_native/*.h)
 SOURCES := poolserver tests bench
 RUNS ?= 10000000
 N ?= 200
+KILLS ?= 100
 
 .PHONY: help demo test lint types unit integration bench bench-tip bench-failover sanitize torture \
-	torture-blocks fuzz crowd lock clean
+	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
@@ -21,8 +22,10 @@ help:
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
-	@echo "make torture [N=200]    what takes longer: torture-blocks, fuzz, crowd"
+	@echo "make torture [N=200]    what takes longer: all torture-*, fuzz, crowd"
 	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
+	@echo "make torture-kills [KILLS=100]  the pool dies under load: each store, and power cuts"
+	@echo "make torture-outages    the database is away for a minute under load"
 	@echo "make fuzz [RUNS=N]      the Stratum library, sessions and templates under a fuzzer (N: 10,000,000)"
 	@echo "make crowd              5,000 rigs and a proxy of 500 through ten block changes"
 	@echo "make lock               renew requirements/*.txt (needs uv)"
@@ -74,10 +77,21 @@ bench-tip: $(VENV)/.dev
 bench-failover: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.failover
 
-torture: torture-blocks fuzz crowd
+torture: torture-blocks torture-kills torture-outages fuzz crowd
 
 torture-blocks: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture blocks --blocks $(N)
+
+torture-kills: $(VENV)/.dev
+	@export BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) && \
+		$(PYTHON) -m tests.torture kills --kills $(KILLS) --store sqlite && \
+		$(PYTHON) -m tests.torture kills --kills $(KILLS) --store postgresql && \
+		$(PYTHON) -m tests.torture kills --kills $(KILLS) --store sqlite --power
+
+torture-outages: $(VENV)/.dev
+	@export BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) && \
+		$(PYTHON) -m tests.torture outages --store sqlite && \
+		$(PYTHON) -m tests.torture outages --store postgresql
 
 # fuzz-with TARGET,INPUTS,BYTES: each length has its own corpus, or short ones would slow down.
 fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=$$(($(2))) -max_len=$(3) -len_control=0 \

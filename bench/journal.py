@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 
+from poolserver._native import pack_share
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.held import INITIAL_BYTES, HeldRecords
 from poolserver.ledger.records import (
@@ -18,7 +19,6 @@ from poolserver.ledger.records import (
     WorkerRecord,
     decode_records,
     encode_worker,
-    pack_share,
 )
 
 SHARES = 1_000  # a round of about a millisecond, which some rounds have without a disturbance

@@ -39,7 +39,9 @@ class NullJournal:
     def declare_worker(self, account: str, worker_name: str) -> int:
         return 1
 
-    def append_share(self, *record: Any) -> None: ...
+    def append_share(self, *record: Any) -> bool:
+        return True
+
     def append_block(self, *record: Any) -> None: ...
     def release(self, callback: Callable[[], None]) -> None:
         callback()

@@ -20,7 +20,7 @@ from poolserver.cluster.messages import (
 from poolserver.config import Config, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
-from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
 from poolserver.node.group import GroupTerms, Member, NodeGroup
@@ -106,6 +106,7 @@ class PoolServer:
         coordinator = Coordinator(config, source, down, active, self._database)
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
+        self._registry.register(AuditMetrics(coordinator.auditor))
         http = HttpServer(self._registry, coordinator.not_ready_because)
         worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:

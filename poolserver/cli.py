@@ -12,6 +12,7 @@ from rich.console import Console
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
 from poolserver.app import START_ERRORS, serve
+from poolserver.audit_commands import COMMANDS as AUDIT_COMMANDS
 from poolserver.command import config_option, fail, load, run_async
 from poolserver.config import Endpoint
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
@@ -30,6 +31,8 @@ def main() -> None:
     """A Bitcoin mining pool server for sites that live on a power budget."""
 
 
+for command in AUDIT_COMMANDS:
+    ledger.add_command(command)
 main.add_command(ledger)
 
 

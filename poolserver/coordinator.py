@@ -23,14 +23,16 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.config import Config
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
+from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
@@ -91,13 +93,20 @@ class Coordinator:
         self.template: BlockTemplate | None = None
         self.template_at: float | None = None
         self.is_outdated = False
+        store = LedgerStore(database)
         self.keeper = LedgerKeeper(
-            LedgerStore(database),
+            store,
             config.data_dir / "journal",
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+            retention=RetentionTerms(
+                config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
+            ),
             save_interval_s=config.ledger.save_interval_s,
+        )
+        self.auditor = Auditor(
+            store, config.ledger.signing_key_file or config.data_dir / "ledger.key", clock=clock
         )
         self._follower = BlockFollower(
             node,
@@ -114,13 +123,16 @@ class Coordinator:
 
         Raises:
             StoreError: the database cannot be used.
+            SigningKeyError: the key that days are signed with cannot be used.
         """
         await self.keeper.open()
+        await self.auditor.open()
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
+            asyncio.create_task(self.auditor.run(), name="ledger auditor"),
             asyncio.create_task(
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),

@@ -13,6 +13,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
+from poolserver.ledger.audit import day_text
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.proving import Proof
@@ -289,6 +291,26 @@ class NodeMetrics(Collector):
             if node.template_age_s is not None:
                 age.add_metric(name, node.template_age_s)
         yield from (up, active, on_chain, height, behind, peers, latency, age)
+
+
+class AuditMetrics(Collector):
+    """The end of the chain of signed days; nothing before the first one."""
+
+    def __init__(self, auditor: Auditor) -> None:
+        self._auditor = auditor
+
+    def collect(self) -> Iterator[Metric]:
+        last = self._auditor.last
+        if last is None:
+            return
+        yield InfoMetricFamily(
+            "poolserver_ledger_head",
+            "The head over all signed days: keep it where the pool cannot reach it.",
+            value={"day": day_text(last.day), "head": last.head.hex()},
+        )
+        end = _gauge("ledger_signed_day_timestamp_seconds", "The end of the last signed day.")
+        end.add_metric([], last.end_s)
+        yield end
 
 
 class ProposalMetrics(Collector):

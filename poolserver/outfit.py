@@ -120,6 +120,8 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         spool_dir=str(spool_dir(config)),
         journal_release=config.journal.release,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
+        journal_when_full=config.journal.when_full,
+        journal_held_bytes=config.journal.held_mib << 20,
     )
 
 

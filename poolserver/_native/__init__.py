@@ -1,7 +1,7 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c and template_json.c below module.c), ``twin`` says the
-same in Python. The twin stands in only where the extension was not built; one that is there but
+``_sharecheck`` is the C extension (sha256d.c, template_json.c and journal_records.c below module.c),
+``twin`` says the same in Python. The twin stands in only where the extension was not built; one that is there but
 does not load is an error.
 """
 
@@ -13,11 +13,15 @@ if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
         JobHasher,
+        ShareSum,
         backend,
+        pack_share,
         scan_nonces,
         set_backend,
         sha256d,
         sha256d_pairs,
+        skip_records,
+        sum_shares,
         take_transactions,
     )
 else:
@@ -25,11 +29,15 @@ else:
         from poolserver._native._sharecheck import (
             BACKENDS,
             JobHasher,
+            ShareSum,
             backend,
+            pack_share,
             scan_nonces,
             set_backend,
             sha256d,
             sha256d_pairs,
+            skip_records,
+            sum_shares,
             take_transactions,
         )
 
@@ -38,18 +46,19 @@ else:
         from poolserver._native.twin import (
             BACKENDS,
             JobHasher,
+            ShareSum,
             backend,
+            pack_share,
             scan_nonces,
             set_backend,
             sha256d,
             sha256d_pairs,
+            skip_records,
+            sum_shares,
             take_transactions,
         )
 
         IMPLEMENTATION = "python"
-
-# For now in Python.
-from poolserver._native.journal_twin import ShareSum, sum_shares  # noqa: E402
 
 __all__ = [
     "BACKENDS",
@@ -57,10 +66,12 @@ __all__ = [
     "JobHasher",
     "ShareSum",
     "backend",
+    "pack_share",
     "scan_nonces",
     "set_backend",
     "sha256d",
     "sha256d_pairs",
+    "skip_records",
     "sum_shares",
     "take_transactions",
 ]

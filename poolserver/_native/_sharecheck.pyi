@@ -1,4 +1,4 @@
-"""The share check, the hashes around it and the reading of templates, in C.
+"""The share check, the hashes around it, the reading of templates and journal records, in C.
 
 Only ``bytes`` are taken where bytes are meant (not ``bytearray``, ``memoryview`` or ``str``) and
 only ``int`` where an integer is meant. A wrong type is a ``TypeError``, a wrong size or an integer
@@ -9,6 +9,8 @@ out of range a ``ValueError`` that names the argument. Nothing is truncated or w
 
 from collections.abc import Sequence
 from typing import Self, final
+
+from poolserver._native.share_sum import ShareSum as ShareSum
 
 BACKENDS: tuple[str, ...]
 """Names of the SHA-256 backends this CPU can run, best first: the first one is in use."""
@@ -94,4 +96,54 @@ def take_transactions(
     Raises:
         ValueError: the answer is not JSON, or a field is missing, there twice or malformed; the
             text says at which byte.
+    """
+
+def pack_share(
+    buffer: bytearray | memoryview,
+    offset: int,
+    sequence: int,
+    worker_ref: int,
+    outcome: int,
+    proven: bool,
+    work: int,
+    job_number: int,
+    unix_ms: int,
+    hash_le: bytes,
+    /,
+) -> None:
+    """Write a share's record into ``buffer``, 85 bytes from ``offset`` on (see ledger/records.py).
+
+    Args:
+        work: in hashes, up to 2^128 - 1; the rest are integers of the record's sizes.
+        hash_le: 32 bytes.
+
+    Raises:
+        BufferError: ``buffer`` cannot be written to, or is not in one piece.
+        ValueError: something is out of range, or the record does not fit; nothing is written.
+    """
+
+def skip_records(records: bytes, offset: int, sequence: int, enough: int, /) -> tuple[int, int]:
+    """Step over whole journal records of known kinds, from ``offset`` on.
+
+    Ends before one that is damaged, cut short or has not its number (the first one's is
+    ``sequence``), or behind the one with which ``enough`` bytes are reached. What is in a record
+    is not looked at. Releases the GIL where there are 64 KiB or more.
+
+    Returns:
+        The offset at which it ended, and the number of records.
+    """
+
+def sum_shares(
+    records: bytes, offset: int, sequence: int, interval_ms: int, open_from_ms: int, /
+) -> tuple[int, int, list[ShareSum]]:
+    """Add up the shares that begin at ``offset``, up to the first record that is no good share.
+
+    That may be one of another kind, a damaged one, one that is cut short or has not the number
+    that is due (``sequence`` is the first one's), or the end. A share is booked in the interval
+    of ``interval_ms`` (which divides a day) that it was made in, or that begins at
+    ``open_from_ms`` if that is later. Releases the GIL where there are 64 KiB or more.
+
+    Returns:
+        The offset at which it stopped, the number of shares, and their sums in the order in which
+        each came up first.
     """

@@ -55,7 +55,7 @@ static int get_uint(PyObject *arg, const char *name, uint64_t max, uint64_t *val
     if (!PyLong_Check(arg))
         return wrong_type(name, "int", arg);
     *value = PyLong_AsUnsignedLongLong(arg);
-    if (PyErr_Occurred()) {
+    if (*value == UINT64_MAX && PyErr_Occurred()) {
         if (!PyErr_ExceptionMatches(PyExc_OverflowError))
             return -1;
         PyErr_Clear(); /* negative or above 2^64: refused below, like all that is out of range */

@@ -1,80 +1,102 @@
-"""The journal's part of the C extension said in Python: shares into sums. See twin.py."""
+"""The journal's part of the C extension said in Python: records packed, and summed. See twin.py."""
 
 from struct import Struct
-from typing import NamedTuple
 from zlib import crc32
+
+from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
+from poolserver._native.share_sum import ShareSum
 
 # A share's record whole: checksum, length, kind, sequence, worker_ref, outcome, proven,
 # job_number, unix_ms, work (low and high half), hash. See ledger/records.py.
 _SHARE = Struct("<IHBQIBBQQQQ32s")
-_FRAME_SIZE = 15
-_PAYLOAD_SIZE = _SHARE.size - _FRAME_SIZE
+_FRAME = Struct("<IHBQ")
+_CRC = Struct("<I")
+_PAYLOAD_SIZE = _SHARE.size - _FRAME.size
 _KIND_SHARE = 2
+_KIND_LAST = 6
 _ACCEPTED = 0
+
+_UINT8_MAX = 2**8 - 1
+_UINT32_MAX = 2**32 - 1
+_INT64_MAX = 2**63 - 1
+_UINT64_MAX = 2**64 - 1
+_UINT128_MAX = 2**128 - 1
 
 #: As many outcomes as ``mining.share.ShareOutcome`` has.
 OUTCOMES = 10
 
 
-class ShareSum(NamedTuple):
-    """Shares of one worker, interval and work, added up."""
+def pack_share(
+    buffer: bytearray | memoryview,
+    offset: int,
+    sequence: int,
+    worker_ref: int,
+    outcome: int,
+    proven: bool,
+    work: int,
+    job_number: int,
+    unix_ms: int,
+    hash_le: bytes,
+    /,
+) -> None:
+    """Write a share's record of 85 bytes into ``buffer``, or nothing."""
+    view = _writable(buffer)
+    if len(view) < _SHARE.size:
+        raise ValueError(f"buffer must have at least {_SHARE.size} bytes, has {len(view)}")
+    as_uint(offset, "offset", len(view) - _SHARE.size)
+    as_uint(sequence, "sequence", _UINT64_MAX)
+    as_uint(worker_ref, "worker_ref", _UINT32_MAX)
+    as_uint(outcome, "outcome", _UINT8_MAX)
+    as_uint(proven, "proven", 1)
+    as_uint(work, "work", _UINT128_MAX)
+    as_uint(job_number, "job_number", _UINT64_MAX)
+    as_uint(unix_ms, "unix_ms", _UINT64_MAX)
+    as_sized(hash_le, "hash_le", 32)
+    _SHARE.pack_into(
+        view,
+        offset,
+        *(0, _PAYLOAD_SIZE, _KIND_SHARE, sequence),
+        *(worker_ref, outcome, proven, job_number, unix_ms),
+        *(work & _UINT64_MAX, work >> 64, hash_le),
+    )
+    _CRC.pack_into(view, offset, crc32(view[offset + 4 : offset + _SHARE.size]))
 
-    worker_ref: int
-    interval_ms: int
-    """When the interval begins that they are booked in, in Unix milliseconds."""
-    work: int
-    """Of each of them, in hashes."""
-    proven: bool
-    """Whether their work was done."""
-    outcomes: tuple[int, ...]
-    """How many there are of each outcome, by its number."""
-    best_hash_le: bytes | None
-    """The lowest hash of those that are proven and accepted."""
-    first_ms: int
-    last_ms: int
+
+def skip_records(records: bytes, offset: int, sequence: int, enough: int, /) -> tuple[int, int]:
+    """Step over whole records of known kinds, from the one at ``offset``, number ``sequence``."""
+    _check_walk(records, offset, sequence)
+    as_uint(enough, "enough", _INT64_MAX)
+    begin, first_sequence = offset, sequence
+    while offset - begin < enough and (size := _whole_record(records, offset, sequence)):
+        offset, sequence = offset + size, sequence + 1
+    return offset, sequence - first_sequence
 
 
 def sum_shares(
     records: bytes, offset: int, sequence: int, interval_ms: int, open_from_ms: int, /
 ) -> tuple[int, int, list[ShareSum]]:
-    """Add up the shares that begin at ``offset``, up to the first record that is no good share.
-
-    That may be one of another kind, a damaged one, one that is cut short or has not the number
-    that is due (``sequence`` is the first one's), or the end. A share is booked in the interval
-    of ``interval_ms`` (which divides a day) that it was made in, or that begins at
-    ``open_from_ms`` if that is later.
-
-    Returns:
-        The offset at which it stopped, the number of shares, and their sums in the order in which
-        each came up first.
-    """
+    """Add up the shares that begin at ``offset``, up to the first record that is no good share."""
+    _check_walk(records, offset, sequence)
+    as_uint(interval_ms, "interval_ms", _UINT64_MAX)
+    as_uint(open_from_ms, "open_from_ms", _UINT64_MAX)
+    if interval_ms == 0:
+        raise ValueError("interval_ms must not be 0")
     groups: dict[tuple[int, int, int, bool], _Group] = {}
-    begun = sequence
-    while offset + _SHARE.size <= len(records):
-        checksum, size, kind, number, ref, outcome, proven, _, unix_ms, low, high, hash_le = (
-            _SHARE.unpack_from(records, offset)
+    first_sequence = sequence
+    while _whole_record(records, offset, sequence) == _SHARE.size:
+        _, size, kind, _, ref, outcome, proven, _, unix_ms, low, high, hash_le = _SHARE.unpack_from(
+            records, offset
         )
-        end = offset + _SHARE.size
-        if (
-            kind != _KIND_SHARE
-            or size != _PAYLOAD_SIZE
-            or number != sequence
-            or outcome >= OUTCOMES
-            or crc32(records[offset + 4 : end]) != checksum
-        ):
+        if kind != _KIND_SHARE or size != _PAYLOAD_SIZE or outcome >= OUTCOMES:
             break
-        key = (
-            ref,
-            max(unix_ms - unix_ms % interval_ms, open_from_ms),
-            high << 64 | low,
-            proven != 0,
-        )
+        begin_ms = max(unix_ms - unix_ms % interval_ms, open_from_ms)
+        key = ref, begin_ms, high << 64 | low, proven != 0
         group = groups.get(key)
         if group is None:
             group = groups[key] = _Group(unix_ms)
         group.add(outcome, proven != 0, unix_ms, hash_le)
-        offset, sequence = end, sequence + 1
-    return offset, sequence - begun, [group.sum(key) for key, group in groups.items()]
+        offset, sequence = offset + _SHARE.size, sequence + 1
+    return offset, sequence - first_sequence, [group.sum(key) for key, group in groups.items()]
 
 
 class _Group:
@@ -96,3 +118,35 @@ class _Group:
     def sum(self, key: tuple[int, int, int, bool]) -> ShareSum:
         best = None if self.best is None else self.best.to_bytes(32, "little")
         return ShareSum(*key, tuple(self.outcomes), best, self.first_ms, self.last_ms)
+
+
+def _whole_record(records: bytes, offset: int, sequence: int) -> int:
+    """The size of the record at ``offset``, 0 if there is none of that number."""
+    if len(records) - offset < _FRAME.size:
+        return 0
+    checksum, length, kind, number = _FRAME.unpack_from(records, offset)
+    end = offset + _FRAME.size + length
+    if (
+        end > len(records)
+        or not 0 < kind <= _KIND_LAST
+        or number != sequence
+        or crc32(records[offset + _CRC.size : end]) != checksum
+    ):
+        return 0
+    return end - offset
+
+
+def _check_walk(records: bytes, offset: int, sequence: int) -> None:
+    as_bytes(records, "records")
+    as_uint(offset, "offset", len(records))
+    as_uint(sequence, "sequence", _INT64_MAX)
+
+
+def _writable(buffer: bytearray | memoryview) -> memoryview:
+    try:
+        view = memoryview(buffer)
+    except TypeError as error:
+        raise wrong_type("buffer", "a writable buffer", buffer) from error
+    if view.readonly or not view.c_contiguous:
+        raise BufferError("buffer must be writable and in one piece")
+    return view.cast("B")

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "journal_glue.h"
 #include "sha256d.h"
 #include "template_glue.h"
 
@@ -333,12 +334,27 @@ static PyObject *module_set_backend(PyObject *module, PyObject *arg)
     return PyErr_Format(PyExc_ValueError, "no backend %R on this CPU", arg);
 }
 
+struct module_state {
+    PyObject *share_sum; /* the class in share_sum.py: what sum_shares gives */
+};
+
+static PyObject *module_sum_shares(PyObject *module, PyObject *const *args, Py_ssize_t arg_count)
+{
+    const struct module_state *state = PyModule_GetState(module);
+
+    return sum_shares((PyTypeObject *)state->share_sum, args, arg_count);
+}
+
 static PyMethodDef module_methods[] = {
     {"sha256d", module_sha256d, METH_O, sha256d_doc},
     {"sha256d_pairs", module_sha256d_pairs, METH_O, sha256d_pairs_doc},
     {"scan_nonces", (PyCFunction)(void (*)(void))module_scan_nonces, METH_FASTCALL,
      scan_nonces_doc},
     {"take_transactions", module_take_transactions, METH_O, take_transactions_doc},
+    {"pack_share", (PyCFunction)(void (*)(void))module_pack_share, METH_FASTCALL, pack_share_doc},
+    {"skip_records", (PyCFunction)(void (*)(void))module_skip_records, METH_FASTCALL,
+     skip_records_doc},
+    {"sum_shares", (PyCFunction)(void (*)(void))module_sum_shares, METH_FASTCALL, sum_shares_doc},
     {"backend", module_backend, METH_NOARGS, backend_doc},
     {"set_backend", module_set_backend, METH_O, set_backend_doc},
     {NULL},
@@ -368,8 +384,49 @@ static int add_backends(PyObject *module)
     return status;
 }
 
+/* The class of sums is Python's, so that both implementations give the same. */
+static int add_share_sum(PyObject *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+    PyObject *home = PyImport_ImportModule("poolserver._native.share_sum");
+
+    if (home == NULL)
+        return -1;
+    state->share_sum = PyObject_GetAttrString(home, "ShareSum");
+    Py_DECREF(home);
+    if (state->share_sum == NULL)
+        return -1;
+    return PyModule_AddObjectRef(module, "ShareSum", state->share_sum);
+}
+
+static int module_traverse(PyObject *module, visitproc visit, void *arg)
+{
+    const struct module_state *state = PyModule_GetState(module);
+
+    if (state != NULL)
+        Py_VISIT(state->share_sum);
+    return 0;
+}
+
+static int module_clear(PyObject *module)
+{
+    struct module_state *state = PyModule_GetState(module);
+
+    if (state != NULL)
+        Py_CLEAR(state->share_sum);
+    return 0;
+}
+
+static void module_free(void *module)
+{
+    module_clear(module);
+}
+
 static int module_exec(PyObject *module)
 {
+    journal_init();
+    if (add_share_sum(module) < 0)
+        return -1;
     PyObject *type = PyType_FromModuleAndSpec(module, &JobHasher_spec, NULL);
     if (type == NULL)
         return -1;
@@ -389,8 +446,12 @@ static struct PyModuleDef module_def = {
     PyModuleDef_HEAD_INIT,
     .m_name = "_sharecheck",
     .m_doc = module_doc,
+    .m_size = sizeof(struct module_state),
     .m_methods = module_methods,
     .m_slots = module_slots,
+    .m_traverse = module_traverse,
+    .m_clear = module_clear,
+    .m_free = module_free,
 };
 
 PyMODINIT_FUNC PyInit__sharecheck(void)

@@ -9,6 +9,25 @@ from collections.abc import Iterator, Sequence
 from hashlib import sha256
 from typing import Final, NamedTuple, Self, final
 
+from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
+from poolserver._native.journal_twin import pack_share, skip_records, sum_shares
+from poolserver._native.share_sum import ShareSum
+
+__all__ = [
+    "BACKENDS",
+    "JobHasher",
+    "ShareSum",
+    "backend",
+    "pack_share",
+    "scan_nonces",
+    "set_backend",
+    "sha256d",
+    "sha256d_pairs",
+    "skip_records",
+    "sum_shares",
+    "take_transactions",
+]
+
 BACKENDS: Final = ("python",)
 
 #: The smallest transaction has 60 bytes (240 weight units), so a block of 4,000,000 (BIP141) holds
@@ -37,19 +56,19 @@ def backend() -> str:
 def set_backend(name: str, /) -> None:
     """Refuse each backend but the one there is."""
     if not isinstance(name, str):
-        raise _wrong_type("name", "str", name)
+        raise wrong_type("name", "str", name)
     if name not in BACKENDS:
         raise ValueError(f"no backend {name!r} on this CPU")
 
 
 def sha256d(data: bytes, /) -> bytes:
     """SHA-256 of the SHA-256 of ``data``: 32 bytes in digest order."""
-    return _sha256d(_bytes(data, "data"))
+    return _sha256d(as_bytes(data, "data"))
 
 
 def sha256d_pairs(data: bytes, /) -> bytes:
     """``sha256d`` of each 64-byte pair of ``data``, concatenated: one level of a merkle tree."""
-    size = len(_bytes(data, "data"))
+    size = len(as_bytes(data, "data"))
     if size % _PAIR_SIZE:
         raise ValueError(f"data must be a multiple of {_PAIR_SIZE} bytes, is {size}")
     return b"".join(_sha256d(data[i : i + _PAIR_SIZE]) for i in range(0, size, _PAIR_SIZE))
@@ -86,10 +105,10 @@ class JobHasher:
         network_target_le: bytes,
     ) -> Self:
         self = super().__new__(cls)
-        self._coinb1 = _bytes(coinb1, "coinb1")
-        self._coinb2 = _bytes(coinb2, "coinb2")
+        self._coinb1 = as_bytes(coinb1, "coinb1")
+        self._coinb2 = as_bytes(coinb2, "coinb2")
         self._branch = _merkle_branch(merkle_branch)
-        self._prevhash_le = _sized(prevhash_le, "prevhash_le", _DIGEST_SIZE)
+        self._prevhash_le = as_sized(prevhash_le, "prevhash_le", _DIGEST_SIZE)
         self._nbits_le = _uint32_le(nbits, "nbits")
         self._network_target = _target(network_target_le, "network_target_le")
         return self
@@ -98,7 +117,7 @@ class JobHasher:
         self, extranonce: bytes, version: int, ntime: int, nonce: int, share_target_le: bytes, /
     ) -> tuple[bytes, bool, bool]:
         """``(hash_le, meets the share target, meets the network target)`` of one share."""
-        size = len(_bytes(extranonce, "extranonce"))
+        size = len(as_bytes(extranonce, "extranonce"))
         if not 1 <= size <= EXTRANONCE_MAX:
             raise ValueError(f"extranonce must be 1..{EXTRANONCE_MAX} bytes, is {size}")
         version_le = _uint32_le(version, "version")
@@ -120,9 +139,9 @@ def scan_nonces(header: bytes, nonce_start: int, count: int, target_le: bytes, /
 
     After 2^32-1 comes 0. The header's own nonce is ignored.
     """
-    start = _sized(header, "header", _HEADER_SIZE)[:-4]
-    first = _uint(nonce_start, "nonce_start", _UINT32_MAX)
-    last = first + _uint(count, "count", _NONCES)
+    start = as_sized(header, "header", _HEADER_SIZE)[:-4]
+    first = as_uint(nonce_start, "nonce_start", _UINT32_MAX)
+    last = first + as_uint(count, "count", _NONCES)
     target = _target(target_le, "target_le")
     nonces = (n % _NONCES for n in range(first, last))
     return [
@@ -136,7 +155,7 @@ def take_transactions(
     answer: bytes, /
 ) -> tuple[bytes, bytes, bytes, bytes, bytes, bytes, bytes, bytes]:
     """An answer to getblocktemplate without its transactions, and these in columns."""
-    scanner = _Scanner(_bytes(answer, "answer"))
+    scanner = _Scanner(as_bytes(answer, "answer"))
     array = scanner.scan_answer()
     rest = answer if array is None else answer[: array.start] + answer[array.stop :]
     items = scanner.transactions
@@ -323,45 +342,22 @@ def _sha256d(data: bytes) -> bytes:
     return sha256(sha256(data).digest()).digest()
 
 
-def _wrong_type(name: str, wanted: str, value: object) -> TypeError:
-    return TypeError(f"{name} must be {wanted}, not {type(value).__name__}")
-
-
-def _bytes(value: object, name: str) -> bytes:
-    if not isinstance(value, bytes):
-        raise _wrong_type(name, "bytes", value)
-    return value
-
-
-def _sized(value: object, name: str, size: int) -> bytes:
-    data = _bytes(value, name)
-    if len(data) != size:
-        raise ValueError(f"{name} must be {size} bytes, is {len(data)}")
-    return data
-
-
 def _target(value: object, name: str) -> int:
-    return int.from_bytes(_sized(value, name, _DIGEST_SIZE), "little")
-
-
-def _uint(value: object, name: str, maximum: int) -> int:
-    if not isinstance(value, int):
-        raise _wrong_type(name, "int", value)
-    if not 0 <= value <= maximum:
-        raise ValueError(f"{name} must be in 0..{maximum}")
-    return value
+    return int.from_bytes(as_sized(value, name, _DIGEST_SIZE), "little")
 
 
 def _uint32_le(value: object, name: str) -> bytes:
-    return _uint(value, name, _UINT32_MAX).to_bytes(4, "little")
+    return as_uint(value, name, _UINT32_MAX).to_bytes(4, "little")
 
 
 def _merkle_branch(value: object) -> tuple[bytes, ...]:
     if not isinstance(value, (tuple, list)):
-        raise _wrong_type("merkle_branch", "a tuple or list", value)
+        raise wrong_type("merkle_branch", "a tuple or list", value)
     items = tuple(value)
     if len(items) > MERKLE_BRANCH_MAX:
         raise ValueError(
             f"merkle_branch must have at most {MERKLE_BRANCH_MAX} items, has {len(items)}"
         )
-    return tuple(_sized(item, f"merkle_branch[{i}]", _DIGEST_SIZE) for i, item in enumerate(items))
+    return tuple(
+        as_sized(item, f"merkle_branch[{i}]", _DIGEST_SIZE) for i, item in enumerate(items)
+    )

@@ -94,6 +94,8 @@ class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
     spool_dir: str
     journal_release: str
     journal_sync_interval_s: float
+    journal_when_full: str
+    journal_held_bytes: int
 
 
 class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):

@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from poolserver.config.kinds import doc
-from poolserver.config.values import Password, PostgresUrl
+from poolserver.config.values import FilePath, Password, PostgresUrl
 
 
 class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -40,3 +40,11 @@ class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True):
             "minute writes a sixth of what ten seconds do."
         ),
     ] = 10.0
+    signing_key_file: Annotated[
+        FilePath | None,
+        doc(
+            "The key that each closed day is [signed](ledger.md#the-audit) with: Ed25519 in PEM, "
+            "for the pool's user alone. It is made if it is not there. Without a name: "
+            "`ledger.key` in `data_dir`."
+        ),
+    ] = None

@@ -62,7 +62,7 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
         listeners=tuple(
             _worked_out_listener(each, config.network, folder) for each in config.listeners
         ),
-        ledger=_worked_out_ledger(config.ledger, environ),
+        ledger=_worked_out_ledger(config, folder, environ),
         stratum=_worked_out_stratum(config.stratum, folder),
     )
 
@@ -90,7 +90,9 @@ def _worked_out_node(node: NodeConfig, folder: Path, environ: Mapping[str, str])
     return replace(node, cookie_file=node.cookie_file and folder / node.cookie_file)
 
 
-def _worked_out_ledger(ledger: LedgerConfig, environ: Mapping[str, str]) -> LedgerConfig:
+def _worked_out_ledger(config: Config, folder: Path, environ: Mapping[str, str]) -> LedgerConfig:
+    key_file = config.ledger.signing_key_file or config.data_dir / "ledger.key"
+    ledger = replace(config.ledger, signing_key_file=folder / key_file)
     if ledger.postgresql_password_env is None:
         return ledger
     return replace(ledger, postgresql_password=Secret(environ[ledger.postgresql_password_env]))

@@ -220,6 +220,39 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
             '"sync" how long an answer can take.'
         ),
     ] = 50
+    when_full: Annotated[
+        Literal["hold", "refuse"],
+        doc(
+            'While the journal cannot be written. "hold": rigs are answered and records are held '
+            'in memory, and lost if the pool ends before the disk is well. "refuse": an accepted '
+            "share is answered with the error `not_recorded`, and gets no credit. Found blocks "
+            "go to the nodes and into the spool in any case."
+        ),
+    ] = "hold"
+    held_mib: Annotated[
+        int,
+        Meta(ge=1, le=4096),
+        doc(
+            "The memory for them, in MiB; 64 are 790,000 shares. Beyond it shares are refused as "
+            'with "refuse".'
+        ),
+    ] = 64
+    keep_days: Annotated[
+        int,
+        Meta(ge=1, le=36_500),
+        doc(
+            "How long files of the journal are kept that the database has wholly. They are what "
+            "`poolserver ledger verify` makes the books again from."
+        ),
+    ] = 30
+    keep_gib: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        doc(
+            "How much of them is kept at most: beyond it the oldest go. What the database does not "
+            "have is never deleted."
+        ),
+    ] = 50
 
 
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):

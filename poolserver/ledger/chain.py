@@ -83,27 +83,36 @@ class SegmentChain:
         directory: Path,
         source: str,
         segment_bytes: int,
+        max_age_s: float,
         open_segment: Callable[[Path, SegmentId], Segment] = Segment,
     ) -> None:
         self._directory = directory
         self._source = source
         self._segment_bytes = segment_bytes
+        self._max_age_s = max_age_s
+        self._begun_s = 0.0
         self._open_segment = open_segment
         self._full: list[Segment] = []
         self._current: Segment | None = None
         self._opened = 0
 
-    def begin(self, sequence: int) -> Segment:
-        """The file to write to; a new one begins with record ``sequence``. May raise OSError."""
+    def begin(self, sequence: int, now_s: float) -> Segment:
+        """The file to write to; a new one begins with record ``sequence``. May raise OSError.
+
+        ``now_s`` is monotonic.
+        """
         if self._current is None:
             identity = SegmentId(self._source, sequence, self._opened)
             self._opened += 1  # before it is tried: a file that fails may leave its name behind
             self._current = self._open_segment(self._directory, identity)
+            self._begun_s = now_s
         return self._current
 
-    def end_if_full(self) -> None:
-        """Between two records: leave the current file if it has its size."""
-        if self._current is not None and self._current.size >= self._segment_bytes:
+    def end_if_full(self, now_s: float) -> None:
+        """Between two records: leave the current file if it has its size or its age."""
+        if self._current is not None and (
+            self._current.size >= self._segment_bytes or now_s - self._begun_s >= self._max_age_s
+        ):
             self._full.append(self._current)
             self._current = None
 

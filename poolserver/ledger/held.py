@@ -7,7 +7,8 @@ are wholly in the file, bytes before ``written`` are (a short write may end insi
 
 from typing import NamedTuple
 
-from poolserver.ledger.records import SHARE_SIZE, pack_share
+from poolserver._native import pack_share
+from poolserver.ledger.records import SHARE_SIZE
 
 INITIAL_BYTES = 1 << 20
 """12,000 shares: at 109,000 shares/s (the largest design case) and a sync each 50 ms, twice

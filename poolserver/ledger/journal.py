@@ -8,8 +8,9 @@ When the disk fails (it is full, or a sync reports an error), mining goes on: re
 released as if the records were safe, the records stay in memory and are written again after
 1 s, 2 s, ... 60 s. After a failed *sync* they go to a new file, since the kernel may drop
 pages that it could not write and report success the next time. Up to ``max_held_bytes`` are
-held; shares beyond that are not recorded, only counted (``dropped``). Declarations of workers,
-found blocks and what these pay are always kept.
+held; a share beyond that is refused: it is not recorded, and its miner is to be told so. With
+``WhenFull.REFUSE`` each accepted share is, for as long as the disk fails. Declarations of
+workers, found blocks with their shares and what these pay are always kept.
 """
 
 import asyncio
@@ -28,14 +29,17 @@ from poolserver.ledger.records import (
     BlockRecord,
     JournalBatch,
     LedgerError,
+    ShareRecord,
     TemplateRecord,
     WorkerRecord,
     encode_block,
     encode_payout,
+    encode_share,
     encode_template,
     encode_worker,
 )
 from poolserver.ledger.segment import SegmentId
+from poolserver.ledger.source_lock import SourceLock
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution
 
@@ -45,6 +49,9 @@ MAX_HELD_BYTES = 64 << 20
 """790,000 shares: over 6 min of a failed disk at 2,000 shares/s (10,000 rigs)."""
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
+
+MAX_SEGMENT_AGE_S = 3600.0
+"""A small site's file, too, is old enough to be deleted some day."""
 
 Callback = Callable[[], None]
 
@@ -64,6 +71,15 @@ class ReleasePolicy(StrEnum):
     """Synced: it survives a power cut."""
 
 
+class WhenFull(StrEnum):
+    """What becomes of accepted shares while they cannot be saved."""
+
+    HOLD = "hold"
+    """They are held in memory; beyond its limit they are refused."""
+    REFUSE = "refuse"
+    """They are refused: a rig is told at once that it gets no credit."""
+
+
 def unix_ms() -> int:
     """The time of day in Unix milliseconds."""
     return time.time_ns() // 1_000_000
@@ -79,6 +95,7 @@ class Journal:
         *,
         on_durable: Callable[[JournalBatch], None],
         release: ReleasePolicy = ReleasePolicy.TURN,
+        when_full: WhenFull = WhenFull.HOLD,
         sync_interval_s: float = 0.05,
         on_failure: Callable[[OSError | None], None] = lambda _: None,
         wall_ms: Callable[[], int] = unix_ms,
@@ -100,19 +117,25 @@ class Journal:
         self.failed: OSError | None = None
         """The error for which records are held back, if any."""
         self.dropped = 0
-        """Shares that were not recorded because the memory for them was full."""
+        """Shares that were refused: they are not recorded and get no credit."""
+        self.is_refusing = False
+        """Whether the last share that came was refused."""
         self.last_sync_s = 0.0
         """How long the last sync took."""
         self._on_durable = on_durable
         self._on_failure = on_failure
         self._policy = release
+        self._when_full = when_full
+        self._refuses_accepted = False
         self._sync_interval_s = sync_interval_s
         self._wall_ms = wall_ms
         self._first_retry_s = self._retry_s = first_retry_s
         self._held = HeldRecords(1, max_held_bytes)
         self._worker_refs: dict[tuple[str, str], int] = {}
         self._template = (0, 0, 0)
-        self._chain = SegmentChain(directory, self.source, segment_bytes, open_segment)
+        self._chain = SegmentChain(
+            directory, self.source, segment_bytes, MAX_SEGMENT_AGE_S, open_segment
+        )
         self._loop = asyncio.get_running_loop()
         self.turn = 0
         """Which turn's records are being collected: it grows with the first record of each."""
@@ -127,7 +150,8 @@ class Journal:
         self._closed = False
         try:
             directory.mkdir(parents=True, exist_ok=True)
-            self._chain.begin(self._held.first_sequence)
+            self._life = SourceLock(directory, self.source)
+            self._begin_segment()
         except OSError as error:
             raise JournalError(f"the share journal cannot be begun: {error}") from error
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
@@ -163,16 +187,25 @@ class Journal:
         work: int,
         job_number: int,
         hash_le: bytes,
-    ) -> None:
+    ) -> bool:
         """Record a judged submit. ``work`` (hashes) is that of the difficulty it was judged by.
 
+        False where it cannot be recorded, now or later: it must not count as accepted.
         ``hash_le`` has 32 bytes, zeros where the hash is not known; this is not checked.
         """
         now_ms = self._turn_ms if self._flush_handle is not None else self._open_turn()
-        if not self._held.append_share(
+        if (self._refuses_accepted and not outcome) or not self._held.append_share(
             worker_ref, outcome, proven, work, job_number, now_ms, hash_le
         ):
             self.dropped += 1
+            self.is_refusing = True
+            return False
+        return True
+
+    def append_solution(self, share: ShareRecord) -> None:
+        """Record a share that is a block, whatever the state of the disk; its time is set here."""
+        timed = share._replace(unix_ms=self._open_turn())
+        self._held.append(encode_share(self._held.next_sequence, timed))
 
     def append_block(
         self, height: int, hash_le: bytes, worker_ref: int, distribution: Distribution
@@ -230,13 +263,15 @@ class Journal:
     def _write(self) -> None:
         try:
             while unwritten := self._held.unwritten():
-                segment = self._chain.begin(self._held.flushed.sequence)
-                self._held.wrote(segment.write(unwritten))
+                self._held.wrote(self._begin_segment().write(unwritten))
         except OSError as error:
             self._fail(error)
         else:
-            self._chain.end_if_full()
+            self._chain.end_if_full(self._loop.time())
             self._order_sync()
+
+    def _begin_segment(self) -> Segment:
+        return self._chain.begin(self._held.flushed.sequence, self._loop.time())
 
     # --- to the disk ---------------------------------------------------------------------
 
@@ -265,6 +300,7 @@ class Journal:
             self._fail(error)
             return
         self._chain.synced(point)
+        self.is_refusing = False
         first_sequence = self._held.first_sequence
         records = self._held.cut(safe)
         if self._retry_handle is None:
@@ -286,6 +322,7 @@ class Journal:
         if self.failed is None:
             self._loop.call_soon(self._on_failure, error)
         self.failed = error
+        self._refuses_accepted = self._when_full is WhenFull.REFUSE
         if self._retry_handle is not None:
             self._retry_handle.cancel()
         self._retry_handle = self._loop.call_later(self._retry_s, self._retry)
@@ -297,6 +334,7 @@ class Journal:
     def _recover(self) -> None:
         if self.failed is not None:
             self.failed = None
+            self._refuses_accepted = False
             self._retry_s = self._first_retry_s
             self._loop.call_soon(self._on_failure, None)
 
@@ -327,6 +365,7 @@ class Journal:
         await self._sync_is_over()
         self._cancel_timers()
         self._chain.abandon()
+        self._life.release()
         self._executor.shutdown(wait=False)
         if self._held:
             raise JournalError(f"{self.pending} records could not be saved: {self.failed}")

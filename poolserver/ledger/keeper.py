@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from fractions import Fraction
+from math import inf
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,9 +25,11 @@ from poolserver.ledger.database import StoreError
 from poolserver.ledger.days import DayCloser
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.fold import Fold
+from poolserver.ledger.journal_files import JournalWarning
+from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.payout_records import DuesRecord
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.segment import JournalWarning, SourceEnd, read_segments
+from poolserver.ledger.retention import RetentionTerms, prune
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals
 from poolserver.log import RateLimited
@@ -35,6 +38,9 @@ from poolserver.log import RateLimited
 FOLD_INTERVAL_S = 1.0
 # As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
+PRUNE_INTERVAL_S = 3600.0
+
+KEEP_ALL = RetentionTerms(inf, 2**62)
 
 T = TypeVar("T")
 
@@ -56,6 +62,7 @@ class LedgerKeeper:
         energy_pj: Callable[[str, int], Fraction],
         on_delta: Callable[[Delta], None],
         save_interval_s: float = SAVE_INTERVAL_S,
+        retention: RetentionTerms = KEEP_ALL,
         clock: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
     ) -> None:
@@ -65,6 +72,8 @@ class LedgerKeeper:
         self._energy_pj = energy_pj
         self._on_delta = on_delta
         self._save_interval_s = save_interval_s
+        self._retention = retention
+        self._prune_at = clock()
         self._clock = clock
         self._unix_time = unix_time
         self._fold: Fold
@@ -72,6 +81,7 @@ class LedgerKeeper:
         self._batches: list[JournalBatch] = []  # that are not folded yet
         self._unsaved = Delta()
         self._trouble = RateLimited(log)
+        self._pruning = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self._ended: set[str] = set()
         self._days = DayCloser()
@@ -122,6 +132,8 @@ class LedgerKeeper:
             self._news.clear()
             await self.take_in()
             self.close_days()
+            if self._clock() >= self._prune_at:
+                await self.prune()
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
@@ -217,6 +229,29 @@ class LedgerKeeper:
         if day > self._fold.sealed_through:
             self._unsaved.merge(self._fold.seal(day, int(unix_s * 1000)))
             self._news.set()
+
+    # --- the journal's files -------------------------------------------------------------
+
+    async def prune(self) -> None:
+        """Delete files of the journal that have expired and that the store has wholly."""
+        self._prune_at = self._clock() + PRUNE_INTERVAL_S
+        now = self._clock()
+        try:
+            saved = (await self._store.load_progress()).copy()
+            pruned = await self._in_thread(
+                lambda: prune(
+                    self._journal_dir, saved, self._ended, self._retention, self._unix_time()
+                )
+            )
+            await self._store.forget_sources(pruned.gone_sources)
+        except (OSError, StoreError) as error:
+            self._pruning.failed("journal_not_pruned", str(error), now)
+            return
+        self._pruning.restored("journal_pruned_again", now)
+        if pruned.deleted:
+            log.info("journal_pruned", files=pruned.deleted, bytes=pruned.deleted_bytes)
+        if pruned.left_bytes > self._retention.keep_bytes:
+            log.warning("journal_over_size", bytes=pruned.left_bytes)
 
     # --- what becomes of blocks ----------------------------------------------------------
 

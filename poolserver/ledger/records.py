@@ -28,6 +28,7 @@ from zlib import crc32
 
 import msgspec
 
+from poolserver._native import pack_share
 from poolserver.ledger.payout_records import (
     DuesRecord,
     OutputsRecord,
@@ -50,6 +51,9 @@ class LedgerError(Exception):
     """Whatever goes wrong in the ledger."""
 
 
+CUT_SHORT = "it is cut short"
+
+
 class TornTail(LedgerError):
     """From ``offset`` on the bytes are not whole records: they were cut short or damaged."""
 
@@ -57,6 +61,11 @@ class TornTail(LedgerError):
         super().__init__(f"no whole record at byte {offset}: {reason}")
         self.offset = offset
         self.reason = reason
+
+    @property
+    def is_short(self) -> bool:
+        """Whether more bytes might make a record of it."""
+        return self.reason == CUT_SHORT
 
 
 class SequenceGap(LedgerError):
@@ -144,63 +153,21 @@ _WORKER = Struct("<IQBB")
 _SHARE = Struct("<IBBQQQQ32s")  # the work as its low and high half
 _BLOCK = Struct("<I32sIQ")
 _TEMPLATE = Struct("<IIQQ")
-_SHARE_BODY = Struct("<HBQ" + _SHARE.format[1:])  # a share's whole record but for the checksum
 
-_SHARE_LENGTH = _SHARE.size
-SHARE_SIZE = _FRAME.size + _SHARE_LENGTH
+SHARE_SIZE = _FRAME.size + _SHARE.size
 """The bytes of a share's record: 85."""
-_LOW_64 = (1 << 64) - 1
 _OUTCOMES = {outcome.value: outcome for outcome in ShareOutcome}
-
-
-def pack_share(
-    buffer: memoryview,
-    offset: int,
-    sequence: int,
-    worker_ref: int,
-    outcome: int,
-    proven: bool,
-    work: int,
-    job_number: int,
-    unix_ms: int,
-    hash_le: bytes,
-) -> None:
-    """Write a share's record of SHARE_SIZE bytes into ``buffer``: all the share path pays for.
-
-    ``hash_le`` must have 32 bytes; it is not checked here.
-
-    Raises:
-        struct.error: a number does not fit its field, or the buffer ends before the record.
-    """
-    body = offset + 4
-    _SHARE_BODY.pack_into(
-        buffer,
-        body,
-        _SHARE_LENGTH,
-        _KIND_SHARE,
-        sequence,
-        worker_ref,
-        outcome,
-        proven,
-        job_number,
-        unix_ms,
-        work & _LOW_64,
-        work >> 64,
-        hash_le,
-    )
-    _CRC.pack_into(buffer, offset, crc32(buffer[body : offset + SHARE_SIZE]))
 
 
 def encode_share(sequence: int, share: ShareRecord) -> bytes:
     """The bytes of one share; the journal packs in place instead.
 
     Raises:
-        struct.error: a number does not fit its field.
+        ValueError: a number does not fit its field, or the hash has not 32 bytes.
     """
     record = bytearray(SHARE_SIZE)
     ref, outcome, proven, job_number, unix_ms, work, hash_le = share
-    view = memoryview(record)
-    pack_share(view, 0, sequence, ref, outcome, proven, work, job_number, unix_ms, hash_le)
+    pack_share(record, 0, sequence, ref, outcome, proven, work, job_number, unix_ms, hash_le)
     return bytes(record)
 
 
@@ -287,11 +254,11 @@ def whole_records(records: bytes, first_sequence: int) -> Iterator[int]:
 def _check_frame(view: memoryview, offset: int, sequence: int) -> tuple[int, int]:
     """The kind of the record at ``offset`` and the offset of its end."""
     if offset + _FRAME.size > len(view):
-        raise TornTail(offset, "it is cut short")
+        raise TornTail(offset, CUT_SHORT)
     checksum, length, kind, found = _FRAME.unpack_from(view, offset)
     end = offset + _FRAME.size + length
     if end > len(view):
-        raise TornTail(offset, "it is cut short")
+        raise TornTail(offset, CUT_SHORT)
     if crc32(view[offset + 4 : end]) != checksum:
         raise TornTail(offset, "its checksum differs")
     if kind not in _DECODERS:

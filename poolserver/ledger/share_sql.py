@@ -140,6 +140,13 @@ def end_sources(connection: Connection, sources: Iterable[str]) -> None:
         connection.execute("UPDATE source SET ended = 1 WHERE source = ?", (source,))
 
 
+def forget_sources(connection: Connection, sources: Iterable[str]) -> None:
+    """Let go of what is needed only to fold these."""
+    for source in sources:
+        connection.execute("DELETE FROM source_worker WHERE source = ?", (source,))
+        connection.execute("DELETE FROM source_template WHERE source = ?", (source,))
+
+
 def worker_refs(connection: Connection) -> dict[WorkerRef, tuple[str, str]]:
     """What the numbers of workers stand for, of sources that have not ended."""
     rows = connection.execute(

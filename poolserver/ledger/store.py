@@ -84,6 +84,14 @@ class LedgerStore:
         """Note that nothing more is to come of these, whose every record is counted in."""
         await self.write(lambda connection: share_sql.end_sources(connection, sources))
 
+    async def load_progress(self) -> dict[str, int]:
+        """The last sequence of each source that is counted in."""
+        return await self.read(share_sql.progress)
+
+    async def forget_sources(self, sources: Iterable[str]) -> None:
+        """Let go of the workers' numbers of these, of which no file is left."""
+        await self.write(lambda connection: share_sql.forget_sources(connection, sources))
+
     # --- blocks --------------------------------------------------------------------------
 
     async def known_blocks(self) -> list[KnownBlock]:

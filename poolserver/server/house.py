@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from poolserver.ledger.records import ShareRecord
 from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
 from poolserver.pool import Pool, SolvedBlock
@@ -26,7 +27,8 @@ class Journal(Protocol):
         work: int,
         job_number: int,
         hash_le: bytes,
-    ) -> None: ...
+    ) -> bool: ...
+    def append_solution(self, share: ShareRecord) -> None: ...
     def append_block(
         self, height: int, hash_le: bytes, worker_ref: int, distribution: Distribution
     ) -> None: ...

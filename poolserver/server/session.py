@@ -32,7 +32,7 @@ from poolserver._vendor.asyncio_stratum import (
     SuggestTarget,
 )
 from poolserver.bitcoin.target import difficulty_from_target
-from poolserver.ledger.records import NO_WORKER
+from poolserver.ledger.records import NO_WORKER, ShareRecord
 from poolserver.mining.extranonce import ExtranonceExhausted
 from poolserver.mining.job import Job
 from poolserver.mining.miner import Miner
@@ -41,13 +41,15 @@ from poolserver.mining.vardiff import MIN_CHANGE_INTERVAL_S, VardiffTerms
 from poolserver.pool import NO_HASH, Judgement, SolvedBlock
 from poolserver.server.admission import Address
 from poolserver.server.conduct import Conduct
-from poolserver.server.house import House
+from poolserver.server.house import House, Journal
 
 ANSWERS: Mapping[ShareOutcome, StratumError] = {
     outcome: StratumError(outcome.code, outcome.reason)
     for outcome in ShareOutcome
     if outcome is not ShareOutcome.ACCEPTED
 }
+# The disk is full, and what was done cannot be booked: not the rig's fault, and no credit.
+NOT_RECORDED = StratumError(ErrorCode.OTHER, "not_recorded")
 POOL_FULL = StratumError(ErrorCode.OTHER, "pool_full")
 # An answer may be hundreds of times as long as its question.
 TRANSACTIONS_INTERVAL_S = 10.0
@@ -65,6 +67,22 @@ REFUSED_SUBMITS = {
 }
 
 log = structlog.get_logger(__name__)
+
+
+def _record_block(journal: Journal, ref: int, judgement: Judgement, block: SolvedBlock) -> None:
+    """A share that is a block, the block, and what it pays: whatever the state of the disk."""
+    journal.append_solution(
+        ShareRecord(
+            ref,
+            judgement.outcome,
+            judgement.proven,
+            judgement.job_number,
+            0,
+            judgement.work,
+            judgement.hash_le,
+        )
+    )
+    journal.append_block(block.height, judgement.hash_le, ref, block.distribution)
 
 
 class MinerSession:
@@ -152,18 +170,22 @@ class MinerSession:
         if judgement.block is not None:  # before all else: its bytes go out first
             self._answer_after_spool(submit, judgement, judgement.block)
         ref = NO_WORKER if judgement.worker is None else judgement.worker.ref
-        house.journal.append_share(
-            ref,
-            judgement.outcome,
-            judgement.proven,
-            judgement.work,
-            judgement.job_number,
-            judgement.hash_le,
-        )
         if (block := judgement.block) is not None:
-            house.journal.append_block(block.height, judgement.hash_le, ref, block.distribution)
-        else:
+            _record_block(house.journal, ref, judgement, block)
+        elif (
+            house.journal.append_share(
+                ref,
+                judgement.outcome,
+                judgement.proven,
+                judgement.work,
+                judgement.job_number,
+                judgement.hash_le,
+            )
+            or judgement.outcome is not ShareOutcome.ACCEPTED
+        ):
             self._answer_after_record(submit, judgement.outcome)
+        else:
+            self._protocol.connection.refuse(submit, NOT_RECORDED)
         if judgement.outcome is ShareOutcome.ACCEPTED:
             self._was_accepted(now)
         elif judgement.outcome is not ShareOutcome.STALE:  # being late is no abuse

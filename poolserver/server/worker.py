@@ -30,7 +30,8 @@ from poolserver.cluster.messages import (
     WorkerStarted,
     WorkOutdated,
 )
-from poolserver.ledger.journal import Journal, ReleasePolicy
+from poolserver.ledger.journal import Journal, ReleasePolicy, WhenFull
+from poolserver.log import Alarm
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
 from poolserver.mining.firmware import firmware_with
@@ -89,6 +90,8 @@ class Worker:
             identity,
             on_durable=up.send,
             release=ReleasePolicy(settings.journal_release),
+            when_full=WhenFull(settings.journal_when_full),
+            max_held_bytes=settings.journal_held_bytes,
             sync_interval_s=settings.journal_sync_interval_s,
             on_failure=self._on_journal_failure,
         )
@@ -110,6 +113,7 @@ class Worker:
         # A peer that takes more at once than the outbox holds is dropped; and one more line.
         self.transactions_limit = settings.outbox_limit // 2
         self.malformed = 0
+        self._refusing = Alarm("shares_refused", "shares_recorded_again", log)
 
     # --- life ----------------------------------------------------------------------------
 
@@ -285,6 +289,7 @@ class Worker:
             elif self._work_may_be_good() and now - self._sent_at >= settings.refresh_interval_s:
                 self._broadcast()
         self.guard.look(now)
+        self._refusing.update(self.journal.is_refusing, now, refused=self.journal.dropped)
         if sweep:
             self._with_each_session(lambda session: session.tick(now))
         self._up.send(self._counters())

@@ -31,8 +31,8 @@ from poolserver.cluster.messages import (
 )
 from poolserver.config import LimitsConfig
 from poolserver.ledger.fold import Fold
+from poolserver.ledger.journal_reader import read_segments
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.segment import read_segments
 from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
@@ -82,6 +82,8 @@ def settings(node: BitcoindProcess, folder: Path, epoch: int = 1) -> WorkerSetti
         spool_dir=str(folder / "spool"),
         journal_release="turn",
         journal_sync_interval_s=0.01,
+        journal_when_full="hold",
+        journal_held_bytes=64 << 20,
     )
 
 

@@ -1,5 +1,6 @@
-"""python -m tests.torture crowd | blocks [OPTIONS]: what takes longer; ends with 1 on a fault.
+"""python -m tests.torture COMMAND [OPTIONS]: what takes longer; ends with 1 on a fault.
 
+COMMAND is crowd, blocks, kills or outages.
 Needs a bitcoind: its path in $BITCOIND, or on $PATH.
 """
 
@@ -14,6 +15,9 @@ from typing import Any
 
 from tests.torture.blocks import BlocksPlan, perform_blocks
 from tests.torture.crowd import SPARE_FILES, CrowdPlan, raise_file_limit
+from tests.torture.kills import KillsPlan, perform_kills
+from tests.torture.ledger_stores import NoStore
+from tests.torture.outages import OutagesPlan, perform_outages
 from tests.torture.stage import Plan, perform
 
 
@@ -28,11 +32,11 @@ def main() -> int:
     if bitcoind is None:
         print("no bitcoind: scripts/get-bitcoind.sh fetches one", file=sys.stderr)
         return 2
-    play = blocks if given.command == "blocks" else crowd
+    play = {"blocks": blocks, "crowd": crowd, "kills": kills, "outages": outages}[given.command]
     folder = Path(tempfile.mkdtemp(prefix="poolserver-torture-"))
     try:
         report = play(given, Path(bitcoind), folder)
-    except TooFewFiles as error:
+    except (TooFewFiles, NoStore) as error:
         print(error, file=sys.stderr)
         return 2
     print(report.text())
@@ -59,6 +63,17 @@ def _parser() -> argparse.ArgumentParser:
     found.add_argument("--seed", type=int, default=0)
     found.add_argument("--small", action="store_true", help="short faults, fewer kinds")
     found.add_argument("--only", default="", help="faults with this in their names")
+    killed = commands.add_parser("kills", help="a pool that dies under load, and its books")
+    killed.add_argument("--kills", type=int, default=100)
+    killed.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    killed.add_argument("--seed", type=int, default=0)
+    killed.add_argument(
+        "--power", action="store_true", help="power cuts: what is not synced is lost too"
+    )
+    away = commands.add_parser("outages", help="a database that is away under load")
+    away.add_argument("--seconds", type=float, default=60.0)
+    away.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
+    away.add_argument("--seed", type=int, default=0)
     return parser
 
 
@@ -87,6 +102,18 @@ def blocks(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
     """Found blocks under faults."""
     plan = BlocksPlan(given.blocks, given.nodes, given.seed, given.small, given.only)
     return asyncio.run(perform_blocks(plan, bitcoind, folder, lambda line: print(line, flush=True)))
+
+
+def kills(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
+    """A pool that dies under load."""
+    plan = KillsPlan(given.kills, given.store, given.seed, is_power_cut=given.power)
+    return asyncio.run(perform_kills(plan, bitcoind, folder, lambda line: print(line, flush=True)))
+
+
+def outages(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
+    """A database that is away under load."""
+    plan = OutagesPlan(given.store, given.seed, given.seconds)
+    return asyncio.run(perform_outages(plan, bitcoind, folder))
 
 
 if __name__ == "__main__":

@@ -61,7 +61,15 @@ password = "{password}"
 class PoolProcess:
     """One pool over all of its lives; its folder and its ports stay the same."""
 
-    def __init__(self, folder: Path, nodes: Sequence[NodeAddress], extra: str = "") -> None:
+    def __init__(
+        self,
+        folder: Path,
+        nodes: Sequence[NodeAddress],
+        extra: str = "",
+        dying: str = "tests.torture.dying_server",
+    ) -> None:
+        """``extra`` are sections of its config; ``dying`` is the module that dies at steps."""
+        self._dying = dying
         self.folder = folder
         self.face = RunningPool(free_port(), free_port())
         self.starts = 0
@@ -98,6 +106,11 @@ class PoolProcess:
     def is_alive(self) -> bool:
         return self._process is not None and self._process.returncode is None
 
+    async def begin(self, step: str | None = None) -> None:
+        """Start it, once, and do not wait."""
+        assert not self.is_alive
+        await self._spawn(step)
+
     async def start(self, step: str | None = None) -> None:
         """Start it, again and again if it ends, until it is ready; with ``step`` it will die."""
         deadline = time.monotonic() + READY_TIMEOUT_S
@@ -106,6 +119,14 @@ class PoolProcess:
             if not self.is_alive:
                 await asyncio.sleep(RESTART_PAUSE_S if self._process else 0)
                 await self._spawn(step)
+            await asyncio.sleep(0.02)
+
+    async def becomes_ready(self) -> None:
+        """Wait until it is ready after ``begin``; it must not die before."""
+        deadline = time.monotonic() + READY_TIMEOUT_S
+        while not await self._is_ready():
+            assert self.is_alive, f"the pool has ended: {self.tail()}"
+            assert time.monotonic() < deadline, f"the pool is not ready: {self.tail()}"
             await asyncio.sleep(0.02)
 
     async def kill(self) -> None:
@@ -138,7 +159,7 @@ class PoolProcess:
         arguments = (
             ("-m", "poolserver", "run", "--config", str(self._config))
             if step is None
-            else ("-m", "tests.torture.dying_server", str(self._config), step)
+            else ("-m", self._dying, str(self._config), step)
         )
         with (self.folder / "pool.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(

@@ -13,9 +13,11 @@ from prometheus_client.core import Metric
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
 from poolserver.coordinator import Coordinator, SiteView
+from poolserver.ledger.audit import SignedDay
+from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.totals import ShareTotals, Totals
-from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
@@ -61,6 +63,8 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
     figures = NodeFigures("a", True, True, True, 1, 0, 8, 0.1, 1.0)
     registry.register(ProposalMetrics({}))
+    last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
+    registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
     registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 

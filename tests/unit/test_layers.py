@@ -26,7 +26,7 @@ FLOORS = [
     {"outfit"},
     {"app"},
     {"demo", "payouts", "command"},
-    {"ledger_commands"},
+    {"ledger_commands", "audit_commands"},
     {"cli"},
     {"__main__"},
 ]

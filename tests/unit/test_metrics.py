@@ -9,9 +9,10 @@ from prometheus_client import CollectorRegistry, generate_latest
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import NO_HASHRATE, SiteView
+from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.totals import ShareTotals, Totals
-from poolserver.metrics import NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
@@ -287,6 +288,18 @@ def test_proposals_are_counted_by_what_the_node_said() -> None:
     for result, count in {"good": 3, "refused": 1, "overtaken": 0, "unanswered": 0}.items():
         name, label = "poolserver_template_proposals_total", {"result": result}
         assert registry.get_sample_value(name, label) == count
+
+
+def test_the_end_of_the_chain_of_signed_days_is_told() -> None:
+    registry = CollectorRegistry()
+    auditor = SimpleNamespace(last=None)
+    registry.register(AuditMetrics(auditor))  # type: ignore[arg-type]
+    assert list(registry.collect()) == []
+    auditor.last = SignedDay(20_000, 1, b"", b"\xab" * 32, b"", b"", 1)
+    labels = {"day": "2024-10-04", "head": "ab" * 32}
+    assert registry.get_sample_value("poolserver_ledger_head_info", labels) == 1
+    name = "poolserver_ledger_signed_day_timestamp_seconds"
+    assert registry.get_sample_value(name) == 20_001 * 86_400
 
 
 def test_a_label_cannot_forge_a_line() -> None:

@@ -19,6 +19,7 @@ ANSWER = b'{"result":{"transactions":[{"data":"00","txid":"%s","hash":"%s",%s}]}
     b"2" * 64,
     b'"fee":1,"sigops":2,"weight":3',
 )
+RECORDS = bytes(100_000)
 SHARE = (b"extranonce12", 1, 2, 3, bytes(32))
 
 
@@ -66,10 +67,44 @@ def take_transactions(native: ModuleType) -> None:
         native.take_transactions(ANSWER[:-1])
 
 
+SHARE_FIELDS = (7, 3, 0, True, 2**70, 5, 10**12, bytes(32))  # from the sequence on
+
+
+def pack_shares(native: ModuleType) -> None:
+    buffer = bytearray(85)
+    native.pack_share(buffer, 0, *SHARE_FIELDS)
+    for place, value in enumerate((-1, 2**32, None, 2, 2**128, -1, "", b"short")):
+        with pytest.raises((TypeError, ValueError)):
+            native.pack_share(buffer, 0, *SHARE_FIELDS[:place], value, *SHARE_FIELDS[place + 1 :])
+    with pytest.raises(BufferError):
+        native.pack_share(bytes(85), 0, *SHARE_FIELDS)
+
+
+def sum_shares(native: ModuleType) -> None:
+    buffer = bytearray(85 * 150)  # more sums than there is room for at first
+    for i in range(150):
+        native.pack_share(buffer, 85 * i, i, i, 0, True, 2**70 + i, 5, 10**12, bytes(32))
+    records = bytes(buffer)
+    native.sum_shares(records, 0, 0, 1000, 0)
+    native.skip_records(records, 0, 0, 2**40)
+    with pytest.raises(ValueError, match="interval_ms must not be 0"):
+        native.sum_shares(records, 0, 0, 0, 0)
+    with pytest.raises(TypeError):
+        native.skip_records(buffer, 0, 0, 0)
+
+
+def sum_without_the_lock(native: ModuleType) -> None:
+    native.sum_shares(RECORDS, 0, 0, 1000, 0)
+    native.skip_records(RECORDS, 0, 0, 2**40)
+
+
 @pytest.mark.parametrize(
     "call",
     [
         build_jobs,
+        pack_shares,
+        sum_shares,
+        sum_without_the_lock,
         check_shares,
         refuse_jobs,
         refuse_shares,

@@ -31,7 +31,17 @@ def test_the_twin_stands_in_where_the_extension_is_missing() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["sha256d", "sha256d_pairs", "scan_nonces", "set_backend", "take_transactions"]
+    "name",
+    [
+        "sha256d",
+        "sha256d_pairs",
+        "scan_nonces",
+        "set_backend",
+        "take_transactions",
+        "pack_share",
+        "skip_records",
+        "sum_shares",
+    ],
 )
 def test_the_twin_has_the_parameters_of_the_extension(c: ModuleType, name: str) -> None:
     ours = signature(getattr(twin, name)).parameters
@@ -41,7 +51,8 @@ def test_the_twin_has_the_parameters_of_the_extension(c: ModuleType, name: str) 
 
 def test_each_name_of_the_extension_has_a_docstring(c: ModuleType) -> None:
     documented = [c, c.JobHasher, c.JobHasher.check, c.sha256d, c.sha256d_pairs, c.scan_nonces]
-    documented += [c.take_transactions, c.backend, c.set_backend]
+    documented += [c.take_transactions, c.pack_share, c.skip_records, c.sum_shares]
+    documented += [c.backend, c.set_backend]
     assert all(item.__doc__ for item in documented)
 
 

@@ -17,8 +17,8 @@ from pathlib import Path
 from poolserver.ledger import sqlite
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.journal import Journal
+from poolserver.ledger.journal_reader import read_segments
 from poolserver.ledger.records import JournalBatch
-from poolserver.ledger.segment import read_segments
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals

@@ -52,14 +52,14 @@ def test_a_header_that_does_not_fit_the_disk_leaves_no_file(tmp_path: Path) -> N
 
 
 def test_a_new_segment_begins_when_the_last_one_is_full(tmp_path: Path) -> None:
-    chain = SegmentChain(tmp_path, "pool-1/0/17", 100)
-    first = chain.begin(1)
+    chain = SegmentChain(tmp_path, "pool-1/0/17", 100, 3600.0)
+    first = chain.begin(1, 0.0)
     first.write(memoryview(b"x" * 20))
-    chain.end_if_full()
-    assert chain.begin(5) is first
+    chain.end_if_full(0.0)
+    assert chain.begin(5, 0.0) is first
     first.write(memoryview(b"x" * 80))
-    chain.end_if_full()
-    second = chain.begin(9)
+    chain.end_if_full(0.0)
+    second = chain.begin(9, 0.0)
     assert [path.name for path in sorted(tmp_path.iterdir())] == [
         "pool-1.0.17-00000000000000000001-000000.journal",
         "pool-1.0.17-00000000000000000009-000001.journal",
@@ -69,11 +69,11 @@ def test_a_new_segment_begins_when_the_last_one_is_full(tmp_path: Path) -> None:
 
 
 def test_a_segment_that_fills_up_during_a_sync_is_synced_again(tmp_path: Path) -> None:
-    chain = SegmentChain(tmp_path, "pool-1/0/17", 100)
-    first = chain.begin(1)
+    chain = SegmentChain(tmp_path, "pool-1/0/17", 100, 3600.0)
+    first = chain.begin(1, 0.0)
     point = chain.sync_point()
     first.write(memoryview(b"x" * 100))
-    chain.end_if_full()
+    chain.end_if_full(0.0)
     point.sync()
     chain.synced(point)
     assert chain.sync_point().full == (first,)
@@ -86,9 +86,22 @@ def test_a_segment_that_fills_up_during_a_sync_is_synced_again(tmp_path: Path) -
 
 
 def test_an_abandoned_chain_goes_on_with_a_new_segment(tmp_path: Path) -> None:
-    chain = SegmentChain(tmp_path, "pool-1/0/17", 100)
-    first = chain.begin(1)
+    chain = SegmentChain(tmp_path, "pool-1/0/17", 100, 3600.0)
+    first = chain.begin(1, 0.0)
     chain.abandon()
-    second = chain.begin(1)  # the same first record: the file's ordinal tells them apart
+    second = chain.begin(1, 0.0)  # the same first record: the file's ordinal tells them apart
     assert second.path != first.path
+    chain.abandon()
+
+
+def test_a_segment_that_is_old_is_followed_by_a_new_one(tmp_path: Path) -> None:
+    chain = SegmentChain(tmp_path, "pool-1/0/17", 1 << 20, 3600.0)
+    first = chain.begin(1, 100.0)
+    chain.end_if_full(3699.0)
+    assert chain.begin(2, 3699.0) is first
+    chain.end_if_full(3700.0)
+    second = chain.begin(2, 3700.0)
+    assert second is not first
+    chain.end_if_full(3701.0)
+    assert chain.begin(3, 3701.0) is second
     chain.abandon()

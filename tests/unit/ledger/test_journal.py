@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from poolserver.ledger.chain import Segment
-from poolserver.ledger.journal import Journal, JournalError, ReleasePolicy
+from poolserver.ledger.journal import Journal, JournalError, ReleasePolicy, WhenFull
+from poolserver.ledger.journal_reader import read_segments
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     SHARE_SIZE,
@@ -20,7 +21,8 @@ from poolserver.ledger.records import (
     WorkerRecord,
     decode_records,
 )
-from poolserver.ledger.segment import JournalWarning, SegmentId, read_segments
+from poolserver.ledger.segment import SegmentId
+from poolserver.ledger.source_lock import is_live
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution, Due
@@ -91,12 +93,14 @@ class Desk:
         sync_interval_s: float = 0.0,
         max_held_bytes: int = 1 << 20,
         segment_bytes: int = 1 << 20,
+        when_full: WhenFull = WhenFull.HOLD,
     ) -> Journal:
         journal = Journal(
             self.directory,
             IDENTITY,
             on_durable=self._on_durable,
             release=release,
+            when_full=when_full,
             sync_interval_s=sync_interval_s,
             on_failure=self._on_failure,
             wall_ms=lambda: self.now_ms,
@@ -141,7 +145,7 @@ class Desk:
         """The records that a start would read, each once; fails on a gap."""
         records: dict[int, Record] = {}
         for item in read_segments(self.directory):
-            if isinstance(item, JournalWarning):
+            if not isinstance(item, JournalBatch):
                 continue
             for sequence, record in decode_records(item.records, item.first_sequence):
                 assert records.setdefault(sequence, record) == record
@@ -161,8 +165,10 @@ async def desk(tmp_path: Path) -> AsyncIterator[Desk]:
     assert desk.errors == []
 
 
-def append(journal: Journal, job_number: int) -> None:
-    journal.append_share(1, ShareOutcome.ACCEPTED, True, 10, job_number, HASH_LE)
+def append(
+    journal: Journal, job_number: int, outcome: ShareOutcome = ShareOutcome.ACCEPTED
+) -> bool:
+    return journal.append_share(1, outcome, True, 10, job_number, HASH_LE)
 
 
 def jobs(records: list[Record]) -> list[int]:
@@ -390,27 +396,55 @@ async def test_a_failed_sync_writes_the_records_to_a_new_file(desk: Desk) -> Non
     desk.disk.broken = False
     await desk.until(lambda: journal.failed is None and journal.pending == 0)
     assert jobs(desk.durable()) == [1, 2, 3]
-    first, *_, last = sorted(desk.directory.iterdir())
+    first, *_, last = sorted(desk.directory.glob("*.journal"))
     assert first.name.endswith("-00000000000000000001-000000.journal")
     assert "-00000000000000000002-" in last.name
     assert jobs(desk.written()) == [1, 2, 3]  # the files overlap, and agree
 
 
-async def test_shares_beyond_the_limit_are_dropped_and_counted(desk: Desk) -> None:
+async def test_shares_beyond_the_limit_are_refused_and_counted(desk: Desk) -> None:
     journal = desk.journal(max_held_bytes=3 * SHARE_SIZE)
     desk.disk.room = 0
-    for number in range(5):
-        append(journal, number)
+    assert [append(journal, number) for number in range(5)] == [True] * 3 + [False] * 2
+    assert journal.is_refusing
     ref = journal.declare_worker("north", "north.rig1")
     await turn()
     assert journal.dropped == 2
     desk.disk.room = None
     await desk.until(lambda: journal.pending == 0)
+    assert not journal.is_refusing
     append(journal, 9)
     await journal.close()
     assert jobs(desk.durable()) == [0, 1, 2, 9]
     assert ref == 1
     assert desk.written() == desk.durable()
+
+
+async def test_while_the_disk_fails_accepted_shares_can_be_refused_at_once(desk: Desk) -> None:
+    journal = desk.journal(when_full=WhenFull.REFUSE)
+    assert append(journal, 0)  # before anybody can know
+    desk.disk.room = 0
+    await turn()
+    assert not append(journal, 1)
+    assert append(journal, 2, ShareOutcome.STALE)  # nobody is promised anything by that
+    solution = ShareRecord(1, ShareOutcome.ACCEPTED, True, 3, 0, 5, HASH_LE)
+    journal.append_solution(solution)
+    journal.append_block(840_000, HASH_LE, 1, PAID)
+    assert (journal.dropped, journal.is_refusing) == (1, True)
+    desk.disk.room = None
+    await desk.until(lambda: journal.pending == 0)
+    assert append(journal, 4)
+    await journal.close()
+    assert jobs(desk.durable()) == [0, 2, 3, 4]
+    assert BlockRecord(840_000, HASH_LE, 1, 1000) in desk.durable()
+    assert not journal.is_refusing
+
+
+async def test_a_source_lives_as_long_as_its_journal(desk: Desk) -> None:
+    journal = desk.journal()
+    assert is_live(desk.directory, journal.source)
+    await journal.close()
+    assert not is_live(desk.directory, journal.source)
 
 
 async def test_a_block_and_what_it_pays_are_kept_where_shares_are_dropped(desk: Desk) -> None:

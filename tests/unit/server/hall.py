@@ -72,6 +72,8 @@ def settings(folder: Path, **changes: Any) -> WorkerSettings:
         "spool_dir": str(folder / "spool"),
         "journal_release": "turn",
         "journal_sync_interval_s": 0.001,
+        "journal_when_full": "hold",
+        "journal_held_bytes": 64 << 20,
     }
     return WorkerSettings(**{**terms, **changes})
 

@@ -168,6 +168,34 @@ async def test_each_worker_of_a_connection_has_its_own_books(house: FakeHouse) -
     assert [record[0] for record in house.journal.records] == [1, 2]
 
 
+NOT_RECORDED = b'{"id":%d,"result":null,"error":[20,"not_recorded",null]}\n'
+
+
+async def test_a_share_that_cannot_be_recorded_gets_no_credit_and_its_rig_is_told(
+    house: FakeHouse,
+) -> None:
+    job = house.work()
+    line = mining_line(house)
+    house.journal.is_full = True
+    share = line.solve(job)
+    assert line.say(submit_line(share)) == [NOT_RECORDED % 4]
+    assert house.journal.records == []
+    assert line.session.conduct is None  # the fault is the pool's
+    again = line.say(submit_line(share, 5))
+    assert again == [b'{"id":5,"result":null,"error":[22,"duplicate",null]}\n']
+
+
+async def test_a_block_is_recorded_and_answered_true_whatever_the_disk_is_like(
+    house: FakeHouse,
+) -> None:
+    house.pool = make_pool(cap_at_network_difficulty=False)
+    job = house.work(nbits=REGTEST_NBITS)
+    line = mining_line(house)
+    house.journal.is_full = True
+    line.say(submit_line(line.solve(job)))
+    assert len(house.blocks) == len(house.journal.found) == len(house.journal.records) == 1
+
+
 # --- blocks ----------------------------------------------------------------------------------
 
 

@@ -293,7 +293,8 @@ async def test_a_share_is_answered_and_its_record_goes_up_once_it_is_safe(hall: 
     hall.template(template())
     rig = await hall.rig()
     assert (await rig.submit(await rig.job())).accepted
-    await hall.until(lambda: sum(batch.count for batch in hall.all_of(JournalBatch)) == 2)
+    # The template, the worker, the share.
+    await hall.until(lambda: sum(batch.count for batch in hall.all_of(JournalBatch)) == 3)
     assert {batch.source for batch in hall.all_of(JournalBatch)} == {SOURCE}
     assert hall.all_of(BlockEvent) == []
 

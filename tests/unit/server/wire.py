@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
+from poolserver.ledger.records import ShareRecord
 from poolserver.mining.job import Job
 from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
@@ -61,6 +62,7 @@ class FakeJournal:
     paid: list[Distribution] = field(default_factory=list)
     turn: int = 1
     unsafe: bool = False
+    is_full: bool = False
 
     def declare_worker(self, account: str, worker_name: str) -> int:
         self.names.append((account, worker_name))
@@ -74,8 +76,16 @@ class FakeJournal:
         work: int,
         job_number: int,
         hash_le: bytes,
-    ) -> None:
+    ) -> bool:
+        if self.is_full:
+            return False
         self.records.append((worker_ref, outcome, proven, work, job_number, hash_le))
+        self.unsafe = True
+        return True
+
+    def append_solution(self, share: ShareRecord) -> None:
+        ref, outcome, proven, job_number, _, work, hash_le = share
+        self.records.append((ref, outcome, proven, work, job_number, hash_le))
         self.unsafe = True
 
     def append_block(
