@@ -18,7 +18,7 @@ help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
-	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates"
+	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
@@ -68,6 +68,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/journal.py
 	@$(PYTHON) bench/template.py
+	@$(PYTHON) bench/payout.py
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh

@@ -21,6 +21,7 @@ from poolserver.config import Config, NodeConfig
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
 from poolserver.node.group import GroupTerms, Member, NodeGroup
@@ -103,7 +104,9 @@ class PoolServer:
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
         source = self._job_source(group, active)
-        coordinator = Coordinator(config, source, down, active, self._database)
+        coordinator = Coordinator(
+            config, source, down, active, self._database, on_plan=self._pay_by
+        )
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
@@ -123,6 +126,10 @@ class PoolServer:
                 coordinator.check()
                 worker.check()
             log.info("stopping")
+
+    def _pay_by(self, plan: PayoutPlan) -> None:
+        """Blocks that are proved are to have the coinbase of those that are mined."""
+        self._factory.plan = plan
 
     async def _found_nodes(
         self, candidates: Sequence[Candidate], stop: asyncio.Event

@@ -13,13 +13,15 @@ from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
 from poolserver.app import START_ERRORS, serve
 from poolserver.audit_commands import COMMANDS as AUDIT_COMMANDS
+from poolserver.block_list import BlocksError, read_blocks
 from poolserver.command import config_option, fail, load, run_async
 from poolserver.config import Endpoint
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.ledger_commands import ledger
 from poolserver.log import configure_logging
-from poolserver.outfit import StartError
-from poolserver.payouts import PayoutsError, next_payouts, payouts_table
+from poolserver.outfit import StartError, ledger_database
+from poolserver.payouts import PayoutsError, next_payouts
+from poolserver.payouts_table import blocks_table, payouts_table
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
 from poolserver.sim.site import SiteReport
@@ -127,6 +129,23 @@ def payouts(path: Path, as_json: bool) -> None:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
         Console().print(payouts_table(found))
+
+
+@main.command()
+@config_option
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(min=1))
+@click.option("--json", "as_json", is_flag=True, help="For programs, in satoshi.")
+def blocks(path: Path, limit: int, as_json: bool) -> None:
+    """Tell of the pool's blocks: their states, what each paid, effort and luck."""
+    config = load(path)
+    try:
+        found = read_blocks(config, ledger_database(config), limit)
+    except (BlocksError, StartError) as error:
+        fail(str(error))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        Console().print(blocks_table(found))
 
 
 @main.command()

@@ -15,6 +15,7 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     BlockEvent,
     Down,
+    PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
@@ -31,12 +32,15 @@ from poolserver.ledger.journal import unix_ms
 from poolserver.ledger.keeper import LedgerKeeper
 from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.retention import RetentionTerms
+from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
+from poolserver.paymaster import Paymaster, payout_terms
 from poolserver.power.hashrate import Hashrates
 from poolserver.power.meters import Meters
 from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
@@ -66,7 +70,8 @@ class Coordinator:
     """Templates down, books and metrics up. ``clock`` is monotonic, in seconds.
 
     ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
-    each round of questions. ``database`` is where the books are kept.
+    each round of questions. ``database`` is where the books are kept. ``on_plan`` is given each
+    plan that the workers are sent.
     """
 
     def __init__(
@@ -76,6 +81,7 @@ class Coordinator:
         down: Sender[Down],
         node: Callable[[], Rpc],
         database: Database,
+        on_plan: Callable[[PayoutPlan], None] = lambda plan: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -94,16 +100,22 @@ class Coordinator:
         self.template_at: float | None = None
         self.is_outdated = False
         store = LedgerStore(database)
+        self._on_plan = on_plan
+        terms = payout_terms(config)
         self.keeper = LedgerKeeper(
             store,
             config.data_dir / "journal",
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+            rewards=Rewards(terms.new_window()),
             retention=RetentionTerms(
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
             ),
             save_interval_s=config.ledger.save_interval_s,
+        )
+        self.paymaster = Paymaster(
+            terms, self.keeper, config.payout_plan, self._send_plan, clock=clock
         )
         self.auditor = Auditor(
             store, config.ledger.signing_key_file or config.data_dir / "ledger.key", clock=clock
@@ -137,6 +149,7 @@ class Coordinator:
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),
             asyncio.create_task(self._follower.run(), name="block follower"),
+            asyncio.create_task(self.paymaster.run(), name="paymaster"),
         ]
 
     async def stop(self) -> None:
@@ -164,6 +177,7 @@ class Coordinator:
             )
             self._follower.on_tip()
         self.template, self.template_at, self.is_outdated = template, received_at, False
+        self.paymaster.on_template(template)
         self._down.send(TemplateUpdate(template))
 
     def _on_confirmed(self, received_at: float) -> None:
@@ -173,6 +187,10 @@ class Coordinator:
     def _on_outdated(self, at: float) -> None:
         self.is_outdated = True
         self._down.send(WorkOutdated())
+
+    def _send_plan(self, plan: PayoutPlan) -> None:
+        self._on_plan(plan)
+        self._down.send(PayoutUpdate.of(plan))
 
     # --- from the workers ----------------------------------------------------------------
 
@@ -190,6 +208,7 @@ class Coordinator:
                 self._on_block(message)
 
     def _on_delta(self, delta: Delta) -> None:
+        self.paymaster.on_delta(delta)
         now = self._clock()
         for account, worker in delta.workers.values():
             self._meters.declare(account, worker, now)
@@ -216,10 +235,12 @@ class Coordinator:
                 event.unix_ms,
             )
         )
+        self.paymaster.on_block(event)
 
     def _on_followed(self, block: KnownBlock, state: BlockState, reason: str) -> None:
         change = BlockChange(block.hash_hex, block.height, "", state, reason, unix_ms())
         if self.keeper.note_block(change):
+            self.paymaster.on_state()
             log.info(
                 "block_state",
                 height=block.height,

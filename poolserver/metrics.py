@@ -6,6 +6,7 @@ and the workers keep anyway. The names are a contract with the operators.
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from prometheus_client import CollectorRegistry, Histogram
@@ -86,6 +87,8 @@ class PoolMetrics(Collector):
         yield from self._template()
         yield from self._blocks()
         yield from self._blocks_under_way()
+        yield from self._luck()
+        yield from self._plan()
         yield from self._workers()
 
     def _shares(self) -> Metric:
@@ -159,6 +162,42 @@ class PoolMetrics(Collector):
         unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
         unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
         yield from (ever, now, value, unpaid)
+
+    def _luck(self) -> Iterator[Metric]:
+        """Exact until here; a float has room enough for what is shown."""
+        keeper = self._coordinator.keeper
+        luck, book = keeper.rewards.luck, keeper.blocks
+        blocks = CounterMetricFamily(
+            "poolserver_expected_blocks",
+            "Blocks that the accepted work was to find on average.",
+            labels=["site"],
+        )
+        earnings = CounterMetricFamily(
+            "poolserver_expected_satoshis",
+            "What the accepted work was to earn on average, before any fee.",
+            labels=["site"],
+        )
+        total = Fraction(0)
+        for site in sorted({*luck.sites, *(view.name for view in self._coordinator.site_views())}):
+            expected = luck.expected_blocks(site)
+            total += expected
+            blocks.add_metric([site], float(expected))
+            earnings.add_metric([site], float(luck.expected_sat(site)))
+        effort = _gauge("round_effort", "Blocks that the work since our last one was to find.")
+        effort.add_metric([], float(luck.efforts(book)[1]))
+        yield from (blocks, earnings, effort)
+        if total:
+            ratio = _gauge("luck", "Blocks that pay, over those that the work was to find.")
+            ratio.add_metric([], float(sum(book.now[state] for state in EARNING) / total))
+            yield ratio
+
+    def _plan(self) -> Iterator[Metric]:
+        paymaster = self._coordinator.paymaster
+        payees = _gauge("payees", "Payees of the next block.")
+        payees.add_metric([], len(paymaster.plan.payees))
+        held = _gauge("debts_held", "1 while no debts are paid: it is not known what a block paid.")
+        held.add_metric([], int(paymaster.holds_debts))
+        yield from (payees, held)
 
     def _blocks_under_way(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()

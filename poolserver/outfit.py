@@ -138,6 +138,7 @@ def trial_factory(config: Config) -> JobFactory:
         terms,
         CoinbaseClasses(firmware.coinbase_sizes),
         config.payout_plan,
+        reserve_whole=config.payout.scheme == "pplns",
     )
 
 

@@ -1,26 +1,32 @@
 """``poolserver payouts``: what the next block would pay, for each size of coinbase that rigs take.
 
-It asks a node for a template and makes the very job that a pool with this configuration would
-make of it, and reads off what that pays.
+It asks a node for a template, makes the very job that a pool with this configuration and these
+books would make of it, and reads off what that pays. The books are read as they are saved, which
+is some seconds behind a pool that runs.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
+from contextlib import closing
 
 import msgspec
-from rich.table import Table
 
-from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.subsidy import subsidy_sat
+from poolserver.bitcoin.target import work_from_target
 from poolserver.config import Config
+from poolserver.ledger import block_sql
+from poolserver.ledger.blocks import BlockBook
+from poolserver.ledger.database import Connection, Database
+from poolserver.ledger.rewards import Rewards, read_window
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.window import WindowWeights
 from poolserver.mining.job import Job, JobVariant
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate, GetBlockTemplate, TemplateError
 from poolserver.mining.transactions import CoinbaseReserve
 from poolserver.node.checks import template_rules
-from poolserver.node.rpc import NodeError
-from poolserver.outfit import node_rpc, trial_factory
-
-SAT_PER_BTC = 100_000_000
-OPERATOR = "operator"
+from poolserver.node.rpc import NodeError, in_thread
+from poolserver.outfit import ledger_database, node_rpc, trial_factory
+from poolserver.paymaster import payout_terms
 
 
 class PayoutsError(RuntimeError):
@@ -35,11 +41,18 @@ class Output(msgspec.Struct, frozen=True):
 
 
 class Payment(msgspec.Struct, frozen=True):
-    """What one payee is due, and how much of it this coinbase has no room for."""
+    """What one payee is due, and what of that and of older debts this coinbase pays.
+
+    ``share`` is the part of all weights; ``owed_sat`` what was owed before, below 0 what was paid
+    too much. ``unpaid_sat`` is ``due_sat`` less ``paid_sat``.
+    """
 
     name: str
     address: str
+    share: float
+    owed_sat: int
     due_sat: int
+    paid_sat: int
     unpaid_sat: int
 
 
@@ -50,6 +63,16 @@ class Coinbase(msgspec.Struct, frozen=True):
     size: int
     outputs: list[Output]
     payments: list[Payment]
+
+
+class Window(msgspec.Struct, frozen=True):
+    """The window of pplns. Work is in hashes; ``since_unix`` is None where there is none."""
+
+    times: float
+    wanted_hashes: float
+    hashes: float
+    since_unix: int | None
+    accounts: int
 
 
 class Payouts(msgspec.Struct, frozen=True):
@@ -63,19 +86,35 @@ class Payouts(msgspec.Struct, frozen=True):
     operator: str
     fee_basis_points: int
     fee_sat: int
+    owed_sat: int
+    """What all payees are owed from earlier blocks."""
+    window: Window | None
     coinbases: list[Coinbase]
 
 
+class Basis(msgspec.Struct, frozen=True):
+    """What the books say of the next block."""
+
+    plan: PayoutPlan
+    window: WindowWeights | None = None
+    owed_sat: int = 0
+
+
 async def next_payouts(config: Config) -> Payouts:
-    """Ask the nodes of ``config``, the first one first, and work it out.
+    """Ask the nodes of ``config``, the first one first, and the books, and work it out.
 
     Raises:
-        PayoutsError: no node gives a template that can be mined on.
+        PayoutsError: no node gives a template that can be mined on, or the books cannot be read.
     """
     factory = trial_factory(config)
     template = await _template(config, factory.reserve())
+    database = ledger_database(config)
+    basis = await in_thread(
+        _read_basis, config, database, work_from_target(template.network_target)
+    )
+    factory.plan = basis.plan
     job = factory.make(template, template.curtime)
-    return payouts_of(config, factory.classes.sizes, job)
+    return payouts_of(config, basis, factory.classes.sizes, job)
 
 
 async def _template(config: Config, reserve: CoinbaseReserve) -> BlockTemplate:
@@ -98,17 +137,45 @@ async def _template(config: Config, reserve: CoinbaseReserve) -> BlockTemplate:
     raise PayoutsError("no node gives a template: " + "; ".join(troubles))
 
 
-def payouts_of(config: Config, sizes: tuple[int, ...], job: Job) -> Payouts:
-    """What a block of ``job`` would pay; ``sizes`` are those of its variants."""
+def _read_basis(config: Config, database: Database, network_work: int) -> Basis:
+    if not payout_terms(config).has_payees:
+        return Basis(config.payout_plan)
+    if isinstance(database, SqliteDatabase) and not database.path.exists():
+        return Basis(config.payout_plan)  # a pool that has not run yet
+    try:
+        with closing(database.reader()) as connection:
+            return basis_of(config, connection, network_work)
+    except database.errors as error:
+        raise PayoutsError(str(database.error(error))) from error
+
+
+def basis_of(config: Config, connection: Connection, network_work: int) -> Basis:
+    """The plan that a pool makes of these books, where a block takes so much work."""
+    terms = payout_terms(config)
+    book, rewards = BlockBook(), Rewards(terms.new_window())
+    rewards.load(connection)
+    for block in block_sql.known_blocks(connection):  # behind: no debt is of an unknown block
+        book.enter(block)
+    owed_sat = rewards.debts.owed_sat(book)
+    window = None
+    if rewards.window is not None:
+        if rewards.window.missing_work(network_work):
+            older = read_window(rewards.window, network_work)(connection)
+            rewards.window.end_loading(older.intervals, is_whole=older.is_whole)
+        window = rewards.window.weights(network_work)
+    plan = terms.plan(window.weights if window else {}, owed_sat)
+    return Basis(plan, window, sum(owed_sat.values()))
+
+
+def payouts_of(config: Config, basis: Basis, sizes: tuple[int, ...], job: Job) -> Payouts:
+    """What a block of ``job`` would pay, made by that plan; ``sizes`` are those of its variants."""
     template, payout = job.template, config.payout
-    addresses = {
-        script_pubkey_from_address(address, config.bitcoin_network): address
-        for address in (payout.address, *(share.address for share in payout.shares))
-    }
     by_variant: dict[int, list[int]] = {}
     for size, variant in zip(sizes, job.variants, strict=True):
         by_variant.setdefault(id(variant), []).append(size)
     distinct = {id(variant): variant for variant in job.variants}
+    named = {each.name: each.address for each in payout.shares}
+    named |= {each.name: each.address for each in payout.accounts}
     return Payouts(
         network=config.network,
         height=template.height,
@@ -118,75 +185,53 @@ def payouts_of(config: Config, sizes: tuple[int, ...], job: Job) -> Payouts:
         operator=payout.address,
         fee_basis_points=payout.fee_basis_points,
         fee_sat=job.variants[0].distribution.fee_sat,
+        owed_sat=basis.owed_sat,
+        window=_window(config, basis.window),
         coinbases=[
-            _coinbase(config, distinct[key], for_sizes, addresses)
+            _coinbase(basis.plan, distinct[key], for_sizes, named, payout.address)
             for key, for_sizes in by_variant.items()
         ],
     )
 
 
+def _window(config: Config, window: WindowWeights | None) -> Window | None:
+    if window is None:
+        return None
+    return Window(
+        float(config.payout.window),
+        float(window.wanted_work),
+        float(window.work),
+        window.since_s,
+        len(window.weights),
+    )
+
+
 def _coinbase(
-    config: Config, variant: JobVariant, for_sizes: list[int], addresses: Mapping[bytes, str]
+    plan: PayoutPlan,
+    variant: JobVariant,
+    for_sizes: list[int],
+    named: Mapping[str, str],
+    operator: str,
 ) -> Coinbase:
     paid = variant.distribution
+    whole = sum(payee.weight for payee in plan.payees) or 1
+    addresses = {
+        payee.script_pubkey: named.get(payee.label, payee.label) for payee in plan.payees
+    } | {plan.operator: operator}
     return Coinbase(
         for_sizes=for_sizes,
         size=variant.coinbase.size,
         outputs=[Output(addresses[out.script_pubkey], out.value_sat) for out in paid.outputs],
         payments=[
-            Payment(due.label, share.address, due.due_sat, due.unpaid_sat)
-            for due, share in zip(paid.dues, config.payout.shares, strict=True)
+            Payment(
+                name=due.label,
+                address=named.get(due.label, due.label),
+                share=payee.weight / whole,
+                owed_sat=payee.owed_sat,
+                due_sat=due.due_sat,
+                paid_sat=due.due_sat - due.unpaid_sat,
+                unpaid_sat=due.unpaid_sat,
+            )
+            for due, payee in zip(paid.dues, plan.payees, strict=True)
         ],
     )
-
-
-def payouts_table(payouts: Payouts) -> Table:
-    """For people: a row for each payee, a column for each coinbase that differs."""
-    fees_sat = payouts.value_sat - payouts.subsidy_sat
-    how = payouts.scheme
-    if payouts.scheme != "solo":
-        how += f", operator's fee {payouts.fee_basis_points / 100:g}%"
-    table = Table(
-        title=f"Block {payouts.height} of {payouts.network} would pay {_btc(payouts.value_sat)} "
-        f"BTC: subsidy {_btc(payouts.subsidy_sat)}, fees {_btc(fees_sat)}; {how}",
-        caption="What is unpaid, for want of room or as dust, is in the operator's output.",
-    )
-    table.add_column("payee")
-    table.add_column("address", overflow="fold")
-    table.add_column("due", justify="right")
-    for coinbase in payouts.coinbases:
-        table.add_column(f"rigs of {_sizes(coinbase.for_sizes)}", justify="right")
-    for row in _rows(payouts):
-        table.add_row(*row)
-    return table
-
-
-def _rows(payouts: Payouts) -> Iterator[list[str]]:
-    first = payouts.coinbases[0]
-    for index, payment in enumerate(first.payments):
-        yield [
-            payment.name,
-            payment.address,
-            _btc(payment.due_sat),
-            *(
-                "unpaid" if each.payments[index].unpaid_sat else _btc(payment.due_sat)
-                for each in payouts.coinbases
-            ),
-        ]
-    held = [sum(each.unpaid_sat for each in coinbase.payments) for coinbase in payouts.coinbases]
-    fee_sat = payouts.fee_sat if first.payments else payouts.value_sat
-    yield [OPERATOR, payouts.operator, _btc(fee_sat), *(_btc(fee_sat + each) for each in held)]
-    yield [
-        "[dim]coinbase[/]",
-        "",
-        "",
-        *(f"[dim]{each.size} bytes[/]" for each in payouts.coinbases),
-    ]
-
-
-def _sizes(sizes: list[int]) -> str:
-    return f"{sizes[0]:,} B" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} B"
-
-
-def _btc(sat: int) -> str:
-    return f"{sat // SAT_PER_BTC}.{sat % SAT_PER_BTC:08d}"

@@ -297,6 +297,12 @@ class Pool:
         self._factory.plan = plan
         self.jobs.spare = None
 
+    def repay_no_debts(self) -> None:
+        """Pay what is due and no debts in the jobs from now on, until there is another plan."""
+        plan = self._factory.plan.without_debts()
+        if plan is not self._factory.plan:
+            self.pay_by(plan)
+
     def on_template(self, template: BlockTemplate, now: float, unix_time: int) -> Job:
         """Make ``template`` the current job.
 

@@ -11,7 +11,7 @@ from typing import Generic, Protocol, TypeVar
 
 import msgspec
 
-from poolserver.cluster.messages import Down, Up
+from poolserver.cluster.messages import Down, Up, decode_hook, encode_hook
 
 LENGTH_SIZE = 4
 # A template of a full block is some 8 MB of hex; after a failed disk is mended a journal batch has
@@ -25,7 +25,7 @@ M = TypeVar("M")
 Sent = TypeVar("Sent")
 Received = TypeVar("Received")
 
-_encoder = msgspec.msgpack.Encoder()
+_encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 
 
 class Sender(Protocol[M_contra]):
@@ -111,7 +111,7 @@ class StreamLink(asyncio.Protocol, Generic[Sent, Received]):
 
 def down_decoder() -> msgspec.msgpack.Decoder[Down]:
     """Decodes what the coordinator says."""
-    return msgspec.msgpack.Decoder(Down)
+    return msgspec.msgpack.Decoder(Down, dec_hook=decode_hook)
 
 
 def up_decoder() -> msgspec.msgpack.Decoder[Up]:

@@ -9,7 +9,7 @@ the worker needs in order to go on alone (templates, where to submit a block) is
 import msgspec
 
 from poolserver.ledger.records import JournalBatch
-from poolserver.mining.payout import PayoutPlan
+from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.template import BlockTemplate
 
 
@@ -104,13 +104,31 @@ class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):
     template: BlockTemplate
 
 
+class SentPlan:
+    """A plan on its way. Work has more than the 64 bits that msgpack's integers have."""
+
+    __slots__ = ("plan",)
+
+    def __init__(self, plan: PayoutPlan) -> None:
+        self.plan = plan
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SentPlan) and other.plan == self.plan
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class PayoutUpdate(msgspec.Struct, frozen=True, tag="payout"):
     """Who is paid by the jobs from now on, in place of the settings' plan.
 
     With fixed shares nothing changes while the pool runs; where work decides it does.
     """
 
-    plan: PayoutPlan
+    sent: SentPlan
+
+    @classmethod
+    def of(cls, plan: PayoutPlan) -> "PayoutUpdate":
+        return cls(SentPlan(plan))
 
 
 class TemplateConfirmed(msgspec.Struct, frozen=True, tag="confirmed"):
@@ -172,3 +190,62 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
 
 Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | WorkOutdated | PayoutUpdate
 Up = WorkerStarted | WorkerCounters | JournalBatch | BlockEvent
+
+
+class _PayeeRow(msgspec.Struct, frozen=True, array_like=True):
+    label: str
+    script_pubkey: bytes
+    weight_le: bytes
+    owed_sat: int
+
+
+class _PlanRows(msgspec.Struct, frozen=True, array_like=True):
+    operator: bytes
+    fee_basis_points: int
+    payees: list[_PayeeRow]
+
+
+def encode_hook(value: object) -> object:
+    """What msgspec is to encode in place of what it does not know."""
+    if not isinstance(value, SentPlan):
+        raise NotImplementedError(f"{type(value)} is no part of a message")
+    plan = value.plan
+    return _PlanRows(
+        plan.operator,
+        plan.fee_basis_points,
+        [
+            _PayeeRow(
+                each.label,
+                each.script_pubkey,
+                each.weight.to_bytes((each.weight.bit_length() + 7) // 8, "little"),
+                each.owed_sat,
+            )
+            for each in plan.payees
+        ],
+    )
+
+
+def decode_hook(kind: type, rows: object) -> SentPlan:
+    """The inverse of encode_hook().
+
+    Raises:
+        ValueError: it is no plan that can be.
+    """
+    if kind is not SentPlan:
+        raise NotImplementedError(f"{kind} is no part of a message")
+    sent = msgspec.convert(rows, _PlanRows)
+    return SentPlan(
+        PayoutPlan(
+            sent.operator,
+            sent.fee_basis_points,
+            tuple(
+                Payee(
+                    each.label,
+                    each.script_pubkey,
+                    int.from_bytes(each.weight_le, "little"),
+                    each.owed_sat,
+                )
+                for each in sent.payees
+            ),
+        )
+    )

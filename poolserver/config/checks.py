@@ -63,18 +63,26 @@ def _payout(config: Config) -> Iterator[Problem]:
     if not known(payout):
         return
     shares = list(_each("payout.shares", payout.shares))
+    accounts = list(_each("payout.accounts", payout.accounts))
     yield from _repeated((f"{path}.name", share.name) for path, share in shares)
+    yield from _repeated((f"{path}.name", account.name) for path, account in accounts)
     if known(config.network):
         network = NETWORKS[config.network]
         yield from _address("payout.address", payout.address, network)
         for path, share in shares:
             yield from _address(f"{path}.address", share.address, network)
-    if not known(payout.scheme, payout.shares, payout.fee_basis_points):
+        for path, account in accounts:
+            yield from _address(f"{path}.address", account.address, network)
+            if known(account.name) and not any(_address(path, account.name, network)):
+                yield Problem(f"{path}.name", "is an address itself, and is paid there")
+    if not known(payout.scheme, payout.shares, payout.accounts, payout.fee_basis_points):
         return
     if payout.scheme == "split" and not payout.shares:
         yield Problem("payout.shares", "needs at least one [[payout.shares]] to split by")
-    if payout.scheme == "solo" and payout.shares:
+    if payout.scheme != "split" and payout.shares:
         yield Problem("payout.shares", 'are paid by scheme = "split" alone')
+    if payout.scheme != "pplns" and payout.accounts:
+        yield Problem("payout.accounts", 'are paid by scheme = "pplns" alone')
     if payout.scheme == "solo" and payout.fee_basis_points:
         yield Problem("payout.fee_basis_points", "is taken of shares, and solo has none")
 

@@ -49,6 +49,15 @@ class PayoutShareConfig(msgspec.Struct, frozen=True, kw_only=True):
     ]
 
 
+class PayoutAccountConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an account is paid that is not an address itself, with `scheme = "pplns"`."""
+
+    name: Annotated[
+        Account, doc("The part of `account.worker` before the first dot, as rigs give it.")
+    ]
+    address: Annotated[str, doc("Receives what its work earns. May be another's address too.")]
+
+
 class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
     """What the coinbase of our blocks says, and whom it pays."""
 
@@ -60,18 +69,28 @@ class PayoutConfig(msgspec.Struct, frozen=True, kw_only=True):
         ),
     ]
     scheme: Annotated[
-        Literal["solo", "split"],
+        Literal["solo", "split", "pplns"],
         doc(
             '"solo": all of it goes to `address`. "split": to `[[payout.shares]]`, by fixed '
-            "weights."
+            'weights. "pplns": to accounts that are or have an address, by their work in a window. '
+            "[Payouts](payouts.md) tells more."
         ),
     ] = "solo"
+    window: Annotated[
+        Fraction,
+        exact(gt=0, le=1000),
+        doc(
+            'With "pplns": how much work counts, in that of a block on average. 2 is the work in '
+            "which the network finds two blocks. Longer is steadier, and slower to forget."
+        ),
+    ] = Fraction(2)
     fee_basis_points: Annotated[
         int,
         Meta(ge=0, le=BASIS_POINTS),
         doc("The operator's part before the shares, in hundredths of a percent: 150 is 1.5%."),
     ] = 0
     shares: tuple[PayoutShareConfig, ...] = ()
+    accounts: tuple[PayoutAccountConfig, ...] = ()
     coinbase_tag: Annotated[
         CoinbaseTag,
         doc(

@@ -98,8 +98,8 @@ _OUTPUTS = "SELECT value_sat, script FROM block_output WHERE hash = ? ORDER BY p
 _DUES = "SELECT label, due_sat, unpaid_sat FROM block_due WHERE hash = ? ORDER BY position"
 _OWED = f"""
     SELECT label, sum(unpaid_sat) FROM block_due JOIN block USING (hash)
-    WHERE unpaid_sat > 0 AND state IN ({", ".join("?" * len(EARNING))})
-    GROUP BY label ORDER BY label
+    WHERE unpaid_sat <> 0 AND state IN ({", ".join("?" * len(EARNING))})
+    GROUP BY label HAVING sum(unpaid_sat) <> 0 ORDER BY label
 """
 _WITHOUT_PAYOUT = """
     SELECT count(*), max(height) FROM block LEFT JOIN block_payout AS payout USING (hash)

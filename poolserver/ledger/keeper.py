@@ -30,6 +30,7 @@ from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.payout_records import DuesRecord
 from poolserver.ledger.records import JournalBatch, LedgerError
 from poolserver.ledger.retention import RetentionTerms, prune
+from poolserver.ledger.rewards import Rewards, read_window
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals
 from poolserver.log import RateLimited
@@ -61,6 +62,7 @@ class LedgerKeeper:
         site_of: Callable[[str], str],
         energy_pj: Callable[[str, int], Fraction],
         on_delta: Callable[[Delta], None],
+        rewards: Rewards | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
         retention: RetentionTerms = KEEP_ALL,
         clock: Callable[[], float] = time.monotonic,
@@ -93,6 +95,7 @@ class LedgerKeeper:
         self._saved_at = clock()
         self.totals = Totals()
         self.blocks = BlockBook()
+        self.rewards = rewards or Rewards()
 
     # --- life ----------------------------------------------------------------------------
 
@@ -116,6 +119,7 @@ class LedgerKeeper:
         )
         for block in await self._store.known_blocks():
             self.blocks.enter(block)
+        await self._store.read(self.rewards.load)
         delta, ended = await self._in_thread(self._catch_up)
         self._take(delta, tell=False)
         await self.save()
@@ -206,9 +210,12 @@ class LedgerKeeper:
             return
         self.totals.add(delta.by_worker().items(), delta.site_energy_pj)
         self._take_blocks(delta)
+        self.rewards.take(delta)
         if tell:
             self._on_delta(delta)
         self._unsaved.merge(delta)
+        if delta.payouts:
+            self._news.set()  # what blocks pay is wanted by more than us
 
     def _take_blocks(self, delta: Delta) -> None:
         for found in delta.blocks:
@@ -219,8 +226,33 @@ class LedgerKeeper:
                 continue
             self.blocks.pay(block, record.head.value_sat)
             if isinstance(record, DuesRecord):
+                self.rewards.debts.take(block, record)
                 unpaid_sat = [due.unpaid_sat for due in record.dues]
                 self.blocks.owe(block, record.position, unpaid_sat)
+
+    async def load_window(self, network_work: int) -> None:
+        """Read from the store what the window of rewards lacks at this difficulty.
+
+        Raises:
+            StoreError: the database cannot be used; the window is as it was.
+        """
+        window = self.rewards.window
+        if window is None or not window.missing_work(network_work):
+            return
+        while self._saving is not None and not self._saving.done():
+            await asyncio.wait([self._saving])
+        if self._doubtful is not None:
+            reason = "does not answer whether it has the last save"
+            raise StoreError(self._store.database, reason, transient=True)
+        # From here on nothing may be awaited before the store's thread has the reading in its
+        # queue: what it is to see is all that was taken but what is not saved.
+        window.begin_loading(self._unsaved.earnings)
+        try:
+            older = await self._store.read(read_window(window, network_work))
+        except StoreError:
+            window.give_up_loading()
+            raise
+        window.end_loading(older.intervals, is_whole=older.is_whole)
 
     def close_days(self) -> None:
         """Close the days that are over, behind what was taken in."""

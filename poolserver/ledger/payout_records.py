@@ -6,10 +6,11 @@ be understood alone, whatever became of its neighbours::
     head     hash 32 bytes in digest order, value_sat u64, fee_sat u64, then how many outputs
              and dues the block has u32 u32, and the position of the first that is here u32
     outputs  value_sat u64, length u16, scriptPubKey; again to the end of the payload
-    dues     due_sat u64, unpaid_sat u64, length u16, label in UTF-8; again to the end
+    dues     due_sat u64, unpaid_sat i64, length u16, label in UTF-8; again to the end
 
 Outputs are in the order of the coinbase, without the witness commitment; dues in that of the
-plan. A payload's length is a u16, so what is long goes into several consecutive records.
+plan. Below 0, what is unpaid says that so much of older debts was paid with it. A payload's
+length is a u16, so what is long goes into several consecutive records.
 """
 
 from collections.abc import Iterable, Iterator
@@ -25,7 +26,7 @@ MAX_PAYLOAD = 0xFFFF
 
 _HEAD = Struct("<32sQQIII")
 _OUTPUT = Struct("<QH")
-_DUE = Struct("<QQH")
+_DUE = Struct("<QqH")
 _ROOM = MAX_PAYLOAD - _HEAD.size
 
 
@@ -133,6 +134,8 @@ def dues_of(payload: memoryview) -> DuesRecord:
     _check_amounts(due.due_sat for due in dues)
     if any(due.unpaid_sat > due.due_sat for due in dues):
         raise ValueError("more is unpaid than was due")
+    if any(due.unpaid_sat < -MAX_MONEY_SAT for due in dues):
+        raise ValueError("an amount is above 21 million coins")
     return DuesRecord(head, position, dues)
 
 

@@ -15,14 +15,9 @@ from poolserver.ledger import block_sql, share_sql
 from poolserver.ledger.database import Connection
 from poolserver.ledger.delta import Delta, WorkerRef
 from poolserver.ledger.fold import Fold
+from poolserver.ledger.journal_files import JournalFile, JournalWarning, journal_files
+from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.records import JournalBatch, LedgerError, TornTail, whole_records
-from poolserver.ledger.segment import (
-    SUFFIX,
-    JournalWarning,
-    SourceEnd,
-    decode_header,
-    read_segments,
-)
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import WorkerKey
 
@@ -244,11 +239,8 @@ def first_sequences(directory: Path) -> dict[str, int]:
         OSError: a file cannot be read.
     """
     found: dict[str, int] = {}
-    for path in sorted(directory.glob(f"*{SUFFIX}")):
-        with path.open("rb") as file:
-            try:
-                source, first, _ = decode_header(file.read(1024))
-            except TornTail:
-                continue  # its records are missed, if the ledger has any of it
-        found[source] = min(first, found.get(source, first))
+    for file in journal_files(directory):
+        if isinstance(file, JournalFile):  # records of any other are missed, if there should be
+            first = file.first_sequence
+            found[file.source] = min(first, found.get(file.source, first))
     return found

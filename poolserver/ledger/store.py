@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from poolserver.ledger import block_sql, seal_sql, share_sql
+from poolserver.ledger import block_sql, reward_sql, seal_sql, share_sql
 from poolserver.ledger.block_sql import BlockEventRow, BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockStep, KnownBlock
 from poolserver.ledger.database import Connection, Database, StoreError
@@ -111,7 +111,7 @@ class LedgerStore:
         return await self.read(lambda connection: block_sql.payout(connection, hash_hex))
 
     async def owed_sat(self) -> dict[str, int]:
-        """By label, what blocks accepted or mature owe beyond what their coinbases paid."""
+        """By label, what blocks accepted or mature owe beyond what was paid; never 0."""
         return await self.read(block_sql.owed)
 
     async def without_payout(self) -> tuple[int, int | None]:
@@ -189,6 +189,7 @@ class LedgerStore:
                     news[key] = share_sql.worker_id(connection, key)
             share_sql.add_workers(connection, delta.workers)
             share_sql.add_shares(connection, delta, self._ids | news if news else self._ids)
+            reward_sql.add_earnings(connection, delta.earnings)
             share_sql.add_energy(connection, delta.site_energy_pj)
             block_sql.add_found(connection, delta.blocks)
             block_sql.add_rounds(connection, delta.rounds)

@@ -18,7 +18,14 @@ from poolserver.bitcoin.target import target_le
 from poolserver.mining.coinbase import Coinbase, build_coinbase, outputs_room
 from poolserver.mining.extranonce import EXTRANONCE1_SIZE
 from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.payout import Distribution, PayoutPlan, output_size
+from poolserver.mining.payout import (
+    Allotment,
+    Distribution,
+    Payer,
+    PayoutPlan,
+    Sharing,
+    output_size,
+)
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.transactions import CoinbaseReserve
 
@@ -26,6 +33,7 @@ from poolserver.mining.transactions import CoinbaseReserve
 # whose time is more than 7,200 s ahead of theirs; 200 s are left for clocks that disagree.
 NTIME_ROLL_MAX_S = 7000
 _JOB_NUMBER_SIZE = 8
+_P2PKH = bytes.fromhex("76a914") + bytes(20) + bytes.fromhex("88ac")
 
 
 class CoinbaseClasses:
@@ -63,11 +71,15 @@ class JobVariant:
     """A job with one of its coinbases: what a rig of a size class is sent, and is judged by."""
 
     coinbase: Coinbase
-    distribution: Distribution
-    """What a block of this variant pays."""
+    allotment: Allotment = field(repr=False)
     notify_clean: bytes = field(repr=False)
     notify_refresh: bytes = field(repr=False)
     hasher: JobHasher = field(repr=False)
+
+    @property
+    def distribution(self) -> Distribution:
+        """What a block of this variant pays."""
+        return self.allotment.distribution
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -112,24 +124,50 @@ class JobFactory:
     """
 
     def __init__(
-        self, identity: WorkerIdentity, terms: JobTerms, classes: CoinbaseClasses, plan: PayoutPlan
+        self,
+        identity: WorkerIdentity,
+        terms: JobTerms,
+        classes: CoinbaseClasses,
+        plan: PayoutPlan,
+        *,
+        reserve_whole: bool = False,
     ) -> None:
+        """``reserve_whole`` is for plans of which nobody knows how many payees they will have."""
         self._identity = identity
         self._terms = terms
         self._number = 0
+        self._reserve_whole = reserve_whole
         self.classes = classes
         self.plan = plan
 
+    @property
+    def plan(self) -> PayoutPlan:
+        """Who is paid by the jobs from now on."""
+        return self._payer.plan
+
+    @plan.setter
+    def plan(self, plan: PayoutPlan) -> None:
+        self._payer = Payer(plan)
+        self._sharing: Sharing | None = None  # of the last job: fresh ones are worth the same
+
     def reserve(self) -> CoinbaseReserve:
-        """The room that a block must keep for the largest coinbase of this plan."""
-        scripts = {self.plan.operator, *(payee.script_pubkey for payee in self.plan.payees)}
+        """The room that a block must keep for the largest coinbase of this plan.
+
+        Where nobody knows the payees: for as much as any rig takes, and for the outputs that
+        count most signature operations for their size.
+        """
         largest = self.classes.sizes[-1]
         bare = largest - self._room(largest, 1, MAX_HEIGHT, bytes(WITNESS_COMMITMENT_SIZE))
+        with_operator = bare + output_size(self.plan.operator)
+        if self._reserve_whole:
+            outputs = max(0, largest - bare) // output_size(_P2PKH) + 1
+            return CoinbaseReserve(
+                base_size=max(largest, with_operator),
+                sigops_cost=outputs * output_sigops_cost(_P2PKH),
+            )
+        scripts = {self.plan.operator, *(payee.script_pubkey for payee in self.plan.payees)}
         return CoinbaseReserve(
-            base_size=max(
-                min(bare + sum(map(output_size, scripts)), largest),
-                bare + output_size(self.plan.operator),
-            ),
+            base_size=max(min(bare + sum(map(output_size, scripts)), largest), with_operator),
             sigops_cost=sum(map(output_sigops_cost, scripts)),
         )
 
@@ -161,37 +199,40 @@ class JobFactory:
         self, template: BlockTemplate, number: int, job_id: str, version: int, ntime: int
     ) -> tuple[JobVariant, ...]:
         """From the largest class down: a coinbase serves every class that it fits."""
+        sharing = self._shared_out(template.coinbase_value_sat)
         variants: list[JobVariant] = []
         for size in reversed(self.classes.sizes):
             if variants and variants[-1].coinbase.size <= size:
                 variants.append(variants[-1])
                 continue
-            coinbase, distribution = self._coinbase(template, number, size)
+            coinbase, allotment = self._coinbase(template, sharing, number, size)
             variants.append(
-                _variant(
-                    template, coinbase, distribution, job_id=job_id, version=version, ntime=ntime
-                )
+                _variant(template, coinbase, allotment, job_id=job_id, version=version, ntime=ntime)
             )
         return tuple(reversed(variants))
 
+    def _shared_out(self, value_sat: int) -> Sharing:
+        payer, sharing = self._payer, self._sharing
+        if sharing is None or sharing.payer is not payer or sharing.value_sat != value_sat:
+            self._sharing = sharing = payer.share_out(value_sat)
+        return sharing
+
     def _coinbase(
-        self, template: BlockTemplate, number: int, size: int
-    ) -> tuple[Coinbase, Distribution]:
+        self, template: BlockTemplate, sharing: Sharing, number: int, size: int
+    ) -> tuple[Coinbase, Allotment]:
         """The coinbase that pays as many as ``size`` bytes let it, and the operator in any case."""
         terms = self._terms
         room = self._room(size, number, template.height, template.witness_commitment)
-        distribution = self.plan.distribute(
-            template.coinbase_value_sat, max(room, output_size(self.plan.operator))
-        )
+        allotment = sharing.allot(max(room, sharing.payer.operator_size))
         coinbase = build_coinbase(
             height=template.height,
             tag=terms.coinbase_tag,
             job_tag=self._job_tag(number),
             extranonce_size=terms.extranonce_size,
-            outputs=distribution.outputs,
+            outputs=allotment.outputs,
             witness_commitment=template.witness_commitment,
         )
-        return coinbase, distribution
+        return coinbase, allotment
 
     def _room(self, size: int, number: int, height: int, commitment: bytes | None) -> int:
         return outputs_room(
@@ -210,7 +251,7 @@ class JobFactory:
 def _variant(
     template: BlockTemplate,
     coinbase: Coinbase,
-    distribution: Distribution,
+    allotment: Allotment,
     *,
     job_id: str,
     version: int,
@@ -232,7 +273,7 @@ def _variant(
     )
     return JobVariant(
         coinbase=coinbase,
-        distribution=distribution,
+        allotment=allotment,
         notify_clean=clean,
         notify_refresh=refresh,
         hasher=JobHasher(

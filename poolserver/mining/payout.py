@@ -6,38 +6,35 @@ comes off first, the rest goes by weight, rounded by largest remainder, so that 
 whole satoshi away from the exact share and nothing is lost.
 
 What cannot be paid by this block is not lost either: it goes to the operator's script, and
-the due says that it is still unpaid, to be booked as a debt.
+the due says that it is still unpaid, to be booked as a debt. Debts of earlier blocks are paid
+first, out of what this block is worth.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from poolserver.bitcoin.script import OP_0, OP_1, OP_RETURN, compact_size
 from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut
+from poolserver.mining.outputs import check_spendable, dust_limit_sat, output_size
 
 __all__ = [
     "BASIS_POINTS",
+    "Allotment",
     "Distribution",
     "Due",
     "Payee",
+    "Payer",
     "PayoutPlan",
+    "Sharing",
     "dust_limit_sat",
     "output_size",
+    "split",
 ]
 
 BASIS_POINTS = 10_000
 """The whole, in hundredths of a percent."""
 
-_VALUE_SIZE = 8
-_OP_16 = OP_1 + 15
-# Consensus: a longer script cannot be run, so what it is paid is burnt (MAX_SCRIPT_SIZE).
-_MAX_SCRIPT_SIZE = 10_000
-# What Bitcoin Core takes an output to cost when it is spent (GetDustThreshold in
-# src/policy/policy.cpp): an input with 107 bytes of signature and key, a quarter of these where
-# they are witness; at 3 sat/vB (DUST_RELAY_TX_FEE in src/policy/policy.h).
-_SPENDING_SIZE = 32 + 4 + 1 + 107 + 4
-_WITNESS_SPENDING_SIZE = 32 + 4 + 1 + 107 // 4 + 4
-_DUST_SAT_PER_BYTE = 3
+_OPERATOR = -1  # in place of an output's number: what is paid in the operator's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +42,21 @@ class Payee:
     """One who is paid by weight; only the proportion of the weights counts.
 
     Raises:
-        ValueError: the weight is not above 0, or coins sent to the script would be lost.
+        ValueError: there is neither a weight nor a debt, or coins sent to the script would be
+            lost.
     """
 
     label: str
     """Whom the share is booked to: a site, an account."""
     script_pubkey: bytes
     weight: int
+    """0 for one who is paid a debt alone."""
+    owed_sat: int = 0
+    """What the operator holds for the payee from earlier blocks; below 0: was paid too much."""
 
     def __post_init__(self) -> None:
-        _check_script(self.script_pubkey, repr(self.label))
-        if self.weight <= 0:
+        check_spendable(self.script_pubkey, repr(self.label))
+        if self.weight < 0 or (self.weight == 0 and self.owed_sat <= 0):
             raise ValueError(f"the weight of {self.label!r} must be above 0, is {self.weight}")
 
 
@@ -66,7 +67,7 @@ class Due:
     label: str
     due_sat: int
     unpaid_sat: int
-    """All of ``due_sat`` or 0: what the operator's output holds for the payee."""
+    """What of it the operator's output holds; below 0: so much of older debts was paid as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +83,11 @@ class Distribution:
     dues: tuple[Due, ...]
     """One for each payee, in the plan's order."""
     fee_sat: int
+    """The operator's own; all of the value where no payee has a weight."""
 
     @property
     def unpaid_sat(self) -> int:
-        """What the operator owes to payees from this block."""
+        """By how much what the operator owes to payees grows by this block."""
         return sum(due.unpaid_sat for due in self.dues)
 
 
@@ -103,21 +105,112 @@ class PayoutPlan:
     payees: tuple[Payee, ...] = ()
 
     def __post_init__(self) -> None:
-        _check_script(self.operator, "the operator")
+        check_spendable(self.operator, "the operator")
         if not 0 <= self.fee_basis_points <= BASIS_POINTS:
             raise ValueError(
                 f"the fee must be in 0..{BASIS_POINTS} basis points, is {self.fee_basis_points}"
             )
 
     def distribute(self, value_sat: int, max_outputs_bytes: int | None = None) -> Distribution:
-        """Share out the value of a block, in satoshi.
+        """Share out the value of one block, in satoshi; see ``Payer`` and ``Sharing.allot``."""
+        return Payer(self).share_out(value_sat).allot(max_outputs_bytes).distribution
 
-        ``max_outputs_bytes`` bounds the outputs that are given. The count before them (3 bytes
-        from 253 outputs on, else 1) and the witness commitment (47 bytes) are not in it.
+    def without_debts(self) -> "PayoutPlan":
+        """The plan that pays no debts: a block that has paid them may be on its way.
 
-        A script has one output, however many payees it has, the operator included. An amount
-        below the dust limit stays unpaid. Where room is short the largest amounts come first,
-        equal ones in the plan's order; one that does not fit keeps out no smaller one that does.
+        What somebody was paid too much stays in it, so that no more is paid than is due.
+        """
+        if all(payee.owed_sat <= 0 for payee in self.payees):
+            return self
+        return replace(
+            self,
+            payees=tuple(
+                payee if payee.owed_sat <= 0 else replace(payee, owed_sat=0)
+                for payee in self.payees
+                if payee.owed_sat <= 0 or payee.weight
+            ),
+        )
+
+
+class Payer:
+    """A plan, made ready to share out one block after the other: what depends on it alone."""
+
+    def __init__(self, plan: PayoutPlan) -> None:
+        self.plan = plan
+        self.weights = [payee.weight for payee in plan.payees]
+        self.whole = sum(self.weights)
+        numbers: dict[bytes, int] = {plan.operator: _OPERATOR}
+        self.scripts: list[bytes] = []
+        for payee in plan.payees:
+            if payee.script_pubkey not in numbers:
+                numbers[payee.script_pubkey] = len(self.scripts)
+                self.scripts.append(payee.script_pubkey)
+        self.number_of = [numbers[payee.script_pubkey] for payee in plan.payees]
+        """Of each payee, the number of its script."""
+        self.sizes = [output_size(script) for script in self.scripts]
+        self.dust_sat = [dust_limit_sat(script) for script in self.scripts]
+        self.debtors = {  # numbers of scripts to which something is owed
+            number
+            for payee, number in zip(plan.payees, self.number_of, strict=True)
+            if payee.owed_sat > 0
+        }
+        self.operator_size = output_size(plan.operator)
+
+    def share_out(self, value_sat: int) -> "Sharing":
+        """Work out what is due of a block of this value, and to whom it is paid first.
+
+        Raises:
+            ValueError: the value is not in 0..21 million coins.
+        """
+        return Sharing(self, value_sat)
+
+
+class Sharing:
+    """What is due of one block, which coinbases with more and with less room are to pay.
+
+    Somebody's claim is what is due and what is owed from before, and at least 0.
+    """
+
+    def __init__(self, payer: Payer, value_sat: int) -> None:
+        """See ``Payer.share_out``."""
+        if not 0 <= value_sat <= MAX_MONEY_SAT:
+            raise ValueError(f"a block of {value_sat} sat is out of range")
+        plan = payer.plan
+        self.payer = payer
+        self.value_sat = value_sat
+        self.fee_sat = value_sat * plan.fee_basis_points // BASIS_POINTS if plan.payees else 0
+        if plan.payees and not payer.whole:
+            self.fee_sat = value_sat
+        self.dues = split(value_sat - self.fee_sat, payer.weights)
+        self.claims = [
+            max(0, due_sat + payee.owed_sat)
+            for due_sat, payee in zip(self.dues, plan.payees, strict=True)
+        ]
+        self.output_claims = [0] * len(payer.scripts)
+        for number, claim_sat in zip(payer.number_of, self.claims, strict=True):
+            if number != _OPERATOR:
+                self.output_claims[number] += claim_sat
+        self._order = self._by_claim()
+
+    def _by_claim(self) -> list[int]:
+        """The outputs that are worth paying: those with a debt first, the largest claim first."""
+        claims, dust_sat, debtors = self.output_claims, self.payer.dust_sat, self.payer.debtors
+        order = [number for number in range(len(claims)) if claims[number] >= dust_sat[number]]
+        order.sort(key=claims.__getitem__, reverse=True)
+        if debtors:
+            order.sort(key=lambda number: number not in debtors)
+        return order
+
+    def allot(self, max_outputs_bytes: int | None = None) -> "Allotment":
+        """Say what a coinbase pays that has room for so many bytes of outputs.
+
+        The count before the outputs (3 bytes from 253 outputs on, else 1) and the witness
+        commitment (47 bytes) are not in it.
+
+        A script has one output, however many payees it has, the operator included. Claims with
+        a debt in them come first, then the others, the largest first, equal ones in the plan's
+        order. One that does not fit keeps out no smaller one that does. One that what is left
+        of the value does not cover is paid that. An amount below the dust limit is not paid.
 
         The operator's output, if there is one, is the first, to be found without a search.
         Payees keep the plan's order: by amount they would change places from job to job.
@@ -125,104 +218,104 @@ class PayoutPlan:
         is paid 0 only where nobody else is: a coinbase has at least one output.
 
         Raises:
-            ValueError: the value is not in 0..21 million coins, or there is no room for the
-                operator's output (even if this block would need none: the next one may).
+            ValueError: there is no room for the operator's output (even if this block would
+                need none: the next one may).
         """
-        if not 0 <= value_sat <= MAX_MONEY_SAT:
-            raise ValueError(f"a block of {value_sat} sat is out of range")
-        room = None if max_outputs_bytes is None else max_outputs_bytes - output_size(self.operator)
-        if room is not None and room < 0:
+        operator_size = self.payer.operator_size
+        if max_outputs_bytes is None:
+            return Allotment(self, *self._paid(sum(self.payer.sizes)))
+        if max_outputs_bytes < operator_size:
             raise ValueError(
                 f"outputs of {max_outputs_bytes} bytes have no room for the operator's "
-                f"of {output_size(self.operator)}"
+                f"of {operator_size}"
             )
-        fee_sat = value_sat * self.fee_basis_points // BASIS_POINTS if self.payees else 0
-        dues = _split(value_sat - fee_sat, [payee.weight for payee in self.payees])
-        paid = self._payable(dues)
-        if room is not None:
-            # The operator's room is free if it gets nothing once all the others are paid.
-            spare = 0 if sum(paid.values()) < value_sat else output_size(self.operator)
-            if sum(map(output_size, paid)) > room + spare:
-                paid = _largest_that_fit(paid, room)
-        return Distribution(self._outputs(value_sat, paid), self._booked(dues, paid), fee_sat)
+        # The operator's room is free if it gets nothing once all the others are paid.
+        paid, rest_sat = self._paid(max_outputs_bytes)
+        if rest_sat:
+            paid, rest_sat = self._paid(max_outputs_bytes - operator_size)
+        return Allotment(self, paid, rest_sat)
 
-    def _payable(self, dues: Sequence[int]) -> dict[bytes, int]:
-        """What each script but the operator's is due, in the plan's order, without dust."""
-        amounts: dict[bytes, int] = {}
-        for payee, due_sat in zip(self.payees, dues, strict=True):
-            amounts[payee.script_pubkey] = amounts.get(payee.script_pubkey, 0) + due_sat
-        amounts.pop(self.operator, None)
-        return {script: sat for script, sat in amounts.items() if sat >= dust_limit_sat(script)}
+    def _paid(self, room: int) -> tuple[dict[int, int], int]:
+        """What each output gets, by the script's number, and what is left for the operator."""
+        claims, sizes, dust_sat = self.output_claims, self.payer.sizes, self.payer.dust_sat
+        least_size = min(sizes, default=0)
+        rest_sat = self.value_sat
+        paid: dict[int, int] = {}
+        for number in self._order:
+            if room < least_size or not rest_sat:
+                break
+            sat = min(claims[number], rest_sat)
+            if sizes[number] <= room and sat >= dust_sat[number]:
+                paid[number] = sat
+                room -= sizes[number]
+                rest_sat -= sat
+        return paid, rest_sat
 
-    def _outputs(self, value_sat: int, paid: Mapping[bytes, int]) -> tuple[TxOut, ...]:
-        rest_sat = value_sat - sum(paid.values())
-        opening = (TxOut(rest_sat, self.operator),) if rest_sat or not paid else ()
-        return (*opening, *(TxOut(sat, script) for script, sat in paid.items()))
 
-    def _booked(self, dues: Sequence[int], paid: Mapping[bytes, int]) -> tuple[Due, ...]:
-        settled = {self.operator, *paid}
-        return tuple(
-            Due(payee.label, due_sat, 0 if payee.script_pubkey in settled else due_sat)
-            for payee, due_sat in zip(self.payees, dues, strict=True)
+class Allotment:
+    """What one coinbase pays: ``outputs`` at once, the books of it when they are asked for."""
+
+    def __init__(self, sharing: Sharing, paid: dict[int, int], rest_sat: int) -> None:
+        """``paid`` is what each output gets, by the script's number."""
+        payer = sharing.payer
+        opening = (TxOut(rest_sat, payer.plan.operator),) if rest_sat or not paid else ()
+        self.outputs: tuple[TxOut, ...] = (
+            *opening,
+            *(TxOut(paid[number], payer.scripts[number]) for number in sorted(paid)),
         )
+        self._sharing = sharing
+        self._paid = paid
+
+    @cached_property
+    def distribution(self) -> Distribution:
+        """The outputs with what is due to whom, and how much of it they leave unpaid."""
+        sharing = self._sharing
+        dues = tuple(
+            Due(payee.label, due_sat, due_sat - given_sat)
+            for payee, due_sat, given_sat in zip(
+                sharing.payer.plan.payees, sharing.dues, self._given(), strict=True
+            )
+        )
+        return Distribution(self.outputs, dues, sharing.fee_sat)
+
+    def _given(self) -> Iterable[int]:
+        """What each payee gets. Of a script that is paid a part, those with a debt come first."""
+        sharing, payer, paid = self._sharing, self._sharing.payer, self._paid
+        given = [
+            claim_sat if number == _OPERATOR or number in paid else 0
+            for number, claim_sat in zip(payer.number_of, sharing.claims, strict=True)
+        ]
+        for number, sat in paid.items():
+            if sat < sharing.output_claims[number]:
+                self._divide(number, sat, given)
+        return given
+
+    def _divide(self, number: int, sat: int, given: list[int]) -> None:
+        payer = self._sharing.payer
+        sharers = [index for index, each in enumerate(payer.number_of) if each == number]
+        sharers.sort(key=lambda index: payer.plan.payees[index].owed_sat <= 0)
+        for index in sharers:
+            given[index] = min(given[index], sat)
+            sat -= given[index]
 
 
-def output_size(script_pubkey: bytes) -> int:
-    """Give the bytes of an output in a transaction: 31 for P2WPKH, 43 for P2TR."""
-    size = len(script_pubkey)
-    return _VALUE_SIZE + len(compact_size(size)) + size
+def split(total_sat: int, weights: Sequence[int]) -> list[int]:
+    """Split by largest remainder; of equal remainders the first gets one more.
 
-
-def dust_limit_sat(script_pubkey: bytes) -> int:
-    """Give the least amount that is worth its own spending, by Bitcoin Core's reckoning.
-
-    >>> dust_limit_sat(bytes.fromhex("0014751e76e8199196d454941c45d1b3a323f1433bd6"))
-    294
-
-    A block may pay less: dust is relay policy, which does not look into coinbases. But to
-    spend it costs more than it brings. Source: GetDustThreshold in src/policy/policy.cpp, which
-    counts a taproot input like one of P2WPKH; for spendable scripts only.
+    Without any weight nobody gets anything.
     """
-    is_witness = _is_witness_program(script_pubkey)
-    spending_size = _WITNESS_SPENDING_SIZE if is_witness else _SPENDING_SIZE
-    return _DUST_SAT_PER_BYTE * (output_size(script_pubkey) + spending_size)
-
-
-def _is_witness_program(script_pubkey: bytes) -> bool:
-    """BIP141: a version, OP_0 or OP_1..OP_16, and one push of 2..40 bytes."""
-    if not 4 <= len(script_pubkey) <= 42 or script_pubkey[1] != len(script_pubkey) - 2:
-        return False
-    return script_pubkey[0] == OP_0 or OP_1 <= script_pubkey[0] <= _OP_16
-
-
-def _check_script(script_pubkey: bytes, whose: str) -> None:
-    if not script_pubkey:
-        raise ValueError(f"the script of {whose} is empty: anyone could spend what is paid to it")
-    if script_pubkey[0] == OP_RETURN or len(script_pubkey) > _MAX_SCRIPT_SIZE:
-        raise ValueError(f"the script of {whose} is unspendable: what is paid to it is burnt")
-
-
-def _split(total_sat: int, weights: Sequence[int]) -> list[int]:
-    """Split by largest remainder; of equal remainders the first gets the satoshi more."""
-    if not weights:
-        return []
     whole = sum(weights)
-    floors, remainders = zip(
-        *(divmod(total_sat * weight, whole) for weight in weights), strict=True
-    )
-    parts = list(floors)
-    by_remainder = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)
-    for index in by_remainder[: total_sat - sum(parts)]:
-        parts[index] += 1
+    if not whole:
+        return [0] * len(weights)
+    parts: list[int] = []
+    remainders: list[int] = []
+    for weight in weights:
+        part, remainder = divmod(total_sat * weight, whole)
+        parts.append(part)
+        remainders.append(remainder)
+    short = total_sat - sum(parts)
+    if short:
+        by_remainder = sorted(range(len(parts)), key=remainders.__getitem__, reverse=True)
+        for index in by_remainder[:short]:
+            parts[index] += 1
     return parts
-
-
-def _largest_that_fit(amounts: Mapping[bytes, int], room: int) -> dict[bytes, int]:
-    """Those of ``amounts`` that get into ``room`` bytes, the largest first; order is kept."""
-    fitting = set()
-    for script in sorted(amounts, key=amounts.__getitem__, reverse=True):
-        size = output_size(script)
-        if size <= room:
-            fitting.add(script)
-            room -= size
-    return {script: sat for script, sat in amounts.items() if script in fitting}

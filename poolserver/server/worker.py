@@ -188,8 +188,8 @@ class Worker:
                 self._fresh_at, self._outdated_at = self._now(), None
             case WorkOutdated():
                 self._outdated_at = self._now()
-            case PayoutUpdate(plan):
-                self.pool.pay_by(plan)
+            case PayoutUpdate(sent):
+                self.pool.pay_by(sent.plan)
             case WorkerSettings():
                 log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
@@ -265,8 +265,9 @@ class Worker:
         self._sessions.discard(session)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
-        """A share is a block; see ``BlockDesk``."""
+        """A share is a block; see ``BlockDesk``. What it repays is not repaid by the next, too."""
         self._blocks.solved(block, worker_name, on_spooled)
+        self.pool.repay_no_debts()
 
     # --- what happens by itself ----------------------------------------------------------
 

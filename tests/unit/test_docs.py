@@ -16,8 +16,10 @@ from poolserver.coordinator import Coordinator, SiteView
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
-from poolserver.ledger.totals import ShareTotals, Totals
+from poolserver.ledger.rewards import Rewards
+from poolserver.ledger.totals import Earning, ShareTotals, Totals
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
 from poolserver.power.hashrate import Hashrates
@@ -41,7 +43,10 @@ class FakeCoordinator:
     def __init__(self) -> None:
         self.totals = Totals({"hall": ShareTotals(shares=[1] * len(ShareOutcome))})
         self.template = SimpleNamespace(height=1)
-        self.keeper = SimpleNamespace(blocks=BlockBook())
+        rewards = Rewards()
+        rewards.luck.earned["hall", 0x207FFFFF] = Earning(2, 2)
+        self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
+        self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
         self.workers = {"pool-1/0/1": worker_counters()}
 
     def template_age_s(self) -> float:

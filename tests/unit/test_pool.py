@@ -327,6 +327,29 @@ def test_a_block_tells_what_its_own_coinbase_pays() -> None:
     assert variant.coinbase.coinb2[:-4].hex() in block.block_hex  # before the witness
 
 
+def test_after_a_found_block_no_debts_are_repaid_until_there_is_another_plan() -> None:
+    payees = (Payee("a", bytes.fromhex("5120") + bytes(32), 1, 700), Payee("b", b"\x51", 0, 5))
+    plan = PayoutPlan(P2WPKH, 100, payees)
+    pool, rig, job = start(payout=plan)
+    assert job.variants[-1].distribution.unpaid_sat == -700  # what is owed to b is dust
+    pool.repay_no_debts()
+    later = pool.on_template(template(102, 2), 1.0, CURTIME)
+    assert later.variants[-1].distribution.unpaid_sat == 0
+    pool.pay_by(plan)
+    refreshed = pool.next_job(rig.miner, 1.0, CURTIME)
+    assert refreshed is not None
+    assert pool.on_template(template(103, 3), 1.0, CURTIME).variants[-1].distribution == (
+        job.variants[-1].distribution
+    )
+
+
+def test_a_plan_without_debts_stays_in_place_when_a_block_is_found() -> None:
+    pool, rig, _ = start(payout=MANY)
+    spare = pool.next_job(rig.miner, 1.0, CURTIME)
+    pool.repay_no_debts()
+    assert pool.jobs.spare is spare
+
+
 def test_another_plan_holds_for_the_jobs_from_then_on() -> None:
     pool, rig, job = start()
     pool.pay_by(MANY)

@@ -7,11 +7,13 @@ from poolserver.cluster.link import LocalLink, StreamLink, down_decoder, up_deco
 from poolserver.cluster.messages import (
     BlockEvent,
     Down,
+    PayoutUpdate,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
     WorkOutdated,
 )
+from poolserver.mining.payout import Payee, PayoutPlan
 from tests.unit.solving import template
 
 EVENT = BlockEvent("pool-1/0/1", "ab" * 32, 101, "demo.rig", "found", "", 1_763_942_400_000)
@@ -88,3 +90,21 @@ async def test_within_a_process_a_message_is_handed_over_in_a_turn_of_its_own() 
     assert received == []
     await asyncio.sleep(0)
     assert received == [EVENT]
+
+
+async def test_a_plan_crosses_with_weights_beyond_64_bits_and_debts_below_0() -> None:
+    coordinator, _, _, lower = await connected()
+    plan = PayoutPlan(
+        b"\x51", 150, (Payee("a", b"\x52", 2**200 + 1, -5), Payee("b", b"\x53", 0, 7))
+    )
+    coordinator.send(PayoutUpdate.of(plan))
+    await lower.has(1)
+    assert lower.received == [PayoutUpdate.of(plan)]
+
+
+async def test_a_plan_that_cannot_be_ends_the_link() -> None:
+    coordinator, _, _, lower = await connected()
+    plan = PayoutPlan(b"\x51")
+    object.__setattr__(plan, "fee_basis_points", 10_001)
+    coordinator.send(PayoutUpdate.of(plan))
+    assert "basis points" in str(await lower.lost)

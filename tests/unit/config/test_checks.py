@@ -48,6 +48,50 @@ def test_a_reward_may_be_split_over_addresses(after: After) -> None:
     assert after((PAYOUT, PAYOUT + SPLIT)) == []
 
 
+PPLNS = """
+scheme = "pplns"
+fee_basis_points = 150
+window = 2.5
+[[payout.accounts]]
+name = "north"
+address = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
+"""
+
+
+def test_a_reward_may_go_by_work(after: After) -> None:
+    assert after((PAYOUT, PAYOUT + PPLNS)) == []
+    assert after((PAYOUT, f'{PAYOUT}\nscheme = "pplns"')) == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "trouble"),
+    [
+        (PPLNS.replace('"pplns"', '"split"'), "shares: needs at least one"),
+        (SPLIT.replace('"split"', '"pplns"'), "shares: are paid by scheme = "),
+        (PPLNS.replace("2.5", "0"), "window: must be above 0"),
+        (PPLNS.replace("2.5", "1001"), "window: must be at most 1000"),
+        (
+            PPLNS + PPLNS[PPLNS.index("[[") :],
+            'accounts[1].name: "north" is already payout.accounts[0].name',
+        ),
+        (PPLNS.replace("north", REGTEST_ADDRESS), "accounts[0].name: is an address itself"),
+        (
+            PPLNS.replace("mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn", MAIN_ADDRESS),
+            "accounts[0].address: ",
+        ),
+    ],
+)
+def test_what_is_wrong_with_pplns_is_told(after: After, settings: str, trouble: str) -> None:
+    problems = after((PAYOUT, f"{PAYOUT}\n{settings}"))
+    assert problems[0].startswith(f"payout.{trouble}")
+
+
+def test_accounts_are_paid_by_pplns_alone(after: After) -> None:
+    settings = PPLNS.replace('"pplns"', '"solo"').replace("150", "0")
+    (problem,) = after((PAYOUT, f"{PAYOUT}\n{settings}"))
+    assert problem.startswith("payout.accounts: are paid by scheme = ")
+
+
 def test_each_address_of_a_split_is_looked_at(after: After) -> None:
     wrong = SPLIT.replace("mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn", MAIN_ADDRESS)
     (problem,) = after((PAYOUT, PAYOUT + wrong))

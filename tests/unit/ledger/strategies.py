@@ -56,8 +56,8 @@ blocks = st.builds(BlockRecord, u32, hashes, u32, u64)
 satoshis = st.integers(0, MAX_MONEY_SAT)
 outputs = st.lists(st.builds(TxOut, satoshis, st.binary(max_size=40)), max_size=6).map(tuple)
 dues = st.lists(
-    st.tuples(names, satoshis, st.booleans()).map(
-        lambda due: Due(due[0], due[1], due[1] if due[2] else 0)
+    st.tuples(names, satoshis, st.sampled_from([1, 0, -1])).map(
+        lambda due: Due(due[0], due[1], due[1] * due[2])
     ),
     max_size=6,
 ).map(tuple)

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from poolserver.ledger.journal_files import JournalWarning
 from poolserver.ledger.rebuild import SealHistory, Stretch, first_sequences, joined, up_to
 from poolserver.ledger.records import JournalBatch, TornTail
-from poolserver.ledger.segment import JournalWarning
 from poolserver.ledger.verify import VerifyTerms, verify
 from tests.unit.ledger.books import DAY, RIGS, SOURCE, Books, day_ms, declared, share, template
 from tests.unit.ledger.strategies import batch_of, encode

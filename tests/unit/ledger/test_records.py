@@ -252,7 +252,7 @@ def told_by(
 
 HEAD = PayoutHead(bytes(32), 100, 2, 2, 2)
 OUTPUTS = OutputsRecord(HEAD, 0, (TxOut(60, b"\x51"), TxOut(40, b"\x52")))
-DUES = DuesRecord(HEAD, 0, (Due("a", 58, 58), Due("b", 40, 0)))
+DUES = DuesRecord(HEAD, 0, (Due("a", 58, 58), Due("b", 40, -9)))
 
 
 @pytest.mark.parametrize(
@@ -267,6 +267,7 @@ DUES = DuesRecord(HEAD, 0, (Due("a", 58, 58), Due("b", 40, 0)))
         (OUTPUTS._replace(outputs=(TxOut(MAX_MONEY_SAT + 1, b""),)), "above 21 million coins"),
         (DUES._replace(dues=(Due("a", 2**64 - 1, 0),)), "above 21 million coins"),
         (DUES._replace(dues=(Due("a", 1, 2),)), "more is unpaid than was due"),
+        (DUES._replace(dues=(Due("a", 1, -MAX_MONEY_SAT - 1),)), "above 21 million coins"),
     ],
 )
 def test_a_payout_that_cannot_be_is_no_record(record: PayoutRecord, reason: str) -> None:

@@ -146,6 +146,32 @@ def test_the_reserve_holds_whatever_coinbase_is_made(payees: int) -> None:
     assert largest <= reserve.base_size <= min(max(largest + 50, 250), 16_000)
 
 
+@pytest.mark.parametrize("payees", [0, 3, 600])
+def test_where_the_payees_are_not_known_the_reserve_is_for_the_largest_class(payees: int) -> None:
+    old = bytes.fromhex("76a914") + bytes(20) + bytes.fromhex("88ac")
+    plan = PayoutPlan(old, 100, MANY[:payees])
+    terms = JobTerms(b"/test/", 8, MASK)
+    factory = JobFactory(IDENTITY, terms, CoinbaseClasses(SIZES), plan, reserve_whole=True)
+    reserve = factory.reserve()
+    assert reserve.base_size == 16_000
+    crowd = tuple(
+        Payee(f"{n}", old[:3] + n.to_bytes(20, "big") + old[-2:], 1) for n in range(1, 600)
+    )
+    factory.plan = PayoutPlan(old, 100, crowd)
+    outputs = factory.make(template(), CURTIME).variants[-1].allotment.outputs
+    assert 4 * len(outputs) <= reserve.sigops_cost <= 4 * len(outputs) + 8
+    assert factory.reserve() == reserve
+
+
+def test_a_fresh_job_on_a_template_shares_what_was_worked_out() -> None:
+    terms = JobTerms(b"/test/", 8, MASK)
+    factory = JobFactory(IDENTITY, terms, CoinbaseClasses(SIZES), PayoutPlan(P2WPKH, 100, MANY))
+    first, second = (factory.make(template(), CURTIME) for _ in range(2))
+    assert first.variants[0].allotment.outputs == second.variants[0].allotment.outputs
+    factory.plan = PayoutPlan(P2WPKH, 200, MANY)
+    assert factory.make(template(), CURTIME).variants[0].distribution.fee_sat == 100_000_000
+
+
 def test_the_reserve_counts_the_sigops_of_old_outputs() -> None:
     p2pkh = bytes.fromhex("76a914" + "11" * 20 + "88ac")
     plan = PayoutPlan(P2WPKH, 100, (Payee("a", p2pkh, 1), *MANY[:3]))

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from fractions import Fraction
+from random import Random
 
 import pytest
 from bitcoin.core.script import CScript
@@ -13,6 +14,7 @@ from poolserver.mining.payout import (
     Distribution,
     Due,
     Payee,
+    Payer,
     PayoutPlan,
     dust_limit_sat,
     output_size,
@@ -85,7 +87,7 @@ def dues_by_script(plan: PayoutPlan, distribution: Distribution) -> Counter[byte
 
 
 def check_books(plan: PayoutPlan, value_sat: int, distribution: Distribution) -> None:
-    """What holds with and without a limit of size."""
+    """What holds of a plan without debts, with and without a limit of size."""
     outputs, booked = distribution.outputs, distribution.dues
     assert sum(output.value_sat for output in outputs) == value_sat
     assert len(outputs) == len({output.script_pubkey for output in outputs}) >= 1
@@ -349,6 +351,186 @@ def test_what_is_paid_fits_and_what_is_not_had_no_room(
         assert total_size(before) + output_size(script) > max_outputs_bytes
 
 
+# --- debts ---------------------------------------------------------------------------------
+
+ROOM_FOR_TWO = output_size(OPERATOR) + 2 * output_size(A)
+
+
+def indebted(*payees: tuple[bytes, int, int], fee: int = 0) -> PayoutPlan:
+    """A plan whose payees (script, weight, owed) are labelled a, b, c, ..."""
+    return PayoutPlan(
+        OPERATOR,
+        fee,
+        tuple(Payee(chr(ord("a") + n), *payee) for n, payee in enumerate(payees)),
+    )
+
+
+def test_a_debt_is_paid_with_what_is_due_out_of_the_operators_fee() -> None:
+    distribution = indebted((A, 1, 300), (B, 1, 0), fee=100).distribute(100_000)
+    assert distribution.outputs == (TxOut(700, OPERATOR), TxOut(49_800, A), TxOut(49_500, B))
+    assert distribution.dues == (Due("a", 49_500, -300), Due("b", 49_500, 0))
+    assert (distribution.fee_sat, distribution.unpaid_sat) == (1_000, -300)
+
+
+def test_those_with_a_debt_are_paid_before_larger_amounts_without_one() -> None:
+    plan = indebted((A, 5, 0), (B, 1, 0), (C, 2, 1), (D, 1, 20_000), fee=5_000)
+    distribution = plan.distribute(180_000, ROOM_FOR_TWO)
+    assert [out.script_pubkey for out in distribution.outputs] == [OPERATOR, C, D]
+    assert [due.unpaid_sat for due in distribution.dues] == [50_000, 10_000, -1, -20_000]
+
+
+def test_the_last_one_is_paid_what_is_left_of_the_value() -> None:
+    distribution = indebted((A, 1, 30_000), (B, 1, 0), (C, 2, 0)).distribute(100_000)
+    # C's 50,000 are the larger of those without a debt; B gets what 55,000 and they leave not.
+    assert distribution.outputs == (TxOut(55_000, A), TxOut(45_000, C))
+    assert [due.unpaid_sat for due in distribution.dues] == [-30_000, 25_000, 5_000]
+
+
+def test_no_rest_that_is_dust_is_paid() -> None:
+    distribution = indebted((A, 1, 49_800), (B, 1, 0)).distribute(100_000)
+    assert distribution.outputs == (TxOut(200, OPERATOR), TxOut(99_800, A))
+    assert [due.unpaid_sat for due in distribution.dues] == [-49_800, 50_000]
+
+
+def test_the_operators_room_is_free_where_debts_take_all_of_the_value() -> None:
+    plan = indebted((A, 1, 50_000), (B, 1, 50_000), fee=500)
+    distribution = plan.distribute(80_000, output_size(OPERATOR))  # 43: as good as one of 31
+    assert distribution.outputs == (TxOut(80_000, A),)
+    assert [due.unpaid_sat for due in distribution.dues] == [-42_000, 38_000]
+    assert (distribution.fee_sat, distribution.unpaid_sat) == (4_000, -4_000)
+
+
+def test_a_debt_is_paid_to_one_who_has_no_weight_any_more() -> None:
+    distribution = indebted((A, 1, 0), (B, 0, 5_000), fee=1_000).distribute(100_000)
+    assert distribution.outputs == (TxOut(5_000, OPERATOR), TxOut(90_000, A), TxOut(5_000, B))
+    assert distribution.dues == (Due("a", 90_000, 0), Due("b", 0, -5_000))
+
+
+def test_where_nobody_has_a_weight_all_is_the_operators_but_for_debts() -> None:
+    distribution = indebted((A, 0, 5_000), fee=100).distribute(100_000)
+    assert distribution.outputs == (TxOut(95_000, OPERATOR), TxOut(5_000, A))
+    assert (distribution.fee_sat, distribution.dues) == (100_000, (Due("a", 0, -5_000),))
+
+
+def test_one_who_was_paid_too_much_gets_so_much_less() -> None:
+    distribution = indebted((A, 1, -20_000), (B, 1, 0)).distribute(100_000)
+    assert distribution.outputs == (TxOut(20_000, OPERATOR), TxOut(30_000, A), TxOut(50_000, B))
+    assert distribution.dues == (Due("a", 50_000, 20_000), Due("b", 50_000, 0))
+
+
+def test_one_who_was_paid_more_than_is_due_gets_nothing() -> None:
+    distribution = indebted((A, 1, -70_000), (B, 1, 0)).distribute(100_000)
+    assert distribution.outputs == (TxOut(50_000, OPERATOR), TxOut(50_000, B))
+    assert distribution.dues[0] == Due("a", 50_000, 50_000)
+
+
+def test_of_a_script_that_is_paid_a_part_debts_come_first() -> None:
+    plan = indebted((A, 1, 0), (A, 0, 60_000), (B, 1, 70_000))
+    distribution = plan.distribute(140_000, ROOM_FOR_TWO)
+    assert distribution.outputs == (TxOut(140_000, B),)
+    given = [due.due_sat - due.unpaid_sat for due in distribution.dues]
+    assert given == [0, 0, 140_000]
+    wider = plan.distribute(160_000, ROOM_FOR_TWO)  # A's claim of 140,000 is below B's of 150,000
+    assert [due.due_sat - due.unpaid_sat for due in wider.dues] == [0, 10_000, 150_000]
+
+
+def test_what_is_owed_to_the_operators_own_script_is_settled_as_it_is() -> None:
+    distribution = indebted((OPERATOR, 1, 70_000), (A, 1, 0)).distribute(100_000)
+    assert distribution.outputs == (TxOut(50_000, OPERATOR), TxOut(50_000, A))
+    assert distribution.dues == (Due("a", 50_000, -70_000), Due("b", 50_000, 0))
+
+
+def test_without_debts_nobody_is_paid_more_than_is_due() -> None:
+    plan = indebted((A, 1, 20_000), (B, 1, -20_000), (C, 0, 7_000))
+    calm = plan.without_debts()
+    assert calm == indebted((A, 1, 0), (B, 1, -20_000))
+    assert calm.without_debts() is calm
+    assert all(due.unpaid_sat >= 0 for due in calm.distribute(SUBSIDY).dues)
+
+
+@st.composite
+def indebted_plans(draw: st.DrawFn) -> PayoutPlan:
+    owed = st.integers(0, 10**9) | st.integers(-(10**6), 10**6) | st.just(0)
+    rows = draw(st.lists(st.tuples(SCRIPTS, WEIGHTS | st.just(0), owed), max_size=40))
+    payees = (
+        Payee(f"p{n}", script, weight, owed_sat)
+        for n, (script, weight, owed_sat) in enumerate(rows)
+        if weight or owed_sat > 0
+    )
+    return PayoutPlan(OPERATOR, draw(FEES), tuple(payees))
+
+
+@given(indebted_plans(), VALUES, st.integers(43, 1_000) | st.integers(43, 150) | st.none())
+def test_with_debts_every_output_and_debt_adds_up_to_the_satoshi(
+    plan: PayoutPlan, value_sat: int, max_outputs_bytes: int | None
+) -> None:
+    distribution = plan.distribute(value_sat, max_outputs_bytes)
+    outputs, dues = distribution.outputs, distribution.dues
+    assert sum(output.value_sat for output in outputs) == value_sat
+    if max_outputs_bytes is not None:
+        assert total_size(outputs) <= max_outputs_bytes
+    if plan.payees:
+        assert distribution.fee_sat + sum(due.due_sat for due in dues) == value_sat
+    claims: Counter[bytes] = Counter()
+    given_sat: Counter[bytes] = Counter()
+    for payee, due in zip(plan.payees, dues, strict=True):
+        claim_sat = max(0, due.due_sat + payee.owed_sat)
+        assert 0 <= due.due_sat - due.unpaid_sat <= claim_sat
+        claims[payee.script_pubkey] += claim_sat
+        given_sat[payee.script_pubkey] += due.due_sat - due.unpaid_sat
+    scripts = [output.script_pubkey for output in outputs]
+    order = list(dict.fromkeys(payee.script_pubkey for payee in plan.payees))
+    assert len(set(scripts)) == len(scripts) >= 1
+    paid = [script for script in scripts if script != OPERATOR]
+    assert paid == [script for script in order if script in set(paid)]
+    assert scripts.index(OPERATOR) == 0 if OPERATOR in scripts else True
+    partial = 0
+    for output in outputs:
+        if output.script_pubkey != OPERATOR:
+            assert dust_limit_sat(output.script_pubkey) <= output.value_sat
+            assert output.value_sat == given_sat[output.script_pubkey]
+            partial += output.value_sat < claims[output.script_pubkey]
+    assert partial <= 1
+    if partial:
+        assert OPERATOR not in scripts
+
+
+@given(indebted_plans(), VALUES, st.lists(st.integers(43, 1_000), min_size=1, max_size=4))
+def test_what_a_block_is_worth_is_shared_out_once_for_any_number_of_rooms(
+    plan: PayoutPlan, value_sat: int, rooms: list[int]
+) -> None:
+    sharing = Payer(plan).share_out(value_sat)
+    for room in rooms:
+        assert sharing.allot(room).distribution == plan.distribute(value_sat, room)
+
+
+@settings(max_examples=15, deadline=None)  # each is hundreds of blocks
+@given(
+    st.lists(st.integers(1, 1_000), min_size=1, max_size=25),
+    st.lists(st.sampled_from([74, 105, 150, 400]), min_size=1, max_size=7),
+    st.sampled_from([0, 100]),
+    st.randoms(use_true_random=False),
+)
+def test_in_a_long_row_of_blocks_no_debt_grows_for_ever(
+    weights: list[int], rooms: list[int], fee: int, random: Random
+) -> None:
+    """Whatever room the finders have: what was paid and what is owed are together what was due."""
+    value_sat, count = 1_000_000, len(weights)
+    owed, paid, due_sum = [0] * count, [0] * count, [0] * count
+    bound = value_sat * (count + 2)
+    for _ in range(300):
+        payees = tuple(Payee(f"p{n}", p2wpkh(n + 1), weights[n], owed[n]) for n in range(count))
+        worth_sat = value_sat + random.randrange(-10_000, 10_000)
+        dues = PayoutPlan(OPERATOR, fee, payees).distribute(worth_sat, random.choice(rooms)).dues
+        for n, due in enumerate(dues):
+            due_sum[n] += due.due_sat
+            paid[n] += due.due_sat - due.unpaid_sat
+            owed[n] += due.unpaid_sat
+        assert [p + o for p, o in zip(paid, owed, strict=True)] == due_sum
+        assert min(owed) >= 0
+        assert sum(owed) <= bound
+
+
 # --- what is refused -----------------------------------------------------------------------
 
 
@@ -364,10 +546,10 @@ def test_a_fee_out_of_range_is_refused(fee: int) -> None:
         PayoutPlan(OPERATOR, fee)
 
 
-@pytest.mark.parametrize("weight", [0, -1])
-def test_a_weight_that_is_not_above_0_is_refused(weight: int) -> None:
+@pytest.mark.parametrize(("weight", "owed_sat"), [(0, 0), (0, -1), (-1, 0), (-1, 5)])
+def test_a_weight_that_is_not_above_0_is_refused_but_for_a_debt(weight: int, owed_sat: int) -> None:
     with pytest.raises(ValueError, match=f"the weight of 'north' must be above 0, is {weight}"):
-        Payee("north", A, weight)
+        Payee("north", A, weight, owed_sat)
 
 
 @pytest.mark.parametrize(

@@ -87,6 +87,15 @@ CREATE TABLE account_interval (
     PRIMARY KEY (begin_s, site, account, nbits)
 );
 
+CREATE TABLE account_totals (
+    site TEXT COLLATE "C" NOT NULL,
+    account TEXT COLLATE "C" NOT NULL,
+    nbits BIGINT NOT NULL,
+    accepted_work NUMERIC NOT NULL,
+    value_work NUMERIC NOT NULL,
+    PRIMARY KEY (site, account, nbits)
+);
+
 CREATE TABLE site_energy (
     site TEXT COLLATE "C" PRIMARY KEY,
     energy_pj TEXT COLLATE "C" NOT NULL

@@ -81,6 +81,16 @@ CREATE TABLE account_interval (
     PRIMARY KEY (begin_s, site, account, nbits)
 ) STRICT, WITHOUT ROWID;
 
+-- The same over all intervals.
+CREATE TABLE account_totals (
+    site TEXT NOT NULL,
+    account TEXT NOT NULL,
+    nbits INTEGER NOT NULL,
+    accepted_work TEXT NOT NULL,
+    value_work TEXT NOT NULL,
+    PRIMARY KEY (site, account, nbits)
+) STRICT, WITHOUT ROWID;
+
 -- 1 where a source's life is over and all of its records are counted in.
 ALTER TABLE source ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
 
