@@ -113,9 +113,9 @@ class Coordinator:
         self.template_at: float | None = None
         self.is_outdated = False
         store = LedgerStore(database)
-        journal_dir = config.data_dir / "journal"
         self._on_plan = on_plan
         terms = payout_terms(config)
+        journal_dir = config.data_dir / "journal"
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
@@ -128,14 +128,14 @@ class Coordinator:
             ),
             save_interval_s=config.ledger.save_interval_s,
         )
-        self._statistics = StatisticsKeeper(
-            self._meters, store, journal_dir, site_of=self._site_of, clock=clock
-        )
         self.paymaster = Paymaster(
             terms, self.keeper, config.payout_plan, self._send_plan, clock=clock
         )
         self.auditor = Auditor(
             store, config.ledger.signing_key_file or config.data_dir / "ledger.key", clock=clock
+        )
+        self._statistics = StatisticsKeeper(
+            self._meters, store, journal_dir, site_of=self._site_of, clock=clock
         )
         self._follower = BlockFollower(
             node,
@@ -155,15 +155,15 @@ class Coordinator:
             SigningKeyError: the key that days are signed with cannot be used.
         """
         await self.keeper.open()
-        await self._statistics.open()
         await self.auditor.open()
+        await self._statistics.open()
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
-            asyncio.create_task(self._statistics.run(), name="statistics keeper"),
             asyncio.create_task(self.auditor.run(), name="ledger auditor"),
+            asyncio.create_task(self._statistics.run(), name="statistics keeper"),
             asyncio.create_task(
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),
@@ -229,8 +229,8 @@ class Coordinator:
                 self._on_block(message)
 
     def _on_delta(self, delta: Delta) -> None:
-        self._statistics.add(delta)
         self.paymaster.on_delta(delta)
+        self._statistics.add(delta)
         for account, _ in delta.workers.values():
             if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
                 if len(self._unassigned) >= MAX_UNASSIGNED_TOLD:

@@ -55,8 +55,8 @@ def meters(connection: Connection, level: str | None = None) -> Iterable[MeterRo
         rows = connection.execute(statement)
     else:
         rows = connection.execute(f"{statement} WHERE level = ?", (level,))
-    for of_level, account, name, saved_at_ms, state in rows:
-        yield MeterRow(of_level, account, name, saved_at_ms, state)
+    for its_level, account, name, saved_at_ms, state in rows:
+        yield MeterRow(its_level, account, name, saved_at_ms, bytes(state))
 
 
 def sources(connection: Connection) -> dict[str, MeteredSource]:
