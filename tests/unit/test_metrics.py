@@ -14,6 +14,7 @@ from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
@@ -56,6 +57,10 @@ class FakeCoordinator:
     @property
     def keeper(self) -> SimpleNamespace:
         return SimpleNamespace(blocks=self.blocks, rewards=Rewards())
+
+    @property
+    def paymaster(self) -> SimpleNamespace:
+        return SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
 
     def site_views(self) -> list[SiteView]:
         return self.views
