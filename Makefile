@@ -11,7 +11,7 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo test lint types unit integration bench bench-tip bench-failover sanitize torture \
+.PHONY: help demo test lint types unit integration bench bench-tip bench-failover bench-ledger sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
@@ -21,6 +21,7 @@ help:
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
+	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
 	@echo "make torture [N=200]    what takes longer: all torture-*, fuzz, crowd"
 	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
@@ -74,6 +75,9 @@ sanitize: $(VENV)/.dev
 
 bench-tip: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.new_tip
+
+bench-ledger: $(VENV)/.dev
+	@POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m bench.ledger
 
 bench-failover: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.failover

@@ -8,6 +8,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import structlog
 
@@ -41,29 +42,41 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
-from poolserver.power.hashrate import Hashrates
-from poolserver.power.meters import Meters
 from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
+from poolserver.stats.keeper import StatisticsKeeper
+from poolserver.stats.meter import Reading
+from poolserver.stats.meters import OF_POOL, Level, MeterName, Meters
 
 # What readiness asks for: without fresh work a rig had better use its backup pool.
 READY_TEMPLATE_AGE_S = 60.0
 
-NO_HASHRATE = Hashrates(0.0, 0.0, 0.0, 0.0)
+# Each is told once; with more of them than this somebody makes names up.
+MAX_UNASSIGNED_TOLD = 1000
 
 log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class SiteView:
-    """A site as operators are shown it. ``hashrates`` are in H/s, ``work_scale`` is in them."""
+    """A site as operators are shown it. ``work_scale`` is in the hashrates of ``reading``."""
 
     name: str
     budget_w: int | None
     work_scale: int
-    hashrates: Hashrates
+    reading: Reading
+    best_difficulty: float
+    """Of the best share ever; 0 before the first."""
     estimate: SiteEstimate | None
     energy_j: int
     rigs: int
+
+
+class PoolView(NamedTuple):
+    """The whole pool as operators are shown it."""
+
+    reading: Reading
+    best_difficulty: float
+    """Of the best share ever; 0 before the first."""
 
 
 class Coordinator:
@@ -91,7 +104,7 @@ class Coordinator:
         self._sites = {site.name: site for site in config.sites}
         self._power = {site.name: SitePower(site) for site in config.sites}
         self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
-        self._meters = Meters(self._site_of)
+        self._meters = Meters(self._site_of, self._scale_of)
         self._unassigned: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self.workers: dict[str, WorkerCounters] = {}
@@ -102,9 +115,10 @@ class Coordinator:
         store = LedgerStore(database)
         self._on_plan = on_plan
         terms = payout_terms(config)
+        journal_dir = config.data_dir / "journal"
         self.keeper = LedgerKeeper(
             store,
-            config.data_dir / "journal",
+            journal_dir,
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
@@ -119,6 +133,9 @@ class Coordinator:
         )
         self.auditor = Auditor(
             store, config.ledger.signing_key_file or config.data_dir / "ledger.key", clock=clock
+        )
+        self._statistics = StatisticsKeeper(
+            self._meters, store, journal_dir, site_of=self._site_of, clock=clock
         )
         self._follower = BlockFollower(
             node,
@@ -139,12 +156,14 @@ class Coordinator:
         """
         await self.keeper.open()
         await self.auditor.open()
+        await self._statistics.open()
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         self._tasks = [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self.auditor.run(), name="ledger auditor"),
+            asyncio.create_task(self._statistics.run(), name="statistics keeper"),
             asyncio.create_task(
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),
@@ -157,6 +176,8 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self.keeper.take_in()  # so that the statistics have it too
+        await self._statistics.close()
         await self.keeper.close()
 
     def check(self) -> None:
@@ -209,20 +230,13 @@ class Coordinator:
 
     def _on_delta(self, delta: Delta) -> None:
         self.paymaster.on_delta(delta)
-        now = self._clock()
-        for account, worker in delta.workers.values():
-            self._meters.declare(account, worker, now)
+        self._statistics.add(delta)
+        for account, _ in delta.workers.values():
             if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
+                if len(self._unassigned) >= MAX_UNASSIGNED_TOLD:
+                    break
                 self._unassigned.add(account)
                 log.warning("account_without_site", account=account, site=UNASSIGNED_SITE)
-        self._meters.update(
-            {
-                (key.account, key.worker): (totals.proven_work, totals.proven_work_sq)
-                for key, totals in delta.by_worker().items()
-                if key.account  # what nobody sent belongs to no meter
-            },
-            now,
-        )
 
     def _on_block(self, event: BlockEvent) -> None:
         self.keeper.note_block(
@@ -276,15 +290,21 @@ class Coordinator:
     def site_views(self) -> list[SiteView]:
         """Every site of the config, and ``unassigned`` where there is work without a site."""
         names = list(self._sites)
-        if UNASSIGNED_SITE in self._meters.sites or UNASSIGNED_SITE in self.totals.sites:
+        unassigned = MeterName("", UNASSIGNED_SITE)
+        if unassigned in self._meters.sites.states or UNASSIGNED_SITE in self.totals.sites:
             names.append(UNASSIGNED_SITE)
         return [self._site_view(name) for name in names]
 
+    def pool_view(self) -> PoolView:
+        """All sites together."""
+        best = max((each.best_difficulty for each in self.totals.sites.values()), default=0.0)
+        return PoolView(self._meters.read(Level.POOL, OF_POOL, self._clock()), best)
+
     def _site_view(self, name: str) -> SiteView:
-        meter = self._meters.sites.get(name)
-        rates = meter.rates(self._clock()) if meter else NO_HASHRATE
+        reading = self._meters.read(Level.SITE, MeterName("", name), self._clock())
         site, power = self._sites.get(name), self._power.get(name)
-        scale = site.work_scale if site else 1
+        scale = self._scale_of(name)
+        totals = self.totals.sites.get(name)
         rigs = sum(
             count
             for worker in self.workers.values()
@@ -295,10 +315,15 @@ class Coordinator:
             name=name,
             budget_w=site.budget_w if site else None,
             work_scale=scale,
-            hashrates=Hashrates(*(rate * scale for rate in rates)),
-            estimate=power.estimate(rates.m5, meter.relative_sigmas.m5 if meter else 0.0)
+            reading=reading,
+            best_difficulty=totals.best_difficulty if totals else 0.0,
+            estimate=power.estimate(reading.hashrates.m5 / scale, reading.relative_sigmas.m5)
             if power
             else None,
             energy_j=self.totals.energy_j(name),
             rigs=rigs,
         )
+
+    def _scale_of(self, site: str) -> int:
+        known = self._sites.get(site)
+        return known.work_scale if known else 1

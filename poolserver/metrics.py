@@ -19,6 +19,7 @@ from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.proving import Proof
+from poolserver.stats.meter import REJECT_WINDOWS, WINDOWS, Reading
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
@@ -37,7 +38,6 @@ REFUSALS = (
     "too_many_connections",
     "too_many_new_connections",
 )
-WINDOWS = ("1m", "5m", "15m", "1h")
 
 
 class RpcMetrics:
@@ -84,6 +84,7 @@ class PoolMetrics(Collector):
         )
         yield self._shares()
         yield from self._sites()
+        yield from self._statistics()
         yield from self._template()
         yield from self._blocks()
         yield from self._blocks_under_way()
@@ -110,7 +111,6 @@ class PoolMetrics(Collector):
         return family
 
     def _sites(self) -> Iterator[Metric]:
-        hashrate = _gauge("site_hashrate_hashes_per_second", "Proven hashrate.", "site", "window")
         power = _gauge("site_power_watts", "Estimated power: hashrate x J/TH x PUE.", "site")
         sigma = _gauge("site_power_sigma_watts", "Standard error of the power estimate.", "site")
         budget = _gauge("site_budget_watts", "Power that the site may draw.", "site")
@@ -124,8 +124,6 @@ class PoolMetrics(Collector):
         )
         for view in self._coordinator.site_views():
             site = [view.name]
-            for window, rate in zip(WINDOWS, view.hashrates, strict=True):
-                hashrate.add_metric([view.name, window], rate)
             rigs.add_metric(site, view.rigs)
             scale.add_metric(site, view.work_scale)
             energy.add_metric(site, view.energy_j)
@@ -134,7 +132,18 @@ class PoolMetrics(Collector):
                 sigma.add_metric(site, view.estimate.sigma_w)
                 headroom.add_metric(site, view.estimate.headroom_w)
                 budget.add_metric(site, view.budget_w)
-        yield from (hashrate, power, sigma, budget, headroom, scale, rigs, energy)
+        yield from (power, sigma, budget, headroom, scale, rigs, energy)
+
+    def _statistics(self) -> Iterator[Metric]:
+        """Of the pool and its sites, not of workers: there may be 10,000, and 30 series each."""
+        pool = _StatisticsFamilies("pool")
+        view = self._coordinator.pool_view()
+        pool.add([], view.reading, view.best_difficulty)
+        sites = _StatisticsFamilies("site", "site")
+        for site in self._coordinator.site_views():
+            sites.add([site.name], site.reading, site.best_difficulty)
+        yield from pool.families
+        yield from sites.families
 
     def _template(self) -> Iterator[Metric]:
         age = self._coordinator.template_age_s()
@@ -283,6 +292,35 @@ class PoolMetrics(Collector):
             "Hashes proven on jobs without transactions.",
             value=sum(worker.stopgap_work for worker in workers),
         )
+
+
+class _StatisticsFamilies:
+    """Hashrates, rejects and best shares of one level, told apart by ``labels``."""
+
+    def __init__(self, level: str, *labels: str) -> None:
+        rate = f"{level}_hashrate_hashes_per_second"
+        sigma = f"{level}_hashrate_sigma_hashes_per_second"
+        best = f"{level}_best_share_difficulty"
+        self._rate = _gauge(rate, "Proven hashrate.", *labels, "window")
+        self._sigma = _gauge(sigma, "Its standard error, of chance alone.", *labels, "window")
+        self._rejects = _gauge(
+            f"{level}_reject_ratio", "Part of all judged shares.", *labels, "window", "kind"
+        )
+        self._best = _gauge(best, "What the best accepted share would meet.", *labels, "scope")
+        self.families = (self._rate, self._sigma, self._rejects, self._best)
+
+    def add(self, labels: list[str], reading: Reading, best_ever: float) -> None:
+        rates = zip(WINDOWS, reading.hashrates, reading.relative_sigmas, strict=True)
+        for window, rate, relative_sigma in rates:
+            self._rate.add_metric([*labels, window], rate)
+            if rate:  # before the first share nothing is known, of the error neither
+                self._sigma.add_metric([*labels, window], rate * relative_sigma)
+        for window, rejects in zip(REJECT_WINDOWS, reading.rejects, strict=True):
+            if rejects is not None:
+                self._rejects.add_metric([*labels, window, "stale"], rejects.stale)
+                self._rejects.add_metric([*labels, window, "rejected"], rejects.rejected)
+        self._best.add_metric([*labels, "ever"], best_ever)
+        self._best.add_metric([*labels, "round"], reading.best_in_round)
 
 
 class NodeMetrics(Collector):

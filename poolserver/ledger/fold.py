@@ -66,14 +66,19 @@ class Fold:
         templates: Mapping[str, TemplateInForce] | None = None,
         sealed_through: int = -1,
         cutoffs: Mapping[str, int] | None = None,
+        interval_s: int = INTERVAL_S,
     ) -> None:
-        """What the store knows from before; ``cutoffs`` are of all seals together."""
+        """What the store knows from before; ``cutoffs`` are of all seals together.
+
+        The books are in intervals of INTERVAL_S; for others ``interval_s`` must divide a day.
+        """
         self._site_of = site_of
         self._energy_pj = energy_pj
         self._folded = dict(progress or {})
         self._workers = dict(workers or {})
         self._templates = dict(templates or {})
         self._cutoffs = dict(cutoffs or {})
+        self.interval_s = interval_s
         self.sealed_through = sealed_through
         """The last day (since 1970, UTC) that nothing is booked in any more; -1: there is none."""
 
@@ -156,6 +161,7 @@ class _Folding:
         self._fold = fold
         self._batch = batch
         self._after = after
+        self._interval_ms = fold.interval_s * _MS
         self._open_from_ms = (fold.sealed_through + 1) * DAY_S * _MS
         self._template = fold.template_in_force(batch.source)
         self._keys: dict[int, WorkerKey] = {}  # by worker_ref: one look-up a worker
@@ -165,7 +171,7 @@ class _Folding:
         offset, sequence = self._skip()
         while offset < len(records):
             offset, count, sums = sum_shares(
-                records, offset, sequence, INTERVAL_S * _MS, self._open_from_ms
+                records, offset, sequence, self._interval_ms, self._open_from_ms
             )
             for each in sums:
                 self._add(each)

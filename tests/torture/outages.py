@@ -54,10 +54,12 @@ class Outage:
     before: list[float]
     during: list[float]
     ended_unix_ms: int
+    last: dict[str, int]
+    """How far each source was counted in just before."""
     looks: list[tuple[int, dict[str, int]]] = field(default_factory=list)
     """When it was looked at afterwards (Unix ms), and how far each source was counted in then."""
     behind: int = 0
-    """Records that were waiting for it at its end."""
+    """Records that were waiting for it at its end, of all that were written until then."""
     caught_up_s: float | None = None
     """So long after its end all of these were in."""
 
@@ -86,6 +88,8 @@ class Outage:
         late = sum(each > LATE_MS for each in self.during)
         if late:
             found.append(f"{self.name}: {late} answers took longer than {LATE_MS:.0f} ms")
+        if not self.behind:
+            found.append(f"{self.name}: nothing waited for the database: was it away?")
         if self.caught_up_s is None:
             found.append(f"{self.name}: the database never caught up")
         return found
@@ -99,9 +103,7 @@ class Outage:
             )
             for name, source in journal.items()
         }
-        if self.looks:
-            first = self.looks[0][1]
-            self.behind = sum(max(0, due[name] - first.get(name, 0)) for name in due)
+        self.behind = sum(max(0, due[name] - self.last.get(name, 0)) for name in due)
         for unix_ms, progress in self.looks:
             if all(progress.get(name, 0) >= sequence for name, sequence in due.items()):
                 self.caught_up_s = (unix_ms - self.ended_unix_ms) / 1000
@@ -160,7 +162,7 @@ async def _play(plan: OutagesPlan, stage: LedgerStage, name: str, go: Away, come
     latencies = stage.load.evidence.latencies_ms
     begun = len(latencies)
     await asyncio.sleep(plan.calm_s)
-    gone = len(latencies)
+    last, gone = await asyncio.to_thread(stage.store.live_progress), len(latencies)
     await go()
     await asyncio.sleep(plan.away_s)
     back, unix_ms = len(latencies), time.time_ns() // 1_000_000
@@ -170,6 +172,7 @@ async def _play(plan: OutagesPlan, stage: LedgerStage, name: str, go: Away, come
         [ms for _, ms in latencies[begun:gone]],
         [ms for _, ms in latencies[gone:back]],
         unix_ms,
+        last,
     )
     await _look_on(stage, outage)
     return outage

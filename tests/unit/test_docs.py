@@ -12,7 +12,7 @@ from prometheus_client.core import Metric
 
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
-from poolserver.coordinator import Coordinator, SiteView
+from poolserver.coordinator import Coordinator, PoolView, SiteView
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
@@ -22,8 +22,8 @@ from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalM
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
-from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SitePower
+from poolserver.stats.meter import Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +35,9 @@ LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
 ALARM_CALL = re.compile(r"\bAlarm\(\s*\"(\w+)\",\s*\"(\w+)\"")
 TROUBLE_CALL = re.compile(r"_trouble\.(?:failed|restored)\(\"(\w+)\"")
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
+
+
+READING = Reading(Hashrates(*[1.0] * 7), Hashrates(*[1.0] * 7), (Rejects(0.0, 0.0),) * 2, 1.0)
 
 
 class FakeCoordinator:
@@ -53,12 +56,14 @@ class FakeCoordinator:
         return 1.0
 
     def site_views(self) -> list[SiteView]:
-        rates = Hashrates(1.0, 1.0, 1.0, 1.0)
         site = SimpleNamespace(
             name="hall", budget_w=1, pue=Fraction(1), default_j_per_th=Fraction(1), work_scale=1
         )
         estimate = SitePower(cast(Any, site)).estimate(1.0)
-        return [SiteView("hall", 1, 1, rates, estimate, 0, 1)]
+        return [SiteView("hall", 1, 1, READING, 1.0, estimate, 0, 1)]
+
+    def pool_view(self) -> PoolView:
+        return PoolView(READING, 1.0)
 
 
 def exported() -> dict[str, tuple[str, frozenset[str]]]:

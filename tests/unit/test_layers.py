@@ -18,6 +18,7 @@ FLOORS = [
     {"mining", "log"},
     {"ledger.records", "ledger.payout_records", "power", "config"},
     {"ledger"},
+    {"stats"},
     {"pool"},
     {"node", "cluster", "sim"},
     {"server"},

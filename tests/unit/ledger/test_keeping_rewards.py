@@ -143,7 +143,7 @@ async def test_a_window_that_grows_is_loaded_while_work_and_saves_go_on(tmp_path
         assert held is not None
         # By the way of _take, as if folded: the journal's own clock cannot go back in time.
         keeper._take(earned(0, (1, "a", 1), (2, "a", 2), (3, "b", 4)), tell=True)
-        await keeper._save()
+        await keeper.save()
         held.expire(4)
         assert (held.work, held.floor_s) == (4, 3 * INTERVAL_S)
         keeper._take(earned(1, (1, "a", 8), (3, "b", 16)), tell=True)  # late, and not saved
@@ -151,7 +151,7 @@ async def test_a_window_that_grows_is_loaded_while_work_and_saves_go_on(tmp_path
         loading = asyncio.create_task(keeper.load_window(1000))
         await asyncio.sleep(0)
         keeper._take(earned(2, (2, "a", 32), (3, "b", 64)), tell=True)
-        saving = asyncio.create_task(keeper._save())
+        saving = asyncio.create_task(keeper.save())
         await asyncio.sleep(0)
         keeper._take(earned(3, (1, "b", 128), (1, "nobody", 1)), tell=True)
         store.gate.set()
@@ -174,21 +174,40 @@ async def test_a_save_under_way_is_waited_for_and_one_that_fails_is_not_forgotte
         held = keeper.rewards.window
         assert held is not None
         keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), tell=True)
-        await keeper._save()
+        await keeper.save()
         held.expire(2)
         keeper._take(earned(1, (1, "a", 4)), tell=True)
         store.is_down = True
         store.gate.clear()
-        keeper._saving = asyncio.create_task(keeper._save())
+        keeper._saving = asyncio.create_task(keeper.save())
         await asyncio.sleep(0)
         loading = asyncio.create_task(keeper.load_window(1000))
         await asyncio.sleep(0)
         assert not loading.done()
         store.gate.set()
-        with pytest.raises(StoreError):
+        with pytest.raises(StoreError, match="whether it has the last save"):
             await loading
         assert (held.work, held.floor_s) == (2, 2 * INTERVAL_S)
         store.is_down = False
+        await keeper.save()
+        await keeper.load_window(1000)
+        assert held.weights(1000).weights == {"a": 7}
+
+
+async def test_a_store_that_cannot_be_read_leaves_the_window_as_it_was(tmp_path: Path) -> None:
+    store = SlowStore(tmp_path / "ledger.sqlite")
+    async with keeping(tmp_path, store) as keeper:
+        held = keeper.rewards.window
+        assert held is not None
+        keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), tell=True)
+        await keeper.save()
+        held.expire(2)
+        store.is_down = True
+        with pytest.raises(StoreError, match="locked"):
+            await keeper.load_window(1000)
+        assert (held.work, held.floor_s) == (2, 2 * INTERVAL_S)
+        store.is_down = False
+        keeper._take(earned(1, (1, "a", 4)), tell=True)
         await keeper.load_window(1000)
         assert held.weights(1000).weights == {"a": 7}
 

@@ -2,16 +2,15 @@
 
 from collections.abc import AsyncIterator
 from fractions import Fraction
-from pathlib import Path
 
 import pytest
 
 from poolserver.ledger import reward_sql
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockState
+from poolserver.ledger.database import Database
 from poolserver.ledger.delta import Delta, FoundBlock, Rounds
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.rewards import PayoutTerms, Rewards
-from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import INTERVAL_S, Earning, EarningKey, WorkerKey
 from poolserver.mining.coinbase import TxOut
@@ -54,8 +53,8 @@ def test_a_debt_to_one_who_has_no_address_any_more_stays() -> None:
 
 
 @pytest.fixture
-async def store(tmp_path: Path) -> AsyncIterator[LedgerStore]:
-    store = LedgerStore(SqliteDatabase(tmp_path / "ledger.sqlite"))
+async def store(database: Database) -> AsyncIterator[LedgerStore]:
+    store = LedgerStore(database)
     await store.open()
     yield store
     await store.close()

@@ -148,14 +148,22 @@ CREATE TABLE audit_leaves (
     PRIMARY KEY (day, begin_s)
 ) STRICT, WITHOUT ROWID;
 
--- What goes on over a restart of the statistics of a worker, account, site or the pool.
+-- Statistics that go on over a restart: of the pool, a site, an account or a worker (level), and
+-- of which one. What the state is stands in poolserver/stats/saved.py. No WITHOUT ROWID: the
+-- states are long for that.
 CREATE TABLE meter (
     level TEXT NOT NULL,
+    account TEXT NOT NULL,
     name TEXT NOT NULL,
     saved_at_ms INTEGER NOT NULL,
     state BLOB NOT NULL,
-    PRIMARY KEY (level, name)
-) STRICT, WITHOUT ROWID;
+    PRIMARY KEY (level, account, name)
+) STRICT;
+
+-- The last record of a source that is in the saved meters; it may be before or after sequence.
+ALTER TABLE source ADD COLUMN metered INTEGER NOT NULL DEFAULT 0;
+
+UPDATE source SET metered = sequence;
 
 -- Which save was taken last: one whose answer was lost is looked up by it.
 CREATE TABLE last_save (

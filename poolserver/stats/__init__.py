@@ -1,0 +1,1 @@
+"""Statistics: hashrates with their error, rejects and best shares; they outlive a restart."""
