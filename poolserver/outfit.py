@@ -118,7 +118,7 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         any_account=config.auth.accounts == "any",
         journal_dir=str(config.data_dir / "journal"),
         spool_dir=str(spool_dir(config)),
-        journal_release=config.journal.release,
+        journal_release=config.journal.release_policy,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
         journal_when_full=config.journal.when_full,
         journal_held_bytes=config.journal.held_mib << 20,

@@ -1,8 +1,8 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c, template_json.c and journal_records.c below module.c),
-``twin`` says the same in Python. The twin stands in only where the extension was not built; one that is there but
-does not load is an error.
+``_sharecheck`` is the C extension (sha256d.c, template_json.c and journal_records.c below
+module.c), ``twin`` says the same in Python. The twin stands in only where the extension was not
+built; one that is there but does not load is an error.
 """
 
 from typing import TYPE_CHECKING, Literal

@@ -125,7 +125,7 @@ def _whole_record(records: bytes, offset: int, sequence: int) -> int:
     if len(records) - offset < _FRAME.size:
         return 0
     checksum, length, kind, number = _FRAME.unpack_from(records, offset)
-    end = offset + _FRAME.size + length
+    end: int = offset + _FRAME.size + length
     if (
         end > len(records)
         or not 0 < kind <= _KIND_LAST

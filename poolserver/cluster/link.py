@@ -14,8 +14,8 @@ import msgspec
 from poolserver.cluster.messages import Down, Up, decode_hook, encode_hook
 
 LENGTH_SIZE = 4
-# A template of a full block is some 8 MB of hex; after a failed disk is mended a journal batch has
-# up to 64 MiB (journal.py). Half as much again is a broken peer.
+# A template of a full block is some 8 MB of hex, and a journal batch has little more than 8 MiB
+# (journal.py). Ten times as much is a broken peer.
 MESSAGE_LIMIT = 96 * 1024 * 1024
 # A peer that leaves so much unread is stuck; it catches up from the journal when it is back.
 UNREAD_LIMIT = 2 * MESSAGE_LIMIT

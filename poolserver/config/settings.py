@@ -233,10 +233,11 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = "turn"
     sync_interval_ms: Annotated[
         int,
-        Meta(ge=1, le=10_000),
+        Meta(ge=0, le=10_000),
         doc(
             "How often the journal is forced to the disk: what a power cut can cost, and with "
-            '"sync" how long an answer can take.'
+            '"sync" how long an answer can take. 0: before each answer, one sync right behind the '
+            'other (that is "sync", whatever `release` says).'
         ),
     ] = 50
     when_full: Annotated[
@@ -272,6 +273,11 @@ class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
             "have is never deleted."
         ),
     ] = 50
+
+    @property
+    def release_policy(self) -> str:
+        """``release``, as the interval has it."""
+        return "sync" if self.sync_interval_ms == 0 else self.release
 
 
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,8 +9,9 @@ released as if the records were safe, the records stay in memory and are written
 1 s, 2 s, ... 60 s. After a failed *sync* they go to a new file, since the kernel may drop
 pages that it could not write and report success the next time. Up to ``max_held_bytes`` are
 held; a share beyond that is refused: it is not recorded, and its miner is to be told so. With
-``WhenFull.REFUSE`` each accepted share is, for as long as the disk fails. Declarations of
-workers, found blocks with their shares and what these pay are always kept.
+``WhenFull.REFUSE`` each accepted share is, for as long as the disk fails, and the replies to those
+that were recorded before that showed wait until it is over. Declarations of workers, found
+blocks with their shares and what these pay are always kept.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
+from poolserver._native import skip_records
 from poolserver.ledger.chain import Segment, SegmentChain, SyncPoint
 from poolserver.ledger.held import HeldRecords, Mark
 from poolserver.ledger.payout_records import payout_records
@@ -47,6 +49,8 @@ SEGMENT_BYTES = 64 << 20
 """A file of 790,000 shares: a handful a day for 1,000 rigs, 8 s of 109,000 shares/s."""
 MAX_HELD_BYTES = 64 << 20
 """790,000 shares: over 6 min of a failed disk at 2,000 shares/s (10,000 rigs)."""
+BATCH_BYTES = 8 << 20
+"""A batch is a message: what was held for a failed disk may be more than one can have (link.py)."""
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
 
@@ -77,7 +81,8 @@ class WhenFull(StrEnum):
     HOLD = "hold"
     """They are held in memory; beyond its limit they are refused."""
     REFUSE = "refuse"
-    """They are refused: a rig is told at once that it gets no credit."""
+    """They are refused: a rig is told at once that it gets no credit, and none is told of a
+    credit that is not safe."""
 
 
 def unix_ms() -> int:
@@ -142,6 +147,7 @@ class Journal:
         self._turn_ms = 0
         self._turn_waiters: deque[Callback] = deque()
         self._sync_waiters: deque[tuple[int, Callback]] = deque()
+        self._stuck_waiters: deque[Callback] = deque()  # until a failure is over
         self._flush_handle: asyncio.Handle | None = None
         self._retry_handle: asyncio.TimerHandle | None = None
         self._sync_handle: asyncio.TimerHandle | None = None
@@ -151,7 +157,11 @@ class Journal:
         try:
             directory.mkdir(parents=True, exist_ok=True)
             self._life = SourceLock(directory, self.source)
-            self._begin_segment()
+            try:
+                self._begin_segment()
+            except OSError:
+                self._life.release()
+                raise
         except OSError as error:
             raise JournalError(f"the share journal cannot be begun: {error}") from error
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="journal-sync")
@@ -227,7 +237,8 @@ class Journal:
     def release(self, callback: Callback) -> None:
         """Call back once what was recorded so far is as safe as the policy asks.
 
-        That may be at once. While the disk fails it is at the end of the turn.
+        That may be at once. While the disk fails it is at the end of the turn; where shares are
+        refused then, what was recorded before is called back when the failure is over.
         """
         if self._policy is ReleasePolicy.AT_ONCE:
             callback()
@@ -310,15 +321,26 @@ class Journal:
         while self._sync_waiters and self._sync_waiters[0][0] <= safe.sequence:
             released.append(self._sync_waiters.popleft()[1])
         try:
-            count = safe.sequence - first_sequence
-            self._on_durable(JournalBatch(self.source, first_sequence, count, records))
+            self._tell(first_sequence, safe.sequence - first_sequence, records)
         finally:
             self._call(released)
+
+    def _tell(self, first_sequence: int, count: int, records: bytes) -> None:
+        """Report what is durable, in batches that are not too long."""
+        begin = 0
+        while len(records) - begin > BATCH_BYTES:
+            end, few = skip_records(records, begin, first_sequence, BATCH_BYTES)
+            if not few:
+                break  # damaged in memory: who reads the batch will say so
+            self._on_durable(JournalBatch(self.source, first_sequence, few, records[begin:end]))
+            begin, first_sequence, count = end, first_sequence + few, count - few
+        if count:
+            self._on_durable(JournalBatch(self.source, first_sequence, count, records[begin:]))
 
     # --- failure -------------------------------------------------------------------------
 
     def _fail(self, error: OSError) -> None:
-        """Let the miners have their replies; try again later."""
+        """Let the miners have their replies, or refuse what they send; try again later."""
         if self.failed is None:
             self._loop.call_soon(self._on_failure, error)
         self.failed = error
@@ -329,7 +351,12 @@ class Journal:
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
         waiting = deque(callback for _, callback in self._sync_waiters)
         self._sync_waiters.clear()
-        self._loop.call_soon(self._call, waiting)
+        if self._refuses_accepted:
+            self._stuck_waiters += waiting
+            self._stuck_waiters += self._turn_waiters
+            self._turn_waiters.clear()
+        else:
+            self._loop.call_soon(self._call, waiting)
 
     def _recover(self) -> None:
         if self.failed is not None:
@@ -337,6 +364,8 @@ class Journal:
             self._refuses_accepted = False
             self._retry_s = self._first_retry_s
             self._loop.call_soon(self._on_failure, None)
+            waiting, self._stuck_waiters = self._stuck_waiters, deque()
+            self._loop.call_soon(self._call, waiting)
 
     def _call(self, waiting: deque[Callback]) -> None:
         """One callback's error, which goes to the loop's handler, does not hold up the others."""

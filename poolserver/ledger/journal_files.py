@@ -6,6 +6,7 @@ successor holds it and all after it. (A successor that begins right behind what 
 been made after a failed sync and not be written yet, while this one has the records.)
 """
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,9 +56,12 @@ def journal_files(directory: Path) -> Iterator[JournalFile | JournalWarning]:
         OSError: the directory or a file cannot be read.
     """
     for path in sorted(directory.glob(f"*{SUFFIX}")):
-        with path.open("rb") as file:
-            begin = file.read(_HEADER_ROOM)
-        stat = path.stat()
+        try:
+            with path.open("rb") as file:
+                begin = file.read(_HEADER_ROOM)
+                stat = os.fstat(file.fileno())
+        except FileNotFoundError:
+            continue  # deleted since the directory was read, so nobody needs it
         try:
             source, first_sequence, records_at = decode_header(begin)
         except TornTail as torn:

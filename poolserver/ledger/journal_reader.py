@@ -5,6 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
+from poolserver._native import skip_records
 from poolserver.ledger.journal_files import (
     JournalFile,
     JournalWarning,
@@ -76,46 +77,45 @@ def _read_source(files: list[JournalFile], *, lives: bool) -> Iterator[Item]:
 
 
 def _read_file(file: JournalFile, *, may_grow: bool) -> Iterator[JournalBatch | JournalWarning]:
-    """``may_grow``: a record that is cut short at the end is being written."""
-    sequence = file.first_sequence
-    with file.path.open("rb") as opened:
+    try:
+        opened = file.path.open("rb")
+    except FileNotFoundError:
+        return  # deleted meanwhile, so it was not needed
+    with opened:
         size = os.fstat(opened.fileno()).st_size
         os.fdatasync(opened.fileno())  # of no more than it had then is anything given out
-        offset = file.records_at
-        opened.seek(offset)
-        rest = b""
-        for chunk in _chunks(opened, size - offset):
-            rest += chunk
-            is_last = opened.tell() >= size
-            end, count, torn = _whole(rest, sequence)
-            if count:
-                yield JournalBatch(file.source, sequence, count, rest[:end])
-            sequence += count
-            offset += end
-            rest = rest[end:]
-            if torn is not None and (is_last or not torn.is_short):
-                if not (torn.is_short and may_grow):
-                    reason = f"byte {offset}: {torn.reason}"
-                    yield JournalWarning(file.path, file.source, sequence, reason)
-                return
+        opened.seek(file.records_at)
+        yield from read_records(opened, file._replace(size=size), may_grow=may_grow)
 
 
-def _chunks(file: BinaryIO, size: int) -> Iterator[bytes]:
-    while size > 0:
-        chunk = file.read(min(size, REPLAY_BATCH_BYTES))
-        if not chunk:
-            return
-        size -= len(chunk)
-        yield chunk
+def read_records(
+    opened: BinaryIO, file: JournalFile, *, may_grow: bool
+) -> Iterator[JournalBatch | JournalWarning]:
+    """The records of ``opened``, which stands at the first of them, up to ``file.size``.
+
+    ``may_grow``: a record that is cut short at the end is being written.
+    """
+    sequence, offset, rest = file.first_sequence, file.records_at, b""
+    torn: TornTail | None = None
+    while chunk := opened.read(min(REPLAY_BATCH_BYTES, file.size - offset - len(rest))):
+        records = rest + chunk
+        end, count = skip_records(records, 0, sequence, len(records))
+        if count:
+            yield JournalBatch(file.source, sequence, count, records[:end])
+        sequence, offset, rest = sequence + count, offset + end, records[end:]
+        torn = _fault_of(rest, sequence)
+        if torn is not None and not torn.is_short:
+            break
+    if torn is not None and not (torn.is_short and may_grow):
+        reason = f"byte {offset}: {torn.reason}"
+        yield JournalWarning(file.path, file.source, sequence, reason)
 
 
-def _whole(records: bytes, sequence: int) -> tuple[int, int, TornTail | None]:
-    """Where the whole records end, how many there are, and what is wrong with the next one."""
-    end = count = 0
+def _fault_of(records: bytes, sequence: int) -> TornTail | None:
+    """What is wrong with the record that should begin here; None if there is nothing."""
     try:
-        for record_end in whole_records(records, sequence):
-            end = record_end
-            count += 1
+        for _ in whole_records(records, sequence):
+            raise AssertionError(f"record {sequence} is whole, and was not stepped over")
     except TornTail as torn:
-        return end, count, torn
-    return end, count, None
+        return torn
+    return None

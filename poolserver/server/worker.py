@@ -113,6 +113,7 @@ class Worker:
         # A peer that takes more at once than the outbox holds is dropped; and one more line.
         self.transactions_limit = settings.outbox_limit // 2
         self.malformed = 0
+        self._refused = 0  # shares, at the last tick
         self._refusing = Alarm("shares_refused", "shares_recorded_again", log)
 
     # --- life ----------------------------------------------------------------------------
@@ -290,7 +291,9 @@ class Worker:
             elif self._work_may_be_good() and now - self._sent_at >= settings.refresh_interval_s:
                 self._broadcast()
         self.guard.look(now)
-        self._refusing.update(self.journal.is_refusing, now, refused=self.journal.dropped)
+        refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
+        is_refusing = self.journal.is_refusing or refused > 0  # however short it was
+        self._refusing.update(is_refusing, now, refused=self._refused)
         if sweep:
             self._with_each_session(lambda session: session.tick(now))
         self._up.send(self._counters())

@@ -113,14 +113,14 @@ def test_the_greatest_number_of_a_field_is_taken_and_no_greater_one(
 @pytest.mark.parametrize("name", LIMITS)
 @pytest.mark.parametrize("value", [1.0, "1", None])
 def test_a_number_is_an_int(native: ModuleType, name: str, value: object) -> None:
-    with pytest.raises(TypeError, match=f"^{name} must be int, not {type(value).__name__}$"):
+    with pytest.raises(TypeError, match=rf"^{name} must be int, not {type(value).__name__}$"):
         pack(native, **{name: value})
 
 
 def test_a_hash_is_32_bytes(native: ModuleType) -> None:
-    with pytest.raises(TypeError, match="^hash_le must be bytes, not bytearray$"):
+    with pytest.raises(TypeError, match=r"^hash_le must be bytes, not bytearray$"):
         pack(native, hash_le=bytearray(32))
-    with pytest.raises(ValueError, match="^hash_le must be 32 bytes, is 31$"):
+    with pytest.raises(ValueError, match=r"^hash_le must be 32 bytes, is 31$"):
         pack(native, hash_le=bytes(31))
 
 
@@ -132,7 +132,7 @@ def test_a_share_is_written_whole_or_not_at_all(native: ModuleType) -> None:
     with pytest.raises(ValueError, match="hash_le"):
         native.pack_share(buffer, 0, *{**SHARE, "hash_le": b""}.values())
     assert buffer == bytes(100)
-    with pytest.raises(ValueError, match="^buffer must have at least 85 bytes, has 84$"):
+    with pytest.raises(ValueError, match=r"^buffer must have at least 85 bytes, has 84$"):
         native.pack_share(bytearray(84), 0, *SHARE.values())
 
 
@@ -140,14 +140,14 @@ def test_a_share_is_written_whole_or_not_at_all(native: ModuleType) -> None:
     "buffer", [bytes(85), memoryview(bytes(85)), memoryview(bytearray(200))[::2]]
 )
 def test_a_buffer_must_be_writable_and_in_one_piece(native: ModuleType, buffer: Any) -> None:
-    with pytest.raises(BufferError, match="^buffer must be writable and in one piece$"):
+    with pytest.raises(BufferError, match=r"^buffer must be writable and in one piece$"):
         native.pack_share(buffer, 0, *SHARE.values())
 
 
 @pytest.mark.parametrize("buffer", [None, 7, "x" * 85, [0] * 85])
 def test_a_buffer_is_a_buffer(native: ModuleType, buffer: Any) -> None:
     name = type(buffer).__name__
-    with pytest.raises(TypeError, match=f"^buffer must be a writable buffer, not {name}$"):
+    with pytest.raises(TypeError, match=rf"^buffer must be a writable buffer, not {name}$"):
         native.pack_share(buffer, 0, *SHARE.values())
 
 
@@ -303,7 +303,7 @@ def test_what_is_not_right_is_named(native: ModuleType, function: str) -> None:
     good: list[Any] = [bytes(10), 0, 0, *[1] * len(more)]
     call = getattr(native, function)
     call(*good)
-    with pytest.raises(TypeError, match="^records must be bytes, not bytearray$"):
+    with pytest.raises(TypeError, match=r"^records must be bytes, not bytearray$"):
         call(bytearray(10), *good[1:])
     limits = {"offset": 10, "sequence": 2**63 - 1, "enough": 2**63 - 1}
     for place, name in enumerate(names[1:], 1):
@@ -311,7 +311,7 @@ def test_what_is_not_right_is_named(native: ModuleType, function: str) -> None:
         for value in (-1, limit + 1):
             with pytest.raises(ValueError, match=rf"^{name} must be in 0\.\.{limit}$"):
                 call(*good[:place], value, *good[place + 1 :])
-        with pytest.raises(TypeError, match=f"^{name} must be int, not str$"):
+        with pytest.raises(TypeError, match=rf"^{name} must be int, not str$"):
             call(*good[:place], "1", *good[place + 1 :])
     with pytest.raises(TypeError):
         call(*good[:-1])
@@ -320,5 +320,5 @@ def test_what_is_not_right_is_named(native: ModuleType, function: str) -> None:
 
 
 def test_an_interval_has_a_length(native: ModuleType) -> None:
-    with pytest.raises(ValueError, match="^interval_ms must not be 0$"):
+    with pytest.raises(ValueError, match=r"^interval_ms must not be 0$"):
         native.sum_shares(b"", 0, 0, 0, 0)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from poolserver.ledger import journal as journal_module
 from poolserver.ledger.chain import Segment
 from poolserver.ledger.journal import Journal, JournalError, ReleasePolicy, WhenFull
 from poolserver.ledger.journal_reader import read_segments
@@ -18,6 +19,7 @@ from poolserver.ledger.records import (
     JournalBatch,
     Record,
     ShareRecord,
+    TemplateRecord,
     WorkerRecord,
     decode_records,
 )
@@ -530,3 +532,135 @@ async def test_close_has_a_last_try_after_a_failure(desk: Desk) -> None:
     append(journal, 2)
     await journal.close()
     assert jobs(desk.durable()) == jobs(desk.written()) == [1, 2]
+
+
+# --- refusal ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("release", [ReleasePolicy.TURN, ReleasePolicy.SYNC])
+async def test_where_failure_means_refusal_no_reply_goes_out_before_its_record_is_safe(
+    desk: Desk, release: ReleasePolicy
+) -> None:
+    journal = desk.journal(release, when_full=WhenFull.REFUSE)
+    desk.disk.room = 0
+    released: list[int] = []
+    assert append(journal, 1)
+    journal.release(lambda: released.append(1))
+    await desk.until(lambda: bool(desk.failures))
+    assert not append(journal, 2)
+    assert append(journal, 3, ShareOutcome.STALE)
+    journal.release(lambda: released.append(3))
+    await turn()
+    assert released == [3]  # to 1 neither true nor false is right yet
+    desk.disk.room = None
+    await desk.until(lambda: None in desk.failures)
+    await turn()
+    assert released == [3, 1]
+    await journal.close()
+    assert jobs(desk.durable()) == jobs(desk.written()) == [1, 3]
+
+
+async def test_a_reply_that_waits_for_the_sync_that_fails_waits_on(desk: Desk) -> None:
+    journal = desk.journal(ReleasePolicy.SYNC, when_full=WhenFull.REFUSE)
+    desk.disk.may_sync.clear()
+    desk.disk.broken = True
+    released: list[int] = []
+    for number in (1, 2):
+        append(journal, number)
+        journal.release(partial(released.append, number))
+        if number == 1:
+            await turn()  # 2 is not written when the sync of 1 fails
+    desk.disk.may_sync.set()
+    await desk.until(lambda: bool(desk.failures))
+    await turn()
+    assert released == []
+    desk.disk.broken = False
+    await desk.until(lambda: None in desk.failures)
+    await turn()
+    assert released == [1, 2]
+
+
+async def test_close_releases_nothing_that_is_not_safe_where_failure_means_refusal(
+    desk: Desk,
+) -> None:
+    journal = desk.journal(when_full=WhenFull.REFUSE)
+    desk.disk.room = 0
+    released: list[int] = []
+    append(journal, 1)
+    journal.release(lambda: released.append(1))
+    with pytest.raises(JournalError, match=r"1 records could not be saved: .*No space"):
+        await journal.close()
+    await turn()
+    assert released == []
+    desk.journals.clear()
+
+
+@pytest.mark.parametrize("policy", WhenFull)
+async def test_a_refused_share_is_in_no_file_and_no_batch_whatever_the_disk_does(
+    desk: Desk, policy: WhenFull
+) -> None:
+    recorded: list[int] = []
+    journal = desk.journal(when_full=policy, max_held_bytes=4 * SHARE_SIZE)
+    for number in range(60):
+        if number % 7 == 3:
+            desk.disk.room = 50 * (number % 3)  # short writes too
+        if number % 7 == 6:
+            desk.disk.room = None
+        desk.disk.broken = number % 11 == 5
+        if append(journal, number):
+            recorded.append(number)
+        if number % 2:
+            await asyncio.sleep(0.002)  # for the retries
+    desk.disk.room, desk.disk.broken = None, False
+    await journal.close()
+    assert jobs(desk.durable()) == jobs(desk.written()) == recorded
+    assert 0 < len(recorded) < 60
+    assert journal.dropped == 60 - len(recorded)
+
+
+# --- what is told of, and time ---------------------------------------------------------------
+
+
+async def test_no_batch_is_longer_than_its_limit_by_more_than_a_record(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_module, "BATCH_BYTES", 3 * SHARE_SIZE)
+    journal = desk.journal()
+    for number in range(10):
+        append(journal, number)
+    await journal.close()
+    assert [batch.count for batch in desk.batches] == [3, 3, 3, 1]
+    assert jobs(desk.durable()) == list(range(10))
+
+
+async def test_a_clock_that_jumps_changes_the_times_and_not_the_order(desk: Desk) -> None:
+    journal = desk.journal(segment_bytes=3 * SHARE_SIZE)
+    times = [1_000_000, 5, 2**63, 0, 1_000_000, 999_999]
+    for number, desk.now_ms in enumerate(times):
+        append(journal, number)
+        await turn()
+    await journal.close()
+    records = desk.written()
+    assert records == desk.durable()
+    assert jobs(records) == list(range(6))
+    assert [each.unix_ms for each in records if isinstance(each, ShareRecord)] == times
+
+
+async def test_a_template_is_noted_where_it_differs_from_the_one_before(desk: Desk) -> None:
+    journal = desk.journal()
+    for template in [(1, 2, 3), (1, 2, 3), (1, 2, 4), (1, 3, 4), (2, 3, 4), (2, 3, 4)]:
+        journal.note_template(*template)
+    await journal.close()
+    assert desk.durable() == [
+        TemplateRecord(1, 2, 3, 1000),
+        TemplateRecord(1, 2, 4, 1000),
+        TemplateRecord(1, 3, 4, 1000),
+        TemplateRecord(2, 3, 4, 1000),
+    ]
+
+
+async def test_a_journal_that_cannot_be_begun_lets_go_of_its_source(tmp_path: Path) -> None:
+    (tmp_path / SegmentId(IDENTITY.source, 1, 0).file_name).touch()
+    with pytest.raises(JournalError, match="cannot be begun"):
+        Journal(tmp_path, IDENTITY, on_durable=lambda _: None)
+    assert not is_live(tmp_path, IDENTITY.source)

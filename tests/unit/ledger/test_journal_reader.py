@@ -1,13 +1,24 @@
+from io import BytesIO
 from pathlib import Path
 
 import pytest
 
 from poolserver.ledger import journal_reader
-from poolserver.ledger.journal_files import JournalWarning
-from poolserver.ledger.journal_reader import SourceEnd, read_segments
-from poolserver.ledger.records import JournalBatch, ShareRecord
+from poolserver.ledger.journal_files import JournalFile, JournalWarning
+from poolserver.ledger.journal_reader import Item, SourceEnd, read_records, read_segments
+from poolserver.ledger.payout_records import payout_records
+from poolserver.ledger.records import (
+    BlockRecord,
+    JournalBatch,
+    Record,
+    ShareRecord,
+    TemplateRecord,
+    WorkerRecord,
+)
 from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.source_lock import SourceLock
+from poolserver.mining.coinbase import TxOut
+from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 from tests.unit.ledger.strategies import batch_of, encode
 
@@ -170,3 +181,95 @@ def test_a_source_with_a_gap_has_not_ended_for_the_file_may_come_back(tmp_path: 
     write(tmp_path, 5, 1)
     items = list(read_segments(tmp_path))
     assert [type(item) for item in items] == [JournalBatch, JournalWarning]
+
+
+def test_records_longer_than_what_is_read_at_a_time_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(journal_reader, "REPLAY_BATCH_BYTES", 10)
+    write(tmp_path, 1, 7)
+    assert list(read_segments(tmp_path))[:-1] == [batch(number, 1) for number in range(1, 8)]
+
+
+def test_a_file_that_is_deleted_while_others_are_read_is_passed_over(tmp_path: Path) -> None:
+    write(tmp_path, 1, 3)
+    path = write(tmp_path, 4, 3, ordinal=1)
+    items = read_segments(tmp_path)
+    assert next(items) == batch(1, 3)
+    path.unlink()
+    assert list(items) == [SourceEnd(SOURCE, 3)]
+
+
+# --- torn tails ------------------------------------------------------------------------------
+
+HEADER = encode_header(SegmentId(SOURCE, 1, 0))
+EVERY_KIND: list[Record] = [
+    WorkerRecord(1, 5, "north", "north.rig1"),
+    TemplateRecord(840_000, 0x1702F120, 312_500_000, 5),
+    share(1),
+    BlockRecord(840_000, bytes(32), 1, 5),
+    *payout_records(
+        bytes(32), Distribution((TxOut(60, b"\x51" * 22),), (Due("north", 40, -5),), 60)
+    ),
+    share(2),
+]
+
+
+def items_of(data: bytes, *, may_grow: bool = False) -> list[Item]:
+    file = JournalFile(Path("torn.journal"), SOURCE, 1, len(HEADER), len(data), 0.0)
+    opened = BytesIO(data)
+    opened.seek(file.records_at)
+    return list(read_records(opened, file, may_grow=may_grow))
+
+
+@pytest.mark.parametrize("may_grow", [False, True])
+@pytest.mark.parametrize(
+    "after",
+    [b"", bytes(200), b"\xff" * 200, bytes(range(256))],
+    ids=["nothing", "zeros", "ones", "garbage"],
+)
+def test_a_file_torn_at_any_byte_has_the_records_before_it_and_says_where(
+    after: bytes, may_grow: bool
+) -> None:
+    starts = [
+        HEADER + encode(1, EVERY_KIND[:count]) for count in range(len(EVERY_KIND) + 1)
+    ]  # with so many records
+    for cut in range(len(HEADER), len(starts[-1]) + 1):
+        data = starts[-1][:cut] + after
+        # What comes after may happen to be what was cut off.
+        count = max(count for count, start in enumerate(starts) if data.startswith(start))
+        *good, last = [None, *items_of(data, may_grow=may_grow)]
+        if data == starts[count] or (may_grow and isinstance(last, JournalBatch)):
+            good.append(last)  # nothing is wrong with it, or nobody can know yet
+        else:
+            assert isinstance(last, JournalWarning) or (may_grow and not count)
+            if isinstance(last, JournalWarning):
+                assert (last.source, last.sequence) == (SOURCE, count + 1)
+                assert last.reason.startswith(f"byte {len(starts[count])}: ")
+        batches = [batch_of(SOURCE, 1, EVERY_KIND[:count])] if count else []
+        assert [item for item in good if item is not None] == batches
+        if not may_grow and data != starts[count]:
+            assert isinstance(last, JournalWarning)
+
+
+def test_a_flipped_bit_anywhere_ends_the_records_before_it() -> None:
+    data = bytearray(HEADER + encode(1, EVERY_KIND))
+    for place in range(len(HEADER), len(data)):
+        data[place] ^= 1 << place % 8
+        *good, torn = items_of(bytes(data))
+        data[place] ^= 1 << place % 8
+        assert isinstance(torn, JournalWarning)
+        given = b"".join(item.records for item in good if isinstance(item, JournalBatch))
+        assert given == encode(1, EVERY_KIND[: torn.sequence - 1])
+        assert torn.reason.startswith(f"byte {len(HEADER) + len(given)}: ")
+        assert len(HEADER) + len(given) <= place
+
+
+@pytest.mark.parametrize("after", [b"", bytes(50), b"\xff" * 50], ids=["nothing", "zeros", "ones"])
+def test_a_real_file_that_is_torn_in_its_header_is_told(tmp_path: Path, after: bytes) -> None:
+    path = tmp_path / SegmentId(SOURCE, 1, 0).file_name
+    for cut in range(len(HEADER)):
+        path.write_bytes(HEADER[:cut] + after)
+        (warning,) = read_segments(tmp_path)
+        assert isinstance(warning, JournalWarning)
+        assert warning.source == ""

@@ -180,7 +180,7 @@ def test_a_name_that_does_not_fit_its_length_is_refused() -> None:
 
 
 def test_work_beyond_128_bits_is_refused_and_not_cut() -> None:
-    with pytest.raises(ValueError, match="^work must be in"):
+    with pytest.raises(ValueError, match=r"^work must be in"):
         encode_share(1, SHARE._replace(work=1 << 128))
 
 
@@ -268,11 +268,17 @@ DUES = DuesRecord(HEAD, 0, (Due("a", 58, 58), Due("b", 40, -9)))
         (DUES._replace(dues=(Due("a", 2**64 - 1, 0),)), "above 21 million coins"),
         (DUES._replace(dues=(Due("a", 1, 2),)), "more is unpaid than was due"),
         (DUES._replace(dues=(Due("a", 1, -MAX_MONEY_SAT - 1),)), "above 21 million coins"),
+        (DUES._replace(dues=(Due("a", 1, -MAX_MONEY_SAT - 1),)), "above 21 million coins"),
     ],
 )
 def test_a_payout_that_cannot_be_is_no_record(record: PayoutRecord, reason: str) -> None:
     with pytest.raises(TornTail, match=reason):
         list(decode_records(encode_payout(1, record), 1))
+
+
+def test_an_older_debt_that_was_paid_is_below_zero() -> None:
+    record = DUES._replace(dues=(Due("a", 0, -MAX_MONEY_SAT), Due("b", 0, -1)))
+    assert list(decode_records(encode_payout(1, record), 1)) == [(1, record)]
 
 
 @pytest.mark.parametrize("kind", [4, 5])
