@@ -97,6 +97,20 @@ async def test_totals_and_energy_go_on_over_a_restart(
             )
 
 
+async def test_statistics_go_on_over_a_restart(bitcoind: BitcoindProcess, tmp_path: Path) -> None:
+    config = pool_config(bitcoind, tmp_path)
+    async with running(config) as pool, rig(pool.port) as miner:
+        for _ in range(5):
+            await miner.mine(await miner.job())
+        await pool.becomes("poolserver_shares_total{", lambda judged: judged == 5)
+        await pool.becomes('poolserver_pool_reject_ratio{kind="stale",window="1d"}', lambda _: True)
+    async with running(config) as pool:  # and no rig comes
+        week = 'poolserver_site_hashrate_hashes_per_second{site="demo",window="7d"}'
+        await pool.becomes(week, lambda rate: rate > 0)
+        best = "poolserver_pool_best_share_difficulty{"
+        await pool.becomes(f'{best}scope="ever"}}', lambda difficulty: difficulty > 0)
+
+
 async def test_an_account_that_is_not_known_is_told_so_and_lives_on(
     bitcoind: BitcoindProcess, tmp_path: Path
 ) -> None:
