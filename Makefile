@@ -67,6 +67,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/journal.py
+	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py
 	@$(PYTHON) bench/payout.py
 

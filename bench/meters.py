@@ -13,8 +13,9 @@ import random
 import statistics
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -64,19 +65,22 @@ def costs(keys: list[WorkerKey]) -> None:
     tracemalloc.stop()
 
     state, moment, shares = meter.begin(0.0), Moment(5.0), Judged.of(share())
-    print(
-        f"an update              {microseconds(lambda: meter.updated(state, moment, shares, 0), 20_000):8.2f} us"
-    )
-    print(
-        f"a look                 {microseconds(lambda: meter.read(state, 6.0, 0), 20_000):8.2f} us"
-    )
-    random.shuffle(keys)
-    second, took = 10.0, []
-    for _ in range(20):
-        rows = [(key, share()) for key in random.sample(keys, max(1, len(keys) // 5))]
-        took.append(_timed(lambda: meters.update(meters.judged(rows), second), 1) / len(rows))
-        second += 1
-    print(f"a worker's second      {statistics.median(took) * 1e6:8.2f} us, with its sums")
+    update_us = microseconds(lambda: meter.updated(state, moment, shares, 0), 20_000)
+    look_us = microseconds(lambda: meter.read(state, 6.0, 0), 20_000)
+    print(f"an update              {update_us:8.2f} us")
+    print(f"a look                 {look_us:8.2f} us")
+    took: list[float] = []
+    took_judged: list[float] = []
+    for second in range(10, 60):
+        rows = [(key, share()) for key in random.sample(keys, len(keys) // 5)]
+        began = time.thread_time()
+        judged = meters.judged(rows)
+        between = time.thread_time()
+        meters.update(judged, float(second))
+        took.append((time.thread_time() - between) / len(rows))
+        took_judged.append((between - began) / len(rows))
+    print(f"a worker's second      {statistics.median(took) * 1e6:8.2f} us on the loop, with sums")
+    print(f"  and in the thread    {statistics.median(took_judged) * 1e6:8.2f} us")
 
 
 async def holds(keys: list[WorkerKey], minutes: int) -> None:
@@ -93,19 +97,25 @@ async def holds(keys: list[WorkerKey], minutes: int) -> None:
             for _ in range(60):
                 some = random.sample(keys, len(keys) * SHARES_PER_MINUTE // 60)
                 delta = Delta(intervals={IntervalKey(0, key): share() for key in some})
-                await probe.idle()
-                with probe.of("taking a delta"):
-                    keeper.add(delta)
-                    await asyncio.sleep(0)
-                with probe.of("updating"):
+                await asyncio.to_thread(keeper.add, delta)
+                async with probe.of("updating"):
                     await keeper.take_in()
-            with probe.of("saving"):
+            async with probe.of("saving"):
                 began = time.perf_counter()
                 await keeper.save()
                 saves.append(time.perf_counter() - began)
+            await probe.idle(saves[-1])
         probe.end()
         print(f"a save, in the store's thread {statistics.median(saves) * 1e3:.0f} ms")
         await store.close()
+
+
+@dataclass
+class Longest:
+    """The longest turn of the loop, by the clock and by the loop's own CPU time."""
+
+    clock_s: float = 0.0
+    cpu_s: float = 0.0
 
 
 class Probe:
@@ -115,35 +125,37 @@ class Probe:
     """
 
     def __init__(self) -> None:
-        self._held: list[tuple[float, float]] = []
-        self._of: dict[str, list[list[tuple[float, float]]]] = {}
+        self._held = Longest()
+        self._of: dict[str, list[Longest]] = {}
         self._task = asyncio.create_task(self._run())
 
     async def _run(self) -> None:
         while True:
             began, cpu_began = time.perf_counter(), time.thread_time()
             await asyncio.sleep(0)
-            self._held.append((time.perf_counter() - began, time.thread_time() - cpu_began))
+            held, cpu = time.perf_counter() - began, time.thread_time() - cpu_began
+            self._held.clock_s = max(self._held.clock_s, held)
+            self._held.cpu_s = max(self._held.cpu_s, cpu)
 
-    async def idle(self) -> None:
-        with self.of("nothing"):
-            for _ in range(200):
-                await asyncio.sleep(0)
+    async def idle(self, seconds: float) -> None:
+        """What other programs do to the loop meanwhile."""
+        async with self.of("nothing"):
+            await asyncio.sleep(seconds)
 
-    @contextmanager
-    def of(self, what: str) -> Iterator[None]:
-        self._held = []
+    @asynccontextmanager
+    async def of(self, what: str) -> AsyncIterator[None]:
+        self._held = Longest()
         yield
+        await asyncio.sleep(0)  # a turn that is under way belongs to it
         self._of.setdefault(what, []).append(self._held)
+        self._held = Longest()
 
     def end(self) -> None:
         self._task.cancel()
         print("longest hold of the loop, ms: median and worst by the clock; by its CPU time")
         for what, many in self._of.items():
-            clock, cpu = (
-                sorted(max((turn[by] for turn in held), default=0.0) * 1e3 for held in many)
-                for by in (0, 1)
-            )
+            clock = sorted(each.clock_s * 1e3 for each in many)
+            cpu = sorted(each.cpu_s * 1e3 for each in many)
             print(
                 f"  {what:15} {statistics.median(clock):8.2f} {clock[-1]:8.2f}"
                 f" {statistics.median(cpu):11.2f} {cpu[-1]:8.2f}"

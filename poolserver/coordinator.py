@@ -45,7 +45,7 @@ from poolserver.paymaster import Paymaster, payout_terms
 from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Reading
-from poolserver.stats.meters import OF_POOL, Level, MeterName, Meters
+from poolserver.stats.meters import OF_POOL, Level, Meters
 
 # What readiness asks for: without fresh work a rig had better use its backup pool.
 READY_TEMPLATE_AGE_S = 60.0
@@ -116,12 +116,16 @@ class Coordinator:
         self._on_plan = on_plan
         terms = payout_terms(config)
         journal_dir = config.data_dir / "journal"
+        self._statistics = StatisticsKeeper(
+            self._meters, store, journal_dir, site_of=self._site_of, clock=clock
+        )
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
             site_of=self._site_of,
             energy_pj=energy_of_sites(self._power.values()),
             on_delta=self._on_delta,
+            in_thread=self._statistics.add,
             rewards=Rewards(terms.new_window()),
             retention=RetentionTerms(
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
@@ -133,9 +137,6 @@ class Coordinator:
         )
         self.auditor = Auditor(
             store, config.ledger.signing_key_file or config.data_dir / "ledger.key", clock=clock
-        )
-        self._statistics = StatisticsKeeper(
-            self._meters, store, journal_dir, site_of=self._site_of, clock=clock
         )
         self._follower = BlockFollower(
             node,
@@ -230,7 +231,7 @@ class Coordinator:
 
     def _on_delta(self, delta: Delta) -> None:
         self.paymaster.on_delta(delta)
-        self._statistics.add(delta)
+        self._statistics.wake()
         for account, _ in delta.workers.values():
             if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
                 if len(self._unassigned) >= MAX_UNASSIGNED_TOLD:
@@ -290,7 +291,7 @@ class Coordinator:
     def site_views(self) -> list[SiteView]:
         """Every site of the config, and ``unassigned`` where there is work without a site."""
         names = list(self._sites)
-        unassigned = MeterName("", UNASSIGNED_SITE)
+        unassigned = ("", UNASSIGNED_SITE)
         if unassigned in self._meters.sites.states or UNASSIGNED_SITE in self.totals.sites:
             names.append(UNASSIGNED_SITE)
         return [self._site_view(name) for name in names]
@@ -301,7 +302,7 @@ class Coordinator:
         return PoolView(self._meters.read(Level.POOL, OF_POOL, self._clock()), best)
 
     def _site_view(self, name: str) -> SiteView:
-        reading = self._meters.read(Level.SITE, MeterName("", name), self._clock())
+        reading = self._meters.read(Level.SITE, ("", name), self._clock())
         site, power = self._sites.get(name), self._power.get(name)
         scale = self._scale_of(name)
         totals = self.totals.sites.get(name)

@@ -51,6 +51,8 @@ log = structlog.get_logger(__name__)
 class LedgerKeeper:
     """Folds batches; ``on_delta`` is told on the loop what they added, but not what open() did.
 
+    ``in_thread`` is given each such delta before that, in the fold's thread: for what takes long.
+
     ``clock`` is monotonic, ``unix_time`` the time of day, both in seconds.
     """
 
@@ -62,6 +64,7 @@ class LedgerKeeper:
         site_of: Callable[[str], str],
         energy_pj: Callable[[str, int], Fraction],
         on_delta: Callable[[Delta], None],
+        in_thread: Callable[[Delta], None] = lambda delta: None,
         rewards: Rewards | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
         retention: RetentionTerms = KEEP_ALL,
@@ -73,6 +76,7 @@ class LedgerKeeper:
         self._site_of = site_of
         self._energy_pj = energy_pj
         self._on_delta = on_delta
+        self._tell_in_thread = in_thread
         self._save_interval_s = save_interval_s
         self._retention = retention
         self._prune_at = clock()
@@ -186,6 +190,7 @@ class LedgerKeeper:
                 if self._fold.folded(batch.source) < batch.last_sequence:
                     self._stuck.add(batch.source)
                     log.error("ledger_stuck", source=batch.source, reason=str(error))
+        self._tell_in_thread(delta)
         return delta
 
     def _catch_up(self) -> tuple[Delta, list[str]]:

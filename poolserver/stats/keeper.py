@@ -25,7 +25,7 @@ from poolserver.stats.saved import meters_of, rows_of
 # What a crash leaves to be read from the journal again: of 10,000 rigs, in about a second.
 SAVE_INTERVAL_S = 60.0
 # Workers that are updated in one go: under a millisecond.
-STEP = 128
+STEP = 64
 
 log = structlog.get_logger(__name__)
 
@@ -128,8 +128,11 @@ class StatisticsKeeper:
     # --- from the fold -------------------------------------------------------------------
 
     def add(self, delta: Delta) -> None:
-        """Take what the fold made, to be measured soon."""
+        """Take what the fold made, to be measured after the next wake(); from any thread."""
         self._news.append(_News(delta, self._meters))
+
+    def wake(self) -> None:
+        """There is news."""
         self._has_news.set()
 
     async def take_in(self) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from enum import StrEnum
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.stats import meter
@@ -26,15 +26,12 @@ class Level(StrEnum):
     WORKER = "worker"
 
 
-class MeterName(NamedTuple):
-    """Whose meter it is, within its level: what does not tell is empty."""
+MeterName = tuple[str, str]
+"""Account and name, of a site or a worker (its full username); what does not tell is empty.
 
-    account: str
-    name: str
-    """Of a site, or a worker's full username."""
-
-
-OF_POOL = MeterName("", "")
+A plain tuple of texts, which the garbage collector does not look at: there may be 100,000.
+"""
+OF_POOL = ("", "")
 JudgedShares = list[tuple[WorkerKey, Judged]]
 Changes = Mapping[Level, dict[MeterName, bytes]]
 
@@ -110,9 +107,9 @@ class Meters:
     def declare(self, account: str, worker: str, now_s: float) -> None:
         """A rig was let in: begin to measure it and whatever it belongs to, where not done."""
         self.pool.begin(OF_POOL, now_s)
-        self.sites.begin(MeterName("", self._site_of(account)), now_s)
-        self.accounts.begin(MeterName(account, ""), now_s)
-        self.workers.begin(MeterName(account, worker), now_s)
+        self.sites.begin(("", self._site_of(account)), now_s)
+        self.accounts.begin((account, ""), now_s)
+        self.workers.begin((account, worker), now_s)
 
     def judged(self, shares: Iterable[tuple[WorkerKey, ShareTotals]]) -> JudgedShares:
         """What update() takes, without a tie to sums that go on."""
@@ -130,15 +127,15 @@ class Meters:
         groups: dict[tuple[str, str], Judged] = {}
         for (site, account, worker), judged in shares:
             if account:
-                name = MeterName(account, worker)
+                name = (account, worker)
                 self.workers.update(name, moment, judged, round_number)
             _add(groups, (site, account), judged)
         of_site: dict[MeterName, Judged] = {}
         of_pool: dict[MeterName, Judged] = {}
         for (site, account), judged in groups.items():
             if account:
-                self.accounts.update(MeterName(account, ""), moment, judged, round_number)
-            _add(of_site, MeterName("", site), judged)
+                self.accounts.update((account, ""), moment, judged, round_number)
+            _add(of_site, ("", site), judged)
             _add(of_pool, OF_POOL, judged)
         for name, judged in of_site.items():
             self.sites.update(name, moment, judged, round_number)

@@ -78,10 +78,10 @@ def report(connection: Connection, level: Level, top: int | None = None) -> Repo
 
 _NAME_OF: dict[Level, Callable[[WorkerKey], MeterName | None]] = {
     Level.POOL: lambda key: OF_POOL,
-    Level.SITE: lambda key: MeterName("", key.site),
+    Level.SITE: lambda key: ("", key.site),
     # What nobody sent has a site only.
-    Level.ACCOUNT: lambda key: MeterName(key.account, "") if key.account else None,
-    Level.WORKER: lambda key: MeterName(key.account, key.worker) if key.account else None,
+    Level.ACCOUNT: lambda key: (key.account, "") if key.account else None,
+    Level.WORKER: lambda key: (key.account, key.worker) if key.account else None,
 }
 
 
@@ -95,11 +95,12 @@ def _sums(connection: Connection, level: Level) -> dict[MeterName, ShareTotals]:
 
 
 def _figures(name: MeterName, reading: Reading, ever: ShareTotals) -> Figures:
+    account, of_name = name
     judged = Judged.of(ever)
     rejects = [*reading.rejects, Rejects.of(judged.judged, judged.stale, judged.rejected)]
     return Figures(
-        account=name.account,
-        name=name.name,
+        account=account,
+        name=of_name,
         hashrate_h_s=dict(zip(WINDOWS, reading.hashrates, strict=True)),
         relative_sigma={
             window: sigma if isfinite(sigma) else None

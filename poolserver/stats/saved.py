@@ -76,6 +76,6 @@ def meters_of(
             dropped[reason] = dropped.get(reason, 0) + 1
             continue
         passed_s = max(0, now_ms - row.saved_at_ms) / 1000
-        name = MeterName(row.account, row.name)
+        name = (row.account, row.name)
         meters[level][name] = meter.moved(state, now_s - passed_s - at_s)
     return meters, dropped

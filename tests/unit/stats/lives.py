@@ -58,7 +58,8 @@ class Life:
             journal_dir,
             site_of=site_of,
             energy_pj=lambda site, work: Fraction(0),
-            on_delta=self.statistics.add,
+            on_delta=lambda delta: self.statistics.wake(),
+            in_thread=self.statistics.add,
             clock=lambda: clocks.now_s,
             unix_time=lambda: clocks.unix_s,
         )

@@ -21,7 +21,7 @@ from poolserver.stats.meters import OF_POOL, Level, MeterName, Meters
 from tests.unit.ledger.strategies import encode
 from tests.unit.stats.lives import RIGS, Clocks, Life, readings, site_of
 
-ALICE_1 = MeterName("alice", "alice.1")
+ALICE_1 = ("alice", "alice.1")
 
 
 def flat(reading: Reading) -> list[float]:

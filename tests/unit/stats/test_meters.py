@@ -9,7 +9,7 @@ from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats import meter
 from poolserver.stats.meter import NO_READING, Reading, Rejects
-from poolserver.stats.meters import IDLE_S, OF_POOL, Level, MeterName, Meters
+from poolserver.stats.meters import IDLE_S, OF_POOL, Level, Meters
 
 WORK = 10**15  # hashes of a share
 NORTH = ("alice", "bob")
@@ -39,15 +39,15 @@ def send(
 
 
 def worker(meters: Meters, name: str, now_s: float) -> Reading:
-    return meters.read(Level.WORKER, MeterName(name.partition(".")[0], name), now_s)
+    return meters.read(Level.WORKER, (name.partition(".")[0], name), now_s)
 
 
 def account(meters: Meters, name: str, now_s: float) -> Reading:
-    return meters.read(Level.ACCOUNT, MeterName(name, ""), now_s)
+    return meters.read(Level.ACCOUNT, (name, ""), now_s)
 
 
 def site(meters: Meters, name: str, now_s: float) -> Reading:
-    return meters.read(Level.SITE, MeterName("", name), now_s)
+    return meters.read(Level.SITE, ("", name), now_s)
 
 
 def pool(meters: Meters, now_s: float) -> Reading:
@@ -208,7 +208,7 @@ def test_a_flood_of_names_takes_no_more_memory_than_the_cap_and_rigs_that_send_s
         send(meters, ["alice.1"], float(second))
         meters.leave(float(second))
         sizes.append(len(meters.workers.states) + len(meters.workers.changed))
-        assert MeterName("alice", "alice.1") in meters.workers.states
+        assert ("alice", "alice.1") in meters.workers.states
     assert max(sizes) <= 2000
     assert len(meters.accounts.states) <= 1000
 

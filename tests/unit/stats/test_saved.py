@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from poolserver.ledger.meter_sql import MeterRow
 from poolserver.stats import meter
 from poolserver.stats.meter import Judged, Moment
-from poolserver.stats.meters import Level, MeterName
+from poolserver.stats.meters import Level
 from poolserver.stats.saved import SIZE, NoMeter, meters_of, rows_of, seal, unseal
 
-NAME = MeterName("demo", "demo.rig")
+NAME = ("demo", "demo.rig")
 SAVED_AT_MS = 1_750_000_000_000
 
 

@@ -1,0 +1,86 @@
+"""The coordinator, wired to books in a folder of its own: what operators are shown."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+
+from poolserver.config import parse_config
+from poolserver.coordinator import MAX_UNASSIGNED_TOLD, Coordinator
+from poolserver.ledger.delta import Delta, WorkerRef
+from poolserver.ledger.sqlite import SqliteDatabase
+from poolserver.ledger.totals import ShareTotals, WorkerKey
+from poolserver.metrics import PoolMetrics
+from poolserver.stats.meters import MeterName, Meters
+from tests.unit.test_ledger_commands import CONFIG
+
+SITE = """
+[[sites]]
+name = "hall"
+accounts = ["alice"]
+budget_mw = 1
+default_j_per_th = 17.5
+pue = 1.0
+"""
+
+
+def coordinator(folder: Path) -> Coordinator:
+    config = parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
+    (folder / "var").mkdir()
+    database = SqliteDatabase(folder / "var" / "ledger.sqlite")
+    nothing: Any = None
+    return Coordinator(config, nothing, nothing, nothing, nothing, database, lambda: 1000.0)
+
+
+class Unlooked(dict[MeterName, bytes]):
+    """Who goes through it goes through 10,000 workers."""
+
+    def _refuse(self) -> Any:
+        raise AssertionError("a scrape looks at each worker")
+
+    def __iter__(self) -> Iterator[MeterName]:
+        return cast(Iterator[MeterName], self._refuse())
+
+    def keys(self) -> Any:
+        self._refuse()
+
+    def values(self) -> Any:
+        self._refuse()
+
+    def items(self) -> Any:
+        self._refuse()
+
+
+def metered(pool: Coordinator) -> Meters:
+    return pool._meters
+
+
+def test_a_scrape_looks_at_no_worker(tmp_path: Path) -> None:
+    pool = coordinator(tmp_path)
+    meters = metered(pool)
+    totals = ShareTotals(10**15, 10**15, 10**30, best_hash=1 << 200)
+    totals.shares[0] = 1
+    shares = [(WorkerKey("hall", "alice", f"alice.{n}"), totals) for n in range(100)]
+    meters.declare("alice", "alice.1", 900.0)
+    meters.update(meters.judged(shares), 950.0)
+    for level in (meters.workers, meters.accounts):
+        level.states = Unlooked(level.states)
+    registry = CollectorRegistry()
+    registry.register(PoolMetrics(pool, "regtest"))
+    text = generate_latest(registry).decode()
+    assert 'poolserver_site_hashrate_hashes_per_second{site="hall",window="7d"}' in text
+    assert "alice" not in text
+    view = pool.site_views()[0]
+    assert view.reading == pool.pool_view().reading
+    assert view.estimate is not None
+    assert view.estimate.power_w == pytest.approx(view.reading.hashrates.m5 * 17.5e-12)
+
+
+def test_a_flood_of_accounts_without_a_site_is_not_remembered_for_ever(tmp_path: Path) -> None:
+    pool = coordinator(tmp_path)
+    names = [f"x{number}" for number in range(MAX_UNASSIGNED_TOLD + 500)]
+    workers = {WorkerRef("a", number): (name, name) for number, name in enumerate(names)}
+    pool._on_delta(Delta(workers=workers))
+    assert len(pool._unassigned) == MAX_UNASSIGNED_TOLD
