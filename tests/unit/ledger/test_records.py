@@ -269,7 +269,6 @@ DUES = DuesRecord(HEAD, 0, (Due("a", 58, 58), Due("b", 40, -9)))
         (DUES._replace(dues=(Due("a", 2**64 - 1, 0),)), "above 21 million coins"),
         (DUES._replace(dues=(Due("a", 1, 2),)), "more is unpaid than was due"),
         (DUES._replace(dues=(Due("a", 1, -MAX_MONEY_SAT - 1),)), "above 21 million coins"),
-        (DUES._replace(dues=(Due("a", 1, -MAX_MONEY_SAT - 1),)), "above 21 million coins"),
     ],
 )
 def test_a_payout_that_cannot_be_is_no_record(record: PayoutRecord, reason: str) -> None:
