@@ -18,6 +18,7 @@ from poolserver.command import config_option, fail, load, run_async
 from poolserver.config import Endpoint
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.ledger_commands import ledger
+from poolserver.ledger_stats import stats
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
 from poolserver.payouts import PayoutsError, next_payouts
@@ -33,7 +34,7 @@ def main() -> None:
     """A Bitcoin mining pool server for sites that live on a power budget."""
 
 
-for command in AUDIT_COMMANDS:
+for command in (*AUDIT_COMMANDS, stats):
     ledger.add_command(command)
 main.add_command(ledger)
 

@@ -19,7 +19,7 @@ from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.proving import Proof
-from poolserver.stats.meter import REJECT_WINDOWS, WINDOWS, Reading
+from poolserver.stats_metrics import statistics_families
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
@@ -84,7 +84,8 @@ class PoolMetrics(Collector):
         )
         yield self._shares()
         yield from self._sites()
-        yield from self._statistics()
+        coordinator = self._coordinator
+        yield from statistics_families(coordinator.pool_view(), coordinator.site_views())
         yield from self._template()
         yield from self._blocks()
         yield from self._blocks_under_way()
@@ -133,17 +134,6 @@ class PoolMetrics(Collector):
                 headroom.add_metric(site, view.estimate.headroom_w)
                 budget.add_metric(site, view.budget_w)
         yield from (power, sigma, budget, headroom, scale, rigs, energy)
-
-    def _statistics(self) -> Iterator[Metric]:
-        """Of the pool and its sites, not of workers: there may be 10,000, and 30 series each."""
-        pool = _StatisticsFamilies("pool")
-        view = self._coordinator.pool_view()
-        pool.add([], view.reading, view.best_difficulty)
-        sites = _StatisticsFamilies("site", "site")
-        for site in self._coordinator.site_views():
-            sites.add([site.name], site.reading, site.best_difficulty)
-        yield from pool.families
-        yield from sites.families
 
     def _template(self) -> Iterator[Metric]:
         age = self._coordinator.template_age_s()
@@ -292,35 +282,6 @@ class PoolMetrics(Collector):
             "Hashes proven on jobs without transactions.",
             value=sum(worker.stopgap_work for worker in workers),
         )
-
-
-class _StatisticsFamilies:
-    """Hashrates, rejects and best shares of one level, told apart by ``labels``."""
-
-    def __init__(self, level: str, *labels: str) -> None:
-        rate = f"{level}_hashrate_hashes_per_second"
-        sigma = f"{level}_hashrate_sigma_hashes_per_second"
-        best = f"{level}_best_share_difficulty"
-        self._rate = _gauge(rate, "Proven hashrate.", *labels, "window")
-        self._sigma = _gauge(sigma, "Its standard error, of chance alone.", *labels, "window")
-        self._rejects = _gauge(
-            f"{level}_reject_ratio", "Part of all judged shares.", *labels, "window", "kind"
-        )
-        self._best = _gauge(best, "What the best accepted share would meet.", *labels, "scope")
-        self.families = (self._rate, self._sigma, self._rejects, self._best)
-
-    def add(self, labels: list[str], reading: Reading, best_ever: float) -> None:
-        rates = zip(WINDOWS, reading.hashrates, reading.relative_sigmas, strict=True)
-        for window, rate, relative_sigma in rates:
-            self._rate.add_metric([*labels, window], rate)
-            if rate:  # before the first share nothing is known, of the error neither
-                self._sigma.add_metric([*labels, window], rate * relative_sigma)
-        for window, rejects in zip(REJECT_WINDOWS, reading.rejects, strict=True):
-            if rejects is not None:
-                self._rejects.add_metric([*labels, window, "stale"], rejects.stale)
-                self._rejects.add_metric([*labels, window, "rejected"], rejects.rejected)
-        self._best.add_metric([*labels, "ever"], best_ever)
-        self._best.add_metric([*labels, "round"], reading.best_in_round)
 
 
 class NodeMetrics(Collector):

@@ -1,6 +1,7 @@
 """From when on the journal has all that the ledger counted: what is older was deleted by age.
 
-Retention deletes from the oldest end. What is missing elsewhere was not deleted by it.
+The ledger has noted up to which record each source's files were deleted. What is missing beyond
+that was not deleted by the pool.
 """
 
 from collections import defaultdict
@@ -27,15 +28,21 @@ class Coverage:
     """The ledger has no intervals before this one, whatever the journal has."""
 
 
-def check_sources(progress: Mapping[str, int], rebuild: Rebuild, findings: Findings) -> Coverage:
-    """Compare how far each source goes, and tell what the rest may be compared from."""
+def check_sources(
+    progress: Mapping[str, int],
+    pruned: Mapping[str, int],
+    rebuild: Rebuild,
+    findings: Findings,
+) -> Coverage:
+    """Compare how far each source goes, and tell what the rest may be compared from.
+
+    ``pruned`` is the last record of each source of which the file was deleted in good order.
+    """
     lanes = _lanes(progress, rebuild)
     shares_from_s = earnings_from_s = -1
     for source, counted in sorted(progress.items()):
         if counted == 0:
             continue
-        lane, epoch = _lane(source)
-        older = [name for number, name in lanes[lane] if number < epoch]
         state = rebuild.sources.get(source)
         if state is not None and rebuild.folded(source) < counted:
             because = f" ({state.trouble})" if state.trouble else ""
@@ -46,20 +53,20 @@ def check_sources(progress: Mapping[str, int], rebuild: Rebuild, findings: Findi
             )
         if state is not None and state.first == 1:
             continue
-        if older:
-            what = (
-                "is" if state is None else f"begins with record {state.first}, and what is before"
-            )
+        due = pruned.get(source, 0) + 1
+        first = counted + 1 if state is None else state.first
+        if first > due:
             findings.differ(
                 "journal_missing",
-                f"the journal of {source} {what} missing, though there is an older one: {older[0]}",
+                f"of the journal of {source} the records {due} to {first - 1} are missing,"
+                " and no file with them was deleted for its age",
             )
         elif state is not None:
             begin_s = NOWHERE_S if state.begin_s is None else state.begin_s + INTERVAL_S
             shares_from_s = max(shares_from_s, begin_s)
             earnings_from_s = max(earnings_from_s, state.without_template_s + INTERVAL_S)
         else:
-            shares_from_s = max(shares_from_s, _after_gone(lanes[lane], rebuild))
+            shares_from_s = max(shares_from_s, _after_gone(lanes[_lane(source)[0]], rebuild))
     return Coverage(shares_from_s, max(shares_from_s, earnings_from_s))
 
 

@@ -29,7 +29,7 @@ from poolserver.ledger.journal_files import JournalWarning
 from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.payout_records import DuesRecord
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.retention import RetentionTerms, prune
+from poolserver.ledger.retention import RetentionTerms, delete, plan_pruning
 from poolserver.ledger.rewards import Rewards, read_window
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import Totals
@@ -83,7 +83,7 @@ class LedgerKeeper:
         self._batches: list[JournalBatch] = []  # that are not folded yet
         self._unsaved = Delta()
         self._trouble = RateLimited(log)
-        self._pruning = RateLimited(log)
+        self._pruning_trouble = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self._ended: set[str] = set()
         self._days = DayCloser()
@@ -266,24 +266,24 @@ class LedgerKeeper:
 
     async def prune(self) -> None:
         """Delete files of the journal that have expired and that the store has wholly."""
-        self._prune_at = self._clock() + PRUNE_INTERVAL_S
         now = self._clock()
+        self._prune_at = now + PRUNE_INTERVAL_S
+        folder, ended, terms = self._journal_dir, self._ended, self._retention
+        unix_s = self._unix_time()
         try:
-            saved = (await self._store.load_progress()).copy()
-            pruned = await self._in_thread(
-                lambda: prune(
-                    self._journal_dir, saved, self._ended, self._retention, self._unix_time()
-                )
-            )
-            await self._store.forget_sources(pruned.gone_sources)
+            saved = await self._store.load_progress()
+            plan = await self._in_thread(lambda: plan_pruning(folder, saved, ended, terms, unix_s))
+            # First noted, then done: what is missing and was not noted was not deleted by us.
+            await self._store.note_pruned(plan.through, plan.gone_sources)
+            await self._in_thread(lambda: delete(folder, plan))
         except (OSError, StoreError) as error:
-            self._pruning.failed("journal_not_pruned", str(error), now)
+            self._pruning_trouble.failed("journal_not_pruned", str(error), now)
             return
-        self._pruning.restored("journal_pruned_again", now)
-        if pruned.deleted:
-            log.info("journal_pruned", files=pruned.deleted, bytes=pruned.deleted_bytes)
-        if pruned.left_bytes > self._retention.keep_bytes:
-            log.warning("journal_over_size", bytes=pruned.left_bytes)
+        self._pruning_trouble.restored("journal_pruned_again", now)
+        if plan.files:
+            log.info("journal_pruned", files=len(plan.files), left_bytes=plan.left_bytes)
+        if plan.left_bytes > terms.keep_bytes:
+            log.warning("journal_over_size", bytes=plan.left_bytes)
 
     # --- what becomes of blocks ----------------------------------------------------------
 

@@ -22,15 +22,16 @@ class RetentionTerms(NamedTuple):
     keep_bytes: int
 
 
-class Pruned(NamedTuple):
-    """What was done."""
+class Pruning(NamedTuple):
+    """What is to be deleted, and what that leaves."""
 
-    deleted: int
-    """Files."""
-    deleted_bytes: int
+    files: list[JournalFile]
+    """The oldest first."""
+    through: dict[str, int]
+    """The last record of each source that goes with them."""
     left_bytes: int
     gone_sources: list[str]
-    """That had ended and have no file any more."""
+    """That have ended and have no file any more."""
 
 
 def expired(
@@ -59,27 +60,40 @@ def expired(
     return gone
 
 
-def prune(
+def plan_pruning(
     directory: Path,
     folded: Mapping[str, int],
     ended: Collection[str],
     terms: RetentionTerms,
     now_s: float,
-) -> Pruned:
-    """Delete what has expired.
+) -> Pruning:
+    """What has expired. Blocking.
 
-    Blocking. Raises:
-        OSError: the directory cannot be read, or a file not be deleted.
+    Raises:
+        OSError: the directory cannot be read.
     """
     files = [item for item in journal_files(directory) if not isinstance(item, JournalWarning)]
     gone = expired(files, folded, ended, terms, now_s)
-    for file in gone:
+    through = {}
+    for source, its_files in by_source(files):
+        count = sum(file in gone for file in its_files)
+        if count:
+            left = its_files[count:]
+            through[source] = left[0].first_sequence - 1 if left else folded[source]
+    kept = {file.source for file in files if file not in gone}
+    left_bytes = sum(file.size for file in files) - sum(file.size for file in gone)
+    gone_sources = sorted(source for source in ended if source not in kept)
+    return Pruning(gone, through, left_bytes, gone_sources)
+
+
+def delete(directory: Path, pruning: Pruning) -> None:
+    """Do it. Blocking.
+
+    Raises:
+        OSError: a file cannot be deleted.
+    """
+    for file in pruning.files:
         with suppress(FileNotFoundError):
             file.path.unlink()
-    kept = {file.source for file in files if file not in gone}
-    gone_sources = sorted(source for source in ended if source not in kept)
-    for source in gone_sources:
+    for source in pruning.gone_sources:
         remove_lock(directory, source)
-    deleted_bytes = sum(file.size for file in gone)
-    left_bytes = sum(file.size for file in files) - deleted_bytes
-    return Pruned(len(gone), deleted_bytes, left_bytes, gone_sources)

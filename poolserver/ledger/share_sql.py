@@ -140,11 +140,18 @@ def end_sources(connection: Connection, sources: Iterable[str]) -> None:
         connection.execute("UPDATE source SET ended = 1 WHERE source = ?", (source,))
 
 
-def forget_sources(connection: Connection, sources: Iterable[str]) -> None:
-    """Let go of what is needed only to fold these."""
-    for source in sources:
+def note_pruned(connection: Connection, through: Mapping[str, int], gone: Iterable[str]) -> None:
+    """Note up to which record journals are deleted; of ``gone`` nothing is to be folded again."""
+    for source, sequence in through.items():
+        connection.execute("UPDATE source SET pruned = ? WHERE source = ?", (sequence, source))
+    for source in gone:
         connection.execute("DELETE FROM source_worker WHERE source = ?", (source,))
         connection.execute("DELETE FROM source_template WHERE source = ?", (source,))
+
+
+def pruned(connection: Connection) -> dict[str, int]:
+    """The last record of each source that was deleted by age or size; 0 where none was."""
+    return dict(connection.execute("SELECT source, pruned FROM source").fetchall())
 
 
 def worker_refs(connection: Connection) -> dict[WorkerRef, tuple[str, str]]:

@@ -8,7 +8,7 @@ nothing twice.
 
 import asyncio
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
@@ -88,9 +88,9 @@ class LedgerStore:
         """The last sequence of each source that is counted in."""
         return await self.read(share_sql.progress)
 
-    async def forget_sources(self, sources: Iterable[str]) -> None:
-        """Let go of the workers' numbers of these, of which no file is left."""
-        await self.write(lambda connection: share_sql.forget_sources(connection, sources))
+    async def note_pruned(self, through: Mapping[str, int], gone: Iterable[str]) -> None:
+        """Note that journals are deleted up to these records, and wholly those of ``gone``."""
+        await self.write(lambda connection: share_sql.note_pruned(connection, through, gone))
 
     # --- blocks --------------------------------------------------------------------------
 

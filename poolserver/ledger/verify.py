@@ -152,7 +152,7 @@ def _check_journal(
     rebuild.seals = _seals(connection)  # as of this moment, as are the sums
     rebuild.advance(progress)
     report.records = rebuild.records
-    coverage = check_sources(progress, rebuild, findings)
+    coverage = check_sources(progress, share_sql.pruned(connection), rebuild, findings)
     for remark in describe(progress, rebuild):
         findings.note(remark)
     coverage = replace(coverage, nothing_before_s=_intervals_from(connection))

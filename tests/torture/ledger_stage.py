@@ -77,14 +77,19 @@ class LedgerStage:
             while self.load.ready < rigs:  # noqa: ASYNC110 - of many connections
                 await asyncio.sleep(LOOK_S)
 
+    async def verify(self) -> list[str]:
+        """What the pool's own check of its books finds; it has been stopped."""
+        code, said = await self.pool.command("ledger", "verify")
+        return [] if code == 0 else [f"poolserver ledger verify ends with {code}: {said[:2000]}"]
+
     async def end(self, told: Collection[str] = ()) -> list[str]:
-        """Let all shares be answered and stop the pool in good order; what went wrong.
+        """Let all shares be answered, stop the pool and have it check its books; what went wrong.
 
         ``told`` are events that its log may have as errors.
         """
         wrong = [] if await self.load.settle(SETTLE_TIMEOUT_S) else ["shares were never answered"]
         await self.pool.stop()
-        return wrong + errors_of(self.pool.folder, told)
+        return wrong + errors_of(self.pool.folder, told) + await self.verify()
 
     def lose_unsynced(self, rng: Random) -> int:
         """What a power cut does to the journal: only what was synced is sure to be there.

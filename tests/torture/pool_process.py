@@ -177,6 +177,20 @@ class PoolProcess:
         except (aiohttp.ClientError, OSError):
             return False
 
+    async def command(self, *arguments: str) -> tuple[int, str]:
+        """What ``poolserver ARGUMENTS --config ...`` ends with, and what it says."""
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "poolserver", *arguments, "--config", str(self._config)),
+            cwd=REPOSITORY,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+        )
+        said, _ = await process.communicate()
+        assert process.returncode is not None
+        return process.returncode, said.decode(errors="replace")
+
     # --- its disk ------------------------------------------------------------------------
 
     @property

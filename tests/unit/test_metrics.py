@@ -8,30 +8,38 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
-from poolserver.coordinator import NO_HASHRATE, SiteView
+from poolserver.coordinator import PoolView, SiteView
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
+from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
 from poolserver.node.proving import Proof
-from poolserver.power.hashrate import Hashrates
 from poolserver.power.site import SiteEstimate
+from poolserver.stats.meter import NO_READING, WINDOWS, Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
 from tests.unit.solving import template
 
+READING = Reading(
+    Hashrates(1e15, 2e15, 3e15, 4e15, 5e15, 6e15, 7e15),
+    Hashrates(0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1),
+    (Rejects(0.01, 0.02), Rejects(0.03, 0.04)),
+    12_000.0,
+)
 HALL = SiteView(
     name="hall",
     budget_w=200_000,
     work_scale=1000,
-    hashrates=Hashrates(1e15, 2e15, 3e15, 4e15),
+    reading=READING,
+    best_difficulty=1e6,
     estimate=SiteEstimate(150_000.5, 2_500.0, 49_999.5),
     energy_j=12_345,
     rigs=42,
 )
-UNASSIGNED = SiteView("unassigned", None, 1, NO_HASHRATE, None, 0, 1)
+UNASSIGNED = SiteView("unassigned", None, 1, NO_READING, 0.0, None, 0, 1)
 
 
 @dataclass
@@ -47,10 +55,13 @@ class FakeCoordinator:
 
     @property
     def keeper(self) -> SimpleNamespace:
-        return SimpleNamespace(blocks=self.blocks)
+        return SimpleNamespace(blocks=self.blocks, rewards=Rewards())
 
     def site_views(self) -> list[SiteView]:
         return self.views
+
+    def pool_view(self) -> PoolView:
+        return PoolView(READING, 2e6)
 
     def template_age_s(self) -> float | None:
         return self.age_s
@@ -113,10 +124,38 @@ def test_a_site_is_told_in_full() -> None:
         "site_energy_joules_total": 12_345,
     }.items():
         assert registry.get_sample_value(f"poolserver_{name}", {"site": "hall"}) == value, name
-    for window, rate in zip(("1m", "5m", "15m", "1h"), HALL.hashrates, strict=True):
-        labels = {"site": "hall", "window": window}
-        sample = "poolserver_site_hashrate_hashes_per_second"
-        assert registry.get_sample_value(sample, labels) == rate
+
+
+@pytest.mark.parametrize(("level", "labels"), [("pool", {}), ("site", {"site": "hall"})])
+def test_statistics_are_told_of_the_pool_and_of_each_site(
+    level: str, labels: dict[str, str]
+) -> None:
+    registry = scrape(FakeCoordinator(views=[HALL, UNASSIGNED]))
+
+    def value(name: str, **more: str) -> float | None:
+        return registry.get_sample_value(f"poolserver_{level}_{name}", labels | more)
+
+    for number, window in enumerate(WINDOWS):
+        rate = READING.hashrates[number]
+        assert value("hashrate_hashes_per_second", window=window) == rate
+        sigma = rate * READING.relative_sigmas[number]
+        assert value("hashrate_sigma_hashes_per_second", window=window) == sigma
+    assert value("reject_ratio", window="1h", kind="stale") == 0.01
+    assert value("reject_ratio", window="1h", kind="rejected") == 0.02
+    assert value("reject_ratio", window="1d", kind="rejected") == 0.04
+    assert value("best_share_difficulty", scope="round") == 12_000
+    assert value("best_share_difficulty", scope="ever") == (2e6 if level == "pool" else 1e6)
+
+
+def test_before_the_first_share_neither_errors_nor_rejects_are_told() -> None:
+    registry = scrape(FakeCoordinator(views=[UNASSIGNED]))
+    labels = {"site": "unassigned", "window": "1h"}
+    rate = "poolserver_site_hashrate_hashes_per_second"
+    assert registry.get_sample_value(rate, labels) == 0
+    sigma = "poolserver_site_hashrate_sigma_hashes_per_second"
+    assert registry.get_sample_value(sigma, labels) is None
+    kind = labels | {"kind": "stale"}
+    assert registry.get_sample_value("poolserver_site_reject_ratio", kind) is None
 
 
 def test_a_site_without_a_budget_has_no_power() -> None:

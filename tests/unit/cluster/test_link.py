@@ -100,11 +100,14 @@ async def test_a_plan_crosses_with_weights_beyond_64_bits_and_debts_below_0() ->
     coordinator.send(PayoutUpdate.of(plan))
     await lower.has(1)
     assert lower.received == [PayoutUpdate.of(plan)]
+    coordinator.close()
+    await lower.lost
 
 
 async def test_a_plan_that_cannot_be_ends_the_link() -> None:
-    coordinator, _, _, lower = await connected()
+    coordinator, upper, _, lower = await connected()
     plan = PayoutPlan(b"\x51")
     object.__setattr__(plan, "fee_basis_points", 10_001)
     coordinator.send(PayoutUpdate.of(plan))
     assert "basis points" in str(await lower.lost)
+    await upper.lost

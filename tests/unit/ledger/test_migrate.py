@@ -92,7 +92,7 @@ def test_a_database_of_schema_1_keeps_its_blocks_and_gets_their_events(
         "dd": False,
     }
     assert block_sql.payout(connection, "aa") is None
-    assert connection.execute("SELECT * FROM source").fetchall() == [("pool-1/0/1", 77, 0, 77)]
+    assert connection.execute("SELECT * FROM source").fetchall() == [("pool-1/0/1", 77, 0, 0, 77)]
 
 
 def test_a_database_of_schema_2_keeps_its_totals_as_of_before_there_were_intervals(

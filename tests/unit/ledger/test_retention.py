@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.ledger.journal_files import JournalFile
-from poolserver.ledger.retention import Pruned, RetentionTerms, expired, prune
+from poolserver.ledger.retention import RetentionTerms, delete, expired, plan_pruning
 from poolserver.ledger.segment import SegmentId, encode_header
 
 EVER = RetentionTerms(1e9, 2**62)
@@ -83,20 +83,27 @@ def write(directory: Path, source: str, first: int, written_s: int) -> Path:
     return path
 
 
-def test_pruning_deletes_and_tells_of_sources_that_are_gone(tmp_path: Path) -> None:
+def test_pruning_deletes_and_tells_what_is_gone(tmp_path: Path) -> None:
     write(tmp_path, "pool/0/1", 1, 10)
-    left = write(tmp_path, "pool/0/2", 1, 10)
+    for first in (1, 4):
+        write(tmp_path, "pool/0/2", first, 10)
+    left = write(tmp_path, "pool/0/2", 6, 10)
     (tmp_path / "pool.0.1.live").touch()
-    size = left.stat().st_size
     terms = RetentionTerms(keep_s=5, keep_bytes=2**62)
     folded = {"pool/0/1": 7, "pool/0/2": 7}
-    pruned = prune(tmp_path, folded, {"pool/0/1"}, terms, now_s=100)
-    assert pruned == Pruned(1, size, size, ["pool/0/1"])
+    plan = plan_pruning(tmp_path, folded, {"pool/0/1"}, terms, now_s=100)
+    assert plan.through == {"pool/0/1": 7, "pool/0/2": 5}
+    assert plan.gone_sources == ["pool/0/1"]
+    assert (len(plan.files), plan.left_bytes) == (3, left.stat().st_size)
+    assert len(list(tmp_path.glob("*.journal"))) == 4  # nothing is done yet
+    delete(tmp_path, plan)
+    delete(tmp_path, plan)
     assert list(tmp_path.iterdir()) == [left]
 
 
 def test_a_directory_that_is_well_is_left_alone(tmp_path: Path) -> None:
     paths = {write(tmp_path, "pool/0/1", first, 10) for first in (1, 5)}
     (tmp_path / "notes.journal").write_text("not a journal")
-    assert prune(tmp_path, {"pool/0/1": 9}, (), EVER, now_s=100).deleted == 0
+    plan = plan_pruning(tmp_path, {"pool/0/1": 9}, (), EVER, now_s=100)
+    assert (plan.files, plan.through, plan.gone_sources) == ([], {}, [])
     assert paths < set(tmp_path.iterdir())

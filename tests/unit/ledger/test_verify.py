@@ -5,6 +5,7 @@ import pytest
 
 from poolserver.ledger.database import StoreError
 from poolserver.ledger.findings import MAX_TOLD, Findings
+from poolserver.ledger.journal_files import journal_files
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import BlockRecord, encode_share
 from poolserver.ledger.verify import Report, VerifyTerms, verify
@@ -402,9 +403,33 @@ async def test_the_removed_journal_of_a_whole_life_is_found_between_others(
     assert {"journal_missing", "journal"} <= kinds(report)
 
 
+def expire(books: Books, *paths: Path) -> None:
+    """Delete journal files as the pool does with old ones."""
+    found = [each for each in journal_files(files(books)[0].parent) if each.path in paths]
+    for each in found:
+        later = [f for f in journal_files(each.path.parent) if f.source == each.source]
+        after = [f.first_sequence - 1 for f in later if f.first_sequence > each.first_sequence]
+        books.sql(
+            "UPDATE source SET pruned = coalesce(?, sequence) WHERE source = ?",
+            min(after, default=None),
+            each.source,
+        )
+        each.path.unlink()
+
+
+@pytest.mark.parametrize("number", [0, 1])
+async def test_the_oldest_file_too_is_missed_if_it_was_not_deleted_for_its_age(
+    tmp_path: Path, number: int
+) -> None:
+    books = await two_signed_days(tmp_path)
+    for path in files(books)[: number + 1]:
+        path.unlink()
+    assert "journal_missing" in kinds(check(books))
+
+
 async def test_what_retention_deleted_is_checked_by_chain_and_rows_alone(tmp_path: Path) -> None:
     books = await two_signed_days(tmp_path)
-    files(books)[0].unlink()
+    expire(books, files(books)[0])
     report = check(books)
     assert report.good, report.differences
     assert len(report.notes) == 2
@@ -420,8 +445,7 @@ async def test_a_ledger_whose_journal_is_all_gone_is_checked_by_chain_and_rows(
     tmp_path: Path,
 ) -> None:
     books = await two_signed_days(tmp_path)
-    for path in files(books):
-        path.unlink()
+    expire(books, *files(books))
     report = check(books)
     assert report.good
     assert report.journal_intervals == 0
@@ -435,7 +459,7 @@ async def test_a_worker_of_old_that_has_no_files_any_more_is_no_difference(tmp_p
         records = [*declared(*RIGS), template(), *day_of_shares(day)]
         await books.book(records, f"pool-1/0/{day}")
     (path,) = [path for path in files(books) if ".1." in path.name]
-    path.unlink()
+    expire(books, path)
     report = check(books)
     assert report.good, report.differences
     assert report.journal_intervals == 4  # of the newest day: the day before may not be whole

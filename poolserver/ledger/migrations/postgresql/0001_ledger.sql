@@ -6,6 +6,7 @@ CREATE TABLE source (
     source TEXT COLLATE "C" PRIMARY KEY,
     sequence BIGINT NOT NULL,
     ended BIGINT NOT NULL DEFAULT 0,
+    pruned BIGINT NOT NULL DEFAULT 0,
     metered BIGINT NOT NULL DEFAULT 0
 );
 

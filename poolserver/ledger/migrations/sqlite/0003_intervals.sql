@@ -94,6 +94,9 @@ CREATE TABLE account_totals (
 -- 1 where a source's life is over and all of its records are counted in.
 ALTER TABLE source ADD COLUMN ended INTEGER NOT NULL DEFAULT 0;
 
+-- The last record of which the journal's file was deleted, for its age or for room.
+ALTER TABLE source ADD COLUMN pruned INTEGER NOT NULL DEFAULT 0;
+
 -- The last template that a source told of.
 CREATE TABLE source_template (
     source TEXT PRIMARY KEY,

@@ -1,0 +1,107 @@
+"""``poolserver ledger stats``: hashrates, rejects and best shares, as the pool saved them last."""
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from poolserver.command import config_option, fail, load
+from poolserver.ledger.database import Database, StoreError
+from poolserver.outfit import StartError, ledger_database
+from poolserver.stats.meter import WINDOWS
+from poolserver.stats.meters import Level
+from poolserver.stats.report import EVER, Figures, RejectRatios, Report, report
+
+_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
+
+
+@click.command()
+@config_option
+@click.option(
+    "--level",
+    default=Level.POOL.value,
+    show_default=True,
+    type=click.Choice([level.value for level in Level]),
+)
+@click.option("--top", type=click.IntRange(min=1), help="So many, the highest hashrates first.")
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def stats(path: Path, level: str, top: int | None, as_json: bool) -> None:
+    """Tell hashrates, rejects and best shares, as they were saved last."""
+    config = load(path)
+    try:
+        found = _read(ledger_database(config), Level(level), top)
+    except (StartError, StoreError) as error:
+        fail(str(error))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+    else:
+        Console().print(stats_table(found, time.time()))
+
+
+def _read(database: Database, level: Level, top: int | None) -> Report:
+    try:
+        connection = database.reader()
+        try:
+            return report(connection, level, top)
+        finally:
+            connection.close()
+    except database.errors as error:
+        raise database.error(error) from error
+
+
+def stats_table(found: Report, now_unix_s: float) -> Table:
+    """For people: a row for each name, in hashes a second."""
+    table = Table(title=_title(found, now_unix_s), caption=_caption(found))
+    table.add_column(found.level, overflow="fold")
+    for column in (*WINDOWS, "± 1h", "stale 1d", "rejected 1d", "rejected ever"):
+        table.add_column(column, justify="right")
+    for column in ("best in round", "best ever"):
+        table.add_column(column, justify="right")
+    for each in found.figures:
+        # Whoever connects makes names up: they are no markup of ours.
+        table.add_row(Text(each.name or each.account or "all"), *_cells(each))
+    return table
+
+
+def _title(found: Report, now_unix_s: float) -> str:
+    if found.saved_at_unix_ms is None:
+        return "No statistics are saved yet"
+    saved_at_s = found.saved_at_unix_ms / 1000
+    when = datetime.fromtimestamp(saved_at_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+    return f"Statistics of {when} UTC, {max(0, round(now_unix_s - saved_at_s))} s ago"
+
+
+def _caption(found: Report) -> str | None:
+    left_out = found.count - len(found.figures)
+    return f"and {left_out:,} more" if left_out else None
+
+
+def _cells(each: Figures) -> list[str]:
+    sigma = each.relative_sigma["1h"]
+    day, ever = each.reject_ratio["1d"], each.reject_ratio[EVER]
+    return [
+        *(_short(each.hashrate_h_s[window]) for window in WINDOWS),
+        "" if sigma is None else f"{sigma:.1%}",
+        _part(day, "stale"),
+        _part(day, "rejected"),
+        _part(ever, "rejected"),
+        _short(each.best_difficulty_in_round),
+        _short(each.best_difficulty_ever),
+    ]
+
+
+def _part(ratios: RejectRatios | None, kind: str) -> str:
+    return "" if ratios is None else f"{getattr(ratios, kind):.2%}"
+
+
+def _short(number: float) -> str:
+    """Three digits and a prefix: 1,234,000 is 1.23M."""
+    power = 0
+    while number >= 999.5 and power < len(_PREFIXES) - 1:
+        number, power = number / 1000, power + 1
+    return f"{number:.3g}{_PREFIXES[power]}"
