@@ -105,10 +105,9 @@ class Books:
 
     def catch_up(self, journal: Path) -> None:
         for item in read_segments(journal):
-            if isinstance(item, SourceEnd):
-                continue
-            assert isinstance(item, JournalBatch), item
-            self.add(item)
+            if not isinstance(item, SourceEnd):
+                assert isinstance(item, JournalBatch), item
+                self.add(item)
 
     @property
     def accepted(self) -> int:
