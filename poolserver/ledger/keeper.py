@@ -96,6 +96,7 @@ class LedgerKeeper:
         self._news = asyncio.Event()  # set where the store should have them at once
         self._folding: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
+        self._pruning: asyncio.Task[None] | None = None
         self._saved_at = clock()
         self.totals = Totals()
         self.blocks = BlockBook()
@@ -141,7 +142,9 @@ class LedgerKeeper:
             await self.take_in()
             self.close_days()
             if self._clock() >= self._prune_at:
-                await self.prune()
+                self._prune_at = self._clock() + PRUNE_INTERVAL_S
+                # A task of its own: a database that hangs does not hold up the fold.
+                self._pruning = asyncio.create_task(self.prune(), name="journal retention")
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
@@ -151,7 +154,7 @@ class LedgerKeeper:
 
     async def close(self) -> None:
         """Fold and save what is left and close the store."""
-        for task in (self._folding, self._saving):
+        for task in (self._folding, self._saving, self._pruning):
             if task is not None:
                 await asyncio.wait([task])
         await self.take_in()
@@ -272,7 +275,6 @@ class LedgerKeeper:
     async def prune(self) -> None:
         """Delete files of the journal that have expired and that the store has wholly."""
         now = self._clock()
-        self._prune_at = now + PRUNE_INTERVAL_S
         folder, ended, terms = self._journal_dir, self._ended, self._retention
         unix_s = self._unix_time()
         try:

@@ -31,7 +31,7 @@ from poolserver.cluster.messages import (
 )
 from poolserver.config import LimitsConfig
 from poolserver.ledger.fold import Fold
-from poolserver.ledger.journal_reader import read_segments
+from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.mining.payout import PayoutPlan
@@ -105,8 +105,9 @@ class Books:
 
     def catch_up(self, journal: Path) -> None:
         for item in read_segments(journal):
-            assert isinstance(item, JournalBatch), item
-            self.add(item)
+            if not isinstance(item, SourceEnd):
+                assert isinstance(item, JournalBatch), item
+                self.add(item)
 
     @property
     def accepted(self) -> int:

@@ -12,9 +12,9 @@ from poolserver.coordinator import PoolView, SiteView
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.rewards import Rewards
-from poolserver.ledger.totals import ShareTotals, Totals
+from poolserver.ledger.totals import Earning, ShareTotals, Totals
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
-from poolserver.mining.payout import PayoutPlan
+from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
@@ -22,7 +22,7 @@ from poolserver.node.proving import Proof
 from poolserver.power.site import SiteEstimate
 from poolserver.stats.meter import NO_READING, WINDOWS, Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
-from tests.unit.solving import template
+from tests.unit.solving import P2WPKH, REGTEST_NBITS, template
 
 READING = Reading(
     Hashrates(1e15, 2e15, 3e15, 4e15, 5e15, 6e15, 7e15),
@@ -53,14 +53,17 @@ class FakeCoordinator:
     template: BlockTemplate | None = None
     age_s: float | None = None
     blocks: BlockBook = field(default_factory=BlockBook)
+    rewards: Rewards = field(default_factory=Rewards)
+    plan: PayoutPlan = field(default_factory=lambda: PayoutPlan(P2WPKH))
+    holds_debts: bool = False
 
     @property
     def keeper(self) -> SimpleNamespace:
-        return SimpleNamespace(blocks=self.blocks, rewards=Rewards())
+        return SimpleNamespace(blocks=self.blocks, rewards=self.rewards)
 
     @property
     def paymaster(self) -> SimpleNamespace:
-        return SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
+        return SimpleNamespace(plan=self.plan, holds_debts=self.holds_debts)
 
     def site_views(self) -> list[SiteView]:
         return self.views
@@ -350,3 +353,36 @@ def test_a_label_cannot_forge_a_line() -> None:
     forged = 'a"} 1\npoolserver_forged 1'
     text = generate_latest(scrape(FakeCoordinator(Totals({forged: totals(accepted=1)})))).decode()
     assert not [line for line in text.splitlines() if line.startswith("poolserver_forged")]
+
+
+# --- luck and payouts ------------------------------------------------------------------------
+
+
+def test_luck_is_what_pays_over_what_the_work_was_to_find() -> None:
+    coordinator = FakeCoordinator(views=[HALL])
+    luck = coordinator.rewards.luck
+    luck.earned["hall", REGTEST_NBITS] = Earning(6, 300)
+    luck.earned["old", REGTEST_NBITS] = Earning(2, 100)
+    luck.rounds["ab"], luck.open = {REGTEST_NBITS: 5}, {REGTEST_NBITS: 3}
+    coordinator.blocks.change(coordinator.blocks.find("ab", 1), BlockState.ACCEPTED)
+    sample = scrape(coordinator).get_sample_value
+    assert sample("poolserver_expected_blocks_total", {"site": "hall"}) == 3
+    assert sample("poolserver_expected_satoshis_total", {"site": "hall"}) == 150
+    assert sample("poolserver_expected_blocks_total", {"site": "old"}) == 1
+    assert sample("poolserver_round_effort") == 1.5
+    assert sample("poolserver_luck") == 0.25
+
+
+def test_before_there_is_work_there_is_no_luck() -> None:
+    sample = scrape(FakeCoordinator(views=[HALL])).get_sample_value
+    assert sample("poolserver_expected_blocks_total", {"site": "hall"}) == 0
+    assert sample("poolserver_round_effort") == 0
+    assert sample("poolserver_luck") is None
+
+
+def test_the_payees_are_counted_and_debts_that_wait_are_told() -> None:
+    payees = (Payee("a", b"\x51", 1), Payee("b", b"\x52", 1))
+    coordinator = FakeCoordinator(plan=PayoutPlan(P2WPKH, 0, payees), holds_debts=True)
+    sample = scrape(coordinator).get_sample_value
+    assert sample("poolserver_payees") == 2
+    assert sample("poolserver_debts_held") == 1

@@ -286,3 +286,20 @@ def test_the_good_text_with_any_values_replaced_is_read_or_refused(data: st.Data
 @given(st.integers(0, 600), st.text(max_size=6), st.integers(0, 8))
 def test_the_good_text_with_any_splice_is_read_or_refused(at: int, text: str, cut: int) -> None:
     refused_or_read(GOOD[:at] + text + GOOD[at + cut :])
+
+
+@pytest.mark.parametrize(
+    ("settings", "policy"),
+    [
+        ("", "turn"),
+        ('release = "at_once"', "at_once"),
+        ("sync_interval_ms = 0", "sync"),
+        ('release = "turn"\nsync_interval_ms = 0', "sync"),
+        ("sync_interval_ms = 1", "turn"),
+    ],
+)
+def test_an_interval_of_0_syncs_before_each_answer(
+    good: str, read: Read, settings: str, policy: str
+) -> None:
+    config = read(f"{good}\n[journal]\n{settings}\n")
+    assert config.journal.release_policy == policy
