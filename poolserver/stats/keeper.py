@@ -22,7 +22,7 @@ from poolserver.stats.catch_up import CatchUp
 from poolserver.stats.meters import IDLE_S, Changes, Level, Meters
 from poolserver.stats.saved import meters_of, rows_of
 
-# What a crash leaves to be read from the journal again: of 10,000 rigs, in about a second.
+# What a crash leaves to be read from the journal again: of 10,000 rigs, in one to two seconds.
 SAVE_INTERVAL_S = 60.0
 # Workers that are updated in one go: under a millisecond.
 STEP = 64
