@@ -1,5 +1,6 @@
 """What the journal has beyond the saved meters, counted at the time at which it was made."""
 
+import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from fractions import Fraction
@@ -17,6 +18,9 @@ from poolserver.stats.meters import JudgedShares, Meters
 # Shares are counted at the middle of so much time; one that is not caught up comes to the meters
 # up to a second late. It divides a day.
 BIN_S = 2
+# A start waits no longer for figures that only describe: rigs are at their backup pool meanwhile.
+# It is enough for a million shares; a crash leaves a minute's.
+GIVE_UP_S = 10.0
 
 log = structlog.get_logger(__name__)
 
@@ -36,7 +40,7 @@ class CatchUp:
         workers: Mapping[WorkerRef, tuple[str, str]],
         site_of: Callable[[str], str],
     ) -> dict[str, int]:
-        """Measure all that is new; blocking.
+        """Measure what is new, for GIVE_UP_S at most; blocking.
 
         Returns:
             The last record of each source that is in the meters.
@@ -48,10 +52,15 @@ class CatchUp:
             workers=workers,
             interval_s=BIN_S,
         )
+        give_up_at = time.monotonic() + GIVE_UP_S
         done = {name for name, each in sources.items() if each.is_ended and not each.is_behind}
         for item in read_segments(journal_dir, fold.progress, done):
             if not isinstance(item, JournalBatch) or item.source in done:
                 continue  # the books' keeper says what is wrong with the journal
+            if time.monotonic() > give_up_at:
+                reason = f"there is more to read than takes {GIVE_UP_S:.0f} s: the books have it"
+                log.warning("statistics_incomplete", source=item.source, reason=reason)
+                break
             try:
                 self.measure(fold.fold(item))
             except LedgerError as error:

@@ -14,6 +14,7 @@ from poolserver.ledger.records import ShareRecord
 from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.mining.share import ShareOutcome
+from poolserver.stats import catch_up
 from poolserver.stats import keeper as keeper_module
 from poolserver.stats.keeper import SAVE_INTERVAL_S
 from poolserver.stats.meter import Judged, Reading
@@ -290,6 +291,29 @@ async def test_a_journal_with_a_gap_is_left_out_and_the_others_go_on(tmp_path: P
 
 
 # --- saving -----------------------------------------------------------------------------------
+
+
+async def test_a_start_does_not_wait_for_long_for_what_only_describes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clocks = Clocks()
+    pool = await life(tmp_path, clocks, 1)
+    await pool.take(*pool.declared())
+    await mine(pool, 10)
+    await pool.statistics.save()
+    before = pool_shares(pool)
+    await mine(pool, 10)
+    await pool.kill()
+    monkeypatch.setattr(catch_up, "GIVE_UP_S", -1.0)
+    with capture_logs() as said:
+        pool = await life(tmp_path, clocks, 2)
+    assert [event["event"] for event in said] == ["statistics_incomplete"]
+    assert pool_shares(pool) == pytest.approx(before)
+    await pool.kill()
+    monkeypatch.undo()
+    pool = await life(tmp_path, clocks, 3)  # what was left out stays out
+    assert pool_shares(pool) == pytest.approx(before)
+    await pool.stop()
 
 
 async def test_a_save_that_fails_is_made_up_for(
