@@ -4,8 +4,14 @@ import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from tests.integration.postgres import PostgresCluster, PostgresDatabase, find_bin
+
+# A machine that is busy makes an example slow, and no rule wrong. (In CI this is so already.)
+settings.register_profile("patient", deadline=None)
+if not os.environ.get("CI"):
+    settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session")
