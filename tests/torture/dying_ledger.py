@@ -121,7 +121,9 @@ class JournalCalls:
         """Whoever syncs a file syncs all of it: a start does so with those of former lives."""
         path = Path(os.readlink(f"/proc/self/fd/{fd}"))
         if self._synced is not None and path.suffix == ".journal":
-            (self._synced / path.name).write_bytes(struct.pack("<Q", size))
+            note = self._open(self._synced / path.name, os.O_WRONLY | os.O_CREAT, 0o644)
+            os.pwrite(note, struct.pack("<Q", size), 0)  # in one: a death leaves the former one
+            self._close(note)
 
 
 def around(death: Death, execute: Callable[..., Any], target: Any, sql: Any, *args: Any) -> Any:

@@ -99,7 +99,9 @@ class LedgerStage:
         lost = 0
         for path in self.journal.glob("*.journal"):
             note, size = self.synced / path.name, path.stat().st_size
-            safe = struct.unpack("<Q", note.read_bytes())[0] if note.exists() else 0
+            # An empty note: it died as the first sync of the file was done, and nobody was told.
+            noted = note.read_bytes() if note.exists() else b""
+            safe = struct.unpack("<Q", noted)[0] if noted else 0
             kept = rng.randint(safe, size)
             if kept < size:
                 lost += size - kept

@@ -283,16 +283,18 @@ def test_a_power_cut_takes_only_what_was_not_synced(tmp_path: Path) -> None:
     journals, synced = tmp_path / "var" / "journal", tmp_path / "synced"
     journals.mkdir(parents=True)
     synced.mkdir()
-    for name, safe in (("a", 60), ("b", 100), ("c", None)):
+    notes = {"a": struct.pack("<Q", 60), "b": struct.pack("<Q", 100), "c": None, "d": b""}
+    for name, note in notes.items():
         (journals / f"{name}.journal").write_bytes(os.urandom(100))
-        if safe is not None:
-            (synced / f"{name}.journal").write_bytes(struct.pack("<Q", safe))
+        if note is not None:
+            (synced / f"{name}.journal").write_bytes(note)
     pool = type("Pool", (), {"folder": tmp_path})()
     LedgerStage(pool, None, SqliteStore(tmp_path)).lose_unsynced(Random(3))  # type: ignore[arg-type]
     sizes = {path.stem: path.stat().st_size for path in journals.iterdir()}
     assert 60 <= sizes["a"] < 100
     assert sizes["b"] == 100
     assert sizes.get("c", 0) < 100
+    assert sizes.get("d", 0) < 100
 
 
 def test_each_way_to_die_has_its_turn() -> None:
