@@ -71,6 +71,14 @@ class Auditor:
         """
         self._key = load_or_make_key(self._key_file)
         self.last = await self._store.read(audit_sql.last_signed_day)
+        if self._key.is_new:
+            # At a pool's first start that is as it should be; later another key is missing.
+            tell = log.info if self.last is None else log.warning
+            tell(
+                "ledger_key_made",
+                file=str(self._key_file),
+                public_key=self._key.public_key.hex(),
+            )
 
     async def run(self) -> None:
         """Sign what is closed, for ever."""

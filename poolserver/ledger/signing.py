@@ -4,7 +4,6 @@ import os
 import stat
 from pathlib import Path
 
-import structlog
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -16,8 +15,6 @@ from cryptography.hazmat.primitives.serialization import (
 
 from poolserver.ledger.records import LedgerError
 
-log = structlog.get_logger(__name__)
-
 
 class SigningKeyError(LedgerError):
     """The key's file cannot be used; the text says which and why."""
@@ -26,8 +23,10 @@ class SigningKeyError(LedgerError):
 class SigningKey:
     """Signs heads."""
 
-    def __init__(self, key: Ed25519PrivateKey) -> None:
+    def __init__(self, key: Ed25519PrivateKey, *, is_new: bool = False) -> None:
         self._key = key
+        self.is_new = is_new
+        """Whether it was made just now."""
         self.public_key = key.public_key().public_bytes_raw()
         """32 bytes, as RFC 8032 has them."""
 
@@ -90,6 +89,4 @@ def _make(path: Path) -> SigningKey:
         os.fsync(folder)
     finally:
         os.close(folder)
-    made = SigningKey(key)
-    log.warning("ledger_key_made", file=str(path), public_key=made.public_key.hex())
-    return made
+    return SigningKey(key, is_new=True)
