@@ -150,6 +150,8 @@ def export_command(
     config = load(path)
     try:
         export_table(ledger_database(config), EXPORTS[what], Days(first, last), kind, out)
+    except BrokenPipeError:
+        raise  # whoever reads has had enough, as `head` does: click ends it without a word
     except (LedgerError, StartError, OSError) as error:
         fail(str(error))
 

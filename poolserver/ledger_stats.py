@@ -17,6 +17,19 @@ from poolserver.stats.meter import WINDOWS
 from poolserver.stats.meters import Level
 from poolserver.stats.report import EVER, Figures, RejectRatios, Report, report
 
+WIDE = 150
+"""Columns of a terminal that all figures fit into, with a worker's name beside them."""
+_COLUMNS = (
+    *WINDOWS,
+    "± 1h",
+    "stale 1d",
+    "rejected 1d",
+    "rejected ever",
+    "best in round",
+    "best ever",
+)
+_NARROW = ("1m", "1h", "1d", "rejected 1d", "best ever")
+
 _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 
 
@@ -40,7 +53,8 @@ def stats(path: Path, level: str, top: int | None, as_json: bool) -> None:
     if as_json:
         click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
     else:
-        Console().print(stats_table(found, time.time()))
+        console = Console()
+        console.print(stats_table(found, time.time(), is_wide=console.width >= WIDE))
 
 
 def _read(database: Database, level: Level, top: int | None) -> Report:
@@ -54,17 +68,19 @@ def _read(database: Database, level: Level, top: int | None) -> Report:
         raise database.error(error) from error
 
 
-def stats_table(found: Report, now_unix_s: float) -> Table:
-    """For people: a row for each name, in hashes a second."""
+def stats_table(found: Report, now_unix_s: float, *, is_wide: bool) -> Table:
+    """For people: a row for each name, in hashes a second; the most wanted columns if not wide."""
     table = Table(title=_title(found, now_unix_s), caption=_caption(found))
     table.add_column(found.level, overflow="fold")
-    for column in (*WINDOWS, "± 1h", "stale 1d", "rejected 1d", "rejected ever"):
-        table.add_column(column, justify="right")
-    for column in ("best in round", "best ever"):
+    columns = [column for column in _COLUMNS if is_wide or column in _NARROW]
+    for column in columns:
         table.add_column(column, justify="right")
     for each in found.figures:
+        cells = _cells(each)
         # Whoever connects makes names up: they are no markup of ours.
-        table.add_row(Text(each.name or each.account or "all"), *_cells(each))
+        table.add_row(
+            Text(each.name or each.account or "all"), *(cells[column] for column in columns)
+        )
     return table
 
 
@@ -81,18 +97,17 @@ def _caption(found: Report) -> str | None:
     return f"and {left_out:,} more" if left_out else None
 
 
-def _cells(each: Figures) -> list[str]:
+def _cells(each: Figures) -> dict[str, str]:
     sigma = each.relative_sigma["1h"]
     day, ever = each.reject_ratio["1d"], each.reject_ratio[EVER]
-    return [
-        *(_short(each.hashrate_h_s[window]) for window in WINDOWS),
-        "" if sigma is None else f"{sigma:.1%}",
-        _part(day, "stale"),
-        _part(day, "rejected"),
-        _part(ever, "rejected"),
-        _short(each.best_difficulty_in_round),
-        _short(each.best_difficulty_ever),
-    ]
+    return {window: _short(each.hashrate_h_s[window]) for window in WINDOWS} | {
+        "± 1h": "" if sigma is None else f"{sigma:.1%}",
+        "stale 1d": _part(day, "stale"),
+        "rejected 1d": _part(day, "rejected"),
+        "rejected ever": _part(ever, "rejected"),
+        "best in round": _short(each.best_difficulty_in_round),
+        "best ever": _short(each.best_difficulty_ever),
+    }
 
 
 def _part(ratios: RejectRatios | None, kind: str) -> str:

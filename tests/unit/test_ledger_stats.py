@@ -62,7 +62,9 @@ async def test_people_get_a_table_that_says_how_old_it_is(tmp_path: Path) -> Non
 
 def test_a_table_is_short_and_says_what_is_left_out() -> None:
     out = io.StringIO()
-    table = stats_table(Report("worker", 1_750_000_000_000, 7, [FIGURES]), 1_750_000_042.0)
+    table = stats_table(
+        Report("worker", 1_750_000_000_000, 7, [FIGURES]), 1_750_000_042.0, is_wide=True
+    )
     Console(file=out, width=200).print(table)
     text = out.getvalue()
     for part in (
@@ -76,6 +78,17 @@ def test_a_table_is_short_and_says_what_is_left_out() -> None:
         "and 6 more",
     ):
         assert part in text, text
+
+
+def test_in_a_narrow_terminal_the_table_has_what_is_wanted_most() -> None:
+    out = io.StringIO()
+    found = Report("worker", 1_750_000_000_000, 1, [FIGURES])
+    Console(file=out, width=80).print(stats_table(found, 1_750_000_042.0, is_wide=False))
+    text = out.getvalue()
+    for part in ("demo.[b]rig1", "1m", "1h", "1d", "rejected 1d", "best ever", "235T", "1.20%"):
+        assert part in text, text
+    assert "…" not in text
+    assert "6h" not in text
 
 
 def test_without_a_database_it_fails_in_a_line(tmp_path: Path) -> None:
