@@ -42,6 +42,8 @@ class JournalWarning:
     sequence: int
     """The first record that is not there."""
     reason: str
+    is_hole: bool = False
+    """Whole records follow: this is no tail that a crash tore, but damage to what was written."""
 
     def __str__(self) -> str:
         if not self.source:

@@ -13,12 +13,14 @@ from poolserver.ledger.journal_files import (
     folded_files,
     journal_files,
 )
-from poolserver.ledger.records import JournalBatch, TornTail, whole_records
+from poolserver.ledger.records import FRAME_SIZE, JournalBatch, TornTail, whole_records
 from poolserver.ledger.source_lock import is_live
 
 # A replayed batch is one step of the fold: long enough to be cheap (12,000 shares), and a file
 # is not held in memory whole.
 REPLAY_BATCH_BYTES = 1 << 20
+# A record has up to 64 KiB, so behind a damaged one the next begins within as much.
+_REACH = 2 * (1 << 16)
 
 
 class SourceEnd(NamedTuple):
@@ -45,6 +47,9 @@ def read_segments(
     Blocking. Raises:
         OSError: the directory or a file cannot be read.
     """
+    # Who lives is asked before the files are listed: whoever has ended by then makes no more of
+    # them. Who is not known before has just begun.
+    lives = {source: is_live(directory, source) for source, _ in by_source(_good(directory))}
     files: list[JournalFile] = []
     for item in journal_files(directory):
         if isinstance(item, JournalWarning):
@@ -53,14 +58,17 @@ def read_segments(
             files.append(item)
     for source, its_files in by_source(files):
         if source not in ended:
-            # Before the files are read: one that ends now may write until then.
-            lives = is_live(directory, source)
             unread = its_files[folded_files(its_files, folded or {}, ended) :]
-            yield from _read_source(unread, lives=lives)
+            yield from _read_source(unread, lives=lives.get(source, True))
+
+
+def _good(directory: Path) -> Iterator[JournalFile]:
+    return (item for item in journal_files(directory) if isinstance(item, JournalFile))
 
 
 def _read_source(files: list[JournalFile], *, lives: bool) -> Iterator[Item]:
     due = files[0].first_sequence
+    hole: int | None = None  # the first record that is damaged, with whole ones behind it
     is_whole = True
     for file in files:
         if file.first_sequence > due:
@@ -71,8 +79,11 @@ def _read_source(files: list[JournalFile], *, lives: bool) -> Iterator[Item]:
         for item in _read_file(file, may_grow=lives and file is files[-1]):
             if isinstance(item, JournalBatch):
                 due = max(due, item.last_sequence + 1)
+            elif item.is_hole:
+                hole = item.sequence
             yield item
-    if is_whole and not lives:
+    # A hole that no later file fills may be mended by hand, so the source has not ended.
+    if is_whole and not lives and (hole is None or due > hole):
         yield SourceEnd(files[0].source, due - 1)
 
 
@@ -108,7 +119,21 @@ def read_records(
             break
     if torn is not None and not (torn.is_short and may_grow):
         reason = f"byte {offset}: {torn.reason}"
-        yield JournalWarning(file.path, file.source, sequence, reason)
+        near = rest[:_REACH] + opened.read(max(0, _REACH - len(rest)))
+        is_hole = _goes_on(near, sequence)
+        if is_hole:
+            reason += "; whole records follow, so the file was damaged after it was written"
+        yield JournalWarning(file.path, file.source, sequence, reason, is_hole)
+
+
+def _goes_on(damaged: bytes, sequence: int) -> bool:
+    """Whether a whole record of a later number begins in the reach of the damaged one."""
+    for offset in range(1, len(damaged) - FRAME_SIZE):
+        number = int.from_bytes(damaged[offset + 7 : offset + FRAME_SIZE], "little")
+        is_near = sequence < number <= sequence + _REACH
+        if is_near and skip_records(damaged, offset, number, offset + 1)[1]:
+            return True
+    return False
 
 
 def _fault_of(records: bytes, sequence: int) -> TornTail | None:

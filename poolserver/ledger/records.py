@@ -154,6 +154,8 @@ _SHARE = Struct("<IBBQQQQ32s")  # the work as its low and high half
 _BLOCK = Struct("<I32sIQ")
 _TEMPLATE = Struct("<IIQQ")
 
+FRAME_SIZE = _FRAME.size
+"""What is before a record's payload; the last eight bytes of it are the sequence."""
 SHARE_SIZE = _FRAME.size + _SHARE.size
 """The bytes of a share's record: 85."""
 _OUTCOMES = {outcome.value: outcome for outcome in ShareOutcome}

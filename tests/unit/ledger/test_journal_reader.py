@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from poolserver.ledger.journal_files import JournalFile, JournalWarning
 from poolserver.ledger.journal_reader import Item, SourceEnd, read_records, read_segments
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
+    SHARE_SIZE,
     BlockRecord,
     JournalBatch,
     Record,
@@ -273,3 +275,55 @@ def test_a_real_file_that_is_torn_in_its_header_is_told(tmp_path: Path, after: b
         (warning,) = read_segments(tmp_path)
         assert isinstance(warning, JournalWarning)
         assert warning.source == ""
+
+
+@pytest.mark.parametrize("place", [0, 4, 6, 7, 40, 84])  # checksum, length, kind, number, payload
+def test_a_source_that_was_damaged_in_the_middle_has_not_ended(tmp_path: Path, place: int) -> None:
+    path = write(tmp_path, 1, 3)
+    data = bytearray(path.read_bytes())
+    data[-2 * SHARE_SIZE + place] ^= 0x80
+    path.write_bytes(data)
+    whole, warning = read_segments(tmp_path)
+    assert whole == batch(1, 1)
+    assert isinstance(warning, JournalWarning)
+    assert (warning.sequence, warning.is_hole) == (2, True)
+    assert "whole records follow" in str(warning)
+    write(tmp_path, 2, 2, ordinal=1)  # as after a failed sync, or mended
+    *_, end = read_segments(tmp_path)
+    assert end == SourceEnd(SOURCE, 3)
+
+
+@pytest.mark.parametrize("tail", [b"", bytes(200), b"\xff" * 200, b"garbage" * 40])
+def test_a_tail_that_a_crash_tore_ends_its_source(tmp_path: Path, tail: bytes) -> None:
+    path = write(tmp_path, 1, 3, cut=60)
+    path.write_bytes(path.read_bytes() + tail)
+    whole, warning, end = read_segments(tmp_path)
+    assert whole == batch(1, 2)
+    assert isinstance(warning, JournalWarning)
+    assert not warning.is_hole
+    assert end == SourceEnd(SOURCE, 2)
+
+
+def test_a_source_that_begins_or_ends_while_files_are_listed_has_not_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write(tmp_path, 1, 3)
+    ends = SourceLock(tmp_path, SOURCE)
+    listed = journal_reader.journal_files
+
+    def change(directory: Path) -> Iterator[JournalFile | JournalWarning]:
+        monkeypatch.setattr(journal_reader, "journal_files", listed)
+        yield from listed(directory)
+        # Now it is known that this one lives and that there is no other.
+        monkeypatch.setattr(journal_reader, "journal_files", begin_and_end)
+
+    def begin_and_end(directory: Path) -> Iterator[JournalFile | JournalWarning]:
+        write(tmp_path, 1, 1, source="pool-1/0/18")
+        found = list(listed(directory))
+        write(tmp_path, 4, 2)
+        ends.release()
+        return iter(found)
+
+    monkeypatch.setattr(journal_reader, "journal_files", change)
+    items = list(read_segments(tmp_path))
+    assert items == [batch(1, 3), batch(1, 1, "pool-1/0/18")]
