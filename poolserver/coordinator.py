@@ -36,6 +36,8 @@ from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.ledger.wall_clock import WallClock
+from poolserver.log import Alarm
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.mining.template import BlockTemplate
@@ -114,6 +116,8 @@ class Coordinator:
         self.is_outdated = False
         store = LedgerStore(database)
         self._on_plan = on_plan
+        self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
+        self._clock_wrong = Alarm("clock_wrong", "clock_right", log)
         terms = payout_terms(config)
         journal_dir = config.data_dir / "journal"
         self._statistics = StatisticsKeeper(
@@ -131,6 +135,8 @@ class Coordinator:
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
             ),
             save_interval_s=config.ledger.save_interval_s,
+            unix_time=self._wall.unix_s,
+            is_time_sure=lambda: self._wall.is_sure,
         )
         self.paymaster = Paymaster(
             terms, self.keeper, config.payout_plan, self._send_plan, clock=clock
@@ -182,7 +188,8 @@ class Coordinator:
         await self.keeper.close()
 
     def check(self) -> None:
-        """Raise what ended a background task that should never end, if one has."""
+        """Look at the clock; raise what ended a background task that should never end."""
+        self._clock_wrong.update(self._wall.is_wrong, self._clock())
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
@@ -190,6 +197,7 @@ class Coordinator:
     # --- from the node -------------------------------------------------------------------
 
     def _on_template(self, template: BlockTemplate, received_at: float) -> None:
+        self._wall.note_chain(template.mintime)
         if self.template is None or template.prevhash_le != self.template.prevhash_le:
             log.info(
                 "new_tip",

@@ -34,6 +34,9 @@ class Network:
     """Whether even a block without witness data needs a witness commitment: it is where a
     signet's block signature is looked for (BIP325; ``SignetTxs::Create`` of Bitcoin Core)."""
 
+    is_public: bool = False
+    """Whether blocks come whatever we do: the chain tells the time."""
+
     def bits_may_change_at(self, height: int) -> bool:
         """Whether the block at ``height`` may have other nbits than the one before it.
 
@@ -42,8 +45,10 @@ class Network:
         return self.twenty_minute_rule or height % RETARGET_INTERVAL == 0
 
 
-MAIN = Network("main", "main", "bc", 0x00, 0x05, 8332)
-TESTNET4 = Network("testnet4", "testnet4", "tb", 0x6F, 0xC4, 48332, twenty_minute_rule=True)
+MAIN = Network("main", "main", "bc", 0x00, 0x05, 8332, is_public=True)
+TESTNET4 = Network(
+    "testnet4", "testnet4", "tb", 0x6F, 0xC4, 48332, twenty_minute_rule=True, is_public=True
+)
 SIGNET = Network("signet", "signet", "tb", 0x6F, 0xC4, 38332, commitment_required=True)
 REGTEST = Network("regtest", "regtest", "bcrt", 0x6F, 0xC4, 18443, halving_interval=150)
 

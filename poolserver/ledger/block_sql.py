@@ -62,7 +62,8 @@ _ADD = """
     INSERT INTO block (hash, height, state, reason, worker, found_at_ms, updated_at_ms)
     VALUES (?, ?, 'found', '', ?, ?, ?) ON CONFLICT (hash) DO NOTHING
 """
-_SET_NBITS = "UPDATE block SET nbits = ? WHERE hash = ?"
+# One that is told of again may be told of by a source that has no template yet.
+_SET_NBITS = "UPDATE block SET nbits = ? WHERE hash = ? AND nbits = 0"
 _ADD_EVENT = "INSERT INTO block_event (hash, state, reason, at_ms) VALUES (?, ?, ?, ?)"
 _CHANGE = "UPDATE block SET state = ?, reason = ?, updated_at_ms = ?, final = ? WHERE hash = ?"
 _END = "UPDATE block SET final = 1 WHERE hash = ?"

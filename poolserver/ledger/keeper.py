@@ -54,7 +54,8 @@ class LedgerKeeper:
 
     ``in_thread`` is given each such delta before that, in the fold's thread: for what takes long.
 
-    ``clock`` is monotonic, ``unix_time`` the time of day, both in seconds.
+    ``clock`` is monotonic, ``unix_time`` the time of day, both in seconds; nothing is closed or
+    deleted by the time of day unless ``is_time_sure``.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class LedgerKeeper:
         retention: RetentionTerms = KEEP_ALL,
         clock: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
+        is_time_sure: Callable[[], bool] = lambda: True,
     ) -> None:
         self._store = store
         self._journal_dir = journal_dir
@@ -83,6 +85,7 @@ class LedgerKeeper:
         self._prune_at = clock()
         self._clock = clock
         self._unix_time = unix_time
+        self._is_time_sure = is_time_sure
         self._fold: Fold
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-fold")
         self._batches: list[JournalBatch] = []  # that are not folded yet
@@ -141,8 +144,9 @@ class LedgerKeeper:
             is_urgent = self._news.is_set()
             self._news.clear()
             await self.take_in()
-            self.close_days()
-            if self._clock() >= self._prune_at:
+            if self._is_time_sure():  # what is closed or deleted stays so
+                self.close_days()
+            if self._clock() >= self._prune_at and self._is_time_sure():
                 self._prune_at = self._clock() + PRUNE_INTERVAL_S
                 # A task of its own: a database that hangs does not hold up the fold.
                 self._pruning = asyncio.create_task(self.prune(), name="journal retention")

@@ -17,6 +17,9 @@ from poolserver.ledger.reward_sql import OlderWork
 from poolserver.ledger.window import RewardWindow
 from poolserver.mining.payout import Payee, PayoutPlan
 
+MOST_OF_A_BLOCK_SAT = 10**11
+"""A thousand coins: above any subsidy, with the highest fees there were."""
+
 
 class PayoutTerms(NamedTuple):
     """Whom the operator wants to be paid."""
@@ -46,6 +49,10 @@ class PayoutTerms(NamedTuple):
             return PayoutPlan(self.operator)
         if self.window_times is None:
             weights = self.shares
+        # Whoever is due less than a satoshi of any block only makes the plan long; anybody may
+        # make up such accounts by the thousand.
+        least = sum(weights.values()) // MOST_OF_A_BLOCK_SAT
+        weights = {label: weight for label, weight in weights.items() if weight > least}
         payees = []
         for label in [
             *self.shares,

@@ -31,6 +31,7 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.ledger.journal import Journal, ReleasePolicy, WhenFull
+from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
 from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
@@ -82,6 +83,7 @@ class Worker:
         self._up = up
         self._now = now
         self._unix_time = unix_time
+        self._wall = WallClock(unix_time, is_held=NETWORKS[settings.network].is_public)
         identity = WorkerIdentity(settings.instance_id, settings.worker_index, settings.boot_epoch)
         self._source = identity.source
         self.pool = _make_pool(identity, settings)
@@ -94,6 +96,7 @@ class Worker:
             max_held_bytes=settings.journal_held_bytes,
             sync_interval_s=settings.journal_sync_interval_s,
             on_failure=self._on_journal_failure,
+            wall_ms=self._wall.unix_ms,
         )
         self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
         self._sessions: set[MinerSession] = set()
@@ -197,6 +200,7 @@ class Worker:
     def _on_template(self, template: BlockTemplate) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
+        self._wall.note_chain(template.mintime)
         self._fresh_at = self._template_at = now
         self._outdated_at = None
         before, self._latest = self._latest, template

@@ -36,8 +36,8 @@ def test_a_split_pays_its_shares_in_their_order_and_what_they_are_owed() -> None
 
 
 def test_pplns_pays_by_weight_in_the_order_of_labels() -> None:
-    payees = (Payee("a", SCRIPTS["a"], 2**100), Payee("b", SCRIPTS["b"], 1, 5))
-    assert PPLNS.plan({"b": 1, "a": 2**100}, {"b": 5}) == PayoutPlan(OPERATOR, 100, payees)
+    payees = (Payee("a", SCRIPTS["a"], 2**100), Payee("b", SCRIPTS["b"], 2**66, 5))
+    assert PPLNS.plan({"b": 2**66, "a": 2**100}, {"b": 5}) == PayoutPlan(OPERATOR, 100, payees)
 
 
 def test_a_debt_is_paid_to_one_without_weight_and_what_was_too_much_waits() -> None:
@@ -77,6 +77,15 @@ async def test_an_empty_store_begins_with_nothing(store: LedgerStore) -> None:
     assert (rewards.window.work, rewards.window.is_whole) == (0, True)
     assert rewards.debts.owed_sat(BlockBook()) == {}
     assert (rewards.luck.earned, rewards.luck.rounds, rewards.luck.open) == ({}, {}, {})
+
+
+def test_who_is_due_less_than_a_satoshi_of_any_block_makes_no_plan_longer() -> None:
+    whole = 10**30
+    dust = {f"dust{number}": 10**18 for number in range(1000)}
+    plan = PPLNS._replace(script_of=lambda label: SCRIPTS["a"]).plan({"a": whole} | dust, {})
+    assert [payee.label for payee in plan.payees] == ["a"]
+    owed = PPLNS.plan({"a": whole, "b": 1}, {"b": 5})  # but a debt is paid
+    assert [(payee.label, payee.weight) for payee in owed.payees] == [("a", whole), ("b", 0)]
 
 
 async def test_a_restart_has_the_window_of_the_life_before(store: LedgerStore) -> None:
