@@ -180,3 +180,19 @@ def seal_cutoffs(connection: Connection) -> Iterator[tuple[str, int, int]]:
         "SELECT source, through_day, sequence FROM seal_cutoff ORDER BY source, through_day"
     )
     return ((source, day, sequence) for source, day, sequence in rows)
+
+
+def earnings(connection: Connection, table: str) -> Iterator[tuple[Any, ...]]:
+    """Site, account, nbits, accepted_work and value_work of each row of a table that has them."""
+    return iter(
+        connection.execute(f"SELECT site, account, nbits, accepted_work, value_work FROM {table}")
+    )
+
+
+def blocks_with_stray_amounts(connection: Connection) -> list[str]:
+    """Hashes that outputs or dues are booked of, and no payout, or that are no block of ours."""
+    rows = connection.execute(
+        "SELECT hash FROM block_due UNION SELECT hash FROM block_output"
+        " EXCEPT SELECT hash FROM block_payout JOIN block USING (hash) ORDER BY hash"
+    )
+    return [hash_hex for (hash_hex,) in rows]

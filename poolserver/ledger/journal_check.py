@@ -106,6 +106,13 @@ class JournalCheck:
                     "journal_payout",
                     f"what block {block.hash_hex} pays is not in the ledger as in the journal",
                 )
+            mine.pop(block.hash_hex)
+        for block in mine.values():
+            # What a block pays is known from the journal alone.
+            is_whole = block.found_at_ms >= self._coverage.shares_from_s * 1000
+            if is_whole and block_sql.payout(self._ledger, block.hash_hex) is not None:
+                text = f"block {block.hash_hex} pays by the ledger, and the journal has no such"
+                self._findings.differ("journal_block", text)
 
 
 def _workers(

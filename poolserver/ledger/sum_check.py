@@ -2,11 +2,11 @@
 
 from collections import defaultdict
 
-from poolserver.ledger import audit_sql, share_sql
+from poolserver.ledger import audit_sql, block_sql, share_sql
 from poolserver.ledger.audit import LedgerRow
 from poolserver.ledger.database import Connection
 from poolserver.ledger.findings import Findings, columns_that_differ, interval_text
-from poolserver.ledger.totals import ShareTotals, WorkerKey
+from poolserver.ledger.totals import Earning, ShareTotals, WorkerKey
 
 
 class SumCheck:
@@ -46,6 +46,8 @@ class SumCheck:
         if whole:
             self._check_workers()
             self._check_rounds()
+            self._check_accounts()
+            self._check_payouts()
 
     def _end_interval(self) -> None:
         begin_s, rows, self._accounts = self._begin_s, self._accounts, defaultdict(int)
@@ -91,3 +93,40 @@ class SumCheck:
                 f"the rounds between blocks have accepted_work {rounds} together,"
                 f" the accounts {self._earned}",
             )
+
+    def _check_accounts(self) -> None:
+        found: dict[tuple[str, str, int], Earning] = {}
+        for site, account, nbits, work, value_work in audit_sql.earnings(
+            self._connection, "account_interval"
+        ):
+            found.setdefault((site, account, nbits), Earning()).add(
+                Earning(int(work), int(value_work))
+            )
+        kept = {
+            (site, account, nbits): Earning(int(work), int(value_work))
+            for site, account, nbits, work, value_work in audit_sql.earnings(
+                self._connection, "account_totals"
+            )
+        }
+        for key in sorted(found.keys() | kept):
+            if found.get(key, Earning()) != kept.get(key, Earning()):
+                site, account, nbits = key
+                text = f"account {account!r} at site {site!r}: its total at nbits {nbits:08x}"
+                self._findings.differ("account", f"{text} is not the sum of its intervals")
+
+    def _check_payouts(self) -> None:
+        for hash_hex in audit_sql.blocks_with_stray_amounts(self._connection):
+            text = f"block {hash_hex} has outputs or dues, and nothing says what it pays"
+            self._findings.differ("payout", text)
+        for block in block_sql.blocks(self._connection, None):
+            pays = block_sql.payout(self._connection, block.hash_hex)
+            if pays is None or not pays.complete:
+                continue
+            outputs_sat = sum(output.value_sat for output in pays.outputs)
+            due_sat = pays.fee_sat + sum(due.due_sat for due in pays.dues)
+            if outputs_sat != pays.value_sat or (pays.dues and due_sat != pays.value_sat):
+                self._findings.differ(
+                    "payout",
+                    f"block {block.hash_hex} is worth {pays.value_sat} sat, its outputs are"
+                    f" {outputs_sat}, its dues and the fee {due_sat}",
+                )

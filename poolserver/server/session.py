@@ -167,7 +167,7 @@ class MinerSession:
     def _submit(self, submit: Submit) -> None:
         house, now = self._house, self._house.now()
         judgement = house.pool.submit_share(self.miner, submit, now)
-        if judgement.block is not None:  # before all else: its bytes go out first
+        if judgement.block is not None:  # before all else: its way to the nodes begins
             self._answer_after_spool(submit, judgement, judgement.block)
         ref = NO_WORKER if judgement.worker is None else judgement.worker.ref
         if (block := judgement.block) is not None:

@@ -302,11 +302,17 @@ async def test_changed_work_of_an_account_is_found(tmp_path: Path) -> None:
     assert kinds(check(books)) == {"account", "rounds", "journal_account"}
 
 
-async def test_changed_value_of_work_is_found_by_the_journal(tmp_path: Path) -> None:
+async def test_changed_value_of_work_is_found_by_totals_and_journal(tmp_path: Path) -> None:
     books = await two_signed_days(tmp_path)
     books.sql("UPDATE account_interval SET value_work = '5' WHERE begin_s = ?", NOON_S)
-    assert kinds(check(books, journal=False)) == set()
-    assert kinds(check(books)) == {"journal_account"}
+    assert kinds(check(books, journal=False)) == {"account"}
+    assert kinds(check(books)) == {"account", "journal_account"}
+
+
+async def test_changed_totals_of_accounts_are_found(tmp_path: Path) -> None:
+    books = await two_signed_days(tmp_path)
+    books.sql("UPDATE account_totals SET value_work = '5'")
+    assert kinds(check(books, journal=False)) == {"account"}
 
 
 async def test_work_of_accounts_without_workers_is_found(tmp_path: Path) -> None:
@@ -331,7 +337,7 @@ async def test_what_was_booked_before_there_were_intervals_is_no_difference(
     books.sql("DELETE FROM worker_interval WHERE begin_s > 0 AND begin_s < ?", before)
     books.sql("DELETE FROM account_interval WHERE begin_s < ?", before)
     report = check(books)
-    assert not kinds(report) & {"account", "journal", "journal_account"}
+    assert not kinds(report) & {"journal", "journal_account"}
     assert "2024-10-05T00:15Z" in report.notes[-1]
 
 
@@ -526,9 +532,9 @@ async def test_blocks_and_what_they_pay_are_compared(tmp_path: Path) -> None:
     assert check(books).good
     hash_hex = "01" * 32
     books.sql("UPDATE block_due SET due_sat = 6 WHERE hash = ?", hash_hex)
-    assert kinds(check(books)) == {"journal_payout"}
+    assert kinds(check(books)) == {"journal_payout", "payout"}
     books.sql("UPDATE block SET height = 7 WHERE hash = ?", hash_hex)
-    assert kinds(check(books)) == {"journal_block", "journal_payout"}
+    assert kinds(check(books)) == {"journal_block", "journal_payout", "payout"}
     books.sql("DELETE FROM block WHERE hash = ?", hash_hex)
     assert "journal_block" in kinds(check(books))
 
@@ -551,3 +557,28 @@ def test_of_thousands_of_differences_the_first_thousand_are_told() -> None:
     assert len(findings.differences) == MAX_TOLD
     assert findings.count == MAX_TOLD + 5
     assert findings.differences[0].text == "2024-10-04: is wrong"
+
+
+async def test_a_made_up_debt_is_found(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    await books.book([*declared(*RIGS), template(), *day_of_shares(DAY), *block(1)])
+    books.sql("INSERT INTO block_due VALUES (?, 0, 'mallory', 7, 7)", "ee" * 32)
+    assert kinds(check(books, journal=False)) == {"payout"}
+
+
+async def test_a_made_up_block_that_adds_up_is_found_by_the_journal(tmp_path: Path) -> None:
+    books = Books(tmp_path)
+    await books.book([*declared(*RIGS), template(), *day_of_shares(DAY), *block(1)])
+    hash_hex = "ee" * 32
+    books.sql(
+        "INSERT INTO block (hash, height, state, reason, worker, found_at_ms, updated_at_ms, final)"
+        " VALUES (?, 1, 'mature', '', '', ?, ?, 1)",
+        hash_hex,
+        day_ms(DAY),
+        day_ms(DAY),
+    )
+    books.sql("INSERT INTO block_payout VALUES (?, 7, 0, 1, 1)", hash_hex)
+    books.sql("INSERT INTO block_output VALUES (?, 0, '51', 7)", hash_hex)
+    books.sql("INSERT INTO block_due VALUES (?, 0, 'mallory', 7, 7)", hash_hex)
+    assert kinds(check(books, journal=False)) == set()
+    assert kinds(check(books)) == {"journal_block"}
