@@ -121,7 +121,12 @@ class Coordinator:
         terms = payout_terms(config)
         journal_dir = config.data_dir / "journal"
         self._statistics = StatisticsKeeper(
-            self._meters, store, journal_dir, site_of=self._site_of, clock=clock
+            self._meters,
+            store,
+            journal_dir,
+            site_of=self._site_of,
+            clock=clock,
+            unix_time=self._wall.unix_s,
         )
         self.keeper = LedgerKeeper(
             store,
@@ -136,7 +141,7 @@ class Coordinator:
             ),
             save_interval_s=config.ledger.save_interval_s,
             unix_time=self._wall.unix_s,
-            is_time_sure=lambda: self._wall.is_sure,
+            is_time_sure=lambda: self._wall.is_sure and not self._wall.is_wrong,
         )
         self.paymaster = Paymaster(
             terms, self.keeper, config.payout_plan, self._send_plan, clock=clock

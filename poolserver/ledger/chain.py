@@ -3,6 +3,7 @@
 import os
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from errno import EBADF, ENOSPC
 from pathlib import Path
 from typing import NamedTuple
@@ -128,12 +129,12 @@ class SegmentChain:
 
     def abandon(self) -> None:
         """Close every file; the next write begins a new one."""
-        for segment in self._full:
-            segment.close()
-        if self._current is not None:
-            self._current.close()
+        segments = [*self._full, *([] if self._current is None else [self._current])]
         self._full = []
         self._current = None
+        for segment in segments:
+            with suppress(OSError):  # a disk that fails may fail in this too
+                segment.close()
 
 
 def _sync_directory(directory: Path) -> None:

@@ -137,11 +137,12 @@ class LedgerKeeper:
 
     async def run(self) -> None:
         """Fold and save in turn, and save at once what becomes of blocks; for ever."""
+        is_urgent = False
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(FOLD_INTERVAL_S):
                     await self._news.wait()
-            is_urgent = self._news.is_set()
+            is_urgent |= self._news.is_set()  # until a save begins: one may be under way
             self._news.clear()
             await self.take_in()
             if self._is_time_sure():  # what is closed or deleted stays so
@@ -155,6 +156,7 @@ class LedgerKeeper:
                 self._saving.result()  # raises what should never be
                 self._saving = None
             if (is_urgent or is_due) and self._saving is None:
+                is_urgent = False
                 self._saving = asyncio.create_task(self.save(), name="ledger save")
 
     async def close(self) -> None:
