@@ -132,6 +132,7 @@ class Journal:
         self._policy = release
         self._when_full = when_full
         self._refuses_accepted = False
+        self._failed_before = 0
         self._sync_interval_s = sync_interval_s
         self._wall_ms = wall_ms
         self._first_retry_s = self._retry_s = first_retry_s
@@ -315,7 +316,8 @@ class Journal:
         first_sequence = self._held.first_sequence
         records = self._held.cut(safe)
         if self._retry_handle is None:
-            self._recover()
+            if safe.sequence >= self._failed_before:
+                self._recover()
             self._order_sync()
         released = deque[Callback]()
         while self._sync_waiters and self._sync_waiters[0][0] <= safe.sequence:
@@ -344,6 +346,8 @@ class Journal:
         if self.failed is None:
             self._loop.call_soon(self._on_failure, error)
         self.failed = error
+        # All is well again only once this is safe: a sync under way may know nothing of it.
+        self._failed_before = self._held.next_sequence
         self._refuses_accepted = self._when_full is WhenFull.REFUSE
         if self._retry_handle is not None:
             self._retry_handle.cancel()

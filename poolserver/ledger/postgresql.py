@@ -10,7 +10,7 @@ import os
 import socket
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import psycopg
@@ -81,8 +81,9 @@ class PostgresDatabase:
 
     def connect(self) -> "PostgresConnection":
         """Open it to write, made or brought up to date, and keep others from it."""
-        session = self._session()
-        try:
+        session = self._login()
+        with _guarded(session):
+            self._set_up(session)
             self._end_former(session)
             session.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
             self._lock(session)
@@ -92,22 +93,17 @@ class PostgresDatabase:
             if _one(session, "SHOW synchronous_commit") == "off":
                 session.execute("SET synchronous_commit = on")
             self._writer = PostgresConnection(session, "BEGIN", HANG_TIMEOUT_S)
-        except Exception:
-            session.close()
-            raise
         return self._writer
 
     def reader(self) -> "PostgresConnection":
         """Open it to read only."""
-        session = self._session()
-        try:
+        session = self._login()
+        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+        with _guarded(session):
+            self._set_up(session)
             check_up_to_date(*_schema(session), load_migrations(POSTGRESQL_STEPS))
             session.execute("SET default_transaction_read_only = on")
-        except Exception:
-            session.close()
-            raise
-        begin = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
-        return PostgresConnection(session, begin, READ_TIMEOUT_S)
+            return PostgresConnection(session, begin, READ_TIMEOUT_S)
 
     def error(self, error: Exception) -> StoreError:
         """What an error means to the operator."""
@@ -121,7 +117,7 @@ class PostgresDatabase:
             reason, transient = next(found, ("cannot be used", False))
         return StoreError(self, f"{reason} ({_line(error)})", transient=transient)
 
-    def _session(self) -> Session:
+    def _login(self) -> Session:
         parameters: dict[str, Any] = {
             "connect_timeout": CONNECT_TIMEOUT_S,
             "application_name": "poolserver",
@@ -131,17 +127,14 @@ class PostgresDatabase:
         }
         if self._password is not None:
             parameters["password"] = self._password
-        session = psycopg.connect(**parameters, client_encoding="UTF8", autocommit=True)
-        try:
-            if _one(session, "SHOW server_encoding") != "UTF8":
-                raise StoreError(self, "does not have the encoding UTF8, which names of rigs need")
-            session.adapters.register_loader("numeric", TextLoader)
-            for name, value in _KEEPALIVES.items():  # the server's side of it
-                session.execute(f"SET tcp_{name} = {value}")
-        except Exception:
-            session.close()
-            raise
-        return session
+        return psycopg.connect(**parameters, client_encoding="UTF8", autocommit=True)
+
+    def _set_up(self, session: Session) -> None:
+        if _one(session, "SHOW server_encoding") != "UTF8":
+            raise StoreError(self, "does not have the encoding UTF8, which names of rigs need")
+        session.adapters.register_loader("numeric", TextLoader)
+        for name, value in _KEEPALIVES.items():  # the server's side of it
+            session.execute(f"SET tcp_{name} = {value}")
 
     def _lock(self, session: Session) -> None:
         try:
@@ -164,6 +157,32 @@ class PostgresDatabase:
             )
 
 
+@contextmanager
+def _guarded(session: Session) -> Iterator[None]:
+    """What is done inside prepares a session: it is cut where it hangs, and closed if it fails."""
+    line = _line_of(session)
+    watchdog = Watchdog(HANG_TIMEOUT_S, partial(_cut, line))
+    try:
+        with watchdog.watching():
+            yield
+    except BaseException:
+        session.close()
+        raise
+    finally:
+        watchdog.close()
+        line.close()
+
+
+def _line_of(session: Session) -> socket.socket:
+    """A descriptor of its own of the session's connection, which any thread can cut it by."""
+    return socket.socket(fileno=os.dup(session.fileno()))
+
+
+def _cut(line: socket.socket) -> None:
+    with suppress(OSError):  # it is gone
+        line.shutdown(socket.SHUT_RDWR)
+
+
 class PostgresConnection:
     """A Connection; see database.py."""
 
@@ -176,9 +195,8 @@ class PostgresConnection:
         self._begin = begin
         self._staging: set[str] = set()  # temporary tables that there are
         self._staged: set[str] = set()  # those that the transaction has put rows into
-        # Its own descriptor of the same connection, which is cut by it from any thread.
-        self._socket = socket.socket(fileno=os.dup(session.fileno()))
-        self._watchdog = Watchdog(hang_timeout_s, self._cut)
+        self._socket = _line_of(session)
+        self._watchdog = Watchdog(hang_timeout_s, partial(_cut, self._socket))
 
     @property
     def broken(self) -> bool:
@@ -225,10 +243,6 @@ class PostgresConnection:
         self._watchdog.close()
         self._session.close()
         self._socket.close()
-
-    def _cut(self) -> None:
-        with suppress(OSError):  # it is gone
-            self._socket.shutdown(socket.SHUT_RDWR)
 
     def _upsert(self, table: Table, rows: Iterable[Sequence[Value]]) -> None:
         staging = f"staging_{table.name}"

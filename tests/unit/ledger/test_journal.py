@@ -664,3 +664,32 @@ async def test_a_journal_that_cannot_be_begun_lets_go_of_its_source(tmp_path: Pa
     with pytest.raises(JournalError, match="cannot be begun"):
         Journal(tmp_path, IDENTITY, on_durable=lambda _: None)
     assert not is_live(tmp_path, IDENTITY.source)
+
+
+async def test_a_sync_that_was_under_way_at_a_failure_lets_no_later_answer_out(
+    desk: Desk,
+) -> None:
+    journal = desk.journal(ReleasePolicy.SYNC, when_full=WhenFull.REFUSE)
+    durable_at_release: list[int] = []
+
+    def released() -> None:
+        durable_at_release.append(desk.batches[-1].last_sequence if desk.batches else 0)
+        desk.changed.set()
+
+    desk.disk.may_sync.clear()
+    append(journal, 1)
+    journal.release(released)
+    await turn()  # written, and its sync is under way
+    desk.disk.room = 0
+    append(journal, 2)
+    journal.release(released)
+    await desk.until(lambda: bool(desk.failures))
+    desk.disk.room = None
+    writes = desk.disk.writes
+    async with asyncio.timeout(10):
+        while desk.disk.writes == writes:  # until the retry has it in the file
+            await turn()
+    assert durable_at_release == []
+    desk.disk.may_sync.set()
+    await desk.until(lambda: len(durable_at_release) == 2)
+    assert durable_at_release[-1] == 2  # the second answer waited for the second sync

@@ -500,3 +500,30 @@ async def test_what_was_folded_when_the_keeper_was_stopped_is_in_the_books(
         await asyncio.gather(taking, return_exceptions=True)
         keeper.add(await shares.batch(1))
     assert accepted(await stored(tmp_path)) == 3
+
+
+async def test_news_of_a_block_that_comes_while_a_save_runs_is_saved_right_after_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(keeper_module, "FOLD_INTERVAL_S", 0.0)
+    begun, go_on, both = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    class Slow(LedgerStore):
+        async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
+            if begun.is_set():
+                both.set()
+            begun.set()
+            await go_on.wait()
+            await super().apply(delta, steps)
+
+    store = Slow(SqliteDatabase(tmp_path / "ledger.sqlite"))
+    async with keeping(tmp_path, store, save_interval_s=1e9) as keeper:
+        running = asyncio.create_task(keeper.run())
+        keeper.note_block(block(ACCEPTED))
+        await begun.wait()
+        keeper.note_block(block(ACCEPTED, hash_hex="cd" * 32))
+        go_on.set()
+        async with asyncio.timeout(5):
+            await both.wait()
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

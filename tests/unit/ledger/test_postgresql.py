@@ -156,12 +156,16 @@ class CommitProxy:
         self._tasks: set[asyncio.Task[None]] = set()
         self.cut = ""
         self.cuts = 0
+        self.mute = b""
+        """What is swallowed if it is in what the pool says."""
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         up_reader, up_writer = await asyncio.open_connection("127.0.0.1", self._port)
         down = asyncio.create_task(self._copy(up_reader, writer))
         with suppress(OSError):
             while data := await reader.read(65536):
+                if self.mute and self.mute in data:
+                    continue
                 if b"COMMIT\0" in data and self.cut:
                     how, self.cut = self.cut, ""
                     self.cuts += 1
@@ -351,3 +355,18 @@ async def test_both_kinds_of_database_have_the_same_columns(
     connection.close()
     assert sorted(theirs) == sorted((table, name, bool(needed)) for table, name, needed in ours)
     assert load_migrations(SQLITE_STEPS)
+
+
+async def test_a_server_that_says_nothing_after_the_login_is_given_up(
+    postgres: EmptyDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(postgresql, "HANG_TIMEOUT_S", 0.5)
+    async with behind_proxy(postgres) as (store, proxy):
+        proxy.mute = b"server_encoding"
+        async with asyncio.timeout(20):
+            with pytest.raises(store.database.errors) as raised:
+                await asyncio.to_thread(store.database.reader)
+        assert store.database.error(raised.value).transient
+        proxy.mute = b""
+        reader = await asyncio.to_thread(store.database.reader)
+        reader.close()
