@@ -17,6 +17,7 @@ from poolserver.cluster.messages import (
     BlockEvent,
     Down,
     PayoutUpdate,
+    RigsChanged,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
@@ -35,7 +36,7 @@ from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, WorkerKey, site_lookup
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
 from poolserver.mining.payout import PayoutPlan
@@ -44,7 +45,8 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
-from poolserver.power.site import SiteEstimate, SitePower, energy_of_sites
+from poolserver.power.rating import Place
+from poolserver.power.site import SiteEstimate, SitePower
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
@@ -132,7 +134,7 @@ class Coordinator:
             store,
             journal_dir,
             site_of=self._site_of,
-            energy_pj=energy_of_sites(self._power.values()),
+            place_of=self._place_of,
             on_delta=self._on_delta,
             in_thread=self._statistics.add,
             rewards=Rewards(terms.new_window()),
@@ -234,6 +236,8 @@ class Coordinator:
         match message:
             case JournalBatch():
                 self.keeper.add(message)
+            case RigsChanged():
+                pass  # nobody asks yet
             case WorkerCounters():
                 self.workers[message.source] = message
             case WorkerStarted():
@@ -337,6 +341,10 @@ class Coordinator:
             energy_j=self.totals.energy_j(name),
             rigs=rigs,
         )
+
+    def _place_of(self, key: WorkerKey) -> Place | None:
+        power = self._power.get(key.site)
+        return None if power is None else power.default_place
 
     def _scale_of(self, site: str) -> int:
         known = self._sites.get(site)

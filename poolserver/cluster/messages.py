@@ -176,6 +176,33 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     journal_dropped: int
 
 
+class RigNews(msgspec.Struct, frozen=True, array_like=True):
+    """What a connected rig tells of itself, and what it is asked for; each time that changes.
+
+    ``hardware`` is what it says of its hardware in mining.configure (BIP310 info), in one text.
+    ``j_per_th`` is a decimal or a fraction in text. ``share_work`` is how many hashes one of its
+    shares stands for (a float: more than 64 bits). ``sessions`` counts its connections; 0: the
+    last one ended.
+    """
+
+    worker: str
+    account: str
+    address: str
+    user_agent: str
+    hardware: str
+    watts: int | None
+    j_per_th: str | None
+    share_work: float
+    sessions: int
+
+
+class RigsChanged(msgspec.Struct, frozen=True, tag="rigs"):
+    """The rigs that came, went or changed since the last such message; at most once a second."""
+
+    source: str
+    rigs: tuple[RigNews, ...]
+
+
 class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     """A found block, or what became of it. ``state``: found, accepted, stale, rejected."""
 
@@ -189,7 +216,7 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
 
 
 Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | WorkOutdated | PayoutUpdate
-Up = WorkerStarted | WorkerCounters | JournalBatch | BlockEvent
+Up = WorkerStarted | WorkerCounters | RigsChanged | JournalBatch | BlockEvent
 
 
 class _PayeeRow(msgspec.Struct, frozen=True, array_like=True):

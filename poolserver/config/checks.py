@@ -17,7 +17,7 @@ from poolserver.config.errors import Problem
 from poolserver.config.kinds import figure, quoted
 from poolserver.config.ledger import LedgerConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
-from poolserver.config.settings import Config, NodeConfig
+from poolserver.config.settings import Config, NodeConfig, SiteConfig
 
 T = TypeVar("T")
 
@@ -201,12 +201,28 @@ def _sites(config: Config) -> Iterator[Problem]:
         account for path, site in sites for account in _each(f"{path}.accounts", site.accounts)
     )
     for path, site in sites:
+        yield from _power_nodes(path, site)
         if site.name == UNASSIGNED_SITE:
             yield Problem(f"{path}.name", f'"{UNASSIGNED_SITE}" is kept for work without a site')
         real = known(config.network) and config.network in ("main", "testnet4")
         if real and known(site.work_scale) and site.work_scale > 1:
             text = f"is for regtest and private signets, not for {config.network}"
             yield Problem(f"{path}.work_scale", text)
+
+
+def _power_nodes(path: str, site: SiteConfig) -> Iterator[Problem]:
+    nodes = list(_each(f"{path}.nodes", site.nodes))
+    loads = list(_each(f"{path}.ai_loads", site.ai_loads))
+    yield from _repeated((f"{place}.name", node.name) for place, node in nodes)
+    yield from _repeated((f"{place}.name", load.name) for place, load in loads)
+    names: set[str] = set()
+    for place, node in nodes:
+        if known(node.under) and node.under is not None and node.under not in names:
+            yield Problem(f"{place}.under", f"{quoted(node.under)} is no node that stands earlier")
+        names.add(node.name)
+    for place, load in loads:
+        if known(load.under) and load.under is not None and load.under not in names:
+            yield Problem(f"{place}.under", f"{quoted(load.under)} is no node of this site")
 
 
 def _repeated(values: Iterable[tuple[str, object]]) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
 from poolserver.config.kinds import doc, exact
 from poolserver.config.ledger import LedgerConfig
+from poolserver.config.power import AiLoadConfig, PowerConfig, PowerNodeConfig, ProgrammeConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.values import (
     Account,
@@ -30,6 +31,9 @@ from poolserver.config.values import (
     NodeName,
     NodeUrl,
     Password,
+    PowerNodeName,
+    TimeZone,
+    WorkerPattern,
     ZmqEndpoint,
 )
 from poolserver.mining.payout import BASIS_POINTS, Payee, PayoutPlan
@@ -178,7 +182,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
 class SiteConfig(msgspec.Struct, frozen=True, kw_only=True):
     """A place with rigs and a power budget. Its energy is worked out in exact numbers."""
 
-    name: Annotated[str, doc("Shown in pages, metrics and reports.")]
+    name: Annotated[PowerNodeName, doc("Shown in pages, metrics and reports.")]
     accounts: Annotated[
         tuple[Account, ...],
         Meta(min_length=1),
@@ -213,6 +217,24 @@ class SiteConfig(msgspec.Struct, frozen=True, kw_only=True):
             "signet whose challenge is not `51`."
         ),
     ] = 1
+    time_zone: Annotated[
+        TimeZone,
+        doc("What schedules are written in and reports are shown in, as `Asia/Karachi`."),
+    ] = "UTC"
+    meter: Annotated[
+        str | None, doc("The `[[meters]]` that sees all load of the site.", default="none")
+    ] = None
+    worker_pattern: Annotated[
+        WorkerPattern | None,
+        doc(
+            "How worker names (after `account.`) tell a rig's place, as "
+            '`"{site}-{container}-{rack}-{slot}"`: containers and racks that are not among '
+            "`nodes` are then added to the tree as their rigs come.",
+            default="names tell nothing",
+        ),
+    ] = None
+    nodes: tuple[PowerNodeConfig, ...] = ()
+    ai_loads: tuple[AiLoadConfig, ...] = ()
 
     @property
     def budget_w(self) -> int:
@@ -349,7 +371,9 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     listeners: Annotated[tuple[ListenerConfig, ...], Meta(min_length=1)]
     auth: AuthConfig = AuthConfig()
     http: HttpConfig = HttpConfig()
+    programme: ProgrammeConfig = ProgrammeConfig()
     sites: tuple[SiteConfig, ...] = ()
+    power: PowerConfig = PowerConfig()
     journal: JournalConfig = JournalConfig()
     ledger: LedgerConfig = LedgerConfig()
     stratum: StratumConfig = StratumConfig()

@@ -8,6 +8,7 @@ from fractions import Fraction
 from ipaddress import IPv4Address, IPv6Address, ip_network
 from pathlib import Path
 from typing import Annotated, NamedTuple
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -20,6 +21,9 @@ COINBASE_TAG_MAX = 40
 
 # Avalon cuts a username at 63 characters.
 ACCOUNT_MAX = 63
+
+# It is a label of metrics and a column of tables; paths are made of them, with / between.
+POWER_NODE_NAME_MAX = 63
 
 # All power stations of the world together are some ten million megawatts.
 BUDGET_MAX_MW = 1_000_000
@@ -170,6 +174,35 @@ def _node_name(raw: object) -> str:
     return text(raw)
 
 
+def _power_node_name(raw: object) -> str:
+    name = text(raw)
+    if "/" in name or name != name.strip() or len(name) > POWER_NODE_NAME_MAX:
+        trouble = f"must be 1 to {POWER_NODE_NAME_MAX} characters without /, is {shown(raw)}"
+        raise ValueError(trouble)
+    return name
+
+
+def _time_zone(raw: object) -> str:
+    try:
+        return ZoneInfo(text(raw)).key
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f'must be like "UTC" or "Asia/Karachi", is {shown(raw)}') from None
+
+
+def _worker_pattern(raw: object) -> str:
+    fields = re.findall(r"\{([^{}]*)\}", text(raw))
+    if (
+        not fields
+        or re.search(r"[{}]", re.sub(r"\{(site|container|rack|slot)\}", "", text(raw)))
+        or "}{" in text(raw)
+        or len(set(fields)) != len(fields)
+        or not {"container", "rack"} & set(fields)
+    ):
+        trouble = "must be made of {site}, {container}, {rack} and {slot}, with text between them"
+        raise ValueError(f"{trouble}, is {shown(raw)}")
+    return text(raw)
+
+
 def _remote(raw: object) -> Endpoint:
     _connectable(text(raw), raw)
     return Endpoint.parse(text(raw))
@@ -203,6 +236,13 @@ NodeName = Annotated[str, of_kind("1 to 32 of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`
 NodeUrl = Annotated[str, of_kind("`http://host:port`", _node_url)]
 Password = Annotated[Secret, of_kind("text", _secret)]
 PostgresUrl = Annotated[str, of_kind("`postgresql://user@host/database`", _postgres_url)]
+PowerNodeName = Annotated[
+    str, of_kind(f"text, 1 to {POWER_NODE_NAME_MAX} characters without `/`", _power_node_name)
+]
 RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]
+TimeZone = Annotated[str, of_kind("name of the IANA database", _time_zone)]
 VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
+WorkerPattern = Annotated[
+    str, of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`", _worker_pattern)
+]
 ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq)]

@@ -15,6 +15,7 @@ from poolserver.ledger.totals import (
     WorkerKey,
     add_energy,
 )
+from poolserver.power.rating import Rating
 
 
 class WorkerRef(NamedTuple):
@@ -62,6 +63,29 @@ class Seal(NamedTuple):
     cutoffs: dict[str, int]
 
 
+class NodeKey(NamedTuple):
+    """A power node's interval, for rigs of one rating. Energy is this work times the rating."""
+
+    begin_s: int
+    node: str
+    """The path of the deepest node that the rigs are at; see ``power.tree``."""
+    rating: Rating
+
+
+@dataclass(slots=True)
+class NodeWork:
+    """Work in hashes: proven for power, accepted for credit."""
+
+    proven_work: int = 0
+    proven_work_sq: int = 0
+    accepted_work: int = 0
+
+    def add(self, other: "NodeWork") -> None:
+        self.proven_work += other.proven_work
+        self.proven_work_sq += other.proven_work_sq
+        self.accepted_work += other.accepted_work
+
+
 @dataclass(slots=True)
 class Rounds:
     """Accepted work by ``nbits``, between one found block and the next."""
@@ -100,6 +124,7 @@ class Delta:
     intervals: dict[IntervalKey, ShareTotals] = field(default_factory=dict)
     earnings: dict[EarningKey, Earning] = field(default_factory=dict)
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
+    nodes: dict[NodeKey, NodeWork] = field(default_factory=dict)
     workers: dict[WorkerRef, tuple[str, str]] = field(default_factory=dict)
     """The (account, worker name) of each worker that was declared."""
     templates: dict[str, TemplateInForce] = field(default_factory=dict)
@@ -144,6 +169,9 @@ class Delta:
             if (my_earning := self.earnings.setdefault(earned, earning)) is not earning:
                 my_earning.add(earning)
         add_energy(self.site_energy_pj, later.site_energy_pj)
+        for at_node, work in later.nodes.items():
+            if (my_work := self.nodes.setdefault(at_node, work)) is not work:
+                my_work.add(work)
         self.workers.update(later.workers)
         self.templates.update(later.templates)
         self.rounds.merge(later.rounds)

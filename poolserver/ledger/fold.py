@@ -6,13 +6,14 @@ counts once; a batch that leaves records out is refused.
 """
 
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 
 from poolserver._native import ShareSum, sum_shares
 from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.ledger.delta import (
     Delta,
     FoundBlock,
+    NodeKey,
+    NodeWork,
     Progress,
     Seal,
     TemplateInForce,
@@ -40,8 +41,10 @@ from poolserver.ledger.totals import (
     IntervalKey,
     ShareTotals,
     WorkerKey,
+    add_energy,
 )
 from poolserver.mining.share import ShareOutcome
+from poolserver.power.rating import Place
 
 _ACCEPTED = int(ShareOutcome.ACCEPTED)
 _MS = 1000
@@ -51,16 +54,17 @@ _UNKNOWN = TemplateInForce(0, 0, 0)
 class Fold:
     """Where each source stands, and who its workers are.
 
-    ``site_of`` gives an account's site and ``energy_pj`` the energy that an amount of proven
-    work takes at a site. Both are asked when a batch is folded, and the answer stays with
-    the books: an account that moves to another site leaves its past behind.
+    ``site_of`` gives an account's site and ``place_of`` the power node that a worker is at and
+    what its hashes take there, None where nothing is known of its power. Both are asked when a
+    batch is folded, and the answer stays with the books: an account that moves to another site
+    leaves its past behind.
     """
 
     def __init__(
         self,
         *,
         site_of: Callable[[str], str],
-        energy_pj: Callable[[str, int], Fraction],
+        place_of: Callable[[WorkerKey], Place | None] = lambda key: None,
         progress: Mapping[str, int] | None = None,
         workers: Mapping[WorkerRef, tuple[str, str]] | None = None,
         templates: Mapping[str, TemplateInForce] | None = None,
@@ -73,7 +77,7 @@ class Fold:
         The books are in intervals of INTERVAL_S; for others ``interval_s`` must divide a day.
         """
         self._site_of = site_of
-        self._energy_pj = energy_pj
+        self._place_of = place_of
         self._folded = dict(progress or {})
         self._workers = dict(workers or {})
         self._templates = dict(templates or {})
@@ -143,14 +147,25 @@ class Fold:
         return self._templates.get(source, _UNKNOWN)
 
     def _add_energy(self, delta: Delta) -> None:
-        work_of_sites: dict[str, int] = {}
-        for key, totals in delta.intervals.items():
-            site = key.worker.site
-            work_of_sites[site] = work_of_sites.get(site, 0) + totals.proven_work
-        for site, proven_work in work_of_sites.items():
-            energy_pj = self._energy_pj(site, proven_work)
-            if energy_pj:
-                delta.site_energy_pj[site] = energy_pj
+        """Add up by place first: whoever gives places gives the same object for the same place,
+        and the hash of a Fraction, or a product with one, costs more than all else here."""
+        sums: dict[tuple[int, str, int], tuple[Place, NodeWork]] = {}
+        for (begin_s, worker), totals in delta.intervals.items():
+            if not totals.proven_work or (place := self._place_of(worker)) is None:
+                continue
+            known = sums.get((begin_s, worker.site, id(place)))
+            if known is None:
+                known = sums[begin_s, worker.site, id(place)] = (place, NodeWork())
+            work = known[1]
+            work.proven_work += totals.proven_work
+            work.proven_work_sq += totals.proven_work_sq
+            work.accepted_work += totals.accepted_work
+        for (begin_s, site, _), (place, work) in sums.items():
+            energy_pj = work.proven_work * place.pj_per_hash
+            add_energy(delta.site_energy_pj, {site: energy_pj})
+            key = NodeKey(begin_s, place.node, place.rating)
+            if (mine := delta.nodes.setdefault(key, work)) is not work:
+                mine.add(work)
 
 
 class _Folding:

@@ -12,7 +12,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from fractions import Fraction
 from math import inf
 from pathlib import Path
 from typing import TypeVar
@@ -32,8 +31,9 @@ from poolserver.ledger.records import JournalBatch, LedgerError
 from poolserver.ledger.retention import RetentionTerms, delete, plan_pruning
 from poolserver.ledger.rewards import Rewards, read_window
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import Totals
+from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.log import RateLimited
+from poolserver.power.rating import Place
 
 # Often enough that what a fold makes is taken in on the event loop within a millisecond or two,
 # with 10,000 rigs; and seldom enough that the shares of a busy connection are one sum.
@@ -64,8 +64,8 @@ class LedgerKeeper:
         journal_dir: Path,
         *,
         site_of: Callable[[str], str],
-        energy_pj: Callable[[str, int], Fraction],
         on_delta: Callable[[Delta], None],
+        place_of: Callable[[WorkerKey], Place | None] = lambda key: None,
         in_thread: Callable[[Delta], None] = lambda delta: None,
         rewards: Rewards | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
@@ -77,7 +77,7 @@ class LedgerKeeper:
         self._store = store
         self._journal_dir = journal_dir
         self._site_of = site_of
-        self._energy_pj = energy_pj
+        self._place_of = place_of
         self._on_delta = on_delta
         self._tell_in_thread = in_thread
         self._save_interval_s = save_interval_s
@@ -119,7 +119,7 @@ class LedgerKeeper:
         self._ended = state.ended
         self._fold = Fold(
             site_of=self._site_of,
-            energy_pj=self._energy_pj,
+            place_of=self._place_of,
             progress=state.progress,
             workers=state.workers,
             templates=state.templates,

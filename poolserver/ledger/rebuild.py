@@ -7,7 +7,6 @@ not tell is left out: at which site an account was.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +106,6 @@ class Rebuild:
                 workers.update(workers_of(name))
         self._fold = Fold(
             site_of=lambda account: NO_SITE,
-            energy_pj=lambda site, work: Fraction(0),
             progress={name: state.first - 1 for name, state in self.sources.items()},
             workers=workers,
         )

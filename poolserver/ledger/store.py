@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
-from poolserver.ledger import block_sql, reward_sql, seal_sql, share_sql
+from poolserver.ledger import block_sql, energy_sql, reward_sql, seal_sql, share_sql
 from poolserver.ledger.block_sql import BlockEventRow, BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockStep, KnownBlock
 from poolserver.ledger.database import Connection, Database, StoreError
@@ -191,6 +191,7 @@ class LedgerStore:
             share_sql.add_shares(connection, delta, self._ids | news if news else self._ids)
             reward_sql.add_earnings(connection, delta.earnings)
             share_sql.add_energy(connection, delta.site_energy_pj)
+            energy_sql.add_node_work(connection, delta.nodes)
             block_sql.add_found(connection, delta.blocks)
             block_sql.add_rounds(connection, delta.rounds)
             block_sql.add_payouts(connection, delta.payouts)

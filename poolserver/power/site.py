@@ -5,12 +5,13 @@ of all its rigs. The pool's energy ledger sums exact fractions, so the joules of
 depend on how its shares were batched.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import NamedTuple, Protocol
 
+from poolserver.power.rating import Place, Rating, RatingSource
+
 HASHES_PER_TERAHASH = 10**12
-_NO_ENERGY = Fraction(0)
 
 
 class SiteConfigLike(Protocol):
@@ -56,8 +57,13 @@ class SitePower:
     def __init__(self, config: SiteConfigLike) -> None:
         self.name = config.name
         self.budget_w = config.budget_w
-        self._pj_per_hash = config.default_j_per_th * config.work_scale * config.pue
-        self._j_per_hash = float(self._pj_per_hash / HASHES_PER_TERAHASH)
+        self._pj_per_j_per_th = config.work_scale * config.pue
+        self._j_per_hash = float(
+            config.default_j_per_th * self._pj_per_j_per_th / HASHES_PER_TERAHASH
+        )
+        self.default_place = self.place_of(
+            Rating(config.default_j_per_th, RatingSource.SITE_DEFAULT, ""), config.name
+        )
 
     def estimate(self, hashrate_h_s: float, relative_sigma: float = 0.0) -> SiteEstimate:
         """The draw at a proven hashrate in H/s whose Poisson error is ``relative_sigma``."""
@@ -66,17 +72,6 @@ class SitePower:
         sigma_w = power_w * relative_sigma if power_w else 0.0
         return SiteEstimate(power_w, sigma_w, self.budget_w - power_w)
 
-    def energy_pj(self, proven_work: int) -> Fraction:
-        """The energy of so many proven hashes, in exact picojoules (1 J/TH is 1 pJ a hash)."""
-        return proven_work * self._pj_per_hash
-
-
-def energy_of_sites(sites: Iterable[SitePower]) -> Callable[[str, int], Fraction]:
-    """The function from a site's name and proven work to picojoules; 0 for an unknown site."""
-    by_name = {site.name: site for site in sites}
-
-    def energy_pj(site: str, proven_work: int) -> Fraction:
-        known = by_name.get(site)
-        return _NO_ENERGY if known is None else known.energy_pj(proven_work)
-
-    return energy_pj
+    def place_of(self, rating: Rating, node: str) -> Place:
+        """Where work of a rig at this site is booked."""
+        return Place(node, rating, rating.j_per_th * self._pj_per_j_per_th)

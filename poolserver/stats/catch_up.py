@@ -3,7 +3,6 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from fractions import Fraction
 from pathlib import Path
 
 import structlog
@@ -47,7 +46,6 @@ class CatchUp:
         """
         fold = Fold(
             site_of=site_of,
-            energy_pj=lambda site, work: Fraction(0),
             progress={source: stands.metered for source, stands in sources.items()},
             workers=workers,
             interval_s=BIN_S,

@@ -6,7 +6,6 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from fractions import Fraction
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -95,7 +94,6 @@ class Books:
     fold: Fold = field(
         default_factory=lambda: Fold(
             site_of=lambda account: "hall" if account else "unassigned",
-            energy_pj=lambda site, work: Fraction(0),
         )
     )
 

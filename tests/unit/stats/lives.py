@@ -1,7 +1,6 @@
 """A pool's books and statistics over several lives, on clocks that the test sets."""
 
 from collections.abc import Sequence
-from fractions import Fraction
 from pathlib import Path
 
 from poolserver.ledger.keeper import LedgerKeeper
@@ -57,7 +56,6 @@ class Life:
             self.store,
             journal_dir,
             site_of=site_of,
-            energy_pj=lambda site, work: Fraction(0),
             on_delta=lambda delta: self.statistics.wake(),
             in_thread=self.statistics.add,
             clock=lambda: clocks.now_s,
