@@ -24,6 +24,7 @@ from poolserver.outfit import StartError, ledger_database
 from poolserver.payouts import PayoutsError, next_payouts
 from poolserver.payouts_table import blocks_table, payouts_table
 from poolserver.power.models import ModelError
+from poolserver.power_commands import power
 from poolserver.sim.command import SimulationOptions, run_simulation
 from poolserver.sim.site import SiteReport
 
@@ -37,6 +38,7 @@ def main() -> None:
 for command in (*AUDIT_COMMANDS, stats):
     ledger.add_command(command)
 main.add_command(ledger)
+main.add_command(power)
 
 
 @main.command()
