@@ -2,7 +2,12 @@
 
 import click
 
+from poolserver.power_status import status
+
 
 @click.group()
 def power() -> None:
     """Tell of the power that sites draw, and of the energy they have drawn."""
+
+
+power.add_command(status)

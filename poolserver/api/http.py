@@ -1,6 +1,6 @@
-"""``/metrics``, ``/healthz`` and ``/readyz``."""
+"""``/metrics``, ``/healthz`` and ``/readyz``, and the server that other routes are on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -10,10 +10,16 @@ SHUTDOWN_TIMEOUT_S = 2.0
 
 
 class HttpServer:
-    """Serves the registry and the pool's state; asks for no password and changes nothing."""
+    """Serves the registry and the pool's state, and what else ``routes`` has.
+
+    What is served here itself asks for no password and changes nothing.
+    """
 
     def __init__(
-        self, registry: CollectorRegistry, not_ready_because: Callable[[], str | None]
+        self,
+        registry: CollectorRegistry,
+        not_ready_because: Callable[[], str | None],
+        routes: Iterable[web.RouteDef] = (),
     ) -> None:
         self._registry = registry
         self._not_ready_because = not_ready_because
@@ -21,6 +27,7 @@ class HttpServer:
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
+        app.add_routes(routes)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
     async def start(self, host: str, port: int) -> int:
