@@ -84,7 +84,6 @@ class Rigs(msgspec.Struct, frozen=True):
 
 def node_view(
     node: PowerNode,
-    depth: int,
     power: NodePower,
     limit: EffectiveLimit,
     rigs: Rigs,
@@ -95,7 +94,7 @@ def node_view(
         path=node.path,
         name=node.name,
         kind=node.kind,
-        depth=depth,
+        depth=node.depth,
         total_w=_figure(power.total_w),
         method=power.method.value,
         estimated_w=_figure(power.estimated_w),

@@ -53,6 +53,11 @@ class PowerNode:
         return self.path if self.path == PROGRAMME else self.path.rpartition("/")[2]
 
     @property
+    def depth(self) -> int:
+        """How many nodes are above it: 0 of the programme."""
+        return 0 if self.path == PROGRAMME else self.path.count("/") + 1
+
+    @property
     def site(self) -> str:
         """The site that it is, or that it is in; empty for the programme."""
         return "" if self.path == PROGRAMME else self.path.partition("/")[0]

@@ -46,7 +46,6 @@ def tree_view(watts: float = 900_000.0) -> PowerView:
     rows = tuple(
         node_view(
             node,
-            node.path.count("/") + (node.path != "/"),
             power(node.path, watts),
             limits.get(node.path, EffectiveLimit(None)),
             Rigs(40, 2),
@@ -116,14 +115,14 @@ def test_a_node_that_is_not_there_is_told() -> None:
 def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:
     name = "[red]rack"
     node = PowerNode(f"hall/{name}", "rack")
-    row = node_view(node, 0, power(node.path, 1.0), EffectiveLimit(None), Rigs())
+    row = node_view(node, power(node.path, 1.0), EffectiveLimit(None), Rigs())
     assert name in shown(PowerView(0.0, "observe", "normal", (row,), ()), node.path)
 
 
 def test_a_meter_is_shown_with_what_is_thought_of_it() -> None:
     meter = MeterState("m1", Quality.STALE, "61 s old", 950_000.0, None, 5.0)
     known = NodePower("hall", total_w=Uncertain(9e5), method=Method.CALIBRATED, meter=meter)
-    row: NodeView = node_view(TREE["hall"], 0, known, EffectiveLimit(None), Rigs())
+    row: NodeView = node_view(TREE["hall"], known, EffectiveLimit(None), Rigs())
     assert row.meter is not None
     assert (row.meter.quality, row.meter.reason, row.meter.power_w) == ("stale", "61 s old", 9.5e5)
     assert "calibrated (stale)" in shown(PowerView(0.0, "observe", "n", (row,), ()), "hall")
