@@ -46,6 +46,8 @@ class NodeView(msgspec.Struct, frozen=True):
     name: str
     kind: str
     depth: int
+    configured: bool
+    """False of containers and racks that only the names of rigs speak of."""
     total_w: Figure
     method: str
     estimated_w: Figure
@@ -95,6 +97,7 @@ def node_view(
         name=node.name,
         kind=node.kind,
         depth=node.depth,
+        configured=node.is_configured,
         total_w=_figure(power.total_w),
         method=power.method.value,
         estimated_w=_figure(power.estimated_w),

@@ -22,7 +22,7 @@ FLOORS = [
     {"pool"},
     {"node", "cluster", "sim", "power.signals"},
     {"server"},
-    {"power_view"},
+    {"power_view", "power_metrics"},
     {"paymaster", "control_room"},
     {"coordinator"},
     {"stats_metrics"},
