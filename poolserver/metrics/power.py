@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
 
-from poolserver.power_view import NodeView, PowerView
+from poolserver.control_room.view import NodeView, PowerView
 
 # One family for each of these figures of a node, where it is there.
 _FIGURES: tuple[tuple[str, str], ...] = (

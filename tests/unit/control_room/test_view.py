@@ -7,6 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from poolserver.commands.power_status import StatusError, status_table
+from poolserver.control_room.view import NodeView, PowerView, Rigs, node_view, rigs_of_nodes
 from poolserver.power.rating import Rating, RatingSource
 from poolserver.power.state import (
     EffectiveLimit,
@@ -20,8 +22,6 @@ from poolserver.power.state import (
 )
 from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
-from poolserver.power_status import StatusError, status_table
-from poolserver.power_view import NodeView, PowerView, Rigs, node_view, rigs_of_nodes
 
 TREE = PowerTree(
     [PowerNode("hall", "site"), PowerNode("hall/F1", "feeder"), PowerNode("hall/F1/c01", "rack")]
