@@ -95,9 +95,7 @@ class ScheduleEntry:
 
     def edges(self, after_s: float) -> Iterator[float]:
         """Moments after this one at which it may begin or end to hold, in order."""
-        ends = sorted(
-            each for each in (self.valid_from_s, self.valid_until_s) if each is not None
-        )
+        ends = sorted(each for each in (self.valid_from_s, self.valid_until_s) if each is not None)
         return merge(
             (each for each in ends if each > after_s),
             (each for each in self._edges_of_days(after_s) if each > after_s),
@@ -144,9 +142,7 @@ class BudgetSchedule:
 
     def holding(self, now_s: float) -> list[ScheduleEntry]:
         """For each node and source, and for all load and mining alone, the one that counts."""
-        local = {
-            name: datetime.fromtimestamp(now_s, zone) for name, zone in self._zones.items()
-        }
+        local = {name: datetime.fromtimestamp(now_s, zone) for name, zone in self._zones.items()}
         found = (
             next((each for each in group if each.holds(now_s, local[each.time_zone])), None)
             for group in self._groups

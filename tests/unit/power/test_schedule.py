@@ -154,9 +154,7 @@ def read_clock(each: ScheduleEntry, moment: datetime) -> bool:
         began = (local.replace(tzinfo=None) - timedelta(minutes=since_begin)).date()
         month_day = (began.month, began.day)
         in_season = not each.seasons or any(
-            (first <= month_day <= last)
-            if first <= last
-            else not (last < month_day < first)
+            (first <= month_day <= last) if first <= last else not (last < month_day < first)
             for first, last in each.seasons
         )
         if in_season and (not each.weekdays or began.weekday() in each.weekdays):
