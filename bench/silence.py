@@ -1,0 +1,4 @@
+"""Placeholder."""
+
+
+def silence(*a): ...
