@@ -7,7 +7,7 @@ of two models and send shares of three difficulties; by level and expected count
 often the interval holds the true hashrate, and the true power. The true efficiency of each window is
 drawn from what the ratings' error is said to be. Workers are measured by exponential windows.
 
-``silence``: 10,000 rigs for ten days, at 12 and at 6 shares a minute; see bench/silence.py.
+``silence``: rigs for ten days, at 12 and at 6 shares a minute; see bench/silence.py.
 """
 
 import argparse
@@ -164,7 +164,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--windows", type=int, default=20_000)
     parser.add_argument("--days", type=int, default=10)
-    parser.add_argument("--rigs", type=int, default=10_000)
+    parser.add_argument("--rigs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--part", choices=("intervals", "silence"), default=None)
     options = parser.parse_args()
