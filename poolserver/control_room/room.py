@@ -2,7 +2,7 @@
 
 Meters, AI loads and budgets are small and are kept on the event loop, so that whoever sends a
 word hears at once what is wrong with it. What grows with rigs and racks (estimates, silence, the
-controller) is done in a thread of the room's own, from copies: a tick of 10,000 racks takes part of a
+controller) is done in a thread of its own, from copies: a tick of 10,000 racks takes part of a
 second, and rigs wait for the event loop meanwhile.
 """
 
