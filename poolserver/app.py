@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
 from poolserver.api.http import HttpServer
+from poolserver.api.power import power_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.link import LocalLink
 from poolserver.cluster.messages import (
@@ -18,6 +19,7 @@ from poolserver.cluster.messages import (
     Up,
 )
 from poolserver.config import Config, NodeConfig
+from poolserver.control_room.outfit import control_room
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
@@ -104,13 +106,16 @@ class PoolServer:
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
         source = self._job_source(group, active)
+        room = control_room(config)
         coordinator = Coordinator(
-            config, source, down, active, self._database, on_plan=self._pay_by
+            config, source, down, active, self._database, room, on_plan=self._pay_by
         )
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
-        http = HttpServer(self._registry, coordinator.not_ready_because)
+        http = HttpServer(
+            self._registry, coordinator.not_ready_because, power_routes(lambda: room.view)
+        )
         worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
