@@ -4,6 +4,7 @@ from fractions import Fraction
 
 from poolserver.config import Config, SiteConfig
 from poolserver.power.places import NodeRules, Places, SitePlaces
+from poolserver.power.readings import MeterSpec
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
 
 
@@ -74,3 +75,18 @@ def _ai_loads(site: SiteConfig, under: str | None) -> tuple[AiLoad, ...]:
 
 def _watts(power_mw: Fraction) -> int:
     return int(power_mw * 1_000_000)
+
+
+def meter_specs(config: Config) -> list[MeterSpec]:
+    """What is known of each meter beforehand."""
+    return [
+        MeterSpec(
+            meter.name,
+            _watts(meter.rated_mw),
+            meter.accuracy_class,
+            meter.stale_after_s,
+            meter.frozen_after_s or None,
+            meter.feeds_back,
+        )
+        for meter in config.meters
+    ]
