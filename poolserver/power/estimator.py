@@ -2,8 +2,8 @@
 
 Work comes by lines: a node, and a rating of rigs that are right there. Of each node a few sums
 grow (work, energy, and what their errors are made of), its own lines' and all those below it;
-see ``windows`` for how a sum becomes a rate over a window. A node's sums go up to the node above when
-somebody looks, once for all that came since.
+see ``windows`` for how a sum becomes a rate over a window. A node's sums go up to the node above
+when somebody looks, once for all that came since.
 
 The error of a power has these parts (docs/estimates.md):
 
@@ -22,7 +22,7 @@ from functools import cached_property
 from math import sqrt
 from typing import NamedTuple, Protocol, TypeVar
 
-from poolserver.power.poisson import WeightedCount, widened
+from poolserver.power.poisson import NO_SHARES, WeightedCount, widened
 from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
@@ -35,8 +35,8 @@ J_PER_HASH_PER_J_PER_TH = 1e-12
 # Of a line whose rigs nobody has counted yet; a new model of one of the big makers.
 UNCOUNTED_RIG_W = 3500.0
 
-# Sums of a node: hashes, their squares, accepted hashes; joules, their squares, and joules times the
-# watts of one such rig. After them come those by source of common error, in joules.
+# Sums of a node: hashes, their squares, accepted hashes; joules, their squares, and joules times
+# the watts of one such rig. After them come those by source of common error, in joules.
 _WORK, _WORK_SQ, _ACCEPTED, _ENERGY, _ENERGY_SQ, _RIG = range(6)
 _KINDS = 6
 
@@ -75,9 +75,9 @@ class Estimate:
     """Proven, of real hashes."""
     accepted_h_s: float = 0.0
     power_w: Uncertain = NOTHING
-    shares_h_s: WeightedCount = WeightedCount(0.0, 0.0, 0.0)
+    shares_h_s: WeightedCount = NO_SHARES
     """The shares that the hashrate is made of."""
-    shares_w: WeightedCount = WeightedCount(0.0, 0.0, 0.0)
+    shares_w: WeightedCount = NO_SHARES
     """The same, as power."""
     span_s: float = 0.0
     """How long it was really looked: the window, or a little more, or since the start."""
@@ -214,7 +214,7 @@ class Estimator:
         node = self._nodes.get(path)
         if node is None or not since.span_s:
             return Estimate(span_s=since.span_s)
-        return self._estimate(node, since)
+        return self._estimate(node, since, now_s)
 
     def group_w(self, node: str, rating: Rating, window_s: float, now_s: float) -> float:
         """What rigs of one rating that are right at a node draw at their own plugs."""
@@ -235,19 +235,11 @@ class Estimator:
         sums = self._windows.sums
         return Total(sums[node.slots[_ENERGY]], sums[node.slots[_ENERGY_SQ]])
 
-    def _estimate(self, node: _Node, since: Since) -> Estimate:
+    def _estimate(self, node: _Node, since: Since, now_s: float) -> Estimate:
         sums, slots, span_s = self._windows.sums, node.slots, since.span_s
         rates = [(sums[slot] - since.of(slot)) / span_s for slot in slots]
-        shares_h_s = WeightedCount(
-            rates[_WORK],
-            rates[_WORK_SQ] / span_s,
-            _share(sums[slots[_WORK]], sums[slots[_WORK_SQ]]) / span_s,
-        )
-        shares_w = WeightedCount(
-            rates[_ENERGY],
-            rates[_ENERGY_SQ] / span_s,
-            _share(sums[slots[_ENERGY]], sums[slots[_ENERGY_SQ]]) / span_s,
-        )
+        shares_h_s = _counted(rates[_WORK], self._share(slots, _WORK, now_s) / span_s)
+        shares_w = _counted(rates[_ENERGY], self._share(slots, _ENERGY, now_s) / span_s)
         power_w = Uncertain(
             shares_w.total,
             shares_w.squares + RIG_SIGMA * RIG_SIGMA * rates[_RIG],
@@ -261,6 +253,18 @@ class Estimator:
             shares_w,
             span_s,
         )
+
+    def _share(self, slots: list[int], kind: int, now_s: float) -> float:
+        """What a share stands for in hashes or joules, by its weight in the variance: of an hour.
+
+        Of a short window alone it is low when the sum is, and the interval too narrow.
+        """
+        sums, hour = self._windows.sums, self._windows.since(WINDOWS_S[-1], now_s)
+        work, work_sq = sums[slots[kind]], sums[slots[kind + 1]]
+        lately = work - hour.of(slots[kind])
+        if lately > 0:
+            return (work_sq - hour.of(slots[kind + 1])) / lately
+        return work_sq / work if work else 0.0
 
     def _advance(self, now_s: float) -> None:
         if self._windows.is_due(now_s):
@@ -307,18 +311,24 @@ class Estimator:
 
 
 def worker_estimate(
-    hashrate_h_s: float, relative_sigma: float, rating: Rating, site: str = ""
+    hashrate_h_s: float,
+    relative_sigma: float,
+    rating: Rating,
+    site: str = "",
+    share_h_s: float = 0.0,
 ) -> Estimate:
     """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
 
-    ``relative_sigma`` is infinite where there was no share yet. Nothing of the rig's error
-    averages out: it is one.
+    ``relative_sigma`` is infinite where there was no share yet. ``share_h_s`` is what one share
+    more would add to the hashrate: its work over twice the window, as windows are exponential;
+    without it, what the shares that came added on the average. Nothing of the rig's error averages
+    out: it is one.
     """
-    if not hashrate_h_s:
-        return Estimate()
     w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
-    variance = (hashrate_h_s * relative_sigma) ** 2
-    shares_h_s = WeightedCount(hashrate_h_s, variance, variance / hashrate_h_s)
+    variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
+    if hashrate_h_s and not share_h_s:
+        share_h_s = variance / hashrate_h_s
+    shares_h_s = WeightedCount(hashrate_h_s, variance, share_h_s)
     power_w = hashrate_h_s * w_per_h_s
     shares_w = shares_h_s.scaled(w_per_h_s)
     return Estimate(
@@ -337,6 +347,5 @@ def worker_estimate(
     )
 
 
-def _share(work: float, work_sq: float) -> float:
-    """What a share stands for, on the average by its weight in the sum."""
-    return work_sq / work if work else 0.0
+def _counted(total: float, share: float) -> WeightedCount:
+    return WeightedCount(total, total * share, share)
