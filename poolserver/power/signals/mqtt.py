@@ -16,6 +16,9 @@ from poolserver.power.signal import SignalError, SignalSink, UnknownSignalError
 from poolserver.power.signals.topics import About, Topics
 from poolserver.power.signals.words import (
     WordError,
+    ai_load_signal,
+    budget_signal,
+    meter_reading,
 )
 
 RECONNECT_S = 1.0
