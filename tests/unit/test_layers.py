@@ -25,7 +25,7 @@ FLOORS = [
     {"paymaster", "control_room"},
     {"coordinator"},
     {"metrics", "api"},
-    {"outfit"},
+    {"outfit", "signal_outfit"},
     {"app"},
     {"demo"},
     {"commands"},
