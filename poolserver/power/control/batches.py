@@ -8,8 +8,9 @@ given up: they draw, and others are switched off in their place.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from poolserver.power.control.decision import Action, Batch, BatchReport, Command, Terms
+from poolserver.power.control.decision import Action, Batch, BatchReport, Command
 from poolserver.power.control.states import DeviceEvent, DeviceState, moved
+from poolserver.power.control.terms import Terms
 from poolserver.power.rating import Rating
 
 
