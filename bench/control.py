@@ -84,9 +84,15 @@ def main() -> None:
     quiet = readings(tree, racks, 2000.0, {})
     print(f"{len(tree)} nodes, {len(quiet.groups)} groups, {RIGS * len(quiet.groups)} rigs")
 
-    def tick(name: str, state: ControlState, seen: Readings, *reports: BatchReport) -> ControlState:
-        after, decision = controller.step(state, seen, NOW_S + 5, reports)
-        took = cpu_ms(lambda: controller.step(state, seen, NOW_S + 5, reports))
+    def tick(
+        name: str,
+        state: ControlState,
+        seen: Readings,
+        *reports: BatchReport,
+        now_s: float = NOW_S + 5,
+    ) -> ControlState:
+        after, decision = controller.step(state, seen, now_s, reports)
+        took = cpu_ms(lambda: controller.step(state, seen, now_s, reports))
         print(f"{name:44s} {took:6.2f} ms  {len(decision.commands)} commands")
         return after
 
@@ -97,13 +103,14 @@ def main() -> None:
     tick("every rack over, in OBSERVE", ControlState(), every)
     shed = tick("every rack over", settled, every)
     reports = [BatchReport(batch.number, batch.rigs) for batch in shed.batches]
-    held = readings(tree, racks, 4900.0, {})
-    tick("a batch under way in every rack", shed, every, *reports)
+    tick("a batch under way in every rack", shed, every, *reports, now_s=NOW_S + 10)
     state = shed
-    for number in range(1, 100):  # until all are off, and have been for a while
+    for number in range(2, 64):
         reports = [BatchReport(each.number, each.rigs, each.rigs) for each in state.batches]
-        state, _ = controller.step(state, held, NOW_S + 5 * number, reports)
-    tick("rigs off in every rack, held", state, held, *reports)
+        state, _ = controller.step(state, quiet, NOW_S + 5 * number, reports)
+    reports = [BatchReport(each.number, each.rigs, each.rigs) for each in state.batches]
+    begin_s = NOW_S + 5 * 64
+    tick("rigs off in every rack, coming back", state, quiet, *reports, now_s=begin_s)
     book = BudgetBook(tree)
     print(f"{'limits of all nodes':44s} {cpu_ms(lambda: book.limits(NOW_S)):6.2f} ms")
 

@@ -90,8 +90,9 @@ class BatchBook:
         back = min(report.hashing, batch.rigs)
         if back:
             self._command(Action.RELEASE, batch, back)
-        if back < batch.rigs:
-            self._keep(batch._replace(rigs=batch.rigs - back))
+            batch = batch._replace(rigs=batch.rigs - back)
+        if batch.rigs:
+            self._keep(batch)
 
     def _coming_on(self, batch: Batch, report: BatchReport) -> None:
         hashing = min(report.hashing, batch.rigs)

@@ -14,6 +14,8 @@ from poolserver.power.control.decision import (
     ControlState,
     Decision,
     Intention,
+    RigKey,
+    rig_key,
 )
 from poolserver.power.control.headroom import Cap, caps
 from poolserver.power.control.plant import Above, Plant, site_of
@@ -29,7 +31,7 @@ from poolserver.power.control.selection import (
 from poolserver.power.control.sites import Findings, next_site_state
 from poolserver.power.control.states import IS_DRY, DeviceState, SiteState
 from poolserver.power.control.terms import Terms
-from poolserver.power.control.under_way import GOING_OFF, RigKey, expected_rigs, expected_watts
+from poolserver.power.control.under_way import GOING_OFF, expected_rigs, expected_watts
 from poolserver.power.control.words import site_changed, what_changed
 from poolserver.power.state import Limit, LimitKind, Readings, RigGroup
 from poolserver.power.tree import PowerTree
@@ -78,6 +80,7 @@ class _Tick:
         self._book = BatchBook(terms, now_s, state.next_batch, self._is_dry)
         self._expected_w: dict[str, float] = {}
         self._expected_rigs: dict[RigKey, float] = {}
+        self._fulls: dict[bool, set[str]] = {}
 
     def run(self, reports: Iterable[BatchReport]) -> tuple[ControlState, Decision]:
         before, now_s, terms = self._before, self._now_s, self._terms
@@ -109,14 +112,13 @@ class _Tick:
             self._reason,
         )
         of_over = {node for action, node in standing.keys() - told.keys() if action is Action.OFF}
-        keys = {(batch.node, batch.rating) for batch in batches}
         after = replace(
             before,
             sites=sites,
             batches=batches,
             next_batch=self._book.next_number,
             expected_w=self._expected_w,
-            expected_rigs={key: self._expected_rigs[key] for key in keys},
+            expected_rigs=self._expected_rigs,
             over=frozenset(cap.path for cap in over if self._above_target_w(cap) > ROUNDING_W),
             blind_since=self._blind_since,
             intentions=standing,
@@ -198,7 +200,7 @@ class _Tick:
             there = of_node.get(group.node)
             batches = [each for each in there if each.rating == group.rating] if there else []
             if batches:
-                free = self._expected_rigs[group.node, group.rating]
+                free = self._expected_rigs.get(rig_key(group.node, group.rating), free)
                 free -= sum(batch.rigs for batch in batches if batch.state not in GOING_OFF)
             found.append(self._candidate(group, int(free), None))
             found += [
@@ -213,7 +215,6 @@ class _Tick:
             group.node,
             group.rating,
             rigs,
-            group.rigs,
             group.power_w / group.rigs,
             self._above(group.node),
             self._is_dry(group.node),
@@ -225,9 +226,10 @@ class _Tick:
         for candidate, rigs, _ in relief.picked:
             if candidate.dry:
                 continue
-            node, rating = key = candidate.node, candidate.rating
-            running = self._expected_rigs.get(key, float(candidate.hashing))
-            self._expected_rigs[key] = running - rigs
+            node, rating = candidate.node, candidate.rating
+            key = rig_key(node, rating)
+            if key in self._expected_rigs:  # otherwise the next tick works it out
+                self._expected_rigs[key] -= rigs
             for path, weight in candidate.above:
                 self._expected_w[path] -= rigs * candidate.rig_w * weight
             self._book.shed(node, rating, rigs, candidate.rig_w, candidate.young)
@@ -251,7 +253,9 @@ class _Tick:
         for batch, rigs in chosen:
             for path, weight in self._above(batch.node):
                 self._expected_w[path] += rigs * batch.rig_w * self._terms.cold_start * weight
-            self._expected_rigs[batch.node, batch.rating] += rigs
+            key = rig_key(batch.node, batch.rating)
+            if key in self._expected_rigs:  # otherwise the next tick works it out
+                self._expected_rigs[key] += rigs
             self._book.restore(batch, rigs)
         return chosen
 
@@ -276,14 +280,21 @@ class _Tick:
             return False
         if any(path in self._blind_since or path in over for path, _ in self._plant.lineage(node)):
             return False
-        limited = [self._of_path[path] for path, _ in self._above(node)]
-        if state is SiteState.RESTORING:
-            return all(self._above_target_w(cap) < 0 for cap in limited)
-        # To begin with there must be one dead band more, and what may be noise.
-        terms = self._terms
-        return all(
-            self._above_target_w(cap) < -cap.band_w(terms) - cap.noise_w(terms) for cap in limited
-        )
+        full = self._full(start=state is SiteState.HOLD)
+        return not any(path in full for path, _ in self._above(node))
+
+    def _full(self, *, start: bool) -> set[str]:
+        """Nodes without room. To ``start`` with they must have a dead band more, and the noise."""
+        found = self._fulls.get(start)
+        if found is None:
+            terms = self._terms
+            found = self._fulls[start] = {
+                cap.path
+                for cap in self._caps
+                if self._above_target_w(cap)
+                >= (-cap.band_w(terms) - cap.noise_w(terms) if start else 0.0)
+            }
+        return found
 
     def _ramp_w(self, site: str) -> float:
         """What may be switched on in a tick, in watts at plugs."""

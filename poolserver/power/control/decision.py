@@ -11,6 +11,16 @@ from poolserver.power.rating import Rating
 from poolserver.power.state import Limit
 
 
+RigKey = tuple[str, str, int, int, int]
+"""A node and a rating: a fraction takes too long to look up some thousand times a tick."""
+
+
+def rig_key(node: str, rating: Rating) -> RigKey:
+    """What a group of rigs is looked up by."""
+    efficiency = rating.j_per_th
+    return node, rating.model, rating.source, efficiency.numerator, efficiency.denominator
+
+
 class Action(StrEnum):
     """What whoever talks to rigs is told to do. It keeps which rigs are in which batch."""
 
@@ -108,7 +118,7 @@ class ControlState:
     next_batch: int = 1
     expected_w: Mapping[str, float] = field(default_factory=dict)
     """By path: what mining will draw when all commands under way have had their effect."""
-    expected_rigs: Mapping[tuple[str, Rating], float] = field(default_factory=dict)
+    expected_rigs: Mapping[RigKey, float] = field(default_factory=dict)
     """The same of the rigs that hash, where commands are under way."""
     over: frozenset[str] = frozenset()
     """The nodes that were acted on and are not back within their limit yet."""

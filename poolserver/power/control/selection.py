@@ -25,8 +25,6 @@ class Candidate:
     node: str
     rating: Rating
     rigs: int
-    hashing: int
-    """All of this rating at this node, those that may not be switched off too."""
     rig_w: float
     above: Above
     dry: bool

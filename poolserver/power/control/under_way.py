@@ -2,16 +2,13 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from poolserver.power.control.decision import Batch
+from poolserver.power.control.decision import Batch, RigKey, rig_key
 from poolserver.power.control.expected import expected
 from poolserver.power.control.headroom import Cap
 from poolserver.power.control.plant import Plant
 from poolserver.power.control.states import DeviceState
 from poolserver.power.control.terms import Terms
-from poolserver.power.rating import Rating
 from poolserver.power.state import RigGroup
-
-RigKey = tuple[str, Rating]
 
 GOING_OFF = frozenset({DeviceState.PENDING_OFF, DeviceState.VERIFYING, DeviceState.OFF})
 _COMING_ON = frozenset({DeviceState.PENDING_ON, DeviceState.ON})
@@ -53,21 +50,24 @@ def expected_rigs(
     batches: Iterable[Batch],
     now_s: float,
 ) -> dict[RigKey, float]:
-    """How many rigs will hash, of the groups that have batches."""
+    """How many rigs will hash, of the groups whose commands may not be in their numbers yet."""
     off: dict[RigKey, float] = {}
     on: dict[RigKey, float] = {}
     read: dict[RigKey, float] = {}
     for batch in batches:
-        key = batch.node, batch.rating
-        read[key] = 0.0
         if batch.state in GOING_OFF and now_s - batch.issued_s < terms.counts_lag_s:
-            off[key] = off.get(key, 0.0) + batch.rigs
+            sums = off
         elif batch.state in _COMING_ON:
-            on[key] = on.get(key, 0.0) + batch.rigs
-    nodes = {node for node, _ in read}
+            sums = on
+        else:
+            continue
+        key = rig_key(batch.node, batch.rating)
+        sums[key] = sums.get(key, 0.0) + batch.rigs
+        read[key] = 0.0
+    nodes = {key[0] for key in read}
     for group in groups:
-        if group.node in nodes:  # a rating takes long to look up
-            read[group.node, group.rating] = float(group.rigs)
+        if group.node in nodes:
+            read[rig_key(group.node, group.rating)] = float(group.rigs)
     return {
         key: expected(aimed.get(key), rigs, off.get(key, 0.0), on.get(key, 0.0))
         for key, rigs in read.items()
