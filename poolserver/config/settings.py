@@ -20,6 +20,7 @@ from poolserver.config.kinds import doc, exact
 from poolserver.config.ledger import LedgerConfig
 from poolserver.config.power import AiLoadConfig, PowerConfig, PowerNodeConfig, ProgrammeConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
+from poolserver.config.simulation import SimulationConfig
 from poolserver.config.values import (
     Account,
     CoinbaseTag,
@@ -380,6 +381,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     templates: TemplatesConfig = TemplatesConfig()
     log: LogConfig = LogConfig()
+    simulation: SimulationConfig = SimulationConfig()
 
     @property
     def bitcoin_network(self) -> Network:
