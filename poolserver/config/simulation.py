@@ -104,7 +104,8 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = 1.0
     rig_sigma_percent: Annotated[Percent, doc("How far they differ in J/TH.")] = 3.0
     model_sigma_percent: Annotated[
-        Percent, doc("How far a model's J/TH is from its nameplate: what `bias_percent` is drawn by.")
+        Percent,
+        doc("How far a model's J/TH is from its nameplate: what `bias_percent` is drawn by."),
     ] = 4.0
     site_sigma_percent: Annotated[
         Percent, doc("The same of what all rigs of a site have in common, whatever their model.")

@@ -29,7 +29,7 @@ FLOORS = [
     {"metrics", "api"},
     {"outfit"},
     {"app"},
-    {"demo", "payouts", "block_list", "command"},
+    {"demo", "payouts", "block_list", "command", "sim.programme"},
     {"payouts_table", "audit_commands", "ledger_stats", "power_status"},
     {"ledger_commands", "power_commands"},
     {"cli"},

@@ -66,7 +66,7 @@ class Fleets:
         # As many have failed as when this has gone on for long.
         failed = config.failures_per_year * config.repair_h * 3600 / YEAR_S
         self.idle = random.binomial(self.hashing, failed / 2 / (1 + failed))
-        self.dead = random.binomial(self.hashing - self.idle, failed / 2 / (1 + failed))
+        self.dead = random.binomial(self.hashing - self.idle, failed / 2 / (1 + failed / 2))
         self.hashing -= self.idle + self.dead
         self.starting = np.zeros_like(self.rigs)
         self._starts: list[tuple[float, Counts]] = []
@@ -147,7 +147,8 @@ class Fleets:
 
     def hashrate_h_s(self, warmth: Floats) -> Floats:
         """Of each cohort, what the pool gets. ``warmth`` of each: -1 (4 h) to 1 (16 h)."""
-        return self.hashing * self.rig_h_s * (1 - self._heat(warmth) / 4)
+        hashrate_h_s: Floats = self.hashing * self.rig_h_s * (1 - self._heat(warmth) / 4)
+        return hashrate_h_s
 
     def power_w(self, warmth: Floats) -> Floats:
         """Of each cohort, at the rigs' plugs."""

@@ -42,9 +42,7 @@ class ShareSource:
         shares = self._random.poisson(hashrate_h_s * span_s / self._work)
         return shares, shares - self._random.binomial(shares, self._stale)
 
-    def delta(
-        self, shares: Counts, accepted: Counts, at_s: float
-    ) -> Mapping[NodeKey, NodeWork]:
+    def delta(self, shares: Counts, accepted: Counts, at_s: float) -> Mapping[NodeKey, NodeWork]:
         """As the fold of the journal makes it of shares that came up to ``at_s``."""
         # Those of the tick that ends with an interval are of that interval.
         begin_s = (int(np.ceil(at_s)) - 1) // self._interval_s * self._interval_s

@@ -28,9 +28,9 @@ def paths_matching(tree: PowerTree, pattern: str) -> list[str]:
         node.path
         for node in tree
         if node.path == pattern
-        or node.path != PROGRAMME
+        or (node.path != PROGRAMME
         and len(names := node.path.split("/")) == len(parts)
-        and all(map(fnmatchcase, names, parts))
+        and all(map(fnmatchcase, names, parts)))
     ]
 
 
@@ -45,6 +45,8 @@ class Snapshot:
     rig_w: Floats
     """By cohort, at the rigs' plugs."""
     ai_w: dict[str, float]
+    """By AI load."""
+    ai_j: dict[str, float]
 
 
 class World:
@@ -126,6 +128,11 @@ class World:
         self._pue = np.array([float(self.tree[cohort.site].pue) for cohort in cohorts])
         self._sites = [cohort.site for cohort in cohorts]
         self._node_j = np.zeros(len(nodes))
+        self._ai_j = np.zeros(len(self.halls))
+        self.span_s = 0.0
+        """How long the last step was."""
+        self.hashrate_h_s = np.zeros(len(cohorts))
+        """Of each cohort in the last step, what the pool gets."""
 
     def row(self, path: str) -> int:
         """Where a node is in arrays of nodes."""
@@ -152,11 +159,13 @@ class World:
 
     def step(self, to_s: float) -> Snapshot:
         """Go on to a moment that is not after the next event, which then happens."""
-        span_s, warmth = to_s - self.now_s, self.warmth()
+        span_s = self.span_s = to_s - self.now_s
+        warmth = self.warmth()
         self.fleets.step(self.now_s, to_s)
         ai_j = np.array([hall.step(span_s) for hall in self.halls])
         rig_w = self.fleets.power_w(warmth)
-        self.warm = warmth
+        self.hashrate_h_s = self.fleets.hashrate_h_s(warmth)
+        self._ai_j += ai_j
         self._node_j += self._nodes(rig_w * span_s, ai_j, self._auxiliary_w * span_s, warmth)
         self.now_s = to_s
         ai_w = np.array([hall.power_w for hall in self.halls])
@@ -167,6 +176,7 @@ class World:
             self._node_j.copy(),
             rig_w,
             {hall.name: hall.power_w for hall in self.halls},
+            {hall.name: float(each) for hall, each in zip(self.halls, self._ai_j, strict=True)},
         )
 
     def _nodes(self, rigs: Floats, ai: Floats, auxiliary: Floats, warmth: Floats) -> Floats:
@@ -200,7 +210,7 @@ class World:
         if not found:
             raise ValueError(f"no node is named {event.node}")
         rows = [self.row(path) for path in found]
-        at = self._rigs_below[rows].any(axis=0)
+        at = self._rigs_below[rows].sum(axis=0) > 0
         part = event.percent / 100
         match event.kind:
             case "rigs_off":
