@@ -12,19 +12,19 @@ from rich.console import Console
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
 from poolserver.app import START_ERRORS, serve
-from poolserver.audit_commands import COMMANDS as AUDIT_COMMANDS
-from poolserver.block_list import BlocksError, read_blocks
-from poolserver.command import config_option, fail, load, run_async
+from poolserver.commands.audit import COMMANDS as AUDIT_COMMANDS
+from poolserver.commands.block_list import BlocksError, read_blocks
+from poolserver.commands.common import config_option, fail, load, run_async
+from poolserver.commands.ledger import ledger
+from poolserver.commands.ledger_stats import stats
+from poolserver.commands.payouts import PayoutsError, next_payouts
+from poolserver.commands.payouts_table import blocks_table, payouts_table
+from poolserver.commands.power import power
 from poolserver.config import Endpoint
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
-from poolserver.ledger_commands import ledger
-from poolserver.ledger_stats import stats
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
-from poolserver.payouts import PayoutsError, next_payouts
-from poolserver.payouts_table import blocks_table, payouts_table
 from poolserver.power.models import ModelError
-from poolserver.power_commands import power
 from poolserver.sim.command import SimulationOptions, run_simulation
 from poolserver.sim.site import SiteReport
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import msgspec
 from aiohttp import web
 
-from poolserver.power_view import PowerView
+from poolserver.control_room.view import PowerView
 
 
 def power_routes(view: Callable[[], PowerView]) -> list[web.RouteDef]:

@@ -1,7 +1,7 @@
 """The pool's configuration: a TOML file into a frozen ``Config``, with every error at its path.
 
 kinds, values      what a single setting may be
-settings, rigs, ledger   all settings: names, types, limits, defaults, descriptions
+settings, rigs, ledger, sites, power   all settings: names, types, limits, defaults, descriptions
 walk               TOML's tree into settings
 checks             settings that do not go together
 load               files, defaults that depend on other settings
@@ -9,7 +9,7 @@ reference          docs/configuration.md's tables
 """
 
 from poolserver.config.errors import ConfigError, Problem
-from poolserver.config.ledger import LedgerConfig
+from poolserver.config.ledger import JournalConfig, LedgerConfig
 from poolserver.config.load import load_config, parse_config
 from poolserver.config.reference import settings_reference
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
@@ -17,13 +17,12 @@ from poolserver.config.settings import (
     AuthConfig,
     Config,
     HttpConfig,
-    JournalConfig,
     LogConfig,
     NodeConfig,
     PayoutConfig,
-    SiteConfig,
     TemplatesConfig,
 )
+from poolserver.config.sites import SiteConfig
 from poolserver.config.values import Endpoint, Secret
 
 __all__ = [

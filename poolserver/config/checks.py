@@ -17,7 +17,8 @@ from poolserver.config.errors import Problem
 from poolserver.config.kinds import figure, quoted
 from poolserver.config.ledger import LedgerConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
-from poolserver.config.settings import Config, NodeConfig, SiteConfig
+from poolserver.config.settings import Config, NodeConfig
+from poolserver.config.sites import SiteConfig
 
 T = TypeVar("T")
 

@@ -1,4 +1,4 @@
-"""The settings on the books: which database they are in."""
+"""The settings on what is kept: the share journal, and the books in a database."""
 
 from typing import Annotated, Literal
 
@@ -7,6 +7,66 @@ from msgspec import Meta
 
 from poolserver.config.kinds import doc
 from poolserver.config.values import FilePath, Password, PostgresUrl
+
+
+class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """The share journal: the record of all accepted work."""
+
+    release: Annotated[
+        Literal["turn", "at_once", "sync"],
+        doc(
+            'When a share is answered. "turn": after its record is written, at the end of the '
+            'event loop\'s turn; a crash of the pool loses nothing that was answered. "at_once": '
+            'before. "sync": after it is on the disk, so that a power cut loses nothing either.'
+        ),
+    ] = "turn"
+    sync_interval_ms: Annotated[
+        int,
+        Meta(ge=0, le=10_000),
+        doc(
+            "How often the journal is forced to the disk: what a power cut can cost, and with "
+            '"sync" how long an answer can take. 0: before each answer, one sync right behind the '
+            'other (that is "sync", whatever `release` says).'
+        ),
+    ] = 50
+    when_full: Annotated[
+        Literal["hold", "refuse"],
+        doc(
+            'While the journal cannot be written. "hold": rigs are answered and records are held '
+            'in memory, and lost if the pool ends before the disk is well. "refuse": an accepted '
+            "share is answered with the error `not_recorded`, and gets no credit. Found blocks "
+            "go to the nodes and into the spool in any case."
+        ),
+    ] = "hold"
+    held_mib: Annotated[
+        int,
+        Meta(ge=1, le=4096),
+        doc(
+            "The memory for them, in MiB; 64 are 790,000 shares. Beyond it shares are refused as "
+            'with "refuse".'
+        ),
+    ] = 64
+    keep_days: Annotated[
+        int,
+        Meta(ge=1, le=36_500),
+        doc(
+            "How long files of the journal are kept that the database has wholly. They are what "
+            "`poolserver ledger verify` makes the books again from."
+        ),
+    ] = 30
+    keep_gib: Annotated[
+        int,
+        Meta(ge=1, le=1_000_000),
+        doc(
+            "How much of them is kept at most: beyond it the oldest go. What the database does not "
+            "have is never deleted."
+        ),
+    ] = 50
+
+    @property
+    def release_policy(self) -> str:
+        """``release``, as the interval has it."""
+        return "sync" if self.sync_interval_ms == 0 else self.release
 
 
 class LedgerConfig(msgspec.Struct, frozen=True, kw_only=True):

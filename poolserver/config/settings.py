@@ -3,8 +3,8 @@
 The one place where these stand: the walker (walk.py) reads TOML by them and the reference in
 docs/configuration.md is made of them. The names are a contract with the operators, and are
 not changed. A limit or default cites its reason in the description, for the operator, or in
-a comment, for us. Those on how rigs are dealt with stand in rigs.py, those
-on the books in ledger.py.
+a comment, for us. Those on how rigs are dealt with stand in rigs.py, those on journal and books
+in ledger.py, those on sites and power in sites.py and power.py.
 """
 
 from fractions import Fraction
@@ -17,10 +17,11 @@ from msgspec import Meta
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
 from poolserver.config.kinds import doc, exact
-from poolserver.config.ledger import LedgerConfig
-from poolserver.config.power import AiLoadConfig, PowerConfig, PowerNodeConfig, ProgrammeConfig
+from poolserver.config.ledger import JournalConfig, LedgerConfig
+from poolserver.config.power import PowerConfig, ProgrammeConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.simulation import SimulationConfig
+from poolserver.config.sites import SiteConfig
 from poolserver.config.values import (
     Account,
     CoinbaseTag,
@@ -28,13 +29,9 @@ from poolserver.config.values import (
     FilePath,
     InstanceId,
     ListenAddress,
-    Megawatts,
     NodeName,
     NodeUrl,
     Password,
-    PowerNodeName,
-    TimeZone,
-    WorkerPattern,
     ZmqEndpoint,
 )
 from poolserver.mining.payout import BASIS_POINTS, Payee, PayoutPlan
@@ -178,129 +175,6 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
         ListenAddress,
         doc("Where to listen. This machine only by default, since it asks for no password."),
     ] = Endpoint("127.0.0.1", 9333)
-
-
-class SiteConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A place with rigs and a power budget. Its energy is worked out in exact numbers."""
-
-    name: Annotated[PowerNodeName, doc("Shown in pages, metrics and reports.")]
-    accounts: Annotated[
-        tuple[Account, ...],
-        Meta(min_length=1),
-        doc(
-            "Whose work is the site's: the part of `account.worker` before the first dot. At "
-            "most 63 bytes, since some firmware cuts a longer username."
-        ),
-    ]
-    budget_mw: Annotated[Megawatts, doc("The power that the site may draw, in MW.")]
-    pue: Annotated[
-        Fraction,
-        exact(ge=1, le=10),
-        doc(
-            "Power usage effectiveness: the site's power over that of its rigs, so never below "
-            "1. 1.05 is a hall that is cooled by air."
-        ),
-    ] = Fraction(105, 100)
-    default_j_per_th: Annotated[
-        Fraction,
-        exact(gt=0, le=10**9),
-        doc(
-            "Efficiency, in J/TH, of rigs that nothing better is known of. 17.5 is an Antminer "
-            "S21. (A laptop's processor is near 10^7.)"
-        ),
-    ] = Fraction(175, 10)
-    work_scale: Annotated[
-        int,
-        Meta(ge=1, le=10**12),
-        doc(
-            "How many hashes each hash of this site counts for. For demonstrations: one "
-            "processor then stands for a whole site. Refused on main and testnet4, and on a "
-            "signet whose challenge is not `51`."
-        ),
-    ] = 1
-    time_zone: Annotated[
-        TimeZone,
-        doc("What schedules are written in and reports are shown in, as `Asia/Karachi`."),
-    ] = "UTC"
-    meter: Annotated[
-        str | None, doc("The `[[meters]]` that sees all load of the site.", default="none")
-    ] = None
-    worker_pattern: Annotated[
-        WorkerPattern | None,
-        doc(
-            "How worker names (after `account.`) tell a rig's place, as "
-            '`"{site}-{container}-{rack}-{slot}"`: containers and racks that are not among '
-            "`nodes` are then added to the tree as their rigs come.",
-            default="names tell nothing",
-        ),
-    ] = None
-    nodes: tuple[PowerNodeConfig, ...] = ()
-    ai_loads: tuple[AiLoadConfig, ...] = ()
-
-    @property
-    def budget_w(self) -> int:
-        """The budget in watts."""
-        return int(self.budget_mw * 1_000_000)
-
-
-class JournalConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The share journal: the record of all accepted work."""
-
-    release: Annotated[
-        Literal["turn", "at_once", "sync"],
-        doc(
-            'When a share is answered. "turn": after its record is written, at the end of the '
-            'event loop\'s turn; a crash of the pool loses nothing that was answered. "at_once": '
-            'before. "sync": after it is on the disk, so that a power cut loses nothing either.'
-        ),
-    ] = "turn"
-    sync_interval_ms: Annotated[
-        int,
-        Meta(ge=0, le=10_000),
-        doc(
-            "How often the journal is forced to the disk: what a power cut can cost, and with "
-            '"sync" how long an answer can take. 0: before each answer, one sync right behind the '
-            'other (that is "sync", whatever `release` says).'
-        ),
-    ] = 50
-    when_full: Annotated[
-        Literal["hold", "refuse"],
-        doc(
-            'While the journal cannot be written. "hold": rigs are answered and records are held '
-            'in memory, and lost if the pool ends before the disk is well. "refuse": an accepted '
-            "share is answered with the error `not_recorded`, and gets no credit. Found blocks "
-            "go to the nodes and into the spool in any case."
-        ),
-    ] = "hold"
-    held_mib: Annotated[
-        int,
-        Meta(ge=1, le=4096),
-        doc(
-            "The memory for them, in MiB; 64 are 790,000 shares. Beyond it shares are refused as "
-            'with "refuse".'
-        ),
-    ] = 64
-    keep_days: Annotated[
-        int,
-        Meta(ge=1, le=36_500),
-        doc(
-            "How long files of the journal are kept that the database has wholly. They are what "
-            "`poolserver ledger verify` makes the books again from."
-        ),
-    ] = 30
-    keep_gib: Annotated[
-        int,
-        Meta(ge=1, le=1_000_000),
-        doc(
-            "How much of them is kept at most: beyond it the oldest go. What the database does not "
-            "have is never deleted."
-        ),
-    ] = 50
-
-    @property
-    def release_policy(self) -> str:
-        """``release``, as the interval has it."""
-        return "sync" if self.sync_interval_ms == 0 else self.release
 
 
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):

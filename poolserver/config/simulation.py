@@ -13,10 +13,10 @@ from poolserver.config.values import Megawatts, PowerNodeName
 
 def _moment(raw: object) -> datetime:
     try:
-        moment = datetime.fromisoformat(text(raw))
+        moment: datetime | None = datetime.fromisoformat(text(raw))
     except ValueError:
-        moment = datetime.min
-    if moment.tzinfo is None:
+        moment = None
+    if moment is None or moment.tzinfo is None:
         raise ValueError(f'must be like "2026-07-15T00:00:00+05:00", is {shown(raw)}')
     return moment
 

@@ -86,7 +86,7 @@ class Places:
                 if self._grown >= MAX_GROWN_NODES:
                     return found
                 self._grown += 1
-                self._tree.add(PowerNode(path, kind))
+                self._tree.add(PowerNode(path, kind, is_configured=False))
             found = path
         return found
 

@@ -46,6 +46,8 @@ class PowerNode:
     """Of a site: how many hashes one stands for; more than 1 in demonstrations only."""
     ai_loads: tuple[AiLoad, ...] = ()
     """Those that hang at this very node."""
+    is_configured: bool = True
+    """False of a container or a rack that only the names of rigs speak of."""
 
     @property
     def name(self) -> str:

@@ -14,7 +14,7 @@ from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.metrics import PoolMetrics
 from poolserver.stats.meters import MeterName, Meters
-from tests.unit.test_ledger_commands import CONFIG
+from tests.unit.commands.test_ledger import CONFIG
 
 SITE = """
 [[sites]]

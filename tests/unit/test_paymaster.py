@@ -21,8 +21,8 @@ from poolserver.ledger.totals import Earning, EarningKey
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due, PayoutPlan
 from poolserver.paymaster import Paymaster, payout_terms
+from tests.unit.commands.test_payouts import CONFIG, OPERATOR, OTHER, SPLIT, THIRD
 from tests.unit.solving import template
-from tests.unit.test_payouts import CONFIG, OPERATOR, OTHER, SPLIT, THIRD
 
 SCRIPTS = {"a": b"\x52", "b": b"\x53"}
 TERMS = PayoutTerms(b"\x51", 100, SCRIPTS.get, window_times=Fraction(2))

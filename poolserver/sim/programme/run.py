@@ -76,23 +76,25 @@ class Run:
             accepted = shares.copy()
             readings: list[MeterReading] = []
             read_s = end_s - METER_LAG_S if self.tick_s > METER_LAG_S else end_s
-            for until_s, is_reading in ((read_s, True), (end_s, False)):
-                for snapshot in self._up_to(until_s):
-                    drawn = self.source.draw(world.hashrate_h_s, world.span_s)
-                    shares += drawn[0]
-                    accepted += drawn[1]
-                if is_reading:
-                    readings = list(self._read(snapshot))
-            yield Tick(end_s, snapshot, readings, self.source.delta(shares, accepted, end_s))
+            for truth in self._steps(read_s, end_s):
+                drawn = self.source.draw(world.hashrate_h_s, world.span_s)
+                shares += drawn[0]
+                accepted += drawn[1]
+                if truth.at_s == read_s:
+                    readings = list(self._read(truth))
+            yield Tick(end_s, truth, readings, self.source.delta(shares, accepted, end_s))
 
-    def _up_to(self, end_s: float) -> Iterator[Snapshot]:
-        """Steps to a moment, with what happens on the way."""
+    def _steps(self, *moments_s: float) -> Iterator[Snapshot]:
+        """Steps to these moments, with what happens on the way."""
         world = self.world
-        while (next_s := world.next_event_s()) < end_s:
-            yield world.step(max(next_s, world.now_s))
-            for event in world.happen():
-                suffer(self.meters.values(), event, world.now_s)
-        yield world.step(end_s)
+        for end_s in moments_s:
+            while (next_s := world.next_event_s()) < end_s:
+                if next_s > world.now_s:
+                    yield world.step(next_s)
+                for event in world.happen():
+                    suffer(self.meters.values(), event, world.now_s)
+            if end_s > world.now_s:
+                yield world.step(end_s)
 
     def _read(self, truth: Snapshot) -> Iterator[MeterReading]:
         for name, meter in self.meters.items():

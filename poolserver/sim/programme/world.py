@@ -28,9 +28,11 @@ def paths_matching(tree: PowerTree, pattern: str) -> list[str]:
         node.path
         for node in tree
         if node.path == pattern
-        or (node.path != PROGRAMME
-        and len(names := node.path.split("/")) == len(parts)
-        and all(map(fnmatchcase, names, parts)))
+        or (
+            node.path != PROGRAMME
+            and len(names := node.path.split("/")) == len(parts)
+            and all(map(fnmatchcase, names, parts))
+        )
     ]
 
 

@@ -3,11 +3,11 @@
 Power in watts, hashrate in H/s, times in Unix seconds. A sigma is one standard error.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from poolserver.power.state import EffectiveLimit, Limit, MeterState, NodePower, RigGroup
+from poolserver.power.state import EffectiveLimit, Limit, MeterState, NodePower, Readings, RigGroup
 from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 
@@ -46,6 +46,8 @@ class NodeView(msgspec.Struct, frozen=True):
     name: str
     kind: str
     depth: int
+    configured: bool
+    """False of containers and racks that only the names of rigs speak of."""
     total_w: Figure
     method: str
     estimated_w: Figure
@@ -82,6 +84,33 @@ class Rigs(msgspec.Struct, frozen=True):
     silent: int = 0
 
 
+NO_RIGS = Rigs()
+NO_LIMIT = EffectiveLimit(None)
+
+
+def power_view(
+    tree: PowerTree,
+    readings: Readings,
+    *,
+    at_s: float,
+    mode: str,
+    state: str,
+    intended: Iterable[str],
+) -> PowerView:
+    """The whole tree, each node before those below it."""
+    rigs = rigs_of_nodes(tree, readings.groups)
+    rows = tuple(
+        node_view(
+            node,
+            readings.nodes.get(node.path) or NodePower(node.path),
+            readings.limits.get(node.path, NO_LIMIT),
+            rigs.get(node.path, NO_RIGS),
+        )
+        for node in tree.depth_first()
+    )
+    return PowerView(at_s, mode, state, rows, tuple(intended))
+
+
 def node_view(
     node: PowerNode,
     power: NodePower,
@@ -95,6 +124,7 @@ def node_view(
         name=node.name,
         kind=node.kind,
         depth=node.depth,
+        configured=node.is_configured,
         total_w=_figure(power.total_w),
         method=power.method.value,
         estimated_w=_figure(power.estimated_w),
@@ -120,7 +150,7 @@ def rigs_of_nodes(tree: PowerTree, groups: tuple[RigGroup, ...]) -> Mapping[str,
         if group.node not in tree:
             continue
         for node in tree.lineage(group.node):
-            known = found.get(node.path, Rigs())
+            known = found.get(node.path, NO_RIGS)
             found[node.path] = Rigs(known.hashing + group.rigs, known.silent + group.silent)
     return found
 

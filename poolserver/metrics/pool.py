@@ -4,26 +4,22 @@ Nothing on the share path touches a metric: the numbers are those that the ledge
 and the workers keep anyway. The names are a contract with the operators.
 """
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from prometheus_client import CollectorRegistry, Histogram
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
-from poolserver.ledger.audit import day_text
-from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import EARNING, BlockState
+from poolserver.metrics.families import gauge
+from poolserver.metrics.statistics import statistics_families
 from poolserver.mining.share import ShareOutcome
-from poolserver.node.proving import Proof
-from poolserver.stats_metrics import statistics_families
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
-    from poolserver.node.group import NodeGroup
 
 # Told of before they happen: a rate needs a zero to start from. See server.guard and listening,
 # and the Stratum library's Dropped.
@@ -38,35 +34,6 @@ REFUSALS = (
     "too_many_connections",
     "too_many_new_connections",
 )
-
-
-class RpcMetrics:
-    """Latency and errors of calls to nodes; ``observe`` is a NodeRpc's hook."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._seconds = Histogram(
-            "poolserver_rpc_duration_seconds",
-            "Time that a call to a node took.",
-            ["method"],
-            buckets=(0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1, 3, 10, 60),
-            registry=registry,
-        )
-        self._errors: dict[tuple[str, str], int] = defaultdict(int)
-        registry.register(self)
-
-    def observe(self, method: str, seconds: float, error_kind: str | None) -> None:
-        """Count a call."""
-        self._seconds.labels(method).observe(seconds)
-        if error_kind is not None:
-            self._errors[method, error_kind] += 1
-
-    def collect(self) -> Iterable[Metric]:
-        errors = CounterMetricFamily(
-            "poolserver_rpc_errors", "Calls to a node that failed.", labels=["method", "kind"]
-        )
-        for labels, count in sorted(self._errors.items()):
-            errors.add_metric(labels, count)
-        yield errors
 
 
 class PoolMetrics(Collector):
@@ -112,12 +79,12 @@ class PoolMetrics(Collector):
         return family
 
     def _sites(self) -> Iterator[Metric]:
-        power = _gauge("site_power_watts", "Estimated power: hashrate x J/TH x PUE.", "site")
-        sigma = _gauge("site_power_sigma_watts", "Standard error of the power estimate.", "site")
-        budget = _gauge("site_budget_watts", "Power that the site may draw.", "site")
-        headroom = _gauge("site_headroom_watts", "Budget less estimated power.", "site")
-        scale = _gauge("site_work_scale", "Hashes that each proven hash counts for.", "site")
-        rigs = _gauge("site_rigs", "Rigs that are connected and authorized.", "site")
+        power = gauge("site_power_watts", "Estimated power: hashrate x J/TH x PUE.", "site")
+        sigma = gauge("site_power_sigma_watts", "Standard error of the power estimate.", "site")
+        budget = gauge("site_budget_watts", "Power that the site may draw.", "site")
+        headroom = gauge("site_headroom_watts", "Budget less estimated power.", "site")
+        scale = gauge("site_work_scale", "Hashes that each proven hash counts for.", "site")
+        rigs = gauge("site_rigs", "Rigs that are connected and authorized.", "site")
         energy = CounterMetricFamily(
             "poolserver_site_energy_joules",
             "Energy that the proven work stands for: work x J/TH x PUE.",
@@ -139,11 +106,11 @@ class PoolMetrics(Collector):
         age = self._coordinator.template_age_s()
         template = self._coordinator.template
         if age is not None and template is not None:
-            age_family = _gauge(
+            age_family = gauge(
                 "template_age_seconds", "Since the node last confirmed the work of the rigs."
             )
             age_family.add_metric([], age)
-            height = _gauge("template_height", "Height of the block that is worked on.")
+            height = gauge("template_height", "Height of the block that is worked on.")
             height.add_metric([], template.height)
             yield from (age_family, height)
 
@@ -152,13 +119,13 @@ class PoolMetrics(Collector):
         ever = CounterMetricFamily(
             "poolserver_blocks", "Blocks that ever came into this state.", labels=["state"]
         )
-        now = _gauge("blocks_in_state", "Blocks that are in this state now.", "state")
-        value = _gauge("block_value_satoshis", "What the blocks in this state pay.", "state")
+        now = gauge("blocks_in_state", "Blocks that are in this state now.", "state")
+        value = gauge("block_value_satoshis", "What the blocks in this state pay.", "state")
         for state in BlockState:
             ever.add_metric([state], book.reached[state])
             now.add_metric([state], book.now[state])
             value.add_metric([state], book.value_sat[state])
-        unpaid = _gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
+        unpaid = gauge("unpaid_satoshis", "What the blocks that pay could not pay to payees.")
         unpaid.add_metric([], sum(book.unpaid_sat[state] for state in EARNING))
         yield from (ever, now, value, unpaid)
 
@@ -182,37 +149,37 @@ class PoolMetrics(Collector):
             total += expected
             blocks.add_metric([site], float(expected))
             earnings.add_metric([site], float(luck.expected_sat(site)))
-        effort = _gauge("round_effort", "Blocks that the work since our last one was to find.")
+        effort = gauge("round_effort", "Blocks that the work since our last one was to find.")
         effort.add_metric([], float(luck.efforts(book)[1]))
         yield from (blocks, earnings, effort)
         if total:
-            ratio = _gauge("luck", "Blocks that pay, over those that the work was to find.")
+            ratio = gauge("luck", "Blocks that pay, over those that the work was to find.")
             ratio.add_metric([], float(sum(book.now[state] for state in EARNING) / total))
             yield ratio
 
     def _plan(self) -> Iterator[Metric]:
         paymaster = self._coordinator.paymaster
-        payees = _gauge("payees", "Payees of the next block.")
+        payees = gauge("payees", "Payees of the next block.")
         payees.add_metric([], len(paymaster.plan.payees))
-        held = _gauge("debts_held", "1 while no debts are paid: it is not known what a block paid.")
+        held = gauge("debts_held", "1 while no debts are paid: it is not known what a block paid.")
         held.add_metric([], int(paymaster.holds_debts))
         yield from (payees, held)
 
     def _blocks_under_way(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()
-        unsettled = _gauge("blocks_unsettled", "Found blocks without a final word of the nodes.")
+        unsettled = gauge("blocks_unsettled", "Found blocks without a final word of the nodes.")
         unsettled.add_metric([], sum(worker.blocks_unsettled for worker in workers))
-        unspooled = _gauge("blocks_unspooled", "Of these the ones that are on no disk.")
+        unspooled = gauge("blocks_unspooled", "Of these the ones that are on no disk.")
         unspooled.add_metric([], sum(worker.blocks_unspooled for worker in workers))
         yield from (unsettled, unspooled)
 
     def _workers(self) -> Iterator[Metric]:
         workers = self._coordinator.workers.values()
-        connections = _gauge("connections", "Open Stratum connections.")
+        connections = gauge("connections", "Open Stratum connections.")
         connections.add_metric([], sum(worker.connections for worker in workers))
-        jobs = _gauge("jobs", "Jobs that shares are still taken for.")
+        jobs = gauge("jobs", "Jobs that shares are still taken for.")
         jobs.add_metric([], sum(worker.jobs for worker in workers))
-        failed = _gauge("journal_failed", "1 while the share journal cannot be written.")
+        failed = gauge("journal_failed", "1 while the share journal cannot be written.")
         failed.add_metric([], max((int(worker.journal_failed) for worker in workers), default=0))
         malformed = CounterMetricFamily(
             "poolserver_malformed_messages",
@@ -246,13 +213,13 @@ class PoolMetrics(Collector):
             counts.update(worker.refused)
         for reason, count in sorted(counts.items()):
             refused.add_metric([reason], count)
-        bans = _gauge("bans", "Bans in force.")
+        bans = gauge("bans", "Bans in force.")
         bans.add_metric([], sum(worker.bans for worker in workers))
-        rejecting = _gauge("rejecting_connections", "Connections with nothing but rejects now.")
+        rejecting = gauge("rejecting_connections", "Connections with nothing but rejects now.")
         rejecting.add_metric([], sum(worker.rejecting for worker in workers))
-        fault = _gauge("pool_at_fault", "1 while so many rigs have rejects that the pool is wrong.")
+        fault = gauge("pool_at_fault", "1 while so many rigs have rejects that the pool is wrong.")
         fault.add_metric([], max((int(worker.pool_at_fault) for worker in workers), default=0))
-        unresolved = _gauge("unresolved_rigs", "Rigs that mine with under a share a minute.")
+        unresolved = gauge("unresolved_rigs", "Rigs that mine with under a share a minute.")
         unresolved.add_metric([], sum(worker.unresolved for worker in workers))
         resumed = CounterMetricFamily(
             "poolserver_sessions_resumed",
@@ -266,7 +233,7 @@ class PoolMetrics(Collector):
             if worker.certificate_expires_unix is not None
         ]
         if expiries:
-            expiry = _gauge("certificate_expiry_timestamp_seconds", "When the first TLS one ends.")
+            expiry = gauge("certificate_expiry_timestamp_seconds", "When the first TLS one ends.")
             expiry.add_metric([], min(expiries))
             yield expiry
 
@@ -282,91 +249,3 @@ class PoolMetrics(Collector):
             "Hashes proven on jobs without transactions.",
             value=sum(worker.stopgap_work for worker in workers),
         )
-
-
-class NodeMetrics(Collector):
-    """What the node group knows, as metric families; one series a node of the config."""
-
-    def __init__(self, group: "NodeGroup") -> None:
-        self._group = group
-
-    def collect(self) -> Iterator[Metric]:
-        yield from self._nodes()
-        group = self._group
-        split = _gauge("chain_split", "1 while a fork between nodes is alarmed.")
-        split.add_metric([], int(group.is_split))
-        depth = _gauge("chain_split_depth", "Blocks on the shorter side of the deepest fork.")
-        depth.add_metric([], group.split_depth)
-        stale = _gauge("work_stale", "1 while the rigs' work is on an old tip or unconfirmed.")
-        stale.add_metric([], int(group.is_stale))
-        switches = CounterMetricFamily(
-            "poolserver_node_switches",
-            "How often the node whose templates are mined on changed.",
-            labels=["reason"],
-        )
-        for reason, count in sorted(group.switches.items()):
-            switches.add_metric([reason], count)
-        yield from (split, depth, stale, switches)
-
-    def _nodes(self) -> Iterator[Metric]:
-        up = _gauge("node_up", "1 while the node answers and can be believed.", "node")
-        active = _gauge("node_active", "1 for the node whose templates are mined on.", "node")
-        on_chain = _gauge("node_on_mined_chain", "1 while its tip is on the mined chain.", "node")
-        height = _gauge("node_height", "Height of the node's tip.", "node")
-        behind = _gauge("node_behind_blocks", "Blocks that another node has more.", "node")
-        peers = _gauge("node_peers", "The node's connections to other nodes.", "node")
-        latency = _gauge("node_latency_seconds", "How long its last answer took.", "node")
-        age = _gauge("node_template_age_seconds", "Since its last template came.", "node")
-        for node in self._group.figures():
-            name = [node.name]
-            up.add_metric(name, int(node.is_up))
-            active.add_metric(name, int(node.is_active))
-            on_chain.add_metric(name, int(node.on_mined_chain))
-            height.add_metric(name, node.height)
-            behind.add_metric(name, node.blocks_behind)
-            peers.add_metric(name, node.peers)
-            latency.add_metric(name, node.latency_s)
-            if node.template_age_s is not None:
-                age.add_metric(name, node.template_age_s)
-        yield from (up, active, on_chain, height, behind, peers, latency, age)
-
-
-class AuditMetrics(Collector):
-    """The end of the chain of signed days; nothing before the first one."""
-
-    def __init__(self, auditor: Auditor) -> None:
-        self._auditor = auditor
-
-    def collect(self) -> Iterator[Metric]:
-        last = self._auditor.last
-        if last is None:
-            return
-        yield InfoMetricFamily(
-            "poolserver_ledger_head",
-            "The head over all signed days: keep it where the pool cannot reach it.",
-            value={"day": day_text(last.day), "head": last.head.hex()},
-        )
-        end = _gauge("ledger_signed_day_timestamp_seconds", "The end of the last signed day.")
-        end.add_metric([], last.end_s)
-        yield end
-
-
-class ProposalMetrics(Collector):
-    """What nodes said to the blocks that were made of their templates."""
-
-    def __init__(self, results: Mapping[Proof, int]) -> None:
-        self._results = results
-
-    def collect(self) -> Iterator[Metric]:
-        family = CounterMetricFamily(
-            "poolserver_template_proposals",
-            "Blocks made of a tip's first template, as its node saw them.",
-            labels=["result"],
-        )
-        for proof in Proof:
-            family.add_metric([proof], self._results.get(proof, 0))
-        yield family
-
-
-def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"poolserver_{name}", help_text, labels=labels)

@@ -13,9 +13,9 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from poolserver.command import config_option, fail, load, run_async
+from poolserver.commands.common import config_option, fail, load, run_async
 from poolserver.config import Config, Endpoint
-from poolserver.power_view import Figure, NodeView, PowerView
+from poolserver.control_room.view import Figure, NodeView, PowerView
 
 ANSWER_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 2.0

@@ -8,10 +8,10 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from poolserver.cli import main
-from poolserver.ledger_stats import stats_table
+from poolserver.commands.ledger_stats import stats_table
 from poolserver.stats.report import Figures, RejectRatios, Report
+from tests.unit.commands.test_ledger import CONFIG
 from tests.unit.stats.lives import RIGS, Clocks, Life
-from tests.unit.test_ledger_commands import CONFIG
 
 WINDOWS = ("1m", "5m", "15m", "1h", "6h", "1d", "7d")
 FIGURES = Figures(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from poolserver.command import config_option, fail, load
+from poolserver.commands.common import config_option, fail, load
 from poolserver.config import Config
 from poolserver.ledger.backup import BackupError, backup_postgresql, backup_sqlite
 from poolserver.ledger.database import StoreError

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from poolserver.command import config_option, fail, load
+from poolserver.commands.common import config_option, fail, load
 from poolserver.ledger.database import Database, StoreError
 from poolserver.outfit import StartError, ledger_database
 from poolserver.stats.meter import WINDOWS

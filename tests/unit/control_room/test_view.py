@@ -7,6 +7,15 @@ import msgspec
 import pytest
 from rich.console import Console
 
+from poolserver.commands.power_status import StatusError, status_table
+from poolserver.control_room.view import (
+    NodeView,
+    PowerView,
+    Rigs,
+    node_view,
+    power_view,
+    rigs_of_nodes,
+)
 from poolserver.power.rating import Rating, RatingSource
 from poolserver.power.state import (
     EffectiveLimit,
@@ -16,12 +25,11 @@ from poolserver.power.state import (
     Method,
     NodePower,
     Quality,
+    Readings,
     RigGroup,
 )
 from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
-from poolserver.power_status import StatusError, status_table
-from poolserver.power_view import NodeView, PowerView, Rigs, node_view, rigs_of_nodes
 
 TREE = PowerTree(
     [PowerNode("hall", "site"), PowerNode("hall/F1", "feeder"), PowerNode("hall/F1/c01", "rack")]
@@ -42,17 +50,11 @@ def power(path: str, watts: float) -> NodePower:
 
 
 def tree_view(watts: float = 900_000.0) -> PowerView:
-    limits = {"hall": LIMIT}
-    rows = tuple(
-        node_view(
-            node,
-            power(node.path, watts),
-            limits.get(node.path, EffectiveLimit(None)),
-            Rigs(40, 2),
-        )
-        for node in TREE.depth_first()
+    nodes = {node.path: power(node.path, watts) for node in TREE}
+    readings = Readings(
+        nodes, {"hall": LIMIT}, groups=(RigGroup("hall/F1/c01", RATING, 40, 2, 1.0),)
     )
-    return PowerView(0.0, "observe", "normal", rows, ())
+    return power_view(TREE, readings, at_s=0.0, mode="observe", state="normal", intended=())
 
 
 def shown(view: PowerView, under: str = "/", depth: int | None = None) -> str:

@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 
 from rich.table import Table
 
-from poolserver.block_list import BlockList
-from poolserver.payouts import Payment, Payouts, Window
+from poolserver.commands.block_list import BlockList
+from poolserver.commands.payouts import Payment, Payouts, Window
 
 SAT_PER_BTC = 100_000_000
 OPERATOR = "operator"

@@ -6,8 +6,9 @@ Workers have none: there may be 10,000 of them, which would be 300,000 series.
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import Metric
 
+from poolserver.metrics.families import gauge
 from poolserver.stats.meter import REJECT_WINDOWS, WINDOWS, Reading
 
 if TYPE_CHECKING:
@@ -32,12 +33,12 @@ class _Families:
         rate = f"{level}_hashrate_hashes_per_second"
         sigma = f"{level}_hashrate_sigma_hashes_per_second"
         best = f"{level}_best_share_difficulty"
-        self._rate = _gauge(rate, "Proven hashrate.", *labels, "window")
-        self._sigma = _gauge(sigma, "Its standard error, of chance alone.", *labels, "window")
-        self._rejects = _gauge(
+        self._rate = gauge(rate, "Proven hashrate.", *labels, "window")
+        self._sigma = gauge(sigma, "Its standard error, of chance alone.", *labels, "window")
+        self._rejects = gauge(
             f"{level}_reject_ratio", "Part of all judged shares.", *labels, "window", "kind"
         )
-        self._best = _gauge(best, "What the best accepted share would meet.", *labels, "scope")
+        self._best = gauge(best, "What the best accepted share would meet.", *labels, "scope")
         self.families = (self._rate, self._sigma, self._rejects, self._best)
 
     def add(self, labels: list[str], reading: Reading, best_ever: float) -> None:
@@ -52,7 +53,3 @@ class _Families:
                 self._rejects.add_metric([*labels, window, "rejected"], rejects.rejected)
         self._best.add_metric([*labels, "ever"], best_ever)
         self._best.add_metric([*labels, "round"], reading.best_in_round)
-
-
-def _gauge(name: str, help_text: str, *labels: str) -> GaugeMetricFamily:
-    return GaugeMetricFamily(f"poolserver_{name}", help_text, labels=labels)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from poolserver.command import config_option, fail, load
+from poolserver.commands.common import config_option, fail, load
 from poolserver.ledger.audit import day_of
 from poolserver.ledger.export import ALL_DAYS, EXPORTS, Days
 from poolserver.ledger.export_files import export_table

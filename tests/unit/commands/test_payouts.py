@@ -9,7 +9,9 @@ from bitcoin.base58 import CBase58Data
 from rich.console import Console
 from rich.table import Table
 
-from poolserver.block_list import BlockLine, blocks_of
+from poolserver.commands.block_list import BlockLine, blocks_of
+from poolserver.commands.payouts import Basis, Payouts, Window, basis_of, payouts_of
+from poolserver.commands.payouts_table import blocks_table, payouts_table
 from poolserver.config import parse_config
 from poolserver.ledger.blocks import BlockChange, BlockState
 from poolserver.ledger.delta import Delta, FoundBlock, Rounds
@@ -20,8 +22,6 @@ from poolserver.ledger.totals import INTERVAL_S, Earning, EarningKey, WorkerKey
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.outfit import trial_factory
-from poolserver.payouts import Basis, Payouts, Window, basis_of, payouts_of
-from poolserver.payouts_table import blocks_table, payouts_table
 from tests.unit.solving import CURTIME, REGTEST_NBITS, template
 
 HASH = "00" * 31 + "0f"

@@ -2,7 +2,7 @@
 
 import click
 
-from poolserver.power_status import status
+from poolserver.commands.power_status import status
 
 
 @click.group()

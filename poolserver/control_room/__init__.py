@@ -1,0 +1,1 @@
+"""What is known of the sites' power as it goes on, fed by the ledger, meters and signals."""

@@ -1,0 +1,7 @@
+"""Everything that Prometheus is told, read from plain numbers at each scrape."""
+
+from poolserver.metrics.audit import AuditMetrics
+from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics.pool import PoolMetrics
+
+__all__ = ["AuditMetrics", "NodeMetrics", "PoolMetrics", "ProposalMetrics", "RpcMetrics"]
