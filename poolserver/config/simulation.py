@@ -117,9 +117,10 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
             "less at four in the morning; its hashrate goes the other way by a quarter of that."
         ),
     ] = 1.5
-    pue_swing_percent: Annotated[
-        Percent, doc("How far the true PUE swings around the configured one with the heat.")
-    ] = 0.2
+    pue_bias_percent: Annotated[
+        SignedPercent, doc("How far the true PUE lies above the configured one.")
+    ] = 0.0
+    pue_swing_percent: Annotated[Percent, doc("How far it swings around that with the heat.")] = 0.2
     failures_per_year: Annotated[
         float, Meta(ge=0, le=10**4), doc("How often a rig fails: half of them idle, half go dead.")
     ] = 2.0

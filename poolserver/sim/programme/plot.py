@@ -35,6 +35,7 @@ class Line:
     """A line, or with ``low`` and ``high`` one in its band. NaN is a gap."""
 
     label: str
+    """In the legend; empty where its colour is told already."""
     colour: str
     """``blue``, ``orange``, ``green``, ``black`` or ``purple``."""
     values: Sequence[float]
@@ -59,12 +60,11 @@ class Panel:
 def plot(title: str, hours: Sequence[float], panels: Sequence[Panel]) -> str:
     """The SVG. ``hours`` belong to all lines of all panels; the first and last are the ends."""
     height = TOP + sum(panel.height for panel in panels) + GAP * (len(panels) - 1) + BOTTOM
-    body: list[str] = []
+    body = list(_hours(hours, TOP, height - BOTTOM))
     top = TOP
     for panel in panels:
         body += _panel(panel, hours, top)
         top += panel.height + GAP
-    body += _hours(hours, TOP, height - BOTTOM)
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" role="img">',
@@ -72,7 +72,7 @@ def plot(title: str, hours: Sequence[float], panels: Sequence[Panel]) -> str:
             f"<style>{STYLE}</style>",
             f'<rect width="{WIDTH}" height="{height}" fill="var(--bg)"/>',
             f'<text x="{LEFT}" y="26" class="title">{escape(title)}</text>',
-            *_legend([line for panel in panels for line in panel.lines]),
+            *_legend([line for panel in panels for line in panel.lines if line.label]),
             *body,
             "</svg>",
             "",

@@ -127,7 +127,8 @@ class World:
                 self._auxiliary_w[row[above.path]] += node.auxiliary_w
         # A node below a site is before its transformers' and coolers' part, a site is after.
         self._behind_pue = np.array([node.kind in ("site", "programme") for node in nodes])
-        self._pue = np.array([float(self.tree[cohort.site].pue) for cohort in cohorts])
+        bias = 1 + self.config.pue_bias_percent / 100
+        self._pue = np.array([float(self.tree[cohort.site].pue) * bias for cohort in cohorts])
         self._sites = [cohort.site for cohort in cohorts]
         self._node_j = np.zeros(len(nodes))
         self._ai_j = np.zeros(len(self.halls))

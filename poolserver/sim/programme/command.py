@@ -1,0 +1,48 @@
+"""What ``poolserver simulate programme`` does."""
+
+import time
+from collections.abc import Sequence
+
+from poolserver.config import Config
+from poolserver.sim.programme.pool import Pool
+from poolserver.sim.programme.record import Recorder
+from poolserver.sim.programme.report import EnergyBooks, Report
+from poolserver.sim.programme.run import Run
+
+
+def simulate_programme(
+    config: Config, hours: float, seed: int, hold_out: Sequence[str] = (), node: str = "/"
+) -> tuple[Report, Recorder]:
+    """Run the world and the pool side by side; what came of it, and the day of a node.
+
+    Raises:
+        ValueError: nothing is simulated, or settings name something that is not there.
+        ModelError: a model is not known.
+    """
+    if not config.simulation.fleets:
+        raise ValueError("the configuration has no [[simulation.fleets]]")
+    began = time.perf_counter()
+    run = Run(config, seed, hours, hold_out=hold_out)
+    world = run.world
+    if node not in world.tree:
+        raise ValueError(f"no node is named {node}")
+    pool = Pool(config, world.fleets.cohorts, world.begin_s)
+    books, recorder = EnergyBooks(run), Recorder(run, node)
+    for tick in run.ticks():
+        books.take(tick)
+        recorder.take(tick, pool.take(tick))
+    report = Report(
+        seed=seed,
+        begin_s=world.begin_s,
+        hours=hours,
+        tick_s=run.tick_s,
+        rigs=int(world.fleets.rigs.sum()),
+        nodes=len(world.tree),
+        meters=len(run.meters),
+        took_s=time.perf_counter() - began,
+        energies=list(books.rows()),
+        overruns=list(recorder.overruns.clear()),
+        false_s=recorder.overruns.false_s,
+        silent_meters_s=sum(meter.silent_s for meter in run.meters.values()),
+    )
+    return report, recorder
