@@ -2,8 +2,8 @@
 
 Work comes by lines: a node, and a rating of rigs that are right there. Of each node a few sums
 grow (work, energy, and what their errors are made of), its own lines' and all those below it;
-see ``windows`` for how a sum becomes a rate over a window. A node's sums go up to the node above when
-somebody looks, once for all that came since.
+see ``windows`` for how a sum becomes a rate over a window. A node's sums go up to the node above
+when somebody looks, once for all that came since.
 
 The error of a power has these parts (docs/estimates.md):
 
@@ -22,7 +22,7 @@ from functools import cached_property
 from math import sqrt
 from typing import NamedTuple, Protocol, TypeVar
 
-from poolserver.power.poisson import WeightedCount, widened
+from poolserver.power.poisson import NO_SHARES, WeightedCount, widened
 from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
@@ -35,8 +35,8 @@ J_PER_HASH_PER_J_PER_TH = 1e-12
 # Of a line whose rigs nobody has counted yet; a new model of one of the big makers.
 UNCOUNTED_RIG_W = 3500.0
 
-# Sums of a node: hashes, their squares, accepted hashes; joules, their squares, and joules times the
-# watts of one such rig. After them come those by source of common error, in joules.
+# Sums of a node: hashes, their squares, accepted hashes; joules, their squares, and joules times
+# the watts of one such rig. After them come those by source of common error, in joules.
 _WORK, _WORK_SQ, _ACCEPTED, _ENERGY, _ENERGY_SQ, _RIG = range(6)
 _KINDS = 6
 
@@ -75,9 +75,9 @@ class Estimate:
     """Proven, of real hashes."""
     accepted_h_s: float = 0.0
     power_w: Uncertain = NOTHING
-    shares_h_s: WeightedCount = WeightedCount(0.0, 0.0, 0.0)
+    shares_h_s: WeightedCount = NO_SHARES
     """The shares that the hashrate is made of."""
-    shares_w: WeightedCount = WeightedCount(0.0, 0.0, 0.0)
+    shares_w: WeightedCount = NO_SHARES
     """The same, as power."""
     span_s: float = 0.0
     """How long it was really looked: the window, or a little more, or since the start."""

@@ -2,8 +2,8 @@
 
 Shares are a Poisson process, and each stands for its work: the sum of n_i shares of work w_i is
 a weighted sum of Poisson counts. Fay and Feuer (Statistics in Medicine 16, 1997) take for its
-limits quantiles of the gamma distribution of the sum's mean and variance; with equal weights they are
-Garwood's (Biometrika 28, 1936), which never cover less than they say, and so mostly more.
+limits quantiles of the gamma distribution of the sum's mean and variance; with equal weights
+they are Garwood's (Biometrika 28, 1936), which never cover less than they say, and so mostly more.
 From 20 shares on the limits are those of a gamma distribution with 0.53 shares more than there
 were on both sides, where Garwood's have none more below and one above. That is near to mid-P
 limits (Fay and Kim, Biometrical Journal 59, 2017), and covers 94.1 to 95.8 % at every expected
@@ -68,6 +68,9 @@ class WeightedCount(NamedTuple):
         if not mean:
             return 0.0
         return gamma_quantile(mean * mean / variance, p) * variance / mean
+
+
+NO_SHARES = WeightedCount(0.0, 0.0, 0.0)
 
 
 def widened(interval: Interval, value: float, sigma: float, z: float) -> Interval:
