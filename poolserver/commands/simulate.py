@@ -84,6 +84,13 @@ def _show_progress(report: SiteReport) -> None:
     help="Meters that the pool is not told of, as 'sahiwal' or '*'.",
 )
 @click.option("--node", default="/", show_default=True, help="What is drawn and written out.")
+@click.option(
+    "--watched",
+    default=200,
+    show_default=True,
+    type=click.IntRange(0, 100_000),
+    help="Rigs simulated one by one, for the watch for silent rigs.",
+)
 @click.option("--plot", "drawing", type=click.Path(path_type=Path), help="Draw the day: an SVG.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for report.json, day.csv.")
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
@@ -93,6 +100,7 @@ def programme(
     seed: int,
     hold_out: tuple[str, ...],
     node: str,
+    watched: int,
     drawing: Path | None,
     out: Path | None,
     as_json: bool,
@@ -104,7 +112,7 @@ def programme(
     except ImportError as error:
         fail(f'this needs numpy: pip install "poolserver[simulation]" ({error})')
     try:
-        report, recorder = simulate_programme(config, hours, seed, hold_out, node)
+        report, recorder = simulate_programme(config, hours, seed, hold_out, node, watched)
         written = msgspec.json.format(msgspec.json.encode(report.plain()), indent=2).decode()
         if drawing is not None:
             drawing.write_text(recorder.svg(f"{config.programme.name}: {hours:g} h, seed {seed}"))
@@ -121,9 +129,25 @@ def programme(
     console.print(_energy_table(report.energies))
     if report.overruns:
         console.print(_overrun_table(report))
+    _echo_watches(report)
     click.echo(
         f"{report.rigs:,} rigs at {report.nodes} nodes with {report.meters} meters: "
         f"{hours:g} h in {report.took_s:.1f} s, {report.times_real:,.0f} times real time"
+    )
+
+
+def _echo_watches(report: "Report") -> None:
+    silence = report.silence
+    if silence.rig_days:
+        found = f" after {silence.median_s:.0f} s (median)" if silence.median_s else ""
+        click.echo(
+            f"silent rigs: {silence.rig_days:,.0f} rig-days, {silence.false_alarms} false alarms, "
+            f"{len(silence.found_s)} found{found}, {silence.missed} missed"
+        )
+    doubts = ", ".join(f"{count} {why}" for why, count in sorted(report.not_believed.items()))
+    click.echo(
+        f"meters: {report.readings:,} readings, not believed: {doubts or 'none'}; "
+        f"silent for {report.silent_meters_s / 3600:.1f} hours in all"
     )
 
 

@@ -15,10 +15,12 @@ GAP = 30
 
 STYLE = """
 svg { --bg: #ffffff; --ink: #1d1d1f; --faint: #6e6e73; --grid: #e4e4e8;
-      --blue: #0072b2; --orange: #d55e00; --green: #007a5a; --black: #1d1d1f; --purple: #a0458a; }
+      --blue: #0072b2; --orange: #d55e00; --green: #007a5a; --black: #1d1d1f; --purple: #a0458a;
+      --red: #c1121f; }
 @media (prefers-color-scheme: dark) {
 svg { --bg: #16181c; --ink: #ececf1; --faint: #a0a3ab; --grid: #2c3037;
-      --blue: #56b4e9; --orange: #ff8c42; --green: #2fc79b; --black: #ececf1; --purple: #dd95c8; } }
+      --blue: #56b4e9; --orange: #ff8c42; --green: #2fc79b; --black: #ececf1; --purple: #dd95c8;
+      --red: #ff6b6b; } }
 text { font: 13px system-ui, sans-serif; fill: var(--faint); }
 .title { font-size: 17px; font-weight: 600; fill: var(--ink); }
 .label { fill: var(--ink); }
@@ -37,7 +39,7 @@ class Line:
     label: str
     """In the legend; empty where its colour is told already."""
     colour: str
-    """``blue``, ``orange``, ``green``, ``black`` or ``purple``."""
+    """``blue``, ``orange``, ``green``, ``black``, ``purple`` or ``red``."""
     values: Sequence[float]
     low: Sequence[float] = ()
     high: Sequence[float] = ()

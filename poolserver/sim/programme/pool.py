@@ -1,30 +1,23 @@
-"""The pool's own parts, driven as they are at run time, but for the rigs' and the nodes' I/O."""
+"""The pool's own parts, driven as they are at run time, but for the rigs' and the meters' I/O."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from poolserver.config import Config
 from poolserver.outfit import power_tree
 from poolserver.power.belief import believe
+from poolserver.power.budget import BudgetBook
 from poolserver.power.calibration import Calibrator
 from poolserver.power.estimator import Estimator
-from poolserver.power.state import (
-    EffectiveLimit,
-    Limit,
-    LimitKind,
-    MeterReading,
-    MeterState,
-    NodePower,
-    Quality,
-    RigGroup,
-)
+from poolserver.power.rating import Rating
+from poolserver.power.readings import MeterBook, MeterSpec
+from poolserver.power.state import EffectiveLimit, NodePower, RigGroup
 from poolserver.power.tree import AiLoad, PowerTree
 from poolserver.sim.programme.fleets import Cohort
 from poolserver.sim.programme.run import Tick, accuracy_class
 
-STALE_S = 60.0
-COUNT_S = 60.0
-"""How often the estimator is told how many rigs there are."""
+SLOW_S = 60.0
+"""How often the estimator is told how many rigs there are, and meters what shares tell."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,70 +34,63 @@ class Pool:
 
     def __init__(self, config: Config, cohorts: Sequence[Cohort], now_s: float) -> None:
         self.tree = power_tree(config)
-        self._config = config
+        self.meters = MeterBook(meter_specs(config, self.tree))
         self._estimator = Estimator(self.tree, now_s)
         self._calibrator = Calibrator()
-        self._readings: dict[str, MeterReading] = {}
-        self._count_s = now_s
+        self._budgets = BudgetBook(self.tree)
         self._groups = groups_of(cohorts)
-        self._limits = physical_limits(self.tree)
+        self._slow_s = now_s
 
     def take(self, tick: Tick) -> Seen:
         """A tick of the control room."""
         now_s = tick.at_s
         for reading in tick.readings:
-            self._readings[reading.meter] = reading
+            self.meters.take(reading, now_s)
         self._estimator.add(tick.work, now_s)
-        if now_s >= self._count_s:
-            self._count_s = now_s + COUNT_S
-            self._estimator.note_rigs(self._groups)
         nodes = believe(
             self.tree,
             self._estimator,
-            lambda name: self._state(name, now_s),
+            lambda name: self.meters.state(name, now_s),
             lambda load: self._ai_w(load, now_s),
             self._calibrator,
             now_s,
         )
-        return Seen(now_s, nodes, self._limits)
-
-    def _state(self, name: str, now_s: float) -> MeterState:
-        reading = self._readings.get(name)
-        if reading is None:
-            return MeterState(name)
-        quality = Quality.GOOD if now_s - reading.at_s <= STALE_S else Quality.STALE
-        sigma = accuracy_class(self._config, name) / 100 / 3**0.5
-        return MeterState(name, quality, "", reading.power_w, reading.energy_j, reading.at_s, sigma)
+        if now_s >= self._slow_s:
+            self._slow_s = now_s + SLOW_S
+            self._estimator.note_rigs(self._groups)
+            for node in self.tree:
+                if node.meter:
+                    self.meters.expect(node.meter, by_shares_w(nodes[node.path]))
+        return Seen(now_s, nodes, self._budgets.limits(now_s))
 
     def _ai_w(self, load: AiLoad, now_s: float) -> float | None:
-        state = None if load.meter is None else self._state(load.meter, now_s)
+        state = None if load.meter is None else self.meters.state(load.meter, now_s)
         return state.power_w if state is not None and state.is_good else None
+
+
+def by_shares_w(power: NodePower) -> float:
+    """All load of a node, mining by proven work and nameplates alone."""
+    return power.estimated_w.value + power.ai_w + power.auxiliary_w
 
 
 def groups_of(cohorts: Sequence[Cohort]) -> tuple[RigGroup, ...]:
     """The rigs as the pool takes them to be: by their number and their ratings."""
-    rigs: dict[tuple[str, object], tuple[Cohort, int]] = {}
-    for cohort in cohorts:
-        known = rigs.get((cohort.node, cohort.rating))
-        rigs[cohort.node, cohort.rating] = (cohort, cohort.rigs + (known[1] if known else 0))
-    return tuple(
-        RigGroup(
-            cohort.node,
-            cohort.rating,
-            count,
-            0,
-            count * float(cohort.model.hashrate_th_s * cohort.rating.j_per_th),
-        )
-        for cohort, count in rigs.values()
-    )
+    rigs: dict[tuple[str, Rating], int] = {}
+    power_w: dict[tuple[str, Rating], float] = {}
+    for each in cohorts:
+        key = each.node, each.rating
+        rigs[key] = rigs.get(key, 0) + each.rigs
+        rated_w = float(each.model.hashrate_th_s * each.rating.j_per_th)
+        power_w[key] = power_w.get(key, 0.0) + each.rigs * rated_w
+    return tuple(RigGroup(*key, count, 0, power_w[key]) for key, count in rigs.items())
 
 
-def physical_limits(tree: PowerTree) -> dict[str, EffectiveLimit]:
-    """What the tree itself says."""
-    return {
-        node.path: EffectiveLimit(
-            node.limit_w, (Limit(node.path, LimitKind.PHYSICAL, node.limit_w, node.kind),)
-        )
-        for node in tree
-        if node.limit_w is not None
-    }
+def meter_specs(config: Config, tree: PowerTree) -> Iterator[MeterSpec]:
+    """What the pool knows of each meter of the tree."""
+    for node in tree:
+        rated_w = min(each.limit_w for each in tree.lineage(node.path) if each.limit_w is not None)
+        if node.meter:
+            yield MeterSpec(node.meter, rated_w, accuracy_class(config, node.meter))
+        for load in node.ai_loads:
+            if load.meter:
+                yield MeterSpec(load.meter, load.assumed_w, accuracy_class(config, load.meter))

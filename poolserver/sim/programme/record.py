@@ -6,13 +6,14 @@ from dataclasses import dataclass, fields
 from io import StringIO
 from math import nan
 
-from poolserver.power.state import NodePower
 from poolserver.sim.programme.overruns import Overruns
 from poolserver.sim.programme.plot import Line, Panel, plot
-from poolserver.sim.programme.pool import Seen
+from poolserver.sim.programme.pool import Seen, by_shares_w
 from poolserver.sim.programme.run import Run, Tick
 
 MW = 1e6
+MOST_OFF = 8.0
+"""Percent: a minute's window is far off right after a step, and nothing else is."""
 POINTS = 720
 """Of a line: one every two minutes of a day."""
 
@@ -27,6 +28,8 @@ class Point:
     """By meters as far as there are any."""
     shares_mw: float
     """By proven work and nameplates, with the AI load as it is metered."""
+    taught_mw: float
+    """The same, corrected by what meters have taught."""
     shares_low_mw: float
     shares_high_mw: float
     ai_mw: float
@@ -52,7 +55,7 @@ class Recorder:
                 power = seen.nodes[node.path]
                 shows = {
                     "meters": power.total_w.value > limit.limit_w,
-                    "shares": _by_shares(power) > limit.limit_w,
+                    "shares": by_shares_w(power) > limit.limit_w,
                 }
                 true_w = float(tick.truth.node_w[row])
                 self.overruns.note(node.path, tick.at_s, true_w, limit.limit_w, shows)
@@ -69,8 +72,10 @@ class Recorder:
             hour=(tick.at_s - self._run.world.begin_s) / 3600,
             true_mw=float(tick.truth.node_w[self._row]) / MW,
             believed_mw=power.total_w.value / MW,
-            shares_mw=_by_shares(power) / MW,
-            shares_low_mw=(interval.low + other_w) / MW,
+            shares_mw=by_shares_w(power) / MW,
+            taught_mw: float
+    """The same, corrected by what meters have taught."""
+    shares_low_mw=(interval.low + other_w) / MW,
             shares_high_mw=(interval.high + other_w) / MW,
             ai_mw=power.ai_w / MW,
             limit_mw=nan if limit is None or limit.limit_w is None else limit.limit_w / MW,
@@ -100,28 +105,30 @@ class Recorder:
             Line("by meters", "orange", [each.believed_mw for each in points]),
             Line(
                 "limit",
-                "purple",
+                "red",
                 [each.limit_mw for each in points],
                 look="thick dashed",
                 steps=True,
             ),
         ]
-        ai = Line("AI hall", "green", [each.ai_mw for each in points])
+        ai = Line("AI hall", "purple", [each.ai_mw for each in points])
         errors = [
             Line("", "blue", [_off(each.shares_mw, each.true_mw) for each in points]),
+            Line(
+                "by shares, taught by meters",
+                "green",
+                [_off(each.taught_mw, each.true_mw) for each in points],
+            ),
             Line("", "orange", [_off(each.believed_mw, each.true_mw) for each in points]),
         ]
         panels: Sequence[Panel] = [
             Panel("MW at the meter", lines, 360),
             Panel("AI load, MW", [ai], 90, from_zero=True),
-            Panel("off the truth, %", errors, 90),
+            Panel(f"off the truth, % (cut off at {MOST_OFF:g})", errors, 90),
         ]
         return plot(title, [each.hour for each in points], panels)
 
 
 def _off(told: float, true: float) -> float:
-    return 100 * (told / true - 1) if true else nan
-
-
-def _by_shares(power: NodePower) -> float:
-    return power.estimated_w.value + power.ai_w + power.auxiliary_w
+    """In percent."""
+    return max(-MOST_OFF, min(MOST_OFF, 100 * (told / true - 1))) if true else nan

@@ -4,12 +4,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 from poolserver.power.rating import Rating
+from poolserver.power.readings import MeterBook
+from poolserver.power.state import Quality
 from poolserver.power.tree import PROGRAMME, PowerTree
 from poolserver.power.uncertain import Uncertain
 from poolserver.sim.programme.counters import CounterBook
 from poolserver.sim.programme.energy import Held, WorkBook
 from poolserver.sim.programme.overruns import Overrun
 from poolserver.sim.programme.run import Run, Tick
+from poolserver.sim.programme.watched import SilenceFigures
 
 J_PER_MWH = 3.6e9
 
@@ -45,6 +48,10 @@ class Report:
     overruns: Sequence[Overrun]
     false_s: Mapping[str, float]
     """For how long an overrun was shown that was none, over all nodes, by way."""
+    silence: SilenceFigures
+    readings: int
+    not_believed: Mapping[str, int]
+    """Readings that were not, by what was thought of them."""
     silent_meters_s: float
     """For how long meters told nothing, all together."""
 
@@ -115,3 +122,12 @@ def _row(path: str, how: str, told_j: Uncertain, true_j: float) -> EnergyRow:
         100 * held.error,
         held.is_inside if is_estimate else None,
     )
+
+
+def not_believed(meters: MeterBook) -> dict[str, int]:
+    """How many readings were not, by what was thought of them."""
+    counts: dict[str, int] = {}
+    for (_, quality), count in meters.counts.items():
+        if quality is not Quality.GOOD:
+            counts[quality.value] = counts.get(quality.value, 0) + count
+    return counts
