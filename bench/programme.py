@@ -18,10 +18,9 @@ import numpy as np
 
 from poolserver.config import Config, load_config
 from poolserver.config.simulation import EventConfig, SimulationConfig
-from poolserver.outfit import power_tree
 from poolserver.sim.programme.command import simulate_programme
 from poolserver.sim.programme.report import EnergyBooks, EnergyRow
-from poolserver.sim.programme.run import Run, meter_names
+from poolserver.sim.programme.run import Run
 
 LONG_TICK_S = 300.0
 """Where only energy counts: the world has no memory that is shorter."""
@@ -136,7 +135,7 @@ def overruns(config: Config, days: int) -> None:
     print(f"\nuntil an overrun shows: AI +200 MW, rigs coming back with AI +130 MW; {days} seeds")
     simulation = {"events": STEPS}
     steps = changed(config, {"off_percent": 10.0}, **simulation)
-    of_mining = [name for name in meter_names(power_tree(config)) if not name.endswith("-ai")]
+    of_mining = [each.name for each in config.meters if not each.name.endswith("-ai")]
     for name, hold_out in (("with meters", []), ("without meters but AI's", of_mining)):
         took: dict[str, list[float]] = {}
         count, false_s, times = 0, 0.0, []

@@ -123,7 +123,7 @@ def _node_paths(site: SiteConfig) -> dict[str, str]:
 
 def _ai_loads(site: SiteConfig, under: str | None) -> tuple[AiLoad, ...]:
     return tuple(
-        AiLoad(load.name, load.meter, load.assumed_w)
+        AiLoad(load.name, load.meter, load.assumed_w, site.name)
         for load in site.ai_loads
         if load.under == under
     )

@@ -216,6 +216,19 @@ def _network(raw: object) -> str:
         raise ValueError(trouble) from None
 
 
+def _sha256_hex(raw: object) -> str:
+    if not isinstance(raw, str) or not re.fullmatch(r"[0-9a-f]{64}", raw):
+        # What is there may be the token itself: not shown.
+        raise ValueError("must be 64 hex digits, in lower case")
+    return raw
+
+
+def _topic_prefix(raw: object) -> str:
+    if not re.fullmatch(r"[^/+#\s]+(/[^/+#\s]+)*", text(raw)):
+        raise ValueError(f'must be like "poolserver" or "site/pool", is {shown(raw)}')
+    return text(raw)
+
+
 def _megawatts(raw: object) -> Fraction:
     power_mw = Bounds(ge=0, le=BUDGET_MAX_MW).hold(Fraction(number(raw)), raw)
     if (power_mw * 1_000_000).denominator != 1:
@@ -240,7 +253,9 @@ PowerNodeName = Annotated[
     str, of_kind(f"text, 1 to {POWER_NODE_NAME_MAX} characters without `/`", _power_node_name)
 ]
 RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]
+Sha256Hex = Annotated[str, of_kind("64 hex digits", _sha256_hex)]
 TimeZone = Annotated[str, of_kind("name of the IANA database", _time_zone)]
+TopicPrefix = Annotated[str, of_kind("text without `+`, `#` and spaces", _topic_prefix)]
 VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
 WorkerPattern = Annotated[
     str, of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`", _worker_pattern)

@@ -1,10 +1,12 @@
 """The pool's own parts, driven as they are at run time, but for the rigs' and the meters' I/O."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from poolserver.config import Config
+from poolserver.config.signals import MeterConfig
 from poolserver.outfit import power_tree
+from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.belief import believe
 from poolserver.power.budget import BudgetBook
 from poolserver.power.calibration import Calibrator
@@ -12,9 +14,8 @@ from poolserver.power.estimator import Estimator
 from poolserver.power.rating import Rating
 from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.state import EffectiveLimit, NodePower, RigGroup
-from poolserver.power.tree import AiLoad, PowerTree
 from poolserver.sim.programme.fleets import Cohort
-from poolserver.sim.programme.run import Tick, accuracy_class
+from poolserver.sim.programme.run import Tick
 
 SLOW_S = 60.0
 """How often the estimator is told how many rigs there are, and meters what shares tell."""
@@ -34,16 +35,17 @@ class Pool:
 
     def __init__(self, config: Config, cohorts: Sequence[Cohort], now_s: float) -> None:
         self.tree = power_tree(config)
-        self.meters = MeterBook(meter_specs(config, self.tree))
+        self.meters = MeterBook(map(meter_spec, config.meters))
         self._estimator = Estimator(self.tree, now_s)
         self._calibrator = Calibrator()
         self._budgets = BudgetBook(self.tree)
         self._groups = groups_of(cohorts)
-        self._slow_s = now_s
+        self._now_s = self._slow_s = now_s
+        self._ai_loads = AiLoadBook(self.tree, lambda name: self.meters.state(name, self._now_s))
 
     def take(self, tick: Tick) -> Seen:
         """A tick of the control room."""
-        now_s = tick.at_s
+        now_s = self._now_s = tick.at_s
         for reading in tick.readings:
             self.meters.take(reading, now_s)
         self._estimator.add(tick.work, now_s)
@@ -51,7 +53,7 @@ class Pool:
             self.tree,
             self._estimator,
             lambda name: self.meters.state(name, now_s),
-            lambda load: self._ai_w(load, now_s),
+            lambda load: self._ai_loads.power_w(load, now_s),
             self._calibrator,
             now_s,
         )
@@ -62,10 +64,6 @@ class Pool:
                 if node.meter:
                     self.meters.expect(node.meter, by_shares_w(nodes[node.path]))
         return Seen(now_s, nodes, self._budgets.limits(now_s))
-
-    def _ai_w(self, load: AiLoad, now_s: float) -> float | None:
-        state = None if load.meter is None else self.meters.state(load.meter, now_s)
-        return state.power_w if state is not None and state.is_good else None
 
 
 def by_shares_w(power: NodePower) -> float:
@@ -85,12 +83,13 @@ def groups_of(cohorts: Sequence[Cohort]) -> tuple[RigGroup, ...]:
     return tuple(RigGroup(*key, count, 0, power_w[key]) for key, count in rigs.items())
 
 
-def meter_specs(config: Config, tree: PowerTree) -> Iterator[MeterSpec]:
-    """What the pool knows of each meter of the tree."""
-    for node in tree:
-        rated_w = min(each.limit_w for each in tree.lineage(node.path) if each.limit_w is not None)
-        if node.meter:
-            yield MeterSpec(node.meter, rated_w, accuracy_class(config, node.meter))
-        for load in node.ai_loads:
-            if load.meter:
-                yield MeterSpec(load.meter, load.assumed_w, accuracy_class(config, load.meter))
+def meter_spec(meter: MeterConfig) -> MeterSpec:
+    """What the pool knows of a meter beforehand."""
+    return MeterSpec(
+        meter.name,
+        int(meter.rated_mw * 1_000_000),
+        meter.accuracy_class,
+        meter.stale_after_s,
+        meter.frozen_after_s or None,
+        meter.feeds_back,
+    )

@@ -73,9 +73,8 @@ class Recorder:
             true_mw=float(tick.truth.node_w[self._row]) / MW,
             believed_mw=power.total_w.value / MW,
             shares_mw=by_shares_w(power) / MW,
-            taught_mw: float
-    """The same, corrected by what meters have taught."""
-    shares_low_mw=(interval.low + other_w) / MW,
+            taught_mw=(power.calibrated_w.value + other_w) / MW,
+            shares_low_mw=(interval.low + other_w) / MW,
             shares_high_mw=(interval.high + other_w) / MW,
             ai_mw=power.ai_w / MW,
             limit_mw=nan if limit is None or limit.limit_w is None else limit.limit_w / MW,

@@ -9,14 +9,12 @@ import numpy as np
 from poolserver.config import Config
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.state import MeterReading
-from poolserver.power.tree import PowerTree
 from poolserver.sim.programme.meters import make_meter, suffer
 from poolserver.sim.programme.shares import ShareSource
 from poolserver.sim.programme.world import Snapshot, World
 
 METER_LAG_S = 1.0
 """Meters are read so long before the tick that their readings are looked at in."""
-DEFAULT_CLASS = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +57,8 @@ class Run:
         )
         random = np.random.default_rng([seed, 3])
         self.meters = {
-            name: make_meter(name, accuracy_class(config, name), config.simulation, random)
-            for name in meter_names(self.world.tree)
+            meter.name: make_meter(meter.name, meter.accuracy_class, config.simulation, random)
+            for meter in config.meters
         }
         self._held_out = {
             name for name in self.meters for each in hold_out if fnmatchcase(name, each)
@@ -117,15 +115,6 @@ class _Place:
         return float(truth.node_w[self.row]), float(truth.node_j[self.row])
 
 
-def meter_names(tree: PowerTree) -> list[str]:
-    """All meters that the tree speaks of, in its order."""
-    names = []
-    for node in tree:
-        names += [node.meter] if node.meter else []
-        names += [load.meter for load in node.ai_loads if load.meter]
-    return names
-
-
 def _places_of_meters(world: World) -> dict[str, _Place]:
     places = {}
     for row, node in enumerate(world.tree):
@@ -135,8 +124,3 @@ def _places_of_meters(world: World) -> dict[str, _Place]:
             if load.meter:
                 places[load.meter] = _Place(None, load.name)
     return places
-
-
-def accuracy_class(config: Config, meter: str) -> float:
-    """Of a meter, as 0.5."""
-    return DEFAULT_CLASS

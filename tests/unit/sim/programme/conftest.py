@@ -9,6 +9,12 @@ from poolserver.config import Config, load_config
 
 POOL = """
 network = "regtest"
+meters = [
+    { name = "north", source = "http", rated_mw = 8, accuracy_class = 0.5 },
+    { name = "north-f1", source = "http", rated_mw = 4, accuracy_class = 0.5 },
+    { name = "north-f2", source = "http", rated_mw = 4, accuracy_class = 0.5 },
+    { name = "north-ai", source = "http", rated_mw = 3, accuracy_class = 0.5 },
+]
 [payout]
 address = "bcrt1p2zffkaxp5py4fdutfdsrt6t6tcrc5ks09rkfd428hlhf4n5q8tqq5az5cr"
 [[nodes]]
