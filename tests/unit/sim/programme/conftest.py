@@ -24,7 +24,7 @@ password = "a"
 [[listeners]]
 address = "127.0.0.1:3333"
 [programme]
-limit_mw = 9
+limit_mw = 7.7
 
 [[sites]]
 name = "North"
