@@ -214,7 +214,7 @@ class Estimator:
         node = self._nodes.get(path)
         if node is None or not since.span_s:
             return Estimate(span_s=since.span_s)
-        return self._estimate(node, since)
+        return self._estimate(node, since, now_s)
 
     def group_w(self, node: str, rating: Rating, window_s: float, now_s: float) -> float:
         """What rigs of one rating that are right at a node draw at their own plugs."""
@@ -235,19 +235,11 @@ class Estimator:
         sums = self._windows.sums
         return Total(sums[node.slots[_ENERGY]], sums[node.slots[_ENERGY_SQ]])
 
-    def _estimate(self, node: _Node, since: Since) -> Estimate:
+    def _estimate(self, node: _Node, since: Since, now_s: float) -> Estimate:
         sums, slots, span_s = self._windows.sums, node.slots, since.span_s
         rates = [(sums[slot] - since.of(slot)) / span_s for slot in slots]
-        shares_h_s = WeightedCount(
-            rates[_WORK],
-            rates[_WORK_SQ] / span_s,
-            _share(sums[slots[_WORK]], sums[slots[_WORK_SQ]]) / span_s,
-        )
-        shares_w = WeightedCount(
-            rates[_ENERGY],
-            rates[_ENERGY_SQ] / span_s,
-            _share(sums[slots[_ENERGY]], sums[slots[_ENERGY_SQ]]) / span_s,
-        )
+        shares_h_s = _counted(rates[_WORK], self._share(slots, _WORK, now_s) / span_s)
+        shares_w = _counted(rates[_ENERGY], self._share(slots, _ENERGY, now_s) / span_s)
         power_w = Uncertain(
             shares_w.total,
             shares_w.squares + RIG_SIGMA * RIG_SIGMA * rates[_RIG],
@@ -261,6 +253,18 @@ class Estimator:
             shares_w,
             span_s,
         )
+
+    def _share(self, slots: list[int], kind: int, now_s: float) -> float:
+        """What a share stands for in hashes or joules, by its weight in the variance: of an hour.
+
+        Of a short window alone it is low when the sum is, and the interval too narrow.
+        """
+        sums, hour = self._windows.sums, self._windows.since(WINDOWS_S[-1], now_s)
+        work, work_sq = sums[slots[kind]], sums[slots[kind + 1]]
+        lately = work - hour.of(slots[kind])
+        if lately > 0:
+            return (work_sq - hour.of(slots[kind + 1])) / lately
+        return work_sq / work if work else 0.0
 
     def _advance(self, now_s: float) -> None:
         if self._windows.is_due(now_s):
@@ -307,18 +311,24 @@ class Estimator:
 
 
 def worker_estimate(
-    hashrate_h_s: float, relative_sigma: float, rating: Rating, site: str = ""
+    hashrate_h_s: float,
+    relative_sigma: float,
+    rating: Rating,
+    site: str = "",
+    share_h_s: float = 0.0,
 ) -> Estimate:
     """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
 
-    ``relative_sigma`` is infinite where there was no share yet. Nothing of the rig's error
-    averages out: it is one.
+    ``relative_sigma`` is infinite where there was no share yet. ``share_h_s`` is what one share
+    more would add to the hashrate: its work over twice the window, as windows are exponential;
+    without it, what the shares that came added on the average. Nothing of the rig's error averages
+    out: it is one.
     """
-    if not hashrate_h_s:
-        return Estimate()
     w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
-    variance = (hashrate_h_s * relative_sigma) ** 2
-    shares_h_s = WeightedCount(hashrate_h_s, variance, variance / hashrate_h_s)
+    variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
+    if hashrate_h_s and not share_h_s:
+        share_h_s = variance / hashrate_h_s
+    shares_h_s = WeightedCount(hashrate_h_s, variance, share_h_s)
     power_w = hashrate_h_s * w_per_h_s
     shares_w = shares_h_s.scaled(w_per_h_s)
     return Estimate(
@@ -337,6 +347,5 @@ def worker_estimate(
     )
 
 
-def _share(work: float, work_sq: float) -> float:
-    """What a share stands for, on the average by its weight in the sum."""
-    return work_sq / work if work else 0.0
+def _counted(total: float, share: float) -> WeightedCount:
+    return WeightedCount(total, total * share, share)

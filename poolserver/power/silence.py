@@ -149,7 +149,7 @@ class SilenceWatch:
             rig = self._rigs[worker]
             rig.in_heap = False
             if rig.state is RigState.HASHING:
-                if self._deadline_s(rig) <= now_s:
+                if _deadline_s(rig, self._false_alarms) <= now_s:
                     self._change(worker, rig, RigState.SILENT, now_s)
                 else:
                     self._watch(worker, rig, now_s)
@@ -179,6 +179,11 @@ class SilenceWatch:
         rig = self._rigs.get(worker)
         return 1.0 if rig is None else _chance(rig, now_s - rig.last_s)
 
+    def deadline_s(self, worker: str) -> float:
+        """When a rig will have been silent for too long, if no share comes; inf: not known."""
+        rig = self._rigs.get(worker)
+        return inf if rig is None else _deadline_s(rig, self._false_alarms)
+
     def check(self, workers: Iterable[str], since_s: float, now_s: float) -> GroupCheck:
         """Of rigs that were told to stop: are they silent since ``since_s``, when it was to work?
 
@@ -207,18 +212,9 @@ class SilenceWatch:
     def _watch(self, worker: str, rig: _Rig, now_s: float) -> None:
         if not rig.in_heap:
             soonest, latest = LOOK_S
-            due_s = min(now_s + latest, max(now_s + soonest, self._deadline_s(rig)))
+            due_s = min(now_s + latest, max(now_s + soonest, _deadline_s(rig, self._false_alarms)))
             heappush(self._due, (due_s, worker))
             rig.in_heap = True
-
-    def _deadline_s(self, rig: _Rig) -> float:
-        """When it has been silent for too long, if no share comes."""
-        shares, rate = _shares(rig), _rate(rig)
-        if shares < MIN_SHARES or rate <= 0:
-            return inf
-        # (1 + rate t / n)^-n = false_alarms / (rate * day), at rates of one a day or more.
-        trials = max(1.0, rate * _DAY_S)
-        return rig.last_s + shares / rate * expm1(log(trials / self._false_alarms) / shares)
 
     def _change(self, worker: str, rig: _Rig, state: RigState, now_s: float) -> None:
         silent_s = max(0.0, now_s - rig.last_s)
@@ -248,6 +244,16 @@ def _rate(rig: _Rig) -> float:
     seen_s = max(1.0, rig.updated_s - rig.began_s)
     work = rig.work - rig.last_work
     return work / (-MEMORY_S * expm1(-seen_s / MEMORY_S)) / rig.share_work
+
+
+def _deadline_s(rig: _Rig, false_alarms: float) -> float:
+    """When it has been silent for too long, if no share comes."""
+    shares, rate = _shares(rig), _rate(rig)
+    if shares < MIN_SHARES or rate <= 0:
+        return inf
+    # (1 + rate t / n)^-n = false_alarms / (rate * day), of one gap a day at least.
+    gaps = max(1.0, rate * _DAY_S)
+    return rig.last_s + shares / rate * expm1(log(gaps / false_alarms) / shares)
 
 
 def _log_chance(rig: _Rig, silent_s: float) -> float:

@@ -39,6 +39,8 @@ class Windows:
         """All of them now; add to them at will."""
         self.began_s = now_s
         self._newest_s = now_s
+        self._found: dict[float, Since] = {}
+        self._found_at_s = now_s
         self._copies: list[tuple[float, array[float]]] = [(now_s, array("d"))]
 
     def new(self, count: int = 1) -> int:
@@ -55,6 +57,7 @@ class Windows:
         """Tell the time before adding what came at ``now_s``: copies are kept when due."""
         if not self.is_due(now_s):
             return
+        self._found.clear()
         copy = array("d", self.sums)
         # Of a long time without a word, copies that would be dropped at once are not made.
         due_s = max(self._next_s(), (now_s - _KEPT_S) // TICK_S * TICK_S)
@@ -66,12 +69,17 @@ class Windows:
 
     def since(self, window_s: float, now_s: float) -> Since:
         """The sums of ``window_s`` ago, or of a little longer ago; or else of the beginning."""
-        begin_s = now_s - window_s
-        for at_s, sums in reversed(self._copies):
-            if at_s <= begin_s:
-                return Since(sums, now_s - at_s)
-        at_s, sums = self._copies[0]
-        return Since(sums, max(0.0, now_s - at_s))
+        if now_s != self._found_at_s:  # many are asked for at one time
+            self._found.clear()
+            self._found_at_s = now_s
+        found = self._found.get(window_s)
+        if found is None:
+            begin_s = now_s - window_s
+            at_s, sums = next(
+                (copy for copy in reversed(self._copies) if copy[0] <= begin_s), self._copies[0]
+            )
+            found = self._found[window_s] = Since(sums, max(0.0, now_s - at_s))
+        return found
 
     def _next_s(self) -> float:
         return (self._newest_s // TICK_S + 1) * TICK_S
