@@ -19,6 +19,7 @@ from poolserver.sim.site import SiteReport
 if TYPE_CHECKING:  # it needs numpy
     from poolserver.sim.programme.report import EnergyRow, Report
 
+MOST_TOLD = 20
 EXAMPLE = Path("configs/programme-2000mw.toml")
 
 
@@ -129,11 +130,20 @@ def programme(
     console.print(_energy_table(report.energies))
     if report.overruns:
         console.print(_overrun_table(report))
+    for at_s, sentence in report.told[:MOST_TOLD]:
+        click.echo(f"{_clock(at_s - report.begin_s)}  {sentence}")
+    if len(report.told) > MOST_TOLD:
+        click.echo(f"and {len(report.told) - MOST_TOLD} more, in report.json")
     _echo_watches(report)
     click.echo(
         f"{report.rigs:,} rigs at {report.nodes} nodes with {report.meters} meters: "
-        f"{hours:g} h in {report.took_s:.1f} s, {report.times_real:,.0f} times real time"
+        f"{hours:g} h in {report.took_s:.1f} s of processor time, {report.times_real:,.0f} times real time"
     )
+
+
+def _clock(since_s: float) -> str:
+    minutes, seconds = divmod(round(since_s), 60)
+    return f"{minutes // 60:02d}:{minutes % 60:02d}:{seconds:02d}"
 
 
 def _echo_watches(report: "Report") -> None:
@@ -169,7 +179,6 @@ def _overrun_table(report: "Report") -> Table:
     table = Table("node", "from", "MW over", *(f"shown by {way}" for way in ways), title="Overruns")
     for each in report.overruns:
         shown = [f"{each.shown_s[way]:.0f} s" if way in each.shown_s else "never" for way in ways]
-        hour = (each.began_s - report.begin_s) / 3600
         over_mw = (each.worst_w - each.limit_w) / 1e6
-        table.add_row(each.node, f"{hour:.2f} h", f"{over_mw:.1f}", *shown)
+        table.add_row(each.node, _clock(each.began_s - report.begin_s), f"{over_mw:.1f}", *shown)
     return table

@@ -32,7 +32,7 @@ def simulate_programme(
     """
     if not config.simulation.fleets:
         raise ValueError("the configuration has no [[simulation.fleets]]")
-    began = time.perf_counter()
+    began = time.process_time()
     run = Run(config, seed, hours, hold_out=hold_out)
     world = run.world
     if node not in world.tree:
@@ -55,10 +55,11 @@ def simulate_programme(
         rigs=int(world.fleets.rigs.sum()),
         nodes=len(world.tree),
         meters=len(run.meters),
-        took_s=time.perf_counter() - began,
+        took_s=time.process_time() - began,
         energies=list(books.rows()),
         overruns=list(recorder.overruns.clear()),
         false_s=recorder.overruns.false_s,
+        told=recorder.told,
         silence=rigs.figures,
         readings=sum(pool.meters.counts.values()),
         not_believed=not_believed(pool.meters),

@@ -7,13 +7,14 @@ from poolserver.config import Config
 from poolserver.config.signals import MeterConfig
 from poolserver.outfit import power_tree
 from poolserver.power.ai_loads import AiLoadBook
-from poolserver.power.belief import believe
+from poolserver.power.belief import BELIEF_WINDOW_S, believe
 from poolserver.power.budget import BudgetBook
 from poolserver.power.calibration import Calibrator
+from poolserver.power.control import Controller, ControlState, Decision
 from poolserver.power.estimator import Estimator
 from poolserver.power.rating import Rating
 from poolserver.power.readings import MeterBook, MeterSpec
-from poolserver.power.state import EffectiveLimit, NodePower, RigGroup
+from poolserver.power.state import EffectiveLimit, NodePower, Readings, RigGroup
 from poolserver.sim.programme.fleets import Cohort
 from poolserver.sim.programme.run import Tick
 
@@ -28,6 +29,7 @@ class Seen:
     at_s: float
     nodes: Mapping[str, NodePower]
     limits: Mapping[str, EffectiveLimit]
+    decision: Decision
 
 
 class Pool:
@@ -39,7 +41,9 @@ class Pool:
         self._estimator = Estimator(self.tree, now_s)
         self._calibrator = Calibrator()
         self._budgets = BudgetBook(self.tree)
-        self._groups = groups_of(cohorts)
+        self._controller = Controller(self.tree)
+        self._state = ControlState()
+        self._rated = groups_of(cohorts)
         self._now_s = self._slow_s = now_s
         self._ai_loads = AiLoadBook(self.tree, lambda name: self.meters.state(name, self._now_s))
 
@@ -59,11 +63,21 @@ class Pool:
         )
         if now_s >= self._slow_s:
             self._slow_s = now_s + SLOW_S
-            self._estimator.note_rigs(self._groups)
+            self._estimator.note_rigs(self._rated)
             for node in self.tree:
                 if node.meter:
                     self.meters.expect(node.meter, by_shares_w(nodes[node.path]))
-        return Seen(now_s, nodes, self._budgets.limits(now_s))
+        limits = self._budgets.limits(now_s)
+        groups = tuple(self._hashing(group, now_s) for group in self._rated)
+        readings = Readings(nodes, limits, self._budgets.mining_limits(now_s), groups)
+        self._state, decision = self._controller.step(self._state, readings, now_s)
+        return Seen(now_s, nodes, limits, decision)
+
+    def _hashing(self, rated: RigGroup, now_s: float) -> RigGroup:
+        """Those of a group that hash, by what they prove."""
+        power_w = self._estimator.group_w(rated.node, rated.rating, BELIEF_WINDOW_S, now_s)
+        rigs = round(power_w * rated.rigs / rated.power_w)
+        return RigGroup(rated.node, rated.rating, rigs, 0, power_w)
 
 
 def by_shares_w(power: NodePower) -> float:

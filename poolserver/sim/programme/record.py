@@ -45,16 +45,23 @@ class Recorder:
         self._every_s = max(run.tick_s, run.hours * 3600 / POINTS)
         self._next_s = 0.0
         self.points: list[Point] = []
+        self.told: list[tuple[float, str]] = []
+        """What the controller said it would do, and when."""
         self.overruns = Overruns(run.tick_s)
 
     def take(self, tick: Tick, seen: Seen) -> None:
         """One tick."""
+        self.told += ((tick.at_s, sentence) for sentence in seen.decision.told)
+        overloads = {overload.node for overload in seen.decision.overloads}
+        intended = {intention.node for intention in seen.decision.intentions}
         for row, node in enumerate(self._run.world.tree):
             limit = seen.limits.get(node.path)
             if limit is not None and limit.limit_w is not None:
                 power = seen.nodes[node.path]
                 shows = {
                     "meters": power.total_w.value > limit.limit_w,
+                    "the controller": node.path in overloads,
+                    "an intention": node.path in intended,
                     "shares": by_shares_w(power) > limit.limit_w,
                 }
                 true_w = float(tick.truth.node_w[row])

@@ -44,10 +44,13 @@ class Report:
     nodes: int
     meters: int
     took_s: float
+    """Of the processor: all of it is one thread."""
     energies: Sequence[EnergyRow]
     overruns: Sequence[Overrun]
     false_s: Mapping[str, float]
     """For how long an overrun was shown that was none, over all nodes, by way."""
+    told: Sequence[tuple[float, str]]
+    """What the controller said that it would do, and when."""
     silence: SilenceFigures
     readings: int
     not_believed: Mapping[str, int]

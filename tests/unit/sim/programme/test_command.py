@@ -63,11 +63,10 @@ def test_the_same_seed_is_the_same_report(programme: Programme) -> None:
 
 def test_a_day_is_drawn_and_written_out(programme: Programme, tmp_path: Path) -> None:
     programme(STEADY)
-    done = CliRunner().invoke(
-        simulate,
-        ["programme", "--config", str(tmp_path / "programme.toml"), "--hours", "0.2", "--json"]
-        + ["--watched", "3", "--plot", str(tmp_path / "day.svg"), "--out", str(tmp_path / "out")],
-    )
+    files = ["--plot", str(tmp_path / "day.svg"), "--out", str(tmp_path / "out")]
+    config = ["--config", str(tmp_path / "programme.toml")]
+    options = ["--hours", "0.2", "--watched", "3", "--json"]
+    done = CliRunner().invoke(simulate, ["programme", *config, *options, *files])
     assert done.exit_code == 0, done.output
     report = json.loads(done.output)
     assert report == json.loads((tmp_path / "out" / "report.json").read_text())
