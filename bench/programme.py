@@ -10,6 +10,7 @@ rest are whole runs of the pool's own parts: when an overrun shows, and how fast
 import argparse
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import cos, tau
 from pathlib import Path
 from statistics import median
 
@@ -21,6 +22,7 @@ from poolserver.config.simulation import EventConfig, SimulationConfig
 from poolserver.sim.programme.command import simulate_programme
 from poolserver.sim.programme.report import EnergyBooks, EnergyRow
 from poolserver.sim.programme.run import Run
+from poolserver.sim.programme.watched import WatchedRigs
 
 LONG_TICK_S = 300.0
 """Where only energy counts: the world has no memory that is shorter."""
@@ -156,6 +158,46 @@ def overruns(config: Config, days: int) -> None:
         print(f"{'':26} {median(times):,.0f} times real time")
 
 
+def dropouts(config: Config, seeds: int) -> None:
+    print(f"\nmeters that are silent for 10 minutes 12 times a day, {seeds} seeds")
+    often = changed(config, {}, meter_outages_per_day=12.0)
+    gaps, silent_h = [], 0.0
+    for seed in range(seeds):
+        run = Run(often, seed, 24.0, tick_s=30.0)
+        books = EnergyBooks(run)
+        for tick in run.ticks():
+            books.take(tick)
+        gaps += [abs(gap_j) / 3.6e6 for gap_j in books.counter_gaps_j().values()]
+        silent_h += sum(meter.silent_s for meter in run.meters.values()) / 3600
+    print(
+        f"{len(gaps)} meter-days, {silent_h:.0f} hours of silence: energy lost or invented "
+        f"by a meter's day at most {max(gaps):.2f} kWh (a counter's step is 1)"
+    )
+
+
+def silent_rigs(config: Config, days: int) -> None:
+    print(f"\nsilent rigs, 1,000 rigs one by one, {days} days")
+    print(f"{'':34} {'rig-days':>9} {'false':>6} {'hung':>6} {'missed':>7} {'found after':>22}")
+    for name, settings in (
+        ("as configured", {}),
+        ("100 failures a year, 2 h each", {"failures_per_year": 100.0, "repair_h": 2.0}),
+        ("and 6 shares a minute", {"failures_per_year": 100.0, "repair_h": 2.0}),
+    ):
+        per_minute = 6.0 if "6 shares" in name else 12.0
+        simulation = changed(config, {}, **settings).simulation
+        random = np.random.default_rng([len(name), 4])
+        rigs = WatchedRigs(1000, per_minute, simulation, random, 0.0)
+        for tick in range(days * 17_280):
+            warmth = cos(tau * (tick * 5 / 3600 - 16) / 24)
+            rigs.step(tick * 5.0, tick * 5.0 + 5.0, warmth)
+        found = rigs.figures.found_s
+        print(
+            f"{name:34} {rigs.figures.rig_days:9.0f} {rigs.figures.false_alarms:6} "
+            f"{len(found) + rigs.figures.missed:6} {rigs.figures.missed:7} "
+            f"{median(found):8.0f} s, worst {max(found):.0f} s"
+        )
+
+
 def _jittered(seed: int) -> tuple[EventConfig, ...]:
     """At any moment of a tick."""
     random = np.random.default_rng([seed, 9])
@@ -178,6 +220,8 @@ def main() -> None:
     config = load_config(options.config)
     without_meters(config, options.seeds)
     with_feeder_meters(config, options.seeds)
+    dropouts(config, max(1, options.seeds // 40))
+    silent_rigs(config, options.days)
     overruns(config, options.days)
 
 

@@ -137,7 +137,8 @@ def programme(
     _echo_watches(report)
     click.echo(
         f"{report.rigs:,} rigs at {report.nodes} nodes with {report.meters} meters: "
-        f"{hours:g} h in {report.took_s:.1f} s of processor time, {report.times_real:,.0f} times real time"
+        f"{hours:g} h in {report.took_s:.1f} s of processor time, "
+        f"{report.times_real:,.0f} times real time"
     )
 
 

@@ -26,7 +26,7 @@ class CounterBook:
         """All load at a node: by its own meter, or (``by_own`` false, or it has none) by those
         below it. None where part of it is not metered."""
         node = self.tree[path]
-        if by_own and (own_j := self._meter_j(node.meter, end_s)) is not None:
+        if by_own and (own_j := self.meter_j(node.meter, end_s)) is not None:
             return own_j
         ai_j = self.ai_j(path, end_s)
         mining_j = self._mining_j(node, end_s)
@@ -37,7 +37,7 @@ class CounterBook:
     def ai_j(self, path: str, end_s: float) -> float | None:
         """All AI load at a node and below it."""
         loads = [load for each in self.tree.depth_first(path) for load in each.ai_loads]
-        found = [self._meter_j(load.meter, end_s) for load in loads]
+        found = [self.meter_j(load.meter, end_s) for load in loads]
         return None if None in found else sum(each for each in found if each is not None)
 
     def _mining_j(self, node: PowerNode, end_s: float) -> float | None:
@@ -58,7 +58,7 @@ class CounterBook:
         nodes = self.tree.depth_first(path)
         return sum(node.auxiliary_w for node in nodes) * (end_s - self.begin_s)
 
-    def _meter_j(self, name: str | None, end_s: float) -> float | None:
+    def meter_j(self, name: str | None, end_s: float) -> float | None:
         """Up to ``end_s``; from its newest reading on at the power that it told."""
         reading = None if name is None else self.newest.get(name)
         if reading is None or reading.energy_j is None:

@@ -11,7 +11,7 @@ from poolserver.power.uncertain import Uncertain
 from poolserver.sim.programme.counters import CounterBook
 from poolserver.sim.programme.energy import Held, WorkBook
 from poolserver.sim.programme.overruns import Overrun
-from poolserver.sim.programme.run import Run, Tick
+from poolserver.sim.programme.run import METER_LAG_S, Run, Tick
 from poolserver.sim.programme.watched import SilenceFigures
 
 J_PER_MWH = 3.6e9
@@ -103,6 +103,21 @@ class EnergyBooks:
                 told_j = self._counters.node_j(path, end_s, by_own=by_own)
                 if told_j is not None:
                     yield _row(path, how, Uncertain(told_j), true_j)
+
+    def counter_gaps_j(self) -> dict[str, float]:
+        """By meter that is not silent now: what it told less what went through it, as it sees it.
+        Silence before should do nothing to it: more than its counter's step was lost or invented.
+        """
+        if self._last is None:
+            return {}
+        found = {}
+        for name, meter in self._run.meters.items():
+            reading = self._counters.newest.get(name)
+            if reading is not None and self._last.at_s - reading.at_s <= METER_LAG_S:
+                true_j = self._run.true_j(name, self._last.truth) * meter.gain
+                told_j = self._counters.meter_j(name, self._last.at_s)
+                found[name] = (told_j or 0.0) - true_j
+        return found
 
     def _other_j(self, path: str, last: Tick) -> float:
         """What is truly not mining."""

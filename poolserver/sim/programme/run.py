@@ -65,6 +65,10 @@ class Run:
         }
         self._at = _places_of_meters(self.world)
 
+    def true_j(self, meter: str, truth: Snapshot) -> float:
+        """The energy that has gone through a meter since the beginning."""
+        return self._at[meter].look(truth)[1]
+
     def ticks(self) -> Iterator[Tick]:
         """From the beginning to the end."""
         world, count = self.world, round(self.hours * 3600 / self.tick_s)
