@@ -3,6 +3,7 @@
 Readings of meters are in state.py. Times in Unix seconds.
 """
 
+from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from poolserver.power.state import MeterReading, MeterState
@@ -20,19 +21,31 @@ class OutdatedSignalError(SignalError):
     """A newer one has been taken."""
 
 
-class BudgetSignal(NamedTuple):
-    """What a node may draw, by one who has a say."""
+@dataclass(frozen=True, slots=True)
+class BudgetSignal:
+    """What a node may draw, by one who has a say.
+
+    ``limit_w`` None takes an earlier word back: this source does not limit the node any more.
+    """
 
     node: str
-    limit_w: int | None
-    """None: the source takes its word back."""
+    limit_w: float | None
     source: str
     """In whose name: a declared source, or whoever spoke."""
     at_s: float
+    """When it was said, by the clock of who said it: of two words the later one holds."""
     valid_until_s: float | None = None
+    """None: until the next one, and of a declared source at most for its ``max_age_s``."""
     reason: str = ""
     issued_by: str = ""
-    """By which way it came: ``mqtt``, ``token:NAME``."""
+    """By which way it came, or by whom: ``mqtt``, ``token:NAME``. It is kept with it."""
+    of_mining: bool = False
+    """Whether it limits mining alone, and not all load."""
+
+    @property
+    def key(self) -> tuple[str, str, bool]:
+        """Whose word it is, on what: the next one of this key takes its place."""
+        return self.source, self.node, self.of_mining
 
 
 class AiLoadSignal(NamedTuple):

@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from poolserver.power.budget import (
     MAX_WORDS,
     BudgetBook,
-    BudgetSignal,
     BudgetSource,
-    SignalError,
     merged_limits,
 )
 from poolserver.power.schedule import BudgetSchedule, Hours, ScheduleEntry
+from poolserver.power.signal import BudgetSignal, SignalError
 from poolserver.power.state import Limit, LimitKind
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree
 
@@ -231,7 +230,6 @@ def test_limits_of_others_are_put_in_their_place() -> None:
 
 
 words = st.builds(
-    BudgetSignal,
     node=st.sampled_from(["Sahiwal", "/", "nowhere"]),
     limit_w=st.none() | st.floats(-1.0, 1e15) | st.floats(),
     source=st.sampled_from(["grid", "operator", ""]),
