@@ -6,9 +6,10 @@ from dataclasses import dataclass, fields
 from io import StringIO
 from math import nan
 
+from poolserver.control_room import desk
 from poolserver.sim.programme.overruns import Overruns
 from poolserver.sim.programme.plot import Line, Panel, plot
-from poolserver.sim.programme.pool import Seen, by_shares_w
+from poolserver.sim.programme.pool import by_shares_w
 from poolserver.sim.programme.run import Run, Tick
 
 MW = 1e6
@@ -49,15 +50,15 @@ class Recorder:
         """What the controller said it would do, and when."""
         self.overruns = Overruns(run.tick_s)
 
-    def take(self, tick: Tick, seen: Seen) -> None:
+    def take(self, tick: Tick, seen: desk.Tick) -> None:
         """One tick."""
         self.told += ((tick.at_s, sentence) for sentence in seen.decision.told)
         overloads = {overload.node for overload in seen.decision.overloads}
         intended = {intention.node for intention in seen.decision.intentions}
         for row, node in enumerate(self._run.world.tree):
-            limit = seen.limits.get(node.path)
+            limit = seen.readings.limits.get(node.path)
             if limit is not None and limit.limit_w is not None:
-                power = seen.nodes[node.path]
+                power = seen.readings.nodes[node.path]
                 shows = {
                     "meters": power.total_w.value > limit.limit_w,
                     "the controller": node.path in overloads,
@@ -70,9 +71,9 @@ class Recorder:
             self._next_s = tick.at_s + self._every_s
             self.points.append(self._point(tick, seen))
 
-    def _point(self, tick: Tick, seen: Seen) -> Point:
-        power = seen.nodes[self.path]
-        limit = seen.limits.get(self.path)
+    def _point(self, tick: Tick, seen: desk.Tick) -> Point:
+        power = seen.readings.nodes[self.path]
+        limit = seen.readings.limits.get(self.path)
         other_w = power.ai_w + power.auxiliary_w
         interval = power.estimated_w.interval()
         return Point(

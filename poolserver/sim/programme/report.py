@@ -125,7 +125,8 @@ class EnergyBooks:
         loads = [load.name for node in world.tree.depth_first(path) for load in node.ai_loads]
         auxiliary_w = sum(node.auxiliary_w for node in world.tree.depth_first(path))
         span_s = last.at_s - world.begin_s
-        return sum(last.truth.ai_j.get(name, 0.0) for name in loads) + auxiliary_w * span_s
+        ai_j = sum(last.truth.ai_j.get(name, 0.0) for name in loads)
+        return ai_j + auxiliary_w * span_s
 
 
 def _row(path: str, how: str, told_j: Uncertain, true_j: float) -> EnergyRow:

@@ -10,7 +10,7 @@ import numpy as np
 
 from poolserver.config import Config
 from poolserver.config.simulation import EventConfig, FleetConfig
-from poolserver.outfit import power_tree
+from poolserver.control_room.outfit import power_tree
 from poolserver.power.models import MinerModels, load_models
 from poolserver.power.rating import Rating, RatingSource
 from poolserver.power.tree import PROGRAMME, PowerTree
