@@ -19,7 +19,6 @@ from poolserver.cluster.messages import (
     Up,
 )
 from poolserver.config import Config, NodeConfig
-from poolserver.control_room.outfit import control_room
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
@@ -106,15 +105,16 @@ class PoolServer:
         down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
         up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
         source = self._job_source(group, active)
-        room = control_room(config)
         coordinator = Coordinator(
-            config, source, down, active, self._database, room, on_plan=self._pay_by
+            config, source, down, active, self._database, on_plan=self._pay_by
         )
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
         http = HttpServer(
-            self._registry, coordinator.not_ready_because, power_routes(lambda: room.view)
+            self._registry,
+            coordinator.not_ready_because,
+            power_routes(lambda: coordinator.room.view),
         )
         worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:

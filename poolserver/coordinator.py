@@ -26,7 +26,7 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.config import Config
-from poolserver.control_room.room import ControlRoom
+from poolserver.control_room.outfit import control_room
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
@@ -85,8 +85,8 @@ class Coordinator:
     """Templates down, books and metrics up. ``clock`` is monotonic, in seconds.
 
     ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
-    each round of questions. ``database`` is where the books are kept. ``room`` is fed with work and
-    rigs, and ticks while this runs. ``on_plan`` is given each plan that the workers are sent.
+    each round of questions. ``database`` is where the books are kept. ``on_plan`` is given each
+    plan that the workers are sent.
     """
 
     def __init__(
@@ -96,7 +96,6 @@ class Coordinator:
         down: Sender[Down],
         node: Callable[[], Rpc],
         database: Database,
-        room: ControlRoom,
         on_plan: Callable[[PayoutPlan], None] = lambda plan: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -116,7 +115,6 @@ class Coordinator:
         self.is_outdated = False
         store = LedgerStore(database)
         self._on_plan = on_plan
-        self.room = room
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
         self._clock_wrong = Alarm("clock_wrong", "clock_right", log)
         terms = payout_terms(config)
@@ -129,13 +127,17 @@ class Coordinator:
             clock=clock,
             unix_time=self._wall.unix_s,
         )
+        self.room = control_room(
+            config, store, self._reading_of, clock=clock, unix_time=self._wall.unix_s
+        )
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
             site_of=self._site_of,
-            place_of=self._place_of,
+            place_of=self.room.rigs.place_of,
             on_delta=self._on_delta,
             in_thread=self._in_fold,
+            load=self.room.load,
             rewards=Rewards(terms.new_window()),
             retention=RetentionTerms(
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
@@ -182,7 +184,7 @@ class Coordinator:
             ),
             asyncio.create_task(self._follower.run(), name="block follower"),
             asyncio.create_task(self.paymaster.run(), name="paymaster"),
-            asyncio.create_task(self.room.run(), name="control room"),
+            *(asyncio.create_task(each, name="control room") for each in self.room.tasks()),
         ]
 
     async def stop(self) -> None:
@@ -192,8 +194,8 @@ class Coordinator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.keeper.take_in()  # so that the statistics have it too
         await self._statistics.close()
+        await self.room.close()
         await self.keeper.close()
-        self.room.close()
 
     def check(self) -> None:
         """Look at the clock; raise what ended a background task that should never end."""
@@ -344,6 +346,9 @@ class Coordinator:
             energy_j=self.totals.energy_j(name),
             rigs=rigs,
         )
+
+    def _reading_of(self, account: str, worker: str) -> Reading:
+        return self._meters.read(Level.WORKER, (account, worker), self._clock())
 
     def _scale_of(self, site: str) -> int:
         known = self._sites.get(site)

@@ -8,8 +8,9 @@ given up: they draw, and others are switched off in their place.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from poolserver.power.control.decision import Action, Batch, BatchReport, Command, Terms
+from poolserver.power.control.decision import Action, Batch, BatchReport, Command
 from poolserver.power.control.states import DeviceEvent, DeviceState, moved
+from poolserver.power.control.terms import Terms
 from poolserver.power.rating import Rating
 
 
@@ -29,6 +30,10 @@ class BatchBook:
         """Take the batches of the tick before, each as far as it is by now."""
         for batch in before:
             report = reports.get(batch.number, BatchReport(batch.number))
+            if report.rigs is not None and report.rigs < batch.rigs:
+                if report.rigs <= 0:
+                    continue
+                batch = batch._replace(rigs=report.rigs)
             match batch.state:
                 case DeviceState.PENDING_OFF | DeviceState.VERIFYING:
                     self._going_off(batch, report)
@@ -85,8 +90,9 @@ class BatchBook:
         back = min(report.hashing, batch.rigs)
         if back:
             self._command(Action.RELEASE, batch, back)
-        if back < batch.rigs:
-            self._keep(batch._replace(rigs=batch.rigs - back))
+            batch = batch._replace(rigs=batch.rigs - back)
+        if batch.rigs:
+            self._keep(batch)
 
     def _coming_on(self, batch: Batch, report: BatchReport) -> None:
         hashing = min(report.hashing, batch.rigs)

@@ -1,17 +1,14 @@
-"""What is done or would be, and why, in a sentence; and which sentences are news.
+"""What is done or would be, and why, in a sentence for people."""
 
-An intention is told when it begins, when it changes by more than the dead band, and when it ends:
-not at every tick.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from poolserver.power.control.decision import Action, Intention, Seen
+from poolserver.power.control.decision import Action, Intention
+from poolserver.power.control.headroom import Cap
+from poolserver.power.control.states import SiteState
 from poolserver.power.state import Limit, LimitKind
 from poolserver.power.tree import PROGRAMME, PowerTree
 
-Key = tuple[Action, str]
 # A change that explains less of it than this, next to the largest one, is not told.
 NEGLIGIBLE = 0.25
 _UNITS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"))
@@ -89,59 +86,38 @@ def _where(tree: PowerTree, nodes: Sequence[str]) -> str:
     return f"{len(nodes)} {many} in {place(tree, common)}"
 
 
-def news(
-    tree: PowerTree,
-    told: Mapping[Key, Intention],
-    now: Mapping[Key, Intention],
-    band_w: Mapping[str, float],
-) -> Iterator[tuple[Key, str]]:
-    """The sentences that are worth telling, by intention. ``told`` are those told last."""
-    for key, intention in now.items():
-        before = told.get(key)
-        if before is None or _differs(before, intention, band_w.get(intention.node, 0.0)):
-            yield key, sentence(tree, intention)
-    for key, before in told.items():
-        if key not in now and (before.dry or before.action is Action.ON):
-            yield key, ended(tree, before)
-
-
-def _differs(before: Intention, now: Intention, band_w: float) -> bool:
-    if before.action is Action.ON:
-        return before.dry is not now.dry  # a few more at each tick: told at its begin and end
-    return (
-        abs(now.power_w - before.power_w) > band_w
-        or abs(now.short_w - before.short_w) > band_w
-        or before.dry is not now.dry
-        or (before.limit and before.limit.kind) is not (now.limit and now.limit.kind)
-    )
+def site_changed(site: str, before: SiteState, now: SiteState) -> str:
+    """A site's new state."""
+    return f"site {site} was in {before}, is in {now}"
 
 
 class Change(NamedTuple):
-    """Load that has grown."""
+    """What makes a node draw more over its limit than before, or less if below zero."""
 
     by_w: float
-    what: str
+    text: str
 
 
-def what_changed(tree: PowerTree, path: str, before: Seen | None, now: Seen) -> str:
-    """Why a node is over its limit: what has changed since it was told of, or the tick before."""
+def what_changed(tree: PowerTree, path: str, before: Cap | None, now: Cap) -> str:
+    """Why more is over the limit than when it was told of last, or less."""
     if before is None:
         return "over its limit from the start"
-    changes = [
-        Change(now.ai_w - before.ai_w, _ai(tree, path)),
-        Change(now.mining_w - before.mining_w, "mining"),
-        Change(now.other_w - before.other_w, "load that is neither rigs nor AI"),
-    ]
-    lowered_w = before.limit.limit_w - now.limit.limit_w
-    largest = max(lowered_w, *(change.by_w for change in changes))
-    if largest <= 0:
-        return "slowly risen"
-    told = [each for each in changes if each.by_w >= NEGLIGIBLE * largest]
-    texts = [f"{each.what} +{watts(each.by_w)}" for each in sorted(told, reverse=True)]
-    if lowered_w >= NEGLIGIBLE * largest:
-        limits = f"{watts(before.limit.limit_w)} to {watts(now.limit.limit_w)}"
-        texts.insert(0, f"limit {limits} by {now.limit.source}")
-    text = ", ".join(texts)
+    loads = (
+        (now.ai_w - before.ai_w, _ai(tree, path)),
+        (now.mining_w - before.mining_w, "mining"),
+        (now.other_w - before.other_w, "load that is neither rigs nor AI"),
+    )
+    changes = [Change(by_w, f"{what} {'+' * (by_w > 0)}{watts(by_w)}") for by_w, what in loads]
+    old, new = before.limit.limit_w, now.limit.limit_w
+    limit = f"limit {watts(old)} to {watts(new)} by {now.limit.source}"
+    changes.append(Change(float(old - new), limit))
+    direction = 1.0 if sum(change.by_w for change in changes) >= 0 else -1.0
+    changes.sort(key=lambda change: -direction * change.by_w)
+    largest = direction * changes[0].by_w
+    if largest < 1.0:
+        return "nothing that is known of has changed"
+    told = [each for each in changes if direction * each.by_w >= NEGLIGIBLE * largest]
+    text = ", ".join(change.text for change in told)
     if before.method != now.method:
         text += f" (known by {now.method} now, by {before.method} before)"
     return text
