@@ -26,6 +26,8 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.config import Config
+from poolserver.control_room.outfit import power_tree, rig_book
+from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
@@ -36,7 +38,7 @@ from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, WorkerKey, site_lookup
+from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
 from poolserver.mining.payout import PayoutPlan
@@ -45,7 +47,6 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
-from poolserver.power.rating import Place
 from poolserver.power.site import SiteEstimate, SitePower
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Reading
@@ -130,13 +131,17 @@ class Coordinator:
             clock=clock,
             unix_time=self._wall.unix_s,
         )
+        self.tree = power_tree(config)
+        self.rigs = rig_book(config, self.tree)
+        self._rig_keeper = RigKeeper(self.rigs, store, self._reading_of, clock=clock)
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
             site_of=self._site_of,
-            place_of=self._place_of,
+            place_of=self.rigs.place_of,
             on_delta=self._on_delta,
             in_thread=self._statistics.add,
+            load=self._rig_keeper.load,
             rewards=Rewards(terms.new_window()),
             retention=RetentionTerms(
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
@@ -178,6 +183,7 @@ class Coordinator:
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self.auditor.run(), name="ledger auditor"),
             asyncio.create_task(self._statistics.run(), name="statistics keeper"),
+            asyncio.create_task(self._rig_keeper.run(), name="rig keeper"),
             asyncio.create_task(
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),
@@ -192,6 +198,7 @@ class Coordinator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.keeper.take_in()  # so that the statistics have it too
         await self._statistics.close()
+        await self._rig_keeper.close()
         await self.keeper.close()
 
     def check(self) -> None:
@@ -237,7 +244,9 @@ class Coordinator:
             case JournalBatch():
                 self.keeper.add(message)
             case RigsChanged():
-                pass  # nobody asks yet
+                now_ms = int(self._wall.unix_s() * 1000)
+                for news in message.rigs:
+                    self.rigs.take(news, now_ms)
             case WorkerCounters():
                 self.workers[message.source] = message
             case WorkerStarted():
@@ -342,9 +351,8 @@ class Coordinator:
             rigs=rigs,
         )
 
-    def _place_of(self, key: WorkerKey) -> Place | None:
-        power = self._power.get(key.site)
-        return None if power is None else power.default_place
+    def _reading_of(self, account: str, worker: str) -> Reading:
+        return self._meters.read(Level.WORKER, (account, worker), self._clock())
 
     def _scale_of(self, site: str) -> int:
         known = self._sites.get(site)
