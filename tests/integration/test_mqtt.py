@@ -81,7 +81,7 @@ class Pool:
 
     def connect(self, password: str = PASSWORD, port: int | None = None) -> MqttBus:
         spec = MqttSpec("127.0.0.1", port or self._port, "plant", "pool-1", USERNAME, password)
-        bus = MqttBus(spec, self._sink, lambda: NOW_S, reconnect_s=0.05)
+        bus = MqttBus(spec, self._sink, {"t2"}, reconnect_s=0.05)
         self._tasks[bus] = asyncio.create_task(bus.run())
         return bus
 

@@ -39,7 +39,7 @@ EXCEPTIONS = {
 
 log = structlog.get_logger(__name__)
 
-# It logs each lost answer as an error; here a fault is told once, and then its end.
+# It logs each lost answer as an error; here whoever judges readings is told of a fault.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
 
 
@@ -76,7 +76,7 @@ class ModbusMeter:
         self._on_reading, self._on_fault = on_reading, on_fault
         self._clock = clock
         self._first_reconnect_s = self._reconnect_s = reconnect_s
-        self._trouble, self._counter_trouble = RateLimited(log), RateLimited(log)
+        self._counter_trouble = RateLimited(log)
         self._client: AsyncModbusTcpClient | None = None
 
     async def run(self) -> None:
@@ -95,7 +95,7 @@ class ModbusMeter:
 
     async def _poll(self) -> None:
         """One reading, or one fault."""
-        spec, loop = self._spec, asyncio.get_running_loop()
+        spec = self._spec
         try:
             power_w = in_watts(spec.power, *await self._read(spec.power))
             energy_j = await self._energy_j()
@@ -103,12 +103,9 @@ class ModbusMeter:
             if not isinstance(error, RegisterError):
                 # What comes late must not be taken for the answer to the next question.
                 self._close()
-            reason = str(error).removeprefix("Modbus Error: ")
-            self._trouble.failed("meter_not_read", reason, loop.time(), meter=spec.meter)
-            self._on_fault(spec.meter, reason)
+            self._on_fault(spec.meter, str(error).removeprefix("Modbus Error: "))
             return
         self._reconnect_s = self._first_reconnect_s
-        self._trouble.restored("meter_read_again", loop.time(), meter=spec.meter)
         self._on_reading(MeterReading(spec.meter, self._clock(), power_w, energy_j))
 
     async def _energy_j(self) -> int | None:

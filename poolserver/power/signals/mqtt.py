@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -16,6 +16,9 @@ from poolserver.power.signal import SignalError, SignalSink, UnknownSignalError
 from poolserver.power.signals.topics import About, Topics
 from poolserver.power.signals.words import (
     WordError,
+    ai_load_signal,
+    budget_signal,
+    meter_reading,
 )
 
 RECONNECT_S = 1.0
@@ -63,21 +66,21 @@ class SiteWord(msgspec.Struct, frozen=True):
 class MqttBus:
     """A connection to the broker for as long as it runs, made anew whatever happens.
 
-    ``clock`` is Unix time, in seconds. What is not taken is counted in ``counts`` and logged, each
-    reason once a minute at the most.
+    ``meters`` are those that may be told here. What is not taken is counted in ``counts`` and
+    logged, each reason once a minute at the most.
     """
 
     def __init__(
         self,
         spec: MqttSpec,
         sink: SignalSink,
-        clock: Callable[[], float],
+        meters: Container[str],
         reconnect_s: float = RECONNECT_S,
     ) -> None:
         self._spec = spec
         self._topics = Topics(spec.prefix, spec.instance)
         self._sink = sink
-        self._clock = clock
+        self._meters = meters
         self._first_reconnect_s = self._reconnect_s = reconnect_s
         self._trouble, self._word_trouble = RateLimited(log), RateLimited(log)
         self._sites: dict[str, SiteWord] = {}
@@ -183,6 +186,8 @@ class MqttBus:
             return  # a retained message was cleared: nobody says anything
         match about.kind:
             case "meter":
+                if about.name not in self._meters:
+                    raise UnknownSignalError(f"there is no meter {about.name} by MQTT")
                 self._sink.take_reading(meter_reading(about.name, payload))
             case "ai":
                 self._sink.take_ai_load(ai_load_signal(about.site, about.name, payload, VIA))
