@@ -11,7 +11,7 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 from poolserver.power.places import Places
-from poolserver.power.rater import Identity, Rated, Rater
+from poolserver.power.rater import UNKNOWN, Identity, Rated, Rater
 from poolserver.power.rating import Place, Rating
 
 # Names are made up by whoever connects: so many are kept at most. It is ten times the largest
@@ -23,9 +23,6 @@ MAX_PLACES = 200_000
 # A measured hashrate is taken anew where it is off by more: at 12 shares a minute an hour's has an
 # error of 4%, so that luck does not do it, and a rig that runs at another power does.
 DEPARTURE = Fraction(15, 100)
-
-
-NOBODY = Identity()
 
 
 class RigNewsLike(Protocol):
@@ -74,7 +71,7 @@ class KnownRig:
 
     worker: str
     account: str = ""
-    identity: Identity = NOBODY
+    identity: Identity = UNKNOWN
     share_work: float = 0.0
     """Hashes that one of its shares stands for; 0 where it has no job yet."""
     sessions: int = 0
