@@ -7,55 +7,17 @@ from fractions import Fraction
 
 import pytest
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.registers import Register
 from poolserver.power.signals.modbus import ModbusMeter, ModbusSpec
 from poolserver.power.state import MeterReading, Quality
+from tests.integration.simulated_meter import ENERGY, POWER, SUNSPEC, SimulatedMeter
 
-POWER, ENERGY, SUNSPEC, NOWHERE = 1000, 1010, 2000, 5000
 KW = Register(POWER, "input", "f32", scale=Fraction(1000))
 KWH = Register(ENERGY, "input", "u32", low_word_first=True, scale=Fraction(3_600_000))
+NOWHERE = 5000
 SUNSPEC_W = Register(SUNSPEC, type="i16", exponent_address=SUNSPEC + 1)
-
-
-class SimulatedMeter:
-    """pymodbus's server on a free port; ``refuses`` is what it answers in place of values."""
-
-    def __init__(self) -> None:
-        self.refuses: dict[int, ExcCodes] = {}
-        self.powers_kw = [412.5]
-        self.port = 0
-        self._server: ModbusTcpServer | None = None
-
-    async def start(self) -> None:
-        data = [
-            SimData(POWER, values=[412.5], datatype=DataType.FLOAT32),
-            SimData(ENERGY, values=[0x86A0, 0x0001], datatype=DataType.REGISTERS),  # 100,000
-            SimData(SUNSPEC, values=[1234, 2], datatype=DataType.REGISTERS),
-        ]
-        device = SimDevice(7, data, action=self._action)
-        self._server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
-        await self._server.serve_forever(background=True)
-        self.port = self._server.transport.sockets[0].getsockname()[1]
-
-    async def _action(
-        self,
-        function: int,
-        start: int,
-        address: int,
-        count: int,
-        registers: list[int],
-        values: object,
-    ) -> ExcCodes | None:
-        return self.refuses.get(address)
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            await self._server.shutdown()
-            self._server = None
 
 
 class Watched:
