@@ -164,7 +164,7 @@ class SignalApi:
                 status, detail = 422, str(error)
             now = asyncio.get_running_loop().time()
             where = {"path": request.path[:200], "remote": request.remote}
-            self._trouble.failed("api_refused", detail, now, status=status, **where)
+            self._trouble.failed("api_refused", f"{status}", now, why=detail, **where)
             return _problem(status, detail)
 
         return answer

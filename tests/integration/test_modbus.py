@@ -10,7 +10,7 @@ from pymodbus.constants import ExcCodes
 
 from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.registers import Register
-from poolserver.power.signals.modbus import ModbusMeter, ModbusSpec
+from poolserver.power.signals.modbus import ModbusLine, ModbusMeter, ModbusSpec
 from poolserver.power.state import MeterReading, Quality
 from tests.integration.simulated_meter import ENERGY, POWER, SUNSPEC, SimulatedMeter
 
@@ -52,11 +52,10 @@ async def read() -> AsyncIterator[Reader]:
 
         def begin(port: int, power: Register = KW, energy: Register | None = None) -> Watched:
             watched = Watched()
-            spec = ModbusSpec("t2", "127.0.0.1", port, power, energy, 7, poll_s=0.05, timeout_s=0.5)
+            line = ModbusLine("127.0.0.1", port, timeout_s=0.5, reconnect_s=0.05)
+            spec = ModbusSpec("t2", power, energy, 7, poll_s=0.05)
             clock = asyncio.get_running_loop().time
-            meter = ModbusMeter(
-                spec, watched.told.put_nowait, watched.fault, clock, reconnect_s=0.05
-            )
+            meter = ModbusMeter(spec, line, watched.told.put_nowait, watched.fault, clock)
             task = asyncio.create_task(meter.run())
 
             async def end() -> None:
@@ -208,6 +207,34 @@ async def test_a_late_answer_is_not_taken_for_that_to_the_next_question(read: Re
         await watched.failure("No response")
         await watched.reading()
         assert peer.connections == 2
+
+
+async def test_meters_behind_a_gateway_are_asked_in_turn_on_one_connection() -> None:
+    units: list[int] = []
+
+    def answer(question: bytes) -> bytes:
+        units.append(question[6])
+        return question[:4] + bytes([0, 7, question[6], 4, 4]) + bytes.fromhex("43ce4000")
+
+    async with BadPeer(answer) as peer, asyncio.TaskGroup() as tasks:
+        line = ModbusLine("127.0.0.1", peer.port, timeout_s=5.0)
+        told: asyncio.Queue[MeterReading] = asyncio.Queue()
+        running = [
+            tasks.create_task(
+                ModbusMeter(
+                    ModbusSpec(f"m{unit}", KW, unit_id=unit, poll_s=60.0),
+                    line,
+                    told.put_nowait,
+                    lambda meter, reason: None,
+                    asyncio.get_running_loop().time,
+                ).run()
+            )
+            for unit in (1, 2, 3)
+        ]
+        names = {(await told.get()).meter for _ in running}
+        for task in running:
+            task.cancel()
+    assert (names, sorted(units), peer.connections) == ({"m1", "m2", "m3"}, [1, 2, 3], 1)
 
 
 async def test_bad_readings_are_flagged_from_the_wire_to_the_book(read: Reader) -> None:
