@@ -13,6 +13,7 @@ from msgspec.structs import replace
 from poolserver.config.checks import check, known
 from poolserver.config.errors import ConfigError, Problem
 from poolserver.config.ledger import LedgerConfig
+from poolserver.config.rig_models_checks import check_rig_models
 from poolserver.config.rigs import ListenerConfig, StratumConfig
 from poolserver.config.settings import Config, NodeConfig
 from poolserver.config.signals import MqttConfig
@@ -56,6 +57,7 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
     config = walk(Config, _parse_toml(text, source), problems)
     problems.extend(check(config, environ))
     problems.extend(check_signals(config, environ))
+    problems.extend(check_rig_models(config))
     if problems:
         raise ConfigError(problems)
     return replace(
