@@ -3,6 +3,7 @@
 import click
 
 from poolserver.commands.power_status import status
+from poolserver.commands.power_token import token
 
 
 @click.group()
@@ -11,3 +12,4 @@ def power() -> None:
 
 
 power.add_command(status)
+power.add_command(token)

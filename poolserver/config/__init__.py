@@ -1,9 +1,10 @@
 """The pool's configuration: a TOML file into a frozen ``Config``, with every error at its path.
 
 kinds, values      what a single setting may be
-settings, rigs, ledger, sites, power   all settings: names, types, limits, defaults, descriptions
+settings           all settings: names, types, limits, defaults, descriptions;
+                   also in rigs, ledger, sites, power, rig_models and signals
 walk               TOML's tree into settings
-checks             settings that do not go together
+checks, *_checks   settings that do not go together
 load               files, defaults that depend on other settings
 reference          docs/configuration.md's tables
 """

@@ -29,13 +29,13 @@ UNASSIGNED_SITE = "unassigned"
 def check(config: Config, environ: Mapping[str, str]) -> Iterator[Problem]:
     """Every problem between the settings of ``config``."""
     yield from _payout(config)
-    nodes = list(_each("nodes", config.nodes))
-    yield from _repeated((f"{path}.url", node.url) for path, node in nodes)
+    nodes = list(each("nodes", config.nodes))
+    yield from repeated((f"{path}.url", node.url) for path, node in nodes)
     for path, node in nodes:
         yield from _login(path, node, environ)
     yield from _nodes(config, nodes)
     yield from _listening(config)
-    for path, listener in _each("listeners", config.listeners):
+    for path, listener in each("listeners", config.listeners):
         yield from _difficulties(path, listener)
         yield from _certificate(path, listener)
     if known(config.limits):
@@ -52,7 +52,7 @@ def known(*values: object) -> bool:
     return all(value is not UNSET for value in values)
 
 
-def _each(path: str, items: tuple[T, ...]) -> Iterator[tuple[str, T]]:
+def each(path: str, items: tuple[T, ...]) -> Iterator[tuple[str, T]]:
     """The items of a list that could be read, each with its path."""
     for index, item in enumerate(items if known(items) else ()):
         if known(item):
@@ -63,10 +63,10 @@ def _payout(config: Config) -> Iterator[Problem]:
     payout = config.payout
     if not known(payout):
         return
-    shares = list(_each("payout.shares", payout.shares))
-    accounts = list(_each("payout.accounts", payout.accounts))
-    yield from _repeated((f"{path}.name", share.name) for path, share in shares)
-    yield from _repeated((f"{path}.name", account.name) for path, account in accounts)
+    shares = list(each("payout.shares", payout.shares))
+    accounts = list(each("payout.accounts", payout.accounts))
+    yield from repeated((f"{path}.name", share.name) for path, share in shares)
+    yield from repeated((f"{path}.name", account.name) for path, account in accounts)
     if known(config.network):
         network = NETWORKS[config.network]
         yield from _address("payout.address", payout.address, network)
@@ -105,10 +105,10 @@ def _login(path: str, node: NodeConfig, environ: Mapping[str, str]) -> Iterator[
         yield Problem(path, "needs username and password, or cookie_file")
     elif by_password and passwords != 1:
         yield Problem(path, "needs one of password and password_env with its username")
-    yield from _variable(f"{path}.password_env", node.password_env, environ)
+    yield from named_variable(f"{path}.password_env", node.password_env, environ)
 
 
-def _variable(path: str, name: str | None, environ: Mapping[str, str]) -> Iterator[Problem]:
+def named_variable(path: str, name: str | None, environ: Mapping[str, str]) -> Iterator[Problem]:
     if name is not None and not environ.get(name):
         # Its name is not repeated: a password may have been put there by mistake.
         yield Problem(path, "names a variable that the environment does not have")
@@ -118,9 +118,9 @@ def _nodes(config: Config, nodes: list[tuple[str, NodeConfig]]) -> Iterator[Prob
     """What the nodes must be together: told apart, one of them trusted, each role filled."""
     # Two of one url have been told so already.
     named = {node.url: (path, node) for path, node in reversed(nodes) if known(node.url, node.name)}
-    yield from _repeated((f"{path}.name", node.label) for path, node in reversed(named.values()))
+    yield from repeated((f"{path}.name", node.label) for path, node in reversed(named.values()))
     for path, node in nodes:
-        yield from _repeated(_each(f"{path}.roles", node.roles))
+        yield from repeated(each(f"{path}.roles", node.roles))
     trusted = [path for path, node in nodes if node.trusted is True]
     for path in trusted[1:]:
         yield Problem(f"{path}.trusted", f"is for one node only, and {trusted[0]} has it already")
@@ -137,12 +137,12 @@ def _nodes(config: Config, nodes: list[tuple[str, NodeConfig]]) -> Iterator[Prob
 def _listening(config: Config) -> Iterator[Problem]:
     addresses = [
         (f"{path}.address", listener.address)
-        for path, listener in _each("listeners", config.listeners)
+        for path, listener in each("listeners", config.listeners)
     ]
     if known(config.http):
         addresses.append(("http.address", config.http.address))
     # Port 0 is another port for each.
-    yield from _repeated((path, each) for path, each in addresses if known(each) and each.port)
+    yield from repeated((path, each) for path, each in addresses if known(each) and each.port)
 
 
 def _difficulties(path: str, listener: ListenerConfig) -> Iterator[Problem]:
@@ -184,7 +184,7 @@ def _ledger(ledger: LedgerConfig, environ: Mapping[str, str]) -> Iterator[Proble
     elif known(password, variable) and None not in (password, variable):
         yield Problem("ledger", "needs one of postgresql_password and postgresql_password_env")
     if known(variable):
-        yield from _variable("ledger.postgresql_password_env", variable, environ)
+        yield from named_variable("ledger.postgresql_password_env", variable, environ)
 
 
 def _rising(path: str, values: Iterable[tuple[str, float]]) -> Iterator[Problem]:
@@ -196,10 +196,10 @@ def _rising(path: str, values: Iterable[tuple[str, float]]) -> Iterator[Problem]
 
 
 def _sites(config: Config) -> Iterator[Problem]:
-    sites = list(_each("sites", config.sites))
-    yield from _repeated((f"{path}.name", site.name) for path, site in sites)
-    yield from _repeated(
-        account for path, site in sites for account in _each(f"{path}.accounts", site.accounts)
+    sites = list(each("sites", config.sites))
+    yield from repeated((f"{path}.name", site.name) for path, site in sites)
+    yield from repeated(
+        account for path, site in sites for account in each(f"{path}.accounts", site.accounts)
     )
     for path, site in sites:
         yield from _power_nodes(path, site)
@@ -212,10 +212,10 @@ def _sites(config: Config) -> Iterator[Problem]:
 
 
 def _power_nodes(path: str, site: SiteConfig) -> Iterator[Problem]:
-    nodes = list(_each(f"{path}.nodes", site.nodes))
-    loads = list(_each(f"{path}.ai_loads", site.ai_loads))
-    yield from _repeated((f"{place}.name", node.name) for place, node in nodes)
-    yield from _repeated((f"{place}.name", load.name) for place, load in loads)
+    nodes = list(each(f"{path}.nodes", site.nodes))
+    loads = list(each(f"{path}.ai_loads", site.ai_loads))
+    yield from repeated((f"{place}.name", node.name) for place, node in nodes)
+    yield from repeated((f"{place}.name", load.name) for place, load in loads)
     names: set[str] = set()
     for place, node in nodes:
         if known(node.under) and node.under is not None and node.under not in names:
@@ -226,7 +226,7 @@ def _power_nodes(path: str, site: SiteConfig) -> Iterator[Problem]:
             yield Problem(f"{place}.under", f"{quoted(load.under)} is no node of this site")
 
 
-def _repeated(values: Iterable[tuple[str, object]]) -> Iterator[Problem]:
+def repeated(values: Iterable[tuple[str, object]]) -> Iterator[Problem]:
     """A problem at each value that stands at an earlier path too."""
     first: dict[object, str] = {}
     for path, value in values:

@@ -13,8 +13,11 @@ from msgspec.structs import replace
 from poolserver.config.checks import check, known
 from poolserver.config.errors import ConfigError, Problem
 from poolserver.config.ledger import LedgerConfig
+from poolserver.config.rig_models_checks import check_rig_models
 from poolserver.config.rigs import ListenerConfig, StratumConfig
 from poolserver.config.settings import Config, NodeConfig
+from poolserver.config.signals import MqttConfig
+from poolserver.config.signals_checks import check_signals
 from poolserver.config.values import Secret
 from poolserver.config.walk import walk
 
@@ -53,6 +56,8 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
     problems: list[Problem] = []
     config = walk(Config, _parse_toml(text, source), problems)
     problems.extend(check(config, environ))
+    problems.extend(check_signals(config, environ))
+    problems.extend(check_rig_models(config))
     if problems:
         raise ConfigError(problems)
     return replace(
@@ -64,6 +69,7 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
         ),
         ledger=_worked_out_ledger(config, folder, environ),
         stratum=_worked_out_stratum(config.stratum, folder),
+        mqtt=config.mqtt and _worked_out_mqtt(config.mqtt, folder, environ),
     )
 
 
@@ -100,6 +106,13 @@ def _worked_out_ledger(config: Config, folder: Path, environ: Mapping[str, str])
 
 def _worked_out_stratum(stratum: StratumConfig, folder: Path) -> StratumConfig:
     return replace(stratum, firmware_file=stratum.firmware_file and folder / stratum.firmware_file)
+
+
+def _worked_out_mqtt(mqtt: MqttConfig, folder: Path, environ: Mapping[str, str]) -> MqttConfig:
+    mqtt = replace(mqtt, ca_file=mqtt.ca_file and folder / mqtt.ca_file)
+    if mqtt.password_env is None:
+        return mqtt
+    return replace(mqtt, password=Secret(environ[mqtt.password_env]))
 
 
 def _worked_out_listener(listener: ListenerConfig, network: str, folder: Path) -> ListenerConfig:

@@ -193,12 +193,15 @@ def _worker_pattern(raw: object) -> str:
     fields = re.findall(r"\{([^{}]*)\}", text(raw))
     if (
         not fields
-        or re.search(r"[{}]", re.sub(r"\{(site|container|rack|slot)\}", "", text(raw)))
+        or re.search(r"[{}]", re.sub(r"\{(site|container|rack|slot|model)\}", "", text(raw)))
         or "}{" in text(raw)
         or len(set(fields)) != len(fields)
-        or not {"container", "rack"} & set(fields)
+        or not {"container", "rack", "model"} & set(fields)
     ):
-        trouble = "must be made of {site}, {container}, {rack} and {slot}, with text between them"
+        trouble = (
+            "must be made of {site}, {container}, {rack}, {slot} and {model}, each once at most, "
+            "with text between them"
+        )
         raise ValueError(f"{trouble}, is {shown(raw)}")
     return text(raw)
 
@@ -214,6 +217,19 @@ def _network(raw: object) -> str:
     except ValueError:
         trouble = f'must be like "10.0.0.0/8" or "2001:db8::/32", is {shown(raw)}'
         raise ValueError(trouble) from None
+
+
+def _sha256_hex(raw: object) -> str:
+    if not isinstance(raw, str) or not re.fullmatch(r"[0-9a-f]{64}", raw):
+        # What is there may be the token itself: not shown.
+        raise ValueError("must be 64 hex digits, in lower case")
+    return raw
+
+
+def _topic_prefix(raw: object) -> str:
+    if not re.fullmatch(r"[^/+#\s]+(/[^/+#\s]+)*", text(raw)):
+        raise ValueError(f'must be like "poolserver" or "site/pool", is {shown(raw)}')
+    return text(raw)
 
 
 def _megawatts(raw: object) -> Fraction:
@@ -240,9 +256,12 @@ PowerNodeName = Annotated[
     str, of_kind(f"text, 1 to {POWER_NODE_NAME_MAX} characters without `/`", _power_node_name)
 ]
 RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]
+Sha256Hex = Annotated[str, of_kind("64 hex digits", _sha256_hex)]
 TimeZone = Annotated[str, of_kind("name of the IANA database", _time_zone)]
+TopicPrefix = Annotated[str, of_kind("text without `+`, `#` and spaces", _topic_prefix)]
 VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
 WorkerPattern = Annotated[
-    str, of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`", _worker_pattern)
+    str,
+    of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`, `{model}`", _worker_pattern),
 ]
 ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq)]

@@ -17,6 +17,12 @@ from math import isfinite
 from typing import NamedTuple
 
 from poolserver.power.schedule import BudgetSchedule
+from poolserver.power.signal import (
+    BudgetSignal,
+    OutdatedSignalError,
+    SignalError,
+    UnknownSignalError,
+)
 from poolserver.power.state import EffectiveLimit, Limit, LimitKind
 from poolserver.power.tree import PowerNode, PowerTree
 
@@ -34,35 +40,6 @@ MAX_REASON = 300
 
 Key = tuple[str, str, bool]
 """Source, node, and whether it is about mining alone."""
-
-
-class SignalError(ValueError):
-    """A word that is not taken; the text says why, for whoever sent it."""
-
-
-@dataclass(frozen=True, slots=True)
-class BudgetSignal:
-    """A word: what a node may draw, by whom, until when.
-
-    ``limit_w`` None takes an earlier word back: this source does not limit the node any more.
-    """
-
-    node: str
-    limit_w: float | None
-    source: str
-    at_s: float
-    """When it was said, by the clock of who said it: of two words the later one holds."""
-    valid_until_s: float | None = None
-    """None: until the next one, and of a declared source at most for its ``max_age_s``."""
-    reason: str = ""
-    issued_by: str = ""
-    """The person or the credential behind it; kept with it."""
-    of_mining: bool = False
-    """Whether it limits mining alone, and not all load."""
-
-    @property
-    def key(self) -> Key:
-        return self.source, self.node, self.of_mining
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +107,7 @@ class BudgetBook:
             return None  # a retained message comes again with every connection
         if known is not None and word.at_s < known.at_s:
             older, newer = _clock(word.at_s), _clock(known.at_s)
-            raise SignalError(f"was said at {older}, before the one of {newer} that holds")
+            raise OutdatedSignalError(f"was said at {older}, before the one of {newer} that holds")
         if known is None and len(self._words) >= MAX_WORDS:
             self._forget_ended(now_s)
             if len(self._words) >= MAX_WORDS:
@@ -240,7 +217,7 @@ class BudgetBook:
         """The word as it is kept: whole watts, rounded down, and milliseconds."""
         _check_names(signal)
         if signal.node not in self._tree:
-            raise SignalError(f"there is no node {_shown(signal.node)}")
+            raise UnknownSignalError(f"there is no node {_shown(signal.node)}")
         if self._declared_only and signal.key not in self._sources:
             about = "mining at " if signal.of_mining else ""
             raise SignalError(

@@ -58,6 +58,9 @@ class MeterState:
     """For people: why the newest is not believed."""
     power_w: float | None = None
     energy_j: int | None = None
+    counter_epoch: int = 0
+    """Grows when its energy counter was set back or leapt: what it gained over that is not known.
+    A counter that rolled over goes on in its epoch (counter.py)."""
     at_s: float | None = None
     """Of the reading that is believed."""
     relative_sigma: float = 0.0

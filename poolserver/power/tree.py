@@ -23,6 +23,8 @@ class AiLoad:
     meter: str | None
     assumed_w: int
     """What it is taken to draw while nobody tells: what it may draw."""
+    site: str = ""
+    """The site that it is at: names are of a site."""
 
 
 @dataclass(frozen=True, slots=True)

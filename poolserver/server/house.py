@@ -8,6 +8,7 @@ from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
 from poolserver.pool import Pool, SolvedBlock
 from poolserver.server.guard import Guard
+from poolserver.server.rig_roll import RigRoll
 
 if TYPE_CHECKING:
     from poolserver.server.session import MinerSession
@@ -46,6 +47,8 @@ class House(Protocol):
     def pool(self) -> Pool: ...
     @property
     def guard(self) -> Guard: ...
+    @property
+    def roll(self) -> RigRoll: ...
     @property
     def journal(self) -> Journal: ...
     def now(self) -> float: ...

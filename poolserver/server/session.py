@@ -277,12 +277,14 @@ class MinerSession:
         if old is not None and now - old._taken_over_at >= TAKE_OVER_INTERVAL_S:
             self._taken_over_at = now
             del house.by_session_id[session_id]
+            house.roll.leave(old)
             house.pool.disconnect(old.miner, now)
             old.miner = house.pool.connect(old._vardiff, now)  # nothing is left in its hands
             old.abort()
 
     def _recognise(self, **told: Any) -> None:
         self._house.pool.recognise(self.miner, **told)
+        self._house.roll.changed(self)
         firmware = self.miner.firmware
         self._protocol.connection.pads_nonce = firmware is not None and firmware.short_nonce
 
@@ -303,6 +305,7 @@ class MinerSession:
             self._protocol.connection.refuse(request, UNAUTHORIZED)
             house.guard.bad(self, now, is_submit=False)
             return
+        house.roll.enter(self, worker.name)
         self._protocol.connection.authorized(request)
         if self.has_work:
             self._send_wished_job(before)
@@ -370,6 +373,7 @@ class MinerSession:
         difficulty = self._house.pool.issue(self.miner, job)
         if difficulty is not None:
             self._protocol.connection.set_difficulty(difficulty)
+            self._house.roll.changed(self)
         variant = job.variants[self.miner.coinbase_class]
         self._protocol.write_rendered(variant.notify_clean if clean else variant.notify_refresh)
 

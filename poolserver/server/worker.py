@@ -22,6 +22,7 @@ from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
     PayoutUpdate,
+    RigsChanged,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
@@ -47,6 +48,7 @@ from poolserver.server.door import RigDoor
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
+from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
@@ -100,6 +102,7 @@ class Worker:
         )
         self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
         self._sessions: set[MinerSession] = set()
+        self.roll = RigRoll()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
@@ -194,7 +197,8 @@ class Worker:
                 self._outdated_at = self._now()
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
-            case WorkerSettings():
+            case WorkerSettings():  # the first word of a coordinator, which knows no rig
+                self.roll.tell_all()
                 log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
     def _on_template(self, template: BlockTemplate) -> None:
@@ -266,6 +270,7 @@ class Worker:
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""
+        self.roll.leave(session)
         self.guard.leave(session, self._now())
         self._sessions.discard(session)
 
@@ -301,6 +306,8 @@ class Worker:
         if sweep:
             self._with_each_session(lambda session: session.tick(now))
         self._up.send(self._counters())
+        if news := self.roll.take():
+            self._up.send(RigsChanged(self._source, news))
 
     def _work_may_be_good(self) -> bool:
         """Nothing newer than the last template is known, and it is not too old."""

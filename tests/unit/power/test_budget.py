@@ -10,12 +10,11 @@ from hypothesis import strategies as st
 from poolserver.power.budget import (
     MAX_WORDS,
     BudgetBook,
-    BudgetSignal,
     BudgetSource,
-    SignalError,
     merged_limits,
 )
 from poolserver.power.schedule import BudgetSchedule, Hours, ScheduleEntry
+from poolserver.power.signal import BudgetSignal, SignalError
 from poolserver.power.state import Limit, LimitKind
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree
 

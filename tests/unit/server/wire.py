@@ -17,6 +17,7 @@ from poolserver.server.admission import AdmissionTerms
 from poolserver.server.conduct import ConductTerms
 from poolserver.server.guard import Guard
 from poolserver.server.msgspec_codec import MsgspecCodec
+from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
 from tests.unit.solving import CURTIME, Rig, make_pool, template, vardiff_terms
 
@@ -114,6 +115,7 @@ class FakeHouse:
     pool: Pool = field(default_factory=make_pool)
     journal: FakeJournal = field(default_factory=FakeJournal)
     sessions: set[MinerSession] = field(default_factory=set)
+    roll: RigRoll = field(default_factory=RigRoll)
     blocks: list[tuple[SolvedBlock, str, Callable[[], None]]] = field(default_factory=list)
     clock: float = 0.0
     malformed: int = 0
@@ -139,6 +141,7 @@ class FakeHouse:
             self.sessions.add(session)
 
     def leave(self, session: MinerSession) -> None:
+        self.roll.leave(session)
         self.guard.leave(session, self.clock)
         self.sessions.discard(session)
 

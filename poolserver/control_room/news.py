@@ -1,0 +1,70 @@
+"""What is worth a line in the log: what changes, and not what is so still."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+import structlog
+
+from poolserver.control_room.desk import Tick
+from poolserver.power.budget import Silence
+from poolserver.power.silence import RigChange, RigState
+from poolserver.power.state import MeterState, Quality
+
+# Names of rigs in a line; a hall that loses its power is one line and not ten thousand.
+NAMES_TOLD = 5
+
+log = structlog.get_logger(__name__)
+
+
+class PowerNews:
+    """Remembers what it has told."""
+
+    def __init__(self) -> None:
+        self._flagged: dict[str, Quality] = {}
+        self._unheard: set[tuple[str, str]] = set()
+
+    def tell(
+        self, tick: Tick, silences: Iterable[Silence], meters: Mapping[str, MeterState]
+    ) -> None:
+        """Tell what is new since the last tick."""
+        for sentence in tick.decision.told:
+            log.info("power_intended", what=sentence)
+        self._tell_meters(meters)
+        self._tell_sources(silences)
+        self._tell_rigs(tick.changes)
+
+    def _tell_meters(self, meters: Mapping[str, MeterState]) -> None:
+        for name, meter in meters.items():
+            before = self._flagged.get(name, Quality.NONE)
+            if meter.quality is before:
+                continue
+            self._flagged[name] = meter.quality
+            if meter.quality is Quality.GOOD:
+                log.info("meter_believed", meter=name, was=before.value)
+            else:
+                quality = meter.quality.value
+                log.warning("meter_not_believed", meter=name, quality=quality, reason=meter.reason)
+
+    def _tell_sources(self, silences: Iterable[Silence]) -> None:
+        unheard = {(each.source.name, each.source.node) for each in silences}
+        for source, node in sorted(unheard - self._unheard):
+            log.warning("budget_source_unheard", source=source, node=node)
+        for source, node in sorted(self._unheard - unheard):
+            log.info("budget_source_heard", source=source, node=node)
+        self._unheard = unheard
+
+    def _tell_rigs(self, changes: Iterable[RigChange]) -> None:
+        silent = [each for each in changes if each.state is RigState.SILENT]
+        back = [each for each in changes if each.was is RigState.SILENT and each not in silent]
+        if silent:
+            longest = max(silent, key=lambda each: each.silent_s)
+            log.warning(
+                "rigs_silent",
+                rigs=len(silent),
+                some=[each.worker for each in silent[:NAMES_TOLD]],
+                silent_s=round(longest.silent_s),
+                chance=f"{longest.chance:.1e}",
+            )
+        if back:
+            counts = Counter(each.state.value for each in back)
+            log.info("rigs_not_silent", some=[each.worker for each in back[:NAMES_TOLD]], **counts)

@@ -1,0 +1,122 @@
+"""What the control room works with, made of the configuration."""
+
+from fractions import Fraction
+
+from poolserver.config import Config, SiteConfig
+from poolserver.config.rig_models import RigModelConfig
+from poolserver.power.models import MinerModels, load_models
+from poolserver.power.places import NodeRules, Places, SitePlaces
+from poolserver.power.rater import ModelRule, Rater, SiteRatings
+from poolserver.power.rig_book import RigBook
+from poolserver.power.site import SitePower
+from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
+
+
+def power_tree(config: Config) -> PowerTree:
+    """The tree that the sites' power flows through, as it is configured."""
+    programme = config.programme.limit_mw
+    nodes = [PowerNode(PROGRAMME, "programme", None if programme is None else _watts(programme))]
+    for site in config.sites:
+        nodes.append(
+            PowerNode(
+                site.name,
+                "site",
+                limit_w=site.budget_w,
+                meter=site.meter,
+                pue=site.pue,
+                work_scale=site.work_scale,
+                ai_loads=_ai_loads(site, None),
+            )
+        )
+        paths = _node_paths(site)
+        nodes += [
+            PowerNode(
+                paths[node.name],
+                node.kind,
+                limit_w=None if node.limit_mw is None else _watts(node.limit_mw),
+                mining_limit_w=(
+                    None if node.mining_limit_mw is None else _watts(node.mining_limit_mw)
+                ),
+                meter=node.meter,
+                auxiliary_w=int(node.auxiliary_kw * 1000),
+                ai_loads=_ai_loads(site, node.name),
+            )
+            for node in site.nodes
+        ]
+    return PowerTree(nodes)
+
+
+def power_places(config: Config, tree: PowerTree) -> Places:
+    """How rigs find their node in ``tree``."""
+    return Places(tree, [_site_places(site) for site in config.sites])
+
+
+def rig_book(config: Config, tree: PowerTree) -> RigBook:
+    """Who the rigs are, where in ``tree``, and at which rating: nothing is known of any yet."""
+    models = load_models()
+    ratings = [
+        SiteRatings(site.name, site.default_j_per_th, site.worker_pattern) for site in config.sites
+    ]
+    return RigBook(
+        power_places(config, tree),
+        Rater(models, model_rules(config, models), ratings),
+        {site.name: SitePower(site) for site in config.sites},
+    )
+
+
+def model_rules(config: Config, models: MinerModels) -> list[ModelRule]:
+    """What the operator says of rigs."""
+    return [_model_rule(rule, models) for rule in config.rig_models]
+
+
+def _model_rule(rule: RigModelConfig, models: MinerModels) -> ModelRule:
+    name, basis = rule.model or "", "the configuration"
+    if rule.j_per_th is not None:
+        j_per_th = rule.j_per_th
+        model = name and f"{name} ({float(j_per_th):g} J/TH)"
+    elif rule.watts is not None and rule.th_s is not None:
+        j_per_th = rule.watts / rule.th_s
+        figures = f"{float(rule.th_s):g} TH/s, {float(j_per_th):.3g} J/TH"
+        model = f"{name} ({figures})" if name else figures
+    else:
+        found = models.find(name)
+        j_per_th, model, basis = found.j_per_th, str(found), found.source
+    return ModelRule(
+        j_per_th,
+        model,
+        basis,
+        sites=frozenset(rule.sites),
+        rigs=frozenset(rule.rigs),
+        workers=rule.workers,
+        addresses=rule.addresses,
+    )
+
+
+def _site_places(site: SiteConfig) -> SitePlaces:
+    paths = _node_paths(site)
+    rules = tuple(
+        NodeRules(paths[node.name], frozenset(node.rigs), node.workers, node.addresses)
+        for node in site.nodes
+    )
+    return SitePlaces(site.name, rules, site.worker_pattern)
+
+
+def _node_paths(site: SiteConfig) -> dict[str, str]:
+    """The path of each configured node of a site, by its name."""
+    paths: dict[str, str] = {}
+    for node in site.nodes:
+        above = site.name if node.under is None else paths[node.under]
+        paths[node.name] = f"{above}/{node.name}"
+    return paths
+
+
+def _ai_loads(site: SiteConfig, under: str | None) -> tuple[AiLoad, ...]:
+    return tuple(
+        AiLoad(load.name, load.meter, load.assumed_w, site.name)
+        for load in site.ai_loads
+        if load.under == under
+    )
+
+
+def _watts(power_mw: Fraction) -> int:
+    return int(power_mw * 1_000_000)

@@ -1,0 +1,363 @@
+"""Hashrate and power of every node of the tree, each with its error, from proven work. Pure.
+
+Work comes by lines: a node, and a rating of rigs that are right there. Of each node a few sums
+grow (work, energy, and what their errors are made of), its own lines' and all those below it;
+see ``windows`` for how a sum becomes a rate over a window. A node's sums go up to the node above
+when somebody looks, once for all that came since.
+
+The error of a power has these parts (docs/estimates.md):
+
+- chance in the shares: the variance of a sum of energies is the sum of their squares;
+- what differs from rig to rig (RIG_SIGMA) averages out: the variance of rigs of power p is that
+  part of p, squared, so over a node it is the sum of power times the power of one rig;
+- what a model or a site has in common (MODEL_SIGMA, SITE_SIGMA) does not: a sum by source.
+
+Work here is that of real hashes: times ``work_scale``. Energy is with PUE at sites and above.
+"""
+
+from array import array
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from math import sqrt
+from typing import NamedTuple, Protocol, TypeVar
+
+from poolserver.power.poisson import NO_SHARES, WeightedCount, widened
+from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
+from poolserver.power.state import RigGroup
+from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
+from poolserver.power.uncertain import NOTHING, Z95, Interval, Uncertain
+from poolserver.power.windows import TICK_S, WINDOWS_S, Since, Windows
+
+__all__ = ["TICK_S", "WINDOWS_S", "Estimate", "Estimator", "worker_estimate"]
+
+J_PER_HASH_PER_J_PER_TH = 1e-12
+# Of a line whose rigs nobody has counted yet; a new model of one of the big makers.
+UNCOUNTED_RIG_W = 3500.0
+
+# Sums of a node: hashes, their squares, accepted hashes; joules, their squares, and joules times
+# the watts of one such rig. After them come those by source of common error, in joules.
+_WORK, _WORK_SQ, _ACCEPTED, _ENERGY, _ENERGY_SQ, _RIG = range(6)
+_KINDS = 6
+
+
+class KeyLike(Protocol):
+    """What the estimator looks at of a ``ledger.delta.NodeKey``."""
+
+    @property
+    def node(self) -> str: ...
+
+    @property
+    def rating(self) -> Rating: ...
+
+
+class WorkLike(Protocol):
+    """What it looks at of a ``ledger.delta.NodeWork``: hashes, as they were proven."""
+
+    @property
+    def proven_work(self) -> int: ...
+
+    @property
+    def proven_work_sq(self) -> int: ...
+
+    @property
+    def accepted_work(self) -> int: ...
+
+
+Key = TypeVar("Key", bound=KeyLike)
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What is known of a node over a window. Intervals are of 95 %."""
+
+    hashrate_h_s: Uncertain = NOTHING
+    """Proven, of real hashes."""
+    accepted_h_s: float = 0.0
+    power_w: Uncertain = NOTHING
+    shares_h_s: WeightedCount = NO_SHARES
+    """The shares that the hashrate is made of."""
+    shares_w: WeightedCount = NO_SHARES
+    """The same, as power."""
+    span_s: float = 0.0
+    """How long it was really looked: the window, or a little more, or since the start."""
+
+    @property
+    def effective_shares(self) -> float:
+        """As many shares of one difficulty would tell as much of the hashrate."""
+        return self.shares_h_s.effective
+
+    @cached_property
+    def hashrate_interval(self) -> Interval:
+        """Of the hashrate, in H/s; exact where shares are few."""
+        return self.shares_h_s.interval()
+
+    @cached_property
+    def interval(self) -> Interval:
+        """Of the power, in W: the shares' and the ratings' errors."""
+        power = self.power_w
+        rest = sqrt(max(0.0, power.sigma**2 - self.shares_w.squares))
+        return widened(self.shares_w.interval(), power.value, rest, Z95)
+
+
+class Total(NamedTuple):
+    """All of a node's energy since the estimator began, in J and J squared."""
+
+    energy_j: float
+    variance_j2: float
+
+
+class _Node:
+    """The sums of a node: six by kind, then one for each source of common error."""
+
+    __slots__ = ("above", "above_index", "fresh", "has_lines", "slots", "sources", "times")
+
+    def __init__(self, above: "_Node | None", times: float, slot: int) -> None:
+        self.above = above
+        self.times = times
+        """What a joule of the rigs is here: PUE at a site, and 1 at all others."""
+        self.slots = list(range(slot, slot + _KINDS))
+        """Where the sums are among all sums of all nodes."""
+        self.fresh = [0.0] * _KINDS
+        """What came since somebody looked."""
+        self.above_index = list(range(_KINDS))
+        """Which sum of the node above each adds to."""
+        self.sources: dict[str, int] = {}
+        self.has_lines = False
+        """Whether rigs are right here."""
+
+    def go_up(self, sums: "array[float]") -> None:
+        """Add what is fresh to the sums, and to what is fresh at the node above."""
+        fresh, above = self.fresh, self.above
+        for slot, value in zip(self.slots, fresh, strict=True):
+            sums[slot] += value
+        if above is not None:
+            times, theirs = above.times, above.fresh
+            if times != 1.0:
+                squared = times * times
+                fresh[_ENERGY_SQ] *= squared
+                fresh[_RIG] *= squared
+                for index in (_ENERGY, *range(_KINDS, len(fresh))):
+                    fresh[index] *= times
+            for index, value in zip(self.above_index, fresh, strict=True):
+                theirs[index] += value
+        self.fresh = [0.0] * len(fresh)
+
+
+class _Line:
+    """Work of rigs of one rating right at a node."""
+
+    __slots__ = ("j_per_hash", "model", "model_sigma", "node", "rig_w", "scale", "site", "slot")
+
+    def __init__(self, node: _Node, rating: Rating, scale: int, site: str, slot: int) -> None:
+        self.node = node
+        self.scale = scale
+        self.j_per_hash = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH * node.times
+        self.rig_w = UNCOUNTED_RIG_W * node.times
+        self.model = node.sources[rating.error_source]
+        self.model_sigma = MODEL_SIGMA[rating.source]
+        self.site = node.sources[site]
+        self.slot = slot
+        """Where the sum of its own energy is."""
+
+
+class Estimator:
+    """Estimates of all nodes. Times are Unix seconds and do not go back."""
+
+    def __init__(self, tree: PowerTree, now_s: float) -> None:
+        self._tree = tree
+        self._windows = Windows(now_s)
+        self._nodes: dict[str, _Node] = {}
+        self._lines: dict[tuple[str, Rating], _Line] = {}
+        self._is_fresh = False
+
+    def add(self, nodes: Mapping[Key, WorkLike], now_s: float) -> None:
+        """Take in what was folded. It counts from now, also what was proven some time ago.
+
+        Raises:
+            KeyError: a node is not in the tree.
+        """
+        self._advance(now_s)
+        lines = self._lines
+        for key, work in nodes.items():
+            line = lines.get((key.node, key.rating))
+            if line is None:
+                line = self._new_line(key.node, key.rating)
+            hashes = float(work.proven_work * line.scale)
+            squares = float(work.proven_work_sq) * line.scale * line.scale
+            energy_j = hashes * line.j_per_hash
+            fresh = line.node.fresh
+            fresh[_WORK] += hashes
+            fresh[_WORK_SQ] += squares
+            fresh[_ACCEPTED] += work.accepted_work * line.scale
+            fresh[_ENERGY] += energy_j
+            fresh[_ENERGY_SQ] += squares * line.j_per_hash * line.j_per_hash
+            fresh[_RIG] += energy_j * line.rig_w
+            fresh[line.model] += energy_j * line.model_sigma
+            fresh[line.site] += energy_j * SITE_SIGMA
+            self._windows.sums[line.slot] += energy_j
+        self._is_fresh = True
+
+    def note_rigs(self, groups: Iterable[RigGroup]) -> None:
+        """How many rigs there are decides how far what differs from rig to rig averages out.
+
+        It holds for work that comes from now on.
+        """
+        for group in groups:
+            line = self._lines.get((group.node, group.rating))
+            if line is not None and group.rigs and group.power_w > 0:
+                line.rig_w = group.power_w / group.rigs * line.node.times
+
+    def read(self, path: str, window_s: float, now_s: float) -> Estimate:
+        """What a node and all below it did. ``window_s`` is one of WINDOWS_S."""
+        self._advance(now_s)
+        self._go_up()
+        since = self._windows.since(window_s, now_s)
+        node = self._nodes.get(path)
+        if node is None or not since.span_s:
+            return Estimate(span_s=since.span_s)
+        return self._estimate(node, since, now_s)
+
+    def has_lines(self, path: str) -> bool:
+        """Whether rigs ever proved work right at a node, not below it."""
+        node = self._nodes.get(path)
+        return node is not None and node.has_lines
+
+    def group_w(self, node: str, rating: Rating, window_s: float, now_s: float) -> float:
+        """What rigs of one rating that are right at a node draw at their own plugs."""
+        self._advance(now_s)
+        line = self._lines.get((node, rating))
+        since = self._windows.since(window_s, now_s)
+        if line is None or not since.span_s:
+            return 0.0
+        energy_j = self._windows.sums[line.slot] - since.of(line.slot)
+        return energy_j / since.span_s / line.node.times
+
+    def total(self, path: str) -> Total:
+        """All energy of a node since the start, and the variance that shares give it."""
+        self._go_up()
+        node = self._nodes.get(path)
+        if node is None:
+            return Total(0.0, 0.0)
+        sums = self._windows.sums
+        return Total(sums[node.slots[_ENERGY]], sums[node.slots[_ENERGY_SQ]])
+
+    def _estimate(self, node: _Node, since: Since, now_s: float) -> Estimate:
+        sums, slots, span_s = self._windows.sums, node.slots, since.span_s
+        before = since.sums
+        if slots[-1] < len(before):
+            rates = [(sums[slot] - before[slot]) / span_s for slot in slots]
+        else:
+            rates = [(sums[slot] - since.of(slot)) / span_s for slot in slots]
+        shares_h_s = _counted(rates[_WORK], self._share(slots, _WORK, now_s) / span_s)
+        shares_w = _counted(rates[_ENERGY], self._share(slots, _ENERGY, now_s) / span_s)
+        power_w = Uncertain(
+            shares_w.total,
+            shares_w.squares + RIG_SIGMA * RIG_SIGMA * rates[_RIG],
+            {source: rates[index] for source, index in node.sources.items()},
+        )
+        return Estimate(
+            Uncertain(shares_h_s.total, shares_h_s.squares),
+            rates[_ACCEPTED],
+            power_w,
+            shares_h_s,
+            shares_w,
+            span_s,
+        )
+
+    def _share(self, slots: list[int], kind: int, now_s: float) -> float:
+        """What a share stands for in hashes or joules, by its weight in the variance: of an hour.
+
+        Of a short window alone it is low when the sum is, and the interval too narrow.
+        """
+        sums, hour = self._windows.sums, self._windows.since(WINDOWS_S[-1], now_s)
+        work, work_sq = sums[slots[kind]], sums[slots[kind + 1]]
+        lately = work - hour.of(slots[kind])
+        if lately > 0:
+            return (work_sq - hour.of(slots[kind + 1])) / lately
+        return work_sq / work if work else 0.0
+
+    def _advance(self, now_s: float) -> None:
+        if self._windows.is_due(now_s):
+            self._go_up()  # what came until now is in the copies that are kept now
+            self._windows.advance(now_s)
+
+    def _go_up(self) -> None:
+        if self._is_fresh:
+            for node in reversed(self._nodes.values()):  # those below before those above
+                if node.fresh[_WORK]:
+                    node.go_up(self._windows.sums)
+            self._is_fresh = False
+
+    def _new_line(self, path: str, rating: Rating) -> _Line:
+        node = self._node(self._tree[path])
+        site = self._tree.site_of(path)
+        source = f"site:{site.path if site else PROGRAMME}"
+        for each in (rating.error_source, source):
+            self._source_index(node, each)
+        scale = site.work_scale if site else 1
+        node.has_lines = True
+        line = _Line(node, rating, scale, source, self._windows.new())
+        self._lines[path, rating] = line
+        return line
+
+    def _node(self, node: PowerNode) -> _Node:
+        known = self._nodes.get(node.path)
+        if known is None:
+            above = None
+            if node.path != PROGRAMME:
+                above = self._node(self._tree[parent_path(node.path)])
+            known = _Node(above, float(node.pue), self._windows.new(_KINDS))
+            self._nodes[node.path] = known
+        return known
+
+    def _source_index(self, node: _Node, source: str) -> int:
+        """Which of the node's sums is that of a source of error; it is made at all nodes above."""
+        index = node.sources.get(source)
+        if index is None:
+            index = node.sources[source] = len(node.slots)
+            node.slots.append(self._windows.new())
+            node.fresh.append(0.0)
+            node.above_index.append(self._source_index(node.above, source) if node.above else 0)
+        return index
+
+
+def worker_estimate(
+    hashrate_h_s: float,
+    relative_sigma: float,
+    rating: Rating,
+    site: str = "",
+    share_h_s: float = 0.0,
+) -> Estimate:
+    """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
+
+    ``relative_sigma`` is infinite where there was no share yet. ``share_h_s`` is what one share
+    more would add to the hashrate: its work over twice the window, as windows are exponential;
+    without it, what the shares that came added on the average. Nothing of the rig's error averages
+    out: it is one.
+    """
+    w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
+    variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
+    if hashrate_h_s and not share_h_s:
+        share_h_s = variance / hashrate_h_s
+    shares_h_s = WeightedCount(hashrate_h_s, variance, share_h_s)
+    power_w = hashrate_h_s * w_per_h_s
+    shares_w = shares_h_s.scaled(w_per_h_s)
+    return Estimate(
+        Uncertain(hashrate_h_s, variance),
+        hashrate_h_s,
+        Uncertain(
+            power_w,
+            shares_w.squares + (power_w * RIG_SIGMA) ** 2,
+            {
+                rating.error_source: power_w * MODEL_SIGMA[rating.source],
+                f"site:{site}": power_w * SITE_SIGMA,
+            },
+        ),
+        shares_h_s,
+        shares_w,
+    )
+
+
+def _counted(total: float, share: float) -> WeightedCount:
+    return WeightedCount(total, total * share, share)

@@ -1,0 +1,109 @@
+"""The roll of rigs: who is connected, told to the coordinator as it changes.
+
+Nothing of it is on the share path: a rig is marked when it is authorized, tells who it is, is sent
+another difficulty or goes, and what it then is, is read when the next message is made.
+"""
+
+from itertools import islice
+from typing import Protocol
+
+from poolserver.cluster.messages import RigNews
+from poolserver.mining.miner import Miner
+
+# In one message, a second: it takes some milliseconds to make, in which no share is answered.
+# 10,000 rigs that come at once are told in five seconds.
+MAX_NEWS = 2000
+
+
+class Enrolled(Protocol):
+    """What the roll needs of a session."""
+
+    miner: Miner
+
+    @property
+    def host(self) -> str: ...
+
+
+class RigRoll:
+    """The rigs of one worker process by name; of several sessions of one name the newest tells."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[str, dict[Enrolled, None]] = {}  # by name, the newest last
+        self._changed: set[Enrolled] = set()
+        self._to_tell: dict[str, str] = {}  # account by name
+        self._told: set[str] = set()  # those who were told as connected, and not as gone
+
+    def enter(self, session: Enrolled, name: str) -> None:
+        """A worker was authorized, for the first time or again."""
+        sessions = self._sessions.setdefault(name, {})
+        sessions.pop(session, None)
+        sessions[session] = None
+        self._to_tell[name] = session.miner.workers[name].account
+
+    def changed(self, session: Enrolled) -> None:
+        """It told something of itself, or was sent another difficulty."""
+        if session.miner.workers:
+            self._changed.add(session)
+
+    def leave(self, session: Enrolled) -> None:
+        """Its connection has ended. What it had is in its ``miner`` still."""
+        self._changed.discard(session)
+        for name, worker in session.miner.workers.items():
+            sessions = self._sessions.get(name, {})
+            sessions.pop(session, None)
+            if not sessions:
+                self._sessions.pop(name, None)
+                if name not in self._told:  # nobody has heard of it, and nobody will
+                    self._to_tell.pop(name, None)
+                    continue
+            self._to_tell[name] = worker.account
+
+    def tell_all(self) -> None:
+        """Whoever was told has forgotten: tell of every rig anew."""
+        for sessions in self._sessions.values():
+            self._changed.update(sessions)
+
+    def take(self) -> tuple[RigNews, ...]:
+        """What there is to tell, MAX_NEWS at most; the rest comes with the next call."""
+        for session in self._changed:
+            workers = session.miner.workers.values()
+            self._to_tell.update((worker.name, worker.account) for worker in workers)
+        self._changed.clear()
+        names = list(islice(self._to_tell, MAX_NEWS))
+        return tuple([self._news(name, self._to_tell.pop(name)) for name in names])
+
+    def _news(self, name: str, account: str) -> RigNews:
+        sessions = self._sessions.get(name)
+        if sessions is None:
+            self._told.discard(name)
+            return RigNews(name, account, "", "", "", None, None, 0.0, 0)
+        self._told.add(name)
+        newest = next(reversed(sessions))
+        miner = newest.miner
+        hint = miner.workers[name].hint
+        return RigNews(
+            worker=name,
+            account=account,
+            address=newest.host,
+            user_agent=_printable(miner.user_agent),
+            hardware=_hardware(miner),
+            watts=hint.watts,
+            j_per_th=None if hint.j_per_th is None else str(hint.j_per_th),
+            share_work=float(miner.changes[-1].difficulty.work) if miner.changes else 0.0,
+            sessions=len(sessions),
+        )
+
+
+def _hardware(miner: Miner) -> str:
+    info = miner.info
+    if info is None:
+        return ""
+    told = (info.hw_version, info.hw_id, info.sw_version)
+    return "; ".join(_printable(text) for text in told if text)
+
+
+def _printable(text: str) -> str:
+    """What can be shown and saved: no NUL, no half of a surrogate pair, no escape sequence."""
+    if text.isprintable():
+        return text
+    return "".join(each for each in text if each.isprintable())
