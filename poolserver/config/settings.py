@@ -23,6 +23,7 @@ from poolserver.config.power import PowerConfig, ProgrammeConfig
 from poolserver.config.rig_models import RigModelConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.signals import ApiTokenConfig, MeterConfig, MqttConfig
+from poolserver.config.simulation import SimulationConfig
 from poolserver.config.sites import SiteConfig
 from poolserver.config.values import (
     Account,
@@ -261,6 +262,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     templates: TemplatesConfig = TemplatesConfig()
     log: LogConfig = LogConfig()
+    simulation: SimulationConfig = SimulationConfig()
 
     @property
     def bitcoin_network(self) -> Network:

@@ -25,6 +25,9 @@ MAX_PLACES = 200_000
 DEPARTURE = Fraction(15, 100)
 
 
+NOBODY = Identity()
+
+
 class RigNewsLike(Protocol):
     """What a connected rig tells; see ``cluster.messages.RigNews``."""
 
@@ -71,7 +74,7 @@ class KnownRig:
 
     worker: str
     account: str = ""
-    identity: Identity = Identity()
+    identity: Identity = NOBODY
     share_work: float = 0.0
     """Hashes that one of its shares stands for; 0 where it has no job yet."""
     sessions: int = 0

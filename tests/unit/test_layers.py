@@ -27,7 +27,7 @@ FLOORS = [
     {"metrics", "api"},
     {"outfit", "signal_outfit"},
     {"app"},
-    {"demo"},
+    {"demo", "sim.programme"},
     {"commands"},
     {"cli"},
     {"__main__"},

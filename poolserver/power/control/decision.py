@@ -10,7 +10,6 @@ from poolserver.power.control.states import DeviceState, SiteState
 from poolserver.power.rating import Rating
 from poolserver.power.state import Limit
 
-
 RigKey = tuple[str, str, int, int, int]
 """A node and a rating: a fraction takes too long to look up some thousand times a tick."""
 
