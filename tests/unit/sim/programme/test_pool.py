@@ -68,6 +68,18 @@ def test_rigs_that_mine_elsewhere_are_in_the_residual(programme: Programme) -> N
     assert by_shares_w(found[1]) < 0.75 * found[1].total_w.value
 
 
+def test_meters_that_fall_silent_lose_no_energy_and_invent_none(programme: Programme) -> None:
+    often = "meter_outages_per_day = 400\nmeter_outage_minutes = 3\n"
+    config = programme(often)
+    run = Run(config, 2, hours=2)
+    pool = Pool(config, run.world.fleets.cohorts, run.world.begin_s)
+    for tick in run.ticks():
+        pool.take(tick)
+    assert sum(meter.silent_s for meter in run.meters.values()) > 3600
+    assert set(pool.books_off_j().values()) == {0}
+    assert all(len(intervals) == 8 for intervals in pool.interval_j.values())
+
+
 def test_groups_are_all_rigs_of_one_rating_at_one_node(programme: Programme) -> None:
     config = programme()
     groups = groups_of(Run(config, 1).world.fleets.cohorts)
