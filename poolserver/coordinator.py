@@ -26,8 +26,7 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.config import Config
-from poolserver.control_room.outfit import power_tree, rig_book
-from poolserver.control_room.rig_keeper import RigKeeper
+from poolserver.control_room.outfit import control_room
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
@@ -47,7 +46,6 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
-from poolserver.power.site import SiteEstimate, SitePower
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
@@ -71,7 +69,6 @@ class SiteView:
     reading: Reading
     best_difficulty: float
     """Of the best share ever; 0 before the first."""
-    estimate: SiteEstimate | None
     energy_j: int
     rigs: int
 
@@ -107,7 +104,6 @@ class Coordinator:
         self._down = down
         self._clock = clock
         self._sites = {site.name: site for site in config.sites}
-        self._power = {site.name: SitePower(site) for site in config.sites}
         self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
         self._meters = Meters(self._site_of, self._scale_of)
         self._unassigned: set[str] = set()
@@ -131,17 +127,17 @@ class Coordinator:
             clock=clock,
             unix_time=self._wall.unix_s,
         )
-        self.tree = power_tree(config)
-        self.rigs = rig_book(config, self.tree)
-        self._rig_keeper = RigKeeper(self.rigs, store, self._reading_of, clock=clock)
+        self.room = control_room(
+            config, store, self._reading_of, clock=clock, unix_time=self._wall.unix_s
+        )
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
             site_of=self._site_of,
-            place_of=self.rigs.place_of,
+            place_of=self.room.rigs.place_of,
             on_delta=self._on_delta,
-            in_thread=self._statistics.add,
-            load=self._rig_keeper.load,
+            in_thread=self._in_fold,
+            load=self.room.load,
             rewards=Rewards(terms.new_window()),
             retention=RetentionTerms(
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
@@ -183,12 +179,12 @@ class Coordinator:
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self.auditor.run(), name="ledger auditor"),
             asyncio.create_task(self._statistics.run(), name="statistics keeper"),
-            asyncio.create_task(self._rig_keeper.run(), name="rig keeper"),
             asyncio.create_task(
                 self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
             ),
             asyncio.create_task(self._follower.run(), name="block follower"),
             asyncio.create_task(self.paymaster.run(), name="paymaster"),
+            *(asyncio.create_task(each, name="control room") for each in self.room.tasks()),
         ]
 
     async def stop(self) -> None:
@@ -198,7 +194,7 @@ class Coordinator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.keeper.take_in()  # so that the statistics have it too
         await self._statistics.close()
-        await self._rig_keeper.close()
+        await self.room.close()
         await self.keeper.close()
 
     def check(self) -> None:
@@ -244,9 +240,7 @@ class Coordinator:
             case JournalBatch():
                 self.keeper.add(message)
             case RigsChanged():
-                now_ms = int(self._wall.unix_s() * 1000)
-                for news in message.rigs:
-                    self.rigs.take(news, now_ms)
+                self.room.take_rigs(message.rigs)
             case WorkerCounters():
                 self.workers[message.source] = message
             case WorkerStarted():
@@ -254,6 +248,11 @@ class Coordinator:
                 log.info("listening", source=message.source, ports=message.ports)
             case BlockEvent():
                 self._on_block(message)
+
+    def _in_fold(self, delta: Delta) -> None:
+        """In the fold's thread, before the delta is merged with others."""
+        self._statistics.add(delta)
+        self.room.take_delta(delta)
 
     def _on_delta(self, delta: Delta) -> None:
         self.paymaster.on_delta(delta)
@@ -329,7 +328,7 @@ class Coordinator:
 
     def _site_view(self, name: str) -> SiteView:
         reading = self._meters.read(Level.SITE, ("", name), self._clock())
-        site, power = self._sites.get(name), self._power.get(name)
+        site = self._sites.get(name)
         scale = self._scale_of(name)
         totals = self.totals.sites.get(name)
         rigs = sum(
@@ -344,9 +343,6 @@ class Coordinator:
             work_scale=scale,
             reading=reading,
             best_difficulty=totals.best_difficulty if totals else 0.0,
-            estimate=power.estimate(reading.hashrates.m5 / scale, reading.relative_sigmas.m5)
-            if power
-            else None,
             energy_j=self.totals.energy_j(name),
             rigs=rigs,
         )

@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from poolserver.api.tokens import Token, Tokens
-from poolserver.config import Config
+from poolserver.config import Config, Endpoint
 from poolserver.config.signals import (
     EnergyRegisterConfig,
-    MeterConfig,
     ModbusConfig,
     PowerRegisterConfig,
 )
@@ -18,7 +17,6 @@ from poolserver.outfit import StartError
 from poolserver.power.readings import MeterSpec
 from poolserver.power.registers import ENERGY_UNITS_J, POWER_UNITS_W, Register
 from poolserver.power.signal import SignalSink
-from poolserver.power.state import MeterReading
 
 if TYPE_CHECKING:  # it needs the extra
     from poolserver.power.signals.mqtt import MqttBus
@@ -70,32 +68,33 @@ def modbus_meters(
     Raises:
         StartError: the extra that they need is not installed.
     """
-    read = [meter for meter in config.meters if meter.source == "modbus"]
-    return [_modbus_meter(meter, sink, clock) for meter in read]
-
-
-def _modbus_meter(meter: MeterConfig, sink: SignalSink, clock: Callable[[], float]) -> Source:
+    read = [(meter.name, meter.modbus) for meter in config.meters if meter.modbus is not None]
+    if not read:
+        return []
     try:
-        from poolserver.power.signals.modbus import ModbusMeter, ModbusSpec
+        from poolserver.power.signals.modbus import ModbusLine, ModbusMeter, ModbusSpec
     except ImportError as error:
         raise StartError(f'meters with source = "modbus" need {EXTRA} ({error})') from error
-    modbus = meter.modbus
-    assert modbus is not None  # by the checks
-    spec = ModbusSpec(
-        meter.name,
-        modbus.address.host,
-        modbus.address.port,
-        register(modbus.power),
-        None if modbus.energy is None else register(modbus.energy),
-        modbus.unit_id,
-        modbus.poll_s,
-        modbus.timeout_s,
-    )
-
-    def taken(reading: MeterReading) -> None:
-        sink.take_reading(reading)
-
-    return ModbusMeter(spec, taken, sink.take_fault, clock)
+    timeouts_s: dict[Endpoint, float] = {}
+    for _, modbus in read:
+        timeouts_s[modbus.address] = max(modbus.timeout_s, timeouts_s.get(modbus.address, 0.0))
+    lines = {address: ModbusLine(*address, timeout) for address, timeout in timeouts_s.items()}
+    return [
+        ModbusMeter(
+            ModbusSpec(
+                name,
+                register(modbus.power),
+                None if modbus.energy is None else register(modbus.energy),
+                modbus.unit_id,
+                modbus.poll_s,
+            ),
+            lines[modbus.address],
+            sink.take_reading,
+            sink.take_fault,
+            clock,
+        )
+        for name, modbus in read
+    ]
 
 
 def mqtt_bus(config: Config, sink: SignalSink) -> "MqttBus | None":
