@@ -1,0 +1,1 @@
+-- The log of budget words takes this step's place.
