@@ -5,7 +5,7 @@ from one tick to the next, so it adds up in millijoules without rounding.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from poolserver.ledger.totals import INTERVAL_S
@@ -82,6 +82,14 @@ class Facts:
     nodes: dict[tuple[int, str], NodeFact] = field(default_factory=dict)
     ai_loads: dict[tuple[int, str, str], AiFact] = field(default_factory=dict)
     meters: dict[tuple[int, str], MeterFact] = field(default_factory=dict)
+
+    def copy(self) -> "Facts":
+        """These as they are now, whatever is added to them later."""
+        return Facts(
+            {key: replace(fact) for key, fact in self.nodes.items()},
+            {key: replace(fact) for key, fact in self.ai_loads.items()},
+            {key: replace(fact) for key, fact in self.meters.items()},
+        )
 
     def forget_before(self, begin_s: int) -> None:
         """Drop the quarters that begin before."""

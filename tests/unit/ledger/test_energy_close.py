@@ -138,9 +138,7 @@ def test_the_error_has_chance_in_it_and_that_of_the_model() -> None:
     row = rows({"Hall/F1": work(100_000)})["Hall/F1"]
     # One share alone is known to 100 %, and a rating to a few percent on top.
     parts = 1 + 0.03**2 + 0.04**2 + 0.03**2
-    assert row.sigma_j == pytest.approx(
-        2_000_000 * (1 + 0.03**2 + 0.04**2 + 0.03**2) ** 0.5, rel=0.01
-    )
+    assert row.sigma_j == pytest.approx(2_000_000 * parts**0.5, rel=0.01)
 
 
 @given(
