@@ -1,15 +1,52 @@
 """What the control room works with, made of the configuration."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from poolserver.config import Config, SiteConfig
 from poolserver.config.rig_models import RigModelConfig
+from poolserver.control_room.rig_keeper import RigKeeper
+from poolserver.control_room.room import ControlRoom
+from poolserver.ledger.store import LedgerStore
+from poolserver.power.ai_loads import AiLoadBook
+from poolserver.power.budget import BudgetBook
 from poolserver.power.models import MinerModels, load_models
 from poolserver.power.places import NodeRules, Places, SitePlaces
 from poolserver.power.rater import ModelRule, Rater, SiteRatings
+from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.rig_book import RigBook
 from poolserver.power.site import SitePower
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
+from poolserver.stats.meter import Reading
+
+
+def control_room(
+    config: Config,
+    store: LedgerStore,
+    reading_of: Callable[[str, str], Reading],
+    *,
+    clock: Callable[[], float],
+    unix_time: Callable[[], float],
+) -> ControlRoom:
+    """The room of a pool whose books are in ``store``, where nothing has come in yet.
+
+    ``reading_of`` gives what the meter of (account, worker) shows. ``clock`` is monotonic,
+    ``unix_time`` the time of day; both in seconds.
+    """
+    tree = power_tree(config)
+    meters = MeterBook(meter_specs(config))
+    rigs = rig_book(config, tree)
+    return ControlRoom(
+        tree,
+        rigs=rigs,
+        rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
+        meters=meters,
+        ai_loads=AiLoadBook(tree, lambda name: meters.state(name, unix_time())),
+        budget=BudgetBook(tree),
+        tick_s=config.power.tick_s,
+        clock=clock,
+        unix_time=unix_time,
+    )
 
 
 def power_tree(config: Config) -> PowerTree:
@@ -49,6 +86,21 @@ def power_tree(config: Config) -> PowerTree:
 def power_places(config: Config, tree: PowerTree) -> Places:
     """How rigs find their node in ``tree``."""
     return Places(tree, [_site_places(site) for site in config.sites])
+
+
+def meter_specs(config: Config) -> list[MeterSpec]:
+    """What is known of each meter beforehand."""
+    return [
+        MeterSpec(
+            meter.name,
+            _watts(meter.rated_mw),
+            meter.accuracy_class,
+            meter.stale_after_s,
+            meter.frozen_after_s or None,
+            meter.feeds_back,
+        )
+        for meter in config.meters
+    ]
 
 
 def rig_book(config: Config, tree: PowerTree) -> RigBook:

@@ -18,7 +18,8 @@ from poolserver.power.signal import (
     SignalError,
     UnknownSignalError,
 )
-from poolserver.power.signals.mqtt import MqttBus, MqttSpec, SiteWord
+from poolserver.power.signals.mqtt import MqttBus, MqttSpec
+from poolserver.power.signals.words import SiteWord
 from poolserver.power.state import MeterReading, MeterState, Quality
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 

@@ -20,6 +20,7 @@ from poolserver.power.signal import (
 )
 from poolserver.power.signals.topics import About, Topics
 from poolserver.power.signals.words import (
+    SiteWord,
     WordError,
     ai_load_signal,
     budget_signal,
@@ -56,16 +57,6 @@ class MqttSpec:
     username: str | None = None
     password: str | None = None
     tls: ssl.SSLContext | None = None
-
-
-class SiteWord(msgspec.Struct, frozen=True):
-    """What others are told of a site. Power in watts, ``ts`` in Unix seconds."""
-
-    ts: float
-    power_w: float
-    sigma_w: float
-    limit_w: int | None
-    state: str
 
 
 class MqttBus:

@@ -1,5 +1,6 @@
 """The pool's own parts, driven as they are at run time, but for the rigs' and the meters' I/O."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from poolserver.config import Config
@@ -9,9 +10,10 @@ from poolserver.control_room.desk import GROUP_WINDOW_S, Outside, PowerDesk
 from poolserver.control_room.outfit import power_tree
 from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.budget import BudgetBook
+from poolserver.power.energy_meter import MeterEnergy
 from poolserver.power.rating import Rating
 from poolserver.power.readings import MeterBook, MeterSpec
-from poolserver.power.state import NodePower, RigGroup
+from poolserver.power.state import MeterState, NodePower, RigGroup
 from poolserver.sim.programme.fleets import Cohort
 from poolserver.sim.programme.run import Tick
 
@@ -25,6 +27,13 @@ class Pool:
     def __init__(self, config: Config, cohorts: Sequence[Cohort], now_s: float) -> None:
         self.tree = power_tree(config)
         self.meters = MeterBook(map(meter_spec, config.meters))
+        self._accounts = {
+            spec.name: MeterEnergy(spec, config.power.interval_s) for spec in self.meters.specs
+        }
+        self.interval_j: dict[str, Counter[int]] = {name: Counter() for name in self._accounts}
+        """By meter and begin of the interval."""
+        self._first_j: dict[str, int] = {}
+        self._newest_j: dict[str, int] = {}
         self._now_s = self._expect_s = now_s
         self._ai_loads = AiLoadBook(self.tree, lambda name: self.meters.state(name, self._now_s))
         self._budget = BudgetBook(self.tree)
@@ -35,7 +44,7 @@ class Pool:
         """A tick of the control room."""
         now_s = self._now_s = tick.at_s
         for reading in tick.readings:
-            self.meters.take(reading, now_s)
+            self._book(self.meters.take(reading, now_s))
         self._desk.take_work(tick.work, now_s)
         groups = tuple(self._hashing(group) for group in self._rated)
         seen = self._desk.tick(self._outside(now_s), groups, now_s, now_s)
@@ -45,6 +54,22 @@ class Pool:
                 if node.meter:
                     self.meters.expect(node.meter, by_shares_w(seen.readings.nodes[node.path]))
         return seen
+
+    def _book(self, state: MeterState) -> None:
+        """Into the meter's energy account."""
+        account, intervals = self._accounts[state.name], self.interval_j[state.name]
+        for piece in account.take(state):
+            intervals[piece.begin_s] += piece.energy_j
+        if state.energy_j is not None:
+            self._first_j.setdefault(state.name, state.energy_j)
+            self._newest_j[state.name] = state.energy_j
+
+    def books_off_j(self) -> dict[str, int]:
+        """By meter: the energy of all its intervals less what its counter gained."""
+        return {
+            name: sum(self.interval_j[name].values()) - newest_j + self._first_j[name]
+            for name, newest_j in self._newest_j.items()
+        }
 
     def _outside(self, now_s: float) -> Outside:
         return Outside(
