@@ -122,7 +122,7 @@ def test_a_name_that_looks_like_markup_is_shown_as_it_is() -> None:
 
 
 def test_a_meter_is_shown_with_what_is_thought_of_it() -> None:
-    meter = MeterState("m1", Quality.STALE, "61 s old", 950_000.0, None, 5.0)
+    meter = MeterState("m1", Quality.STALE, "61 s old", 950_000.0, at_s=5.0)
     known = NodePower("hall", total_w=Uncertain(9e5), method=Method.CALIBRATED, meter=meter)
     row: NodeView = node_view(TREE["hall"], known, EffectiveLimit(None), Rigs())
     assert row.meter is not None
