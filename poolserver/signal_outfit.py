@@ -13,13 +13,12 @@ from poolserver.api.tokens import Token, Tokens
 from poolserver.config import Config, Endpoint
 from poolserver.control_room.meter_outfit import register
 from poolserver.control_room.room import Source
-from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
 from poolserver.power.signal import SignalSink
 from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
-    from poolserver.power.signals.mqtt import MqttBus, SiteWord
+    from poolserver.power.signals.mqtt import MqttBus
 
 EXTRA = 'pip install "poolserver[power]"'
 
@@ -112,16 +111,3 @@ def signal_routes(
     """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
     http_meters = meters_by(config, "http")
     return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
-
-
-def site_words(view: PowerView) -> dict[str, "SiteWord"]:
-    """What others are told of each site."""
-    from poolserver.power.signals.mqtt import SiteWord
-
-    return {
-        node.name: SiteWord(
-            view.at, node.total_w.value, node.total_w.sigma, node.limit_w, view.state
-        )
-        for node in view.nodes
-        if node.kind == "site"
-    }
