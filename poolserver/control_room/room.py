@@ -131,7 +131,6 @@ class ControlRoom:
     def take_rigs(self, rigs: Iterable[RigNews]) -> None:
         """Rigs that came, went or changed."""
         now_ms = int(self._unix_time() * 1000)
-        now_ms = int(self._unix_time() * 1000)
         for news in rigs:
             self.rigs.take(news, now_ms)
             self._rig_news.append(news)
