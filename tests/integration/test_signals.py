@@ -158,7 +158,7 @@ async def all_ways_in(program: str, folder: Path) -> None:
         await publish("meters/t2", power_w=400)
         await until(lambda: quality("t2") is Quality.WRONG_UNIT)
         await publish("meters/main", power_kw=1)  # it is read, and nobody may speak for it
-        await until(lambda: bus.counts["meter", "unknown"] == 1)
+        await until(lambda: bus.outcomes["meter", "unknown"] == 1)
         assert await put("meters/main", power_kw=1) == 404
         assert await put("meters/ai", power_kw=300) == 200
         (hall,) = tree["Sahiwal"].ai_loads
