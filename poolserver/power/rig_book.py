@@ -11,7 +11,7 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 from poolserver.power.places import Places
-from poolserver.power.rater import Identity, Rated, Rater
+from poolserver.power.rater import UNKNOWN, Identity, Rated, Rater
 from poolserver.power.rating import Place, Rating
 
 # Names are made up by whoever connects: so many are kept at most. It is ten times the largest
@@ -71,7 +71,7 @@ class KnownRig:
 
     worker: str
     account: str = ""
-    identity: Identity = Identity()
+    identity: Identity = UNKNOWN
     share_work: float = 0.0
     """Hashes that one of its shares stands for; 0 where it has no job yet."""
     sessions: int = 0

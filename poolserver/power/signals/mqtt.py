@@ -12,7 +12,12 @@ import msgspec
 import structlog
 
 from poolserver.log import RateLimited
-from poolserver.power.signal import SignalError, SignalSink, UnknownSignalError
+from poolserver.power.signal import (
+    OutdatedSignalError,
+    SignalError,
+    SignalSink,
+    UnknownSignalError,
+)
 from poolserver.power.signals.topics import About, Topics
 from poolserver.power.signals.words import (
     WordError,
@@ -67,7 +72,7 @@ class MqttBus:
     """A connection to the broker for as long as it runs, made anew whatever happens.
 
     ``meters`` are those that may be told here. What is not taken is counted in ``counts`` and
-    logged, each reason once a minute at the most.
+    logged, each sort of it once a minute at the most.
     """
 
     def __init__(
@@ -87,8 +92,9 @@ class MqttBus:
         self._unsent: set[str] = set()
         self._has_unsent = asyncio.Event()
         self.is_connected = False
-        self.counts: Counter[tuple[str, bool]] = Counter()
-        """Messages by what they were about, and whether they were taken."""
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """Messages by what they were about, and what became of them: ``taken``, ``malformed``,
+        ``unknown``, ``outdated``, ``refused``."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -171,12 +177,15 @@ class MqttBus:
         try:
             self._take(about, payload)
         except (WordError, SignalError) as error:
-            self.counts[about.kind, False] += 1
-            self._word_trouble.failed("signal_refused", str(error), now, topic=topic[:200])
+            outcome = _outcome(error)
+            self.counts[about.kind, outcome] += 1
+            # Details differ from message to message; the first of each sort in a minute is told.
+            fields = {"why": str(error), "topic": topic[:200]}
+            self._word_trouble.failed("signal_refused", f"{about.kind}: {outcome}", now, **fields)
             if about.kind == "meter" and not isinstance(error, UnknownSignalError):
                 self._sink.take_fault(about.name, str(error))
         else:
-            self.counts[about.kind, True] += 1
+            self.counts[about.kind, "taken"] += 1
 
     def _take(self, about: About, payload: bytes) -> None:
         """Raises:
@@ -197,3 +206,14 @@ class MqttBus:
                 )
             case _:
                 raise WordError("there is no such topic")
+
+
+def _outcome(error: WordError | SignalError) -> str:
+    match error:
+        case WordError():
+            return "malformed"
+        case UnknownSignalError():
+            return "unknown"
+        case OutdatedSignalError():
+            return "outdated"
+    return "refused"

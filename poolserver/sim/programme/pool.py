@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from poolserver.config import Config
 from poolserver.config.signals import MeterConfig
 from poolserver.control_room import desk
-from poolserver.control_room.desk import GROUP_WINDOW_S, Outside, PowerDesk
+from poolserver.control_room.books import Outside
+from poolserver.control_room.desk import GROUP_WINDOW_S, PowerDesk
 from poolserver.control_room.outfit import power_tree
 from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.budget import BudgetBook
