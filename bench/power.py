@@ -78,8 +78,9 @@ def estimator(racks: int) -> None:
     looks.sort()
     row_us = adds[30] / len(delta) * 1e3
     print(
-        f"{len(power_tree):6,} nodes, {len(delta):6,} lines: a row {row_us:.2f} us, a look at the tree {looks[6]:.1f} ms (longest {looks[-1]:.1f}), with copies"
-        f" {adds[-1]:.1f} ms; {memory / len(power_tree):,.0f} bytes a node"
+        f"{len(power_tree):6,} nodes, {len(delta):6,} lines: a row {row_us:.2f} us,"
+        f" a look at the tree {looks[6]:.1f} ms (longest {looks[-1]:.1f}),"
+        f" a delta with copies {adds[-1]:.1f} ms; {memory / len(power_tree):,.0f} bytes a node"
     )
 
 

@@ -123,7 +123,8 @@ def silence(rigs: int, days: float, seed: int) -> None:
         site = 10_000 * fmean(expected)
         error = 10_000 * stdev(expected) / sqrt(rigs)
         print(
-            f"{per_minute:.0f} a minute: of 10,000 rigs {site:.2f} +- {error:.2f} false alarms a day"
+            f"{per_minute:.0f} a minute: {site:.2f} +- {error:.2f} false alarms a day"
+            " of 10,000 rigs"
         )
         loose, counted = false_alarms(max(1, rigs // 2), days, per_minute, 1.0, random)
         print(

@@ -1,15 +1,59 @@
 """What the control room works with, made of the configuration."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from poolserver.config import Config, SiteConfig
 from poolserver.config.rig_models import RigModelConfig
+from poolserver.control_room.books import OutsideBooks
+from poolserver.control_room.budget_outfit import budget_book, control_terms
+from poolserver.control_room.meter_outfit import meter_specs
+from poolserver.control_room.rig_keeper import RigKeeper
+from poolserver.control_room.room import ControlRoom
+from poolserver.ledger.store import LedgerStore
+from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.models import MinerModels, load_models
 from poolserver.power.places import NodeRules, Places, SitePlaces
 from poolserver.power.rater import ModelRule, Rater, SiteRatings
+from poolserver.power.readings import MeterBook
 from poolserver.power.rig_book import RigBook
 from poolserver.power.site import SitePower
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
+from poolserver.stats.meter import Reading
+
+
+def control_room(
+    config: Config,
+    store: LedgerStore,
+    reading_of: Callable[[str, str], Reading],
+    *,
+    clock: Callable[[], float],
+    unix_time: Callable[[], float],
+) -> ControlRoom:
+    """The room of a pool whose books are in ``store``, where nothing has come in yet.
+
+    ``reading_of`` gives what the meter of (account, worker) shows. ``clock`` is monotonic,
+    ``unix_time`` the time of day; both in seconds.
+    """
+    tree = power_tree(config)
+    rigs = rig_book(config, tree)
+    return ControlRoom(
+        tree,
+        rigs=rigs,
+        rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
+        books=outside_books(config, tree, unix_time),
+        terms=control_terms(config),
+        tick_s=config.power.tick_s,
+        clock=clock,
+        unix_time=unix_time,
+    )
+
+
+def outside_books(config: Config, tree: PowerTree, unix_time: Callable[[], float]) -> OutsideBooks:
+    """Where nobody has said anything yet."""
+    meters = MeterBook(meter_specs(config))
+    ai_loads = AiLoadBook(tree, lambda name: meters.state(name, unix_time()))
+    return OutsideBooks(tree, meters, ai_loads, budget_book(config, tree))
 
 
 def power_tree(config: Config) -> PowerTree:
