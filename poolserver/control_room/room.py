@@ -105,7 +105,7 @@ class ControlRoom:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """What goes on for ever while the pool runs; each may be cancelled."""
-        parts = (self._rig_keeper, self._word_keeper, *self._sources)
+        parts: list[Source] = [self._rig_keeper, self._word_keeper, *self._sources]
         return [self._run(), *(each.run() for each in parts)]
 
     async def close(self) -> None:
