@@ -13,8 +13,10 @@ from poolserver.api.tokens import Token, Tokens
 from poolserver.config import Config, Endpoint
 from poolserver.control_room.meter_outfit import register
 from poolserver.control_room.room import Source
+from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
 from poolserver.power.signal import SignalSink
+from poolserver.power.signals.words import SiteWord
 from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
@@ -111,3 +113,14 @@ def signal_routes(
     """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
     http_meters = meters_by(config, "http")
     return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
+
+
+def site_words(view: PowerView) -> dict[str, SiteWord]:
+    """What others are told of each site; ``state`` is that of the whole pool."""
+    return {
+        node.name: SiteWord(
+            view.at, node.total_w.value, node.total_w.sigma, node.limit_w, view.state
+        )
+        for node in view.nodes
+        if node.kind == "site"
+    }
