@@ -13,6 +13,7 @@ from poolserver.api.tokens import Token, Tokens
 from poolserver.config import Config, Endpoint
 from poolserver.control_room.meter_outfit import register
 from poolserver.control_room.room import Source
+from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
 from poolserver.power.signal import SignalSink
 from poolserver.power.signals.words import SiteWord
@@ -112,7 +113,6 @@ def signal_routes(
     """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
     http_meters = meters_by(config, "http")
     return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
-<<<<<<< HEAD
 
 
 def site_words(view: PowerView) -> dict[str, SiteWord]:
@@ -124,5 +124,3 @@ def site_words(view: PowerView) -> dict[str, SiteWord]:
         for node in view.nodes
         if node.kind == "site"
     }
-=======
->>>>>>> main
