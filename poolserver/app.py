@@ -20,7 +20,6 @@ from poolserver.cluster.messages import (
 )
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
-from poolserver.control_room.site_words import site_words
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
@@ -52,7 +51,7 @@ from poolserver.outfit import (
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
 from poolserver.server.worker import Worker
-from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
