@@ -134,9 +134,11 @@ STEPS = (
 
 
 def overruns(config: Config, days: int) -> None:
-    print(f"\nuntil an overrun shows: AI +200 MW, rigs coming back with AI +130 MW; {days} seeds")
-    simulation = {"events": STEPS}
-    steps = changed(config, {"off_percent": 10.0}, **simulation)
+    print(f"\nuntil an overrun shows: AI +200 MW at once, rigs coming back, {days} seeds")
+    at_once = [
+        msgspec.structs.replace(each, ramp_mw_per_s=1000.0) for each in config.simulation.ai_halls
+    ]
+    steps = changed(config, {}, ai_halls=tuple(at_once))
     of_mining = [each.name for each in config.meters if not each.name.endswith("-ai")]
     for name, hold_out in (("with meters", []), ("without meters but AI's", of_mining)):
         took: dict[str, list[float]] = {}

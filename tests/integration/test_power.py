@@ -12,13 +12,13 @@ import pytest
 import structlog
 from click.testing import CliRunner
 
-from poolserver.api.tokens import hash_of
+from poolserver.api.tokens import hash_of, new_token
 from poolserver.cli import main
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.node.process import BitcoindProcess
 from tests.integration.running import Rig, RunningPool, pool_config, rig, running
 
-TOKEN = "a-token-of-the-test"
+TOKEN = new_token()
 
 # One site with a tree. A hash counts for a thousand million: a share of the test's rig, of four
 # hashes, is some 4.3 GH, which at 17.5 J/TH is nothing; the meter says what there is.

@@ -1,10 +1,13 @@
 """The bus without a broker; tests/integration/test_mqtt.py has a real one."""
 
+import asyncio
 from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 import structlog.testing
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poolserver.power.readings import MeterSpec
 from poolserver.power.signals.mqtt import MqttBus, MqttSpec
@@ -82,3 +85,33 @@ async def test_a_retained_message_that_is_cleared_says_nothing(
     bus.take("plant/budget/A", b'{"ts": 1800000000, "limit_w": 7}')
     bus.take("plant/budget/A", b"")
     assert sink.budgets.limits(NOW_S)["A"].limit_w == 7
+
+
+@given(
+    topic=st.one_of(
+        st.text(max_size=50),
+        st.sampled_from(["meters/main", "ai/A/hall", "budget", "budget/A"]),
+    ),
+    payload=st.one_of(
+        st.binary(max_size=50),
+        st.builds(
+            lambda name, value: (
+                b'{"ts": 1800000000, "valid_until": 1800000060, "%s": %s}' % (name, value)
+            ),
+            st.sampled_from([b"power_w", b"energy_mwh", b"limit_kw", b"withdraw"]),
+            st.sampled_from([b"1", b"-1", b"1e999", b"true", b"null", b'"x"', b"9" * 400]),
+        ),
+    ),
+)
+def test_no_message_raises(topic: str, payload: bytes) -> None:
+    tree = PowerTree([PowerNode("A", "site", limit_w=1_000_000, meter="main")])
+    sink = BookSink(tree, [MeterSpec("main", 1_000_000)], lambda: NOW_S)
+    bus = MqttBus(MqttSpec("127.0.0.1", 1883, "plant", "pool-1"), sink, {"main"})
+
+    async def take() -> None:
+        bus.take(f"plant/{topic}", payload)
+
+    asyncio.run(take())
+    assert bus.outcomes.total() == 1
+    power_w = sink.meter("main").power_w
+    assert power_w is None or 0 <= power_w <= 1_200_000
