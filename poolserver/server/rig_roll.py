@@ -98,7 +98,7 @@ def _hardware(miner: Miner) -> str:
     if info is None:
         return ""
     told = (info.hw_version, info.hw_id, info.sw_version)
-    return "; ".join(_printable(text) for text in told if text)
+    return "; ".join(filter(None, map(_printable, told)))
 
 
 def _printable(text: str) -> str:
