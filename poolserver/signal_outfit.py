@@ -16,10 +16,11 @@ from poolserver.control_room.room import Source
 from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
 from poolserver.power.signal import SignalSink
+from poolserver.power.signals.words import SiteWord
 from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
-    from poolserver.power.signals.mqtt import MqttBus, SiteWord
+    from poolserver.power.signals.mqtt import MqttBus
 
 EXTRA = 'pip install "poolserver[power]"'
 
@@ -114,10 +115,8 @@ def signal_routes(
     return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
 
 
-def site_words(view: PowerView) -> dict[str, "SiteWord"]:
-    """What others are told of each site."""
-    from poolserver.power.signals.mqtt import SiteWord
-
+def site_words(view: PowerView) -> dict[str, SiteWord]:
+    """What others are told of each site; ``state`` is that of the whole pool."""
     return {
         node.name: SiteWord(
             view.at, node.total_w.value, node.total_w.sigma, node.limit_w, view.state

@@ -10,6 +10,7 @@ from poolserver.control_room.budget_outfit import budget_book, control_terms
 from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.room import ControlRoom
+from poolserver.control_room.word_keeper import WordKeeper
 from poolserver.ledger.store import LedgerStore
 from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.models import MinerModels, load_models
@@ -37,11 +38,13 @@ def control_room(
     """
     tree = power_tree(config)
     rigs = rig_book(config, tree)
+    books = outside_books(config, tree, unix_time)
     return ControlRoom(
         tree,
         rigs=rigs,
         rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
-        books=outside_books(config, tree, unix_time),
+        books=books,
+        word_keeper=WordKeeper(books.budget, store, clock=clock),
         terms=control_terms(config),
         tick_s=config.power.tick_s,
         clock=clock,

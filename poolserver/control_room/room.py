@@ -22,6 +22,7 @@ from poolserver.control_room.desk import PowerDesk, Tick
 from poolserver.control_room.news import PowerNews
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.view import PowerView
+from poolserver.control_room.word_keeper import WordKeeper
 from poolserver.ledger.database import Connection
 from poolserver.ledger.delta import Delta, NodeKey, NodeWork
 from poolserver.power.control import Terms
@@ -62,6 +63,7 @@ class ControlRoom:
         rigs: RigBook,
         rig_keeper: RigKeeper,
         books: OutsideBooks,
+        word_keeper: WordKeeper,
         terms: Terms,
         tick_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -71,6 +73,7 @@ class ControlRoom:
         self.rigs = rigs
         self._rig_keeper = rig_keeper
         self.books = books
+        self._word_keeper = word_keeper
         self._tick_s = tick_s
         self._clock = clock
         self._unix_time = unix_time
@@ -90,6 +93,7 @@ class ControlRoom:
     def load(self, connection: Connection) -> None:
         """Take up what was saved, before the journal is read; in the store's thread."""
         self._rig_keeper.load(connection)
+        self._word_keeper.load(connection)
 
     def hear(self, source: Source) -> None:
         """A source of signals, to run as long as the room does; before the start."""
@@ -101,11 +105,13 @@ class ControlRoom:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """What goes on for ever while the pool runs; each may be cancelled."""
-        return [self._run(), self._rig_keeper.run(), *(each.run() for each in self._sources)]
+        parts: list[Source] = [self._rig_keeper, self._word_keeper, *self._sources]
+        return [self._run(), *(each.run() for each in parts)]
 
     async def close(self) -> None:
         """Save what is left. The store is open still, and nothing more comes in."""
         await self._rig_keeper.close()
+        await self._word_keeper.close()
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
@@ -165,7 +171,18 @@ class ControlRoom:
 
     def take_budget(self, signal: BudgetSignal) -> None:
         """See SignalSink."""
-        self.books.budget.take(signal, self._unix_time())
+        unix_s = self._unix_time()
+        word = self.books.budget.take(signal, unix_s)
+        if word is not None:
+            self._word_keeper.note(word, int(unix_s * 1000))
+            log.info(
+                "budget_word",
+                node=word.node,
+                limit_w=word.limit_w,
+                source=word.source,
+                reason=word.reason,
+                by=word.issued_by,
+            )
 
     # --- for those who look --------------------------------------------------------------
 
