@@ -139,6 +139,12 @@ class Delta:
     def __bool__(self) -> bool:
         return bool(self.progress or self.seals)
 
+    @property
+    def rows(self) -> int:
+        """About how many rows of the store it changes."""
+        tables = (self.intervals, self.earnings, self.nodes, self.workers, self.payouts)
+        return sum(map(len, tables))
+
     def by_worker(self) -> dict[WorkerKey, ShareTotals]:
         """The shares of all intervals together. To be read: what is of one interval is its own."""
         sums: dict[WorkerKey, ShareTotals] = {}

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolserver.ledger.journal_files import JournalWarning
-from poolserver.ledger.rebuild import SealHistory, Stretch, first_sequences, joined, up_to
+from poolserver.ledger.rebuild import SealHistory, Stretch, first_sequences, joined
 from poolserver.ledger.records import JournalBatch, TornTail
 from poolserver.ledger.verify import VerifyTerms, verify
 from tests.unit.ledger.books import DAY, RIGS, SOURCE, Books, day_ms, declared, share, template
