@@ -60,7 +60,8 @@ unit: $(VENV)/.dev
 	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
 integration: $(VENV)/.dev
-	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/integration -n 2 --dist loadfile -q
+	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) \
+		$(PYTHON) -m pytest tests/integration -n 2 --dist loadfile -q
 
 bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py

@@ -30,6 +30,7 @@ from poolserver.ledger.records import (
 )
 from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.mining.identity import WorkerIdentity
+from poolserver.power.rating import Place, Rating, RatingSource
 
 SHARES = 1_500  # 100 workers with 8 outstanding each: what a second's tenth brings
 WORKERS = 100
@@ -40,6 +41,7 @@ INTERVAL_MS = 900_000
 WORK = 65_536 * 4_295_032_833  # one share of difficulty 65,536
 UNIX_MS = 1_763_942_400_000
 HASH_LE = bytes(range(32))
+AT_THE_SITE = Place("site", Rating(Fraction(1), RatingSource.SITE_DEFAULT, ""), Fraction(1))
 IDENTITY = WorkerIdentity("bench", 0, 1)
 
 
@@ -117,7 +119,7 @@ def encode_share_mark(workers: int) -> bytes:
 
 
 def fold(batch: JournalBatch) -> None:
-    Fold(site_of=lambda account: account, energy_pj=lambda _, work: Fraction(work)).fold(batch)
+    Fold(site_of=lambda account: account, place_of=lambda _: AT_THE_SITE).fold(batch)
 
 
 def batch_of(workers: int, shares: int) -> JournalBatch:

@@ -1,16 +1,21 @@
 """Where a rig is: the power node that its name, its address or a list of the operator's says."""
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fnmatch import translate
-from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
+from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 
-from poolserver.power.tree import PowerNode, PowerTree
+from poolserver.power.name_pattern import NamePattern
+from poolserver.power.tree import PowerNode, PowerTree, parent_path
 
 # Names are made up by whoever connects: so many nodes are added to a tree for them at most. A
 # site of 500,000 rigs in racks of 50 has 10,000.
 MAX_GROWN_NODES = 20_000
+# What names may add below a node of that kind; elsewhere containers, and racks in them.
+_KINDS_BELOW: Mapping[str, tuple[str, ...]] = {"container": ("rack",), "rack": ()}
+# As long as a node's name in the configuration: it is a label of metrics.
+MAX_GROWN_NAME = 63
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +47,9 @@ class _Compiled:
     rigs: dict[str, str] = field(default_factory=dict)
     patterns: list[tuple[re.Pattern[str], str]] = field(default_factory=list)
     networks: list[tuple[IPv4Network | IPv6Network, str]] = field(default_factory=list)
-    named: re.Pattern[str] | None = None
+    named: NamePattern | None = None
     by_name: dict[str, str] = field(default_factory=dict)
+    """The path of each configured node."""
 
 
 class Places:
@@ -55,40 +61,49 @@ class Places:
         self._grown = 0
         self._sites = {site.site: self._compile(site) for site in sites}
 
-    def node_of(self, site: str, username: str, address: str = "") -> str:
+    def node_of(self, site: str, username: str, address: str = "", *, grow: bool = True) -> str:
         """The path of the node where the rig is, at least the site's.
 
         ``username`` is ``account.worker``; ``address`` an IP address, empty where not known.
+        Without ``grow`` a rig whose rack is not in the tree is at the node above it.
         """
         known = self._sites.get(site)
         if known is None:
             return site
-        worker = username.partition(".")[2] or username
+        worker = worker_name(username)
         found = known.rigs.get(username)
         if found is None:
             found = next((node for rule, node in known.patterns if rule.match(worker)), None)
         if found is None and address and known.networks:
             found = _by_address(known.networks, address)
-        if known.named is not None and (parts := known.named.fullmatch(worker)):
-            return self._by_name(known, found or site, parts.groupdict())
+        if known.named is not None:
+            return self._by_name(known, found or site, known.named.read(worker), grow)
         return found or site
 
-    def _by_name(self, known: _Compiled, found: str, parts: dict[str, str]) -> str:
-        """The rack that a name speaks of, below what other rules found."""
-        for kind in ("container", "rack"):
-            name = parts.get(kind)
-            if not name:
+    def _by_name(self, known: _Compiled, found: str, parts: Mapping[str, str], grow: bool) -> str:
+        """The container and rack that a name speaks of, at or below what other rules found."""
+        for kind in _KINDS_BELOW.get(self._tree[found].kind, ("container", "rack")):
+            if not (name := parts.get(kind)):
                 continue
-            # One that the operator configured is there already, wherever in the tree that is.
-            path = known.by_name.get(name) if kind == "container" else None
-            path = path or f"{found}/{name}"
-            if path not in self._tree:
-                if self._grown >= MAX_GROWN_NODES:
-                    return found
-                self._grown += 1
-                self._tree.add(PowerNode(path, kind, is_configured=False))
+            path = known.by_name.get(name, "")
+            if not _is_within(path, found):
+                if path and kind == "container":
+                    return found  # the operator's other rules know better than a name
+                path = f"{found}/{name}"  # containers may have racks of one name
+            if path not in self._tree and not (grow and self._grow(path, kind)):
+                return found
             found = path
         return found
+
+    def _grow(self, path: str, kind: str) -> bool:
+        """Add a node for a name; False where there are too many, or it is no name to be shown."""
+        name = path.removeprefix(parent_path(path)).strip("/")
+        sane = name.isprintable() and name == name.strip() and len(name) <= MAX_GROWN_NAME
+        if not sane or self._grown >= MAX_GROWN_NODES:
+            return False
+        self._grown += 1
+        self._tree.add(PowerNode(path, kind, is_configured=False))
+        return True
 
     def _compile(self, site: SitePlaces) -> _Compiled:
         compiled = _Compiled(site.site)
@@ -101,16 +116,17 @@ class Places:
             ]
             compiled.networks += [(ip_network(each), rules.node) for each in rules.addresses]
         if site.worker_pattern is not None:
-            compiled.named = re.compile(_named_groups(site.worker_pattern))
+            compiled.named = NamePattern(site.worker_pattern)
         return compiled
 
 
-def _named_groups(pattern: str) -> str:
-    """The regular expression of ``{site}-{container}-{rack}-{slot}``; no part is empty."""
-    parts = re.split(r"\{(site|container|rack|slot)\}", pattern)
-    return "".join(
-        f"(?P<{part}>[^/]+?)" if index % 2 else re.escape(part) for index, part in enumerate(parts)
-    )
+def worker_name(username: str) -> str:
+    """What is behind the account in ``account.worker``; without a dot all of it."""
+    return username.partition(".")[2] or username
+
+
+def _is_within(path: str, node: str) -> bool:
+    return path == node or path.startswith(f"{node}/")
 
 
 def _by_address(
@@ -120,4 +136,6 @@ def _by_address(
         parsed = ip_address(address)
     except ValueError:
         return None
+    if isinstance(parsed, IPv6Address):
+        parsed = parsed.ipv4_mapped or parsed
     return next((node for network, node in networks if parsed in network), None)

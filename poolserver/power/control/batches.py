@@ -29,6 +29,10 @@ class BatchBook:
         """Take the batches of the tick before, each as far as it is by now."""
         for batch in before:
             report = reports.get(batch.number, BatchReport(batch.number))
+            if report.rigs is not None and report.rigs < batch.rigs:
+                if report.rigs <= 0:
+                    continue
+                batch = batch._replace(rigs=report.rigs)
             match batch.state:
                 case DeviceState.PENDING_OFF | DeviceState.VERIFYING:
                     self._going_off(batch, report)

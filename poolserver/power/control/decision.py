@@ -54,7 +54,7 @@ class Action(StrEnum):
     """What whoever talks to rigs is told to do. It keeps which rigs are in which batch."""
 
     OFF = "off"
-    """Switch off so many rigs of this rating at this node; they are this batch from now on."""
+    """Switch off up to so many rigs of this rating at this node; they are this batch from now on."""
     OFF_AGAIN = "off_again"
     """Tell those of this batch once more that go on hashing, by the next stronger means."""
     ON = "on"
@@ -90,6 +90,9 @@ class BatchReport(NamedTuple):
     """Whose silence is certain."""
     hashing: int = 0
     """Whose shares have come since the order to start; of an OFF batch: again, by themselves."""
+    rigs: int | None = None
+    """How many there are in the batch, if fewer were found than were ordered off, or some of them
+    are gone for good. None: as many as were ordered."""
 
 
 class Batch(NamedTuple):

@@ -117,31 +117,32 @@ def _differs(before: Intention, now: Intention, band_w: float) -> bool:
 
 
 class Change(NamedTuple):
-    """Load that has grown."""
+    """What makes a node draw more over its limit than before, or less if below zero."""
 
     by_w: float
-    what: str
+    text: str
 
 
 def what_changed(tree: PowerTree, path: str, before: Seen | None, now: Seen) -> str:
-    """Why a node is over its limit: what has changed since it was told of, or the tick before."""
+    """Why more is over the limit than when it was told of last, or less."""
     if before is None:
         return "over its limit from the start"
-    changes = [
-        Change(now.ai_w - before.ai_w, _ai(tree, path)),
-        Change(now.mining_w - before.mining_w, "mining"),
-        Change(now.other_w - before.other_w, "load that is neither rigs nor AI"),
-    ]
-    lowered_w = before.limit.limit_w - now.limit.limit_w
-    largest = max(lowered_w, *(change.by_w for change in changes))
-    if largest <= 0:
-        return "slowly risen"
-    told = [each for each in changes if each.by_w >= NEGLIGIBLE * largest]
-    texts = [f"{each.what} +{watts(each.by_w)}" for each in sorted(told, reverse=True)]
-    if lowered_w >= NEGLIGIBLE * largest:
-        limits = f"{watts(before.limit.limit_w)} to {watts(now.limit.limit_w)}"
-        texts.insert(0, f"limit {limits} by {now.limit.source}")
-    text = ", ".join(texts)
+    loads = (
+        (now.ai_w - before.ai_w, _ai(tree, path)),
+        (now.mining_w - before.mining_w, "mining"),
+        (now.other_w - before.other_w, "load that is neither rigs nor AI"),
+    )
+    changes = [Change(by_w, f"{what} {'+' * (by_w > 0)}{watts(by_w)}") for by_w, what in loads]
+    old, new = before.limit.limit_w, now.limit.limit_w
+    limit = f"limit {watts(old)} to {watts(new)} by {now.limit.source}"
+    changes.append(Change(float(old - new), limit))
+    direction = 1.0 if sum(change.by_w for change in changes) >= 0 else -1.0
+    changes.sort(key=lambda change: -direction * change.by_w)
+    largest = direction * changes[0].by_w
+    if largest < 1.0:
+        return "nothing that is known of has changed"
+    told = [each for each in changes if direction * each.by_w >= NEGLIGIBLE * largest]
+    text = ", ".join(change.text for change in told)
     if before.method != now.method:
         text += f" (known by {now.method} now, by {before.method} before)"
     return text

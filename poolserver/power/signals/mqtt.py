@@ -28,6 +28,9 @@ TIMEOUT_S = 5.0
 # What waits while the loop is busy: a message of each meter of a large site, twice.
 MOST_WAITING = 2000
 
+# In whose name a word is that names nobody: who may speak here is the broker's to say.
+VIA = "mqtt"
+
 # Each message at least once. One that comes twice says the same.
 AT_LEAST_ONCE = 1
 
@@ -176,3 +179,16 @@ class MqttBus:
         """Raises:
         WordError, SignalError: it makes no sense, or is refused.
         """
+        if not payload:
+            return  # a retained message was cleared: nobody says anything
+        match about.kind:
+            case "meter":
+                self._sink.take_reading(meter_reading(about.name, payload))
+            case "ai":
+                self._sink.take_ai_load(ai_load_signal(about.site, about.name, payload, VIA))
+            case "budget":
+                self._sink.take_budget(
+                    budget_signal(about.name, payload, VIA, VIA, may_name_source=True)
+                )
+            case _:
+                raise WordError("there is no such topic")

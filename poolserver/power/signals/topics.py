@@ -1,8 +1,8 @@
 """MQTT topics, all under one prefix. Pure.
 
 In: ``meters/<name>``, ``ai/<site>/<name>``, ``budget/<path>`` (``budget`` alone is the
-programme). Out: ``pool/<instance>/status`` and ``pool/<instance>/sites/<site>``. In a name ``+``, ``#`` and
-``%`` stand as in a URL, since a topic cannot have the first two.
+programme). Out: ``pool/<instance>/status`` and ``pool/<instance>/sites/<site>``. In a name
+``+``, ``#`` and ``%`` stand as in a URL, since a topic cannot have the first two.
 """
 
 from typing import Literal, NamedTuple

@@ -53,13 +53,15 @@ class AiLoadWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BudgetWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Without ``valid_until`` it holds until it is taken back."""
+    """Without ``valid_until`` it holds until it is taken back, with ``withdraw``."""
 
     ts: Moment | None = None
     valid_until: Moment | None = None
     limit_w: float | None = None
     limit_kw: float | None = None
     limit_mw: float | None = None
+    withdraw: bool = False
+    of_mining: bool = False
     source: Words | None = None
     reason: Words = ""
 
@@ -117,15 +119,20 @@ def budget_signal(
     """
     word = _decoded(body, BudgetWord)
     limit_w = _one_of(word, "limit", POWER_UNITS_W)
-    if limit_w is None:
-        raise WordError("it has no limit: limit_w, limit_kw or limit_mw")
-    if not isfinite(limit_w) or limit_w < 0:
-        raise WordError("its limit is no number from 0 up")
+    if (limit_w is None) is not word.withdraw:
+        raise WordError("it needs one of limit_w, limit_kw and limit_mw, or withdraw")
     if word.source is not None and not may_name_source:
         raise WordError("source: is who asks, and cannot be given")
-    at_s, until_s = _at_s(word.ts, now_s), _seconds(word.valid_until)
-    source = word.source or source
-    return BudgetSignal(node, round(limit_w), source, at_s, until_s, word.reason, issued_by)
+    return BudgetSignal(
+        node,
+        limit_w,
+        word.source or source,
+        _at_s(word.ts, now_s),
+        _seconds(word.valid_until),
+        word.reason,
+        issued_by,
+        word.of_mining,
+    )
 
 
 def _decoded(body: bytes, kind: type[W]) -> W:

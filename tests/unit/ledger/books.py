@@ -2,7 +2,6 @@
 
 import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
-from fractions import Fraction
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import DAY_S
 from poolserver.mining.share import ShareOutcome
+from tests.unit.ledger.places import places
 from tests.unit.ledger.strategies import encode
 
 T = TypeVar("T")
@@ -86,7 +86,7 @@ class Books:
     def new_fold(self, **known: Any) -> Fold:
         return Fold(
             site_of=lambda account: self.sites.get(account, "unassigned"),
-            energy_pj=lambda site, work: Fraction(work),
+            place_of=places(1),
             **known,
         )
 

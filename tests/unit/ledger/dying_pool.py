@@ -25,6 +25,7 @@ from poolserver.ledger.totals import Totals
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution, Due
+from tests.unit.ledger.places import places
 
 STEPS = ("appended", "written", "durable", "folded", "applying", "applied")
 TURNS = 3
@@ -44,8 +45,7 @@ def block_hash_le(epoch: int, turn: int) -> bytes:
     return bytes([epoch, turn]) + bytes(30)
 
 
-def energy_pj(_: str, work: int) -> Fraction:
-    return work * Fraction(147, 8)
+PJ_PER_HASH = Fraction(147, 8)  # 17.5 J/TH at PUE 1.05
 
 
 async def recover(store: LedgerStore, directory: Path) -> tuple[Fold, Totals]:
@@ -53,7 +53,7 @@ async def recover(store: LedgerStore, directory: Path) -> tuple[Fold, Totals]:
     state = await store.open()
     fold = Fold(
         site_of=lambda _: "north",
-        energy_pj=energy_pj,
+        place_of=places(PJ_PER_HASH),
         progress=state.progress,
         workers=state.workers,
         templates=state.templates,

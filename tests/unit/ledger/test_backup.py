@@ -20,6 +20,7 @@ from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.share import ShareOutcome
 from tests.integration.postgres import PostgresDatabase as EmptyDatabase
 from tests.integration.postgres import find_bin
+from tests.unit.ledger.places import places
 
 SOURCE = "pool-1/0/1"
 WORK = 1000
@@ -92,7 +93,7 @@ async def test_a_ledger_that_is_lost_is_right_again_from_a_copy_and_the_journal(
             LedgerStore(database),
             tmp_path / "journal",
             site_of=lambda _: "hall",
-            energy_pj=lambda site, work: Fraction(work, 3),
+            place_of=places(Fraction(1, 3)),
             on_delta=lambda _: None,
         )
 

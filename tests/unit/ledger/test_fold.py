@@ -6,7 +6,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from poolserver.ledger.delta import Delta, FoundBlock, Progress, Seal, TemplateInForce, WorkerRef
+from poolserver.ledger.delta import (
+    Delta,
+    FoundBlock,
+    NodeKey,
+    NodeWork,
+    Progress,
+    Seal,
+    TemplateInForce,
+    WorkerRef,
+)
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
@@ -31,6 +40,8 @@ from poolserver.ledger.totals import (
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
+from poolserver.power.rating import Place, Rating, RatingSource
+from tests.unit.ledger.places import places
 from tests.unit.ledger.strategies import batch_of, journals
 
 SOURCE = "pool-1/0/17"
@@ -42,12 +53,8 @@ NOBODY_KEY = WorkerKey("unassigned", "", "")
 site_of = site_lookup({"north-site": ["north"], "south-site": ["south"]})
 
 
-def energy_pj(site: str, work: int) -> Fraction:
-    return work * PJ_PER_HASH if site != "unassigned" else Fraction(0)
-
-
 def new_fold() -> Fold:
-    return Fold(site_of=site_of, energy_pj=energy_pj)
+    return Fold(site_of=site_of, place_of=places(PJ_PER_HASH))
 
 
 def share(
@@ -97,6 +104,50 @@ def test_accepted_work_is_credit_and_all_proven_work_is_power() -> None:
     assert delta.site_energy_pj == {"north-site": 25 * PJ_PER_HASH}
 
 
+def test_work_is_booked_at_the_node_of_its_rig_by_interval_and_rating() -> None:
+    s21 = Rating(Fraction(35, 2), RatingSource.OPERATOR, "Antminer S21")
+    site = Rating(Fraction(20), RatingSource.SITE_DEFAULT, "")
+    rack = Place("hall/rack", s21, Fraction(147, 8))
+    of_rig = {"north.rig1": rack, "north.rig2": Place("hall", site, Fraction(21))}
+    fold = Fold(site_of=lambda _: "hall", place_of=lambda key: of_rig.get(key.worker))
+    delta = fold.fold(
+        batch_of(
+            SOURCE,
+            1,
+            [
+                RIG,
+                WorkerRecord(2, 1, "north", "north.rig2"),
+                WorkerRecord(3, 1, "north", "north.rig3"),
+                share(work=10, unix_ms=1000),
+                share(ShareOutcome.STALE, work=3, unix_ms=2000),
+                share(work=5, unix_ms=900_000),
+                share(work=7, worker_ref=2),
+                share(ShareOutcome.DUPLICATE, proven=False, work=0, worker_ref=2),
+                share(work=9, worker_ref=3),  # nothing is known of its power
+            ],
+        )
+    )
+    assert delta.nodes == {
+        NodeKey(0, "hall/rack", s21): NodeWork(13, 100 + 9, 10),
+        NodeKey(900, "hall/rack", s21): NodeWork(5, 25, 5),
+        NodeKey(0, "hall", site): NodeWork(7, 49, 7),
+    }
+    assert delta.site_energy_pj == {"hall": 18 * Fraction(147, 8) + 7 * 21}
+
+
+def test_a_rig_that_moves_leaves_its_work_where_it_was() -> None:
+    rating = Rating(Fraction(20), RatingSource.SITE_DEFAULT, "")
+    node = "hall/a"
+    fold = Fold(site_of=lambda _: "hall", place_of=lambda key: Place(node, rating, Fraction(20)))
+    delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
+    node = "hall/b"
+    delta.merge(fold.fold(batch_of(SOURCE, 3, [share(work=2)])))
+    assert {key.node: work.proven_work for key, work in delta.nodes.items()} == {
+        "hall/a": 1,
+        "hall/b": 2,
+    }
+
+
 def test_work_is_exact_beyond_64_bits() -> None:
     delta = fold_all(RIG, *[share(work=2**80 + 1)] * 3)
     assert delta.by_worker()[RIG_KEY].accepted_work == 3 * 2**80 + 3
@@ -142,7 +193,7 @@ def test_each_source_has_its_own_worker_numbers() -> None:
 
 def test_an_account_that_moves_leaves_its_past_at_the_old_site() -> None:
     sites = {"north": "old"}
-    fold = Fold(site_of=sites.__getitem__, energy_pj=energy_pj)
+    fold = Fold(site_of=sites.__getitem__, place_of=places(PJ_PER_HASH))
     delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
     sites["north"] = "new"
     delta.merge(fold.fold(batch_of(SOURCE, 3, [share(work=2)])))
@@ -186,7 +237,7 @@ def test_a_gap_is_told_and_changes_nothing() -> None:
 def test_a_fold_goes_on_from_what_the_store_knows() -> None:
     fold = Fold(
         site_of=site_of,
-        energy_pj=energy_pj,
+        place_of=places(PJ_PER_HASH),
         progress={SOURCE: 5},
         workers={WorkerRef(SOURCE, 1): ("north", "north.rig1")},
     )
@@ -263,6 +314,7 @@ def test_any_delivery_of_the_same_records_adds_up_to_the_same(
     assert merged.intervals == expected.intervals
     assert merged.earnings == expected.earnings
     assert merged.site_energy_pj == expected.site_energy_pj
+    assert merged.nodes == expected.nodes
     by_site = Totals()
     by_site.add(expected.by_worker().items(), expected.site_energy_pj)
     assert totals == by_site
@@ -335,7 +387,9 @@ def test_a_seal_tells_of_the_sources_that_moved_since_the_last_one() -> None:
 
 
 def test_a_fold_that_goes_on_keeps_days_closed() -> None:
-    fold = Fold(site_of=site_of, energy_pj=energy_pj, sealed_through=7, cutoffs={SOURCE: 2})
+    fold = Fold(
+        site_of=site_of, place_of=places(PJ_PER_HASH), sealed_through=7, cutoffs={SOURCE: 2}
+    )
     assert booked(fold.fold(batch_of("b", 1, [RIG, share(unix_ms=7 * DAY_MS)]))) == {8 * 86_400: 1}
     assert fold.seal(8, 1).seals == [Seal(8, 1, {"b": 2})]
 

@@ -24,6 +24,7 @@ from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
+from tests.unit.ledger.places import places
 
 T = TypeVar("T")
 
@@ -125,7 +126,7 @@ async def keeping(
         store or sqlite_store(folder),
         folder / "journal",
         site_of=lambda account: "hall" if account == "demo" else "unassigned",
-        energy_pj=lambda site, work: Fraction(work, 3),
+        place_of=places(Fraction(1, 3)),
         on_delta=on_delta,
         save_interval_s=save_interval_s,
     )
@@ -473,7 +474,6 @@ async def test_a_day_that_is_over_is_closed_with_where_its_sources_stood(
         sqlite_store(tmp_path),
         tmp_path / "journal",
         site_of=lambda _: "hall",
-        energy_pj=lambda site, work: Fraction(0),
         on_delta=lambda _: None,
         clock=clocks.clock,
         unix_time=clocks.unix_time,

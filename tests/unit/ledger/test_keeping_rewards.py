@@ -40,7 +40,6 @@ async def keeping(folder: Path, store: LedgerStore | None = None) -> AsyncIterat
         store or LedgerStore(SqliteDatabase(folder / "ledger.sqlite")),
         folder / "journal",
         site_of=lambda _: "hall",
-        energy_pj=lambda site, work: Fraction(0),
         on_delta=lambda _: None,
         rewards=Rewards(window()),
     )

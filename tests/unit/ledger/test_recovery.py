@@ -17,11 +17,11 @@ from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.mining.payout import Distribution
 from tests.unit.ledger.dying_pool import (
     PAID,
+    PJ_PER_HASH,
     SHARES_A_TURN,
     STEPS,
     WORK,
     block_hash_le,
-    energy_pj,
     recover,
 )
 from tests.unit.ledger.strategies import encode
@@ -74,7 +74,7 @@ def assert_shares(totals: Totals, shares: int) -> None:
     assert worker.shares[0] == shares
     assert worker.accepted_work == worker.proven_work == shares * WORK
     assert worker.proven_work_sq == shares * WORK**2
-    assert totals.site_energy_pj == {"north": energy_pj("north", shares * WORK)}
+    assert totals.site_energy_pj == {"north": shares * WORK * PJ_PER_HASH}
 
 
 @pytest.mark.slow

@@ -14,6 +14,8 @@ from poolserver.ledger.database import Connection, Database, StoreError, Table
 from poolserver.ledger.delta import (
     Delta,
     FoundBlock,
+    NodeKey,
+    NodeWork,
     Progress,
     Rounds,
     Seal,
@@ -35,6 +37,7 @@ from poolserver.ledger.totals import (
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
+from poolserver.power.rating import Rating, RatingSource
 
 SOURCE = "pool-1/0/17"
 RIG = WorkerKey("north-site", "north", "north.rig1")
@@ -112,6 +115,36 @@ async def test_deltas_add_up_exactly_and_survive_a_restart(database: Database) -
     assert state.totals.sites[RIG.site].best_hash == 2**200
     assert state.totals.site_energy_pj["north-site"] == 2 * Fraction(2**90, 8) + Fraction(1, 3)
     assert state.progress == {SOURCE: 3}
+
+
+def node_work(connection: Connection) -> dict[NodeKey, NodeWork]:
+    rows = connection.execute(
+        "SELECT begin_s, node, j_per_th, source, model, proven_work, proven_work_sq, accepted_work"
+        " FROM node_work"
+    )
+    return {
+        NodeKey(begin_s, node, Rating(Fraction(j_per_th), RatingSource(source), model)): NodeWork(
+            *map(int, work)
+        )
+        for begin_s, node, j_per_th, source, model, *work in rows
+    }
+
+
+async def test_work_at_nodes_adds_up_exactly_by_interval_and_rating(store: LedgerStore) -> None:
+    s21 = Rating(Fraction(35, 2), RatingSource.OPERATOR, "Antminer S21")
+    guess = Rating(Fraction(56, 3), RatingSource.SITE_DEFAULT, "")
+    rack, hall = NodeKey(900, "hall/rack", s21), NodeKey(900, "hall/rack", guess)
+    later = NodeKey(1800, "hall/rack", s21)
+    first = {rack: NodeWork(2**90, 2**180, 2**89), hall: NodeWork(1, 1, 0)}
+    second = {rack: NodeWork(3, 9, 3), later: NodeWork(5, 25, 5)}
+    for number, nodes in enumerate((first, second)):
+        progress = {SOURCE: Progress(number, number + 1)}
+        await store.apply(Delta(progress, nodes=nodes))
+    assert await store.read(node_work) == {
+        rack: NodeWork(2**90 + 3, 2**180 + 9, 2**89 + 3),
+        hall: NodeWork(1, 1, 0),
+        later: NodeWork(5, 25, 5),
+    }
 
 
 async def test_every_outcome_of_a_share_has_its_column(store: LedgerStore) -> None:

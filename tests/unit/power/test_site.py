@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.ledger.totals import Totals
-from poolserver.power.site import SitePower, energy_of_sites
+from poolserver.power.rating import Place, Rating, RatingSource
+from poolserver.power.site import SitePower
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ def test_power_is_hashrate_times_efficiency_times_pue() -> None:
 
 def test_a_simulated_site_counts_each_hash_for_many() -> None:
     assert SitePower(Site(work_scale=10**9)).estimate(200e3).power_w == pytest.approx(3675.0)
-    assert SitePower(Site(work_scale=10**9)).energy_pj(2) == SitePower(Site()).energy_pj(2 * 10**9)
+    scaled = SitePower(Site(work_scale=10**9)).default_place
+    assert scaled.pj_per_hash == SitePower(Site()).default_place.pj_per_hash * 10**9
 
 
 def test_a_site_without_a_share_has_its_whole_budget() -> None:
@@ -40,11 +42,11 @@ def test_a_site_without_a_share_has_its_whole_budget() -> None:
 
 def test_one_joule_per_terahash_is_one_picojoule_per_hash() -> None:
     site = SitePower(Site(pue=Fraction(1), default_j_per_th=Fraction(1)))
-    assert site.energy_pj(7) == 7
+    assert site.default_place.pj_per_hash == 1
 
 
 def test_an_s21_takes_3675_joules_a_second_at_the_meter() -> None:
-    energy_pj = SitePower(Site()).energy_pj(200 * 10**12)
+    energy_pj = 200 * 10**12 * SitePower(Site()).default_place.pj_per_hash
     assert Totals(site_energy_pj={"sahiwal": energy_pj}).energy_j("sahiwal") == 3675
 
 
@@ -63,13 +65,18 @@ def test_energy_depends_on_the_work_and_not_on_its_batches(
     while rest:
         size = data.draw(st.integers(1, len(rest)))
         batch, rest = rest[:size], rest[size:]
-        totals.add([], {site.name: site.energy_pj(sum(batch))})
+        totals.add([], {site.name: sum(batch) * site.default_place.pj_per_hash})
     exact_j = sum(work) * work_scale * j_per_th * pue / 10**12
     assert totals.energy_j(site.name) == floor(exact_j)
 
 
-def test_energy_of_a_site_that_is_not_configured_is_zero() -> None:
-    energy_pj = energy_of_sites([SitePower(Site()), SitePower(Site(name="qasim", pue=Fraction(2)))])
-    assert energy_pj("sahiwal", 40) == 735
-    assert energy_pj("qasim", 40) == 1400
-    assert energy_pj("unassigned", 40) == 0
+def test_rigs_of_a_rating_of_their_own_are_booked_at_their_node_with_the_sites_pue() -> None:
+    rating = Rating(Fraction(15), RatingSource.OPERATOR, "Antminer S21 Pro")
+    place = SitePower(Site()).place_of(rating, "sahiwal/F1")
+    assert place == Place("sahiwal/F1", rating, Fraction("15.75"))
+
+
+def test_rigs_that_nothing_else_is_known_of_are_at_the_site_with_its_default() -> None:
+    place = SitePower(Site()).default_place
+    assert place.node == "sahiwal"
+    assert place.rating == Rating(Fraction("17.5"), RatingSource.SITE_DEFAULT, "")
