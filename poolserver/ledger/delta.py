@@ -142,8 +142,8 @@ class Delta:
     @property
     def rows(self) -> int:
         """About how many rows of the store it changes."""
-        tables = (self.intervals, self.earnings, self.nodes, self.workers, self.payouts)
-        return sum(map(len, tables))
+        by_key = len(self.intervals) + len(self.earnings) + len(self.nodes)
+        return by_key + len(self.workers) + len(self.payouts)
 
     def by_worker(self) -> dict[WorkerKey, ShareTotals]:
         """The shares of all intervals together. To be read: what is of one interval is its own."""

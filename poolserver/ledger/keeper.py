@@ -21,15 +21,17 @@ import structlog
 from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState
 from poolserver.ledger.catch_up import CatchUp
-from poolserver.ledger.database import StoreError
+from poolserver.ledger.database import StoreError, StoreMoved
 from poolserver.ledger.days import DayCloser
-from poolserver.ledger.delta import Delta
+from poolserver.ledger.delta import Delta, Seal
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.payout_records import DuesRecord
+from poolserver.ledger.pruner import Pruner
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.retention import RetentionTerms, delete, plan_pruning
+from poolserver.ledger.refill import Refill, Standing
+from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards, read_window
-from poolserver.ledger.store import LedgerStore
+from poolserver.ledger.store import LedgerState, LedgerStore
 from poolserver.ledger.totals import Totals, WorkerKey
 from poolserver.ledger.unsaved import PART_ROWS, Unsaved
 from poolserver.log import RateLimited
@@ -81,7 +83,7 @@ class LedgerKeeper:
         self._on_delta = on_delta
         self._tell_in_thread = in_thread
         self._save_interval_s = save_interval_s
-        self._retention = retention
+        self._pruner = Pruner(store, journal_dir, retention)
         self._prune_at = clock()
         self._clock = clock
         self._unix_time = unix_time
@@ -89,9 +91,10 @@ class LedgerKeeper:
         self._fold: Fold
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-fold")
         self._batches: list[JournalBatch] = []  # that are not folded yet
+        self._taken: dict[str, int] = {}  # the last record of each source in the sums here
+        self._seals: list[Seal] = []  # that the store was given
         self._unsaved = Unsaved()
         self._trouble = RateLimited(log)
-        self._pruning_trouble = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self._ended: set[str] = set()
         self._days = DayCloser()
@@ -115,7 +118,18 @@ class LedgerKeeper:
         state = await self._store.open()
         self.totals = state.totals
         self._ended = state.ended
-        self._fold = Fold(
+        self._taken = dict(state.progress)
+        opened_ms = int(self._unix_time() * 1000)
+        self._seals = [Seal(state.sealed_through, opened_ms, state.cutoffs)]
+        self._fold = self._fold_from(state)
+        for block in await self._store.known_blocks():
+            self.blocks.enter(block)
+        await self._store.read(self.rewards.load)
+        await self._take_up()
+        await self._tell_unknown_payouts()
+
+    def _fold_from(self, state: LedgerState) -> Fold:
+        return Fold(
             site_of=self._site_of,
             place_of=self._place_of,
             progress=state.progress,
@@ -124,11 +138,6 @@ class LedgerKeeper:
             sealed_through=state.sealed_through,
             cutoffs=state.cutoffs,
         )
-        for block in await self._store.known_blocks():
-            self.blocks.enter(block)
-        await self._store.read(self.rewards.load)
-        await self._take_up()
-        await self._tell_unknown_payouts()
 
     async def _take_up(self) -> None:
         """Fold and save what the journal has: of what cannot be saved no more than a part is held.
@@ -163,7 +172,8 @@ class LedgerKeeper:
             if self._clock() >= self._prune_at and self._is_time_sure():
                 self._prune_at = self._clock() + PRUNE_INTERVAL_S
                 # A task of its own: a database that hangs does not hold up the fold.
-                self._pruning = asyncio.create_task(self.prune(), name="journal retention")
+                pruning = self._pruner.prune({*self._ended}, self._unix_time(), self._clock())
+                self._pruning = asyncio.create_task(pruning, name="journal retention")
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
@@ -231,6 +241,7 @@ class LedgerKeeper:
         if not delta:
             return
         self.totals.add(delta.by_worker().items(), delta.site_energy_pj)
+        self._taken |= {source: through for source, (_, through) in delta.progress.items()}
         self._take_blocks(delta)
         self.rewards.take(delta)
         if tell:
@@ -284,28 +295,6 @@ class LedgerKeeper:
             self._unsaved.add(self._fold.seal(day, int(unix_s * 1000)))
             self._news.set()
 
-    # --- the journal's files -------------------------------------------------------------
-
-    async def prune(self) -> None:
-        """Delete files of the journal that have expired and that the store has wholly."""
-        now = self._clock()
-        folder, ended, terms = self._journal_dir, self._ended, self._retention
-        unix_s = self._unix_time()
-        try:
-            saved = await self._store.load_progress()
-            plan = await self._in_thread(lambda: plan_pruning(folder, saved, ended, terms, unix_s))
-            # First noted, then done: what is missing and was not noted was not deleted by us.
-            await self._store.note_pruned(plan.through, plan.gone_sources)
-            await self._in_thread(lambda: delete(folder, plan))
-        except (OSError, StoreError) as error:
-            self._pruning_trouble.failed("journal_not_pruned", str(error), now)
-            return
-        self._pruning_trouble.restored("journal_pruned_again", now)
-        if plan.files:
-            log.info("journal_pruned", files=len(plan.files), left_bytes=plan.left_bytes)
-        if plan.left_bytes > terms.keep_bytes:
-            log.warning("journal_over_size", bytes=plan.left_bytes)
-
     # --- what becomes of blocks ----------------------------------------------------------
 
     def note_block(self, change: BlockChange) -> bool:
@@ -353,12 +342,30 @@ class LedgerKeeper:
         unsaved = self._unsaved
         if unsaved.is_begun:  # a save failed, and was taken nevertheless or not
             if await self._store.took_last():
-                unsaved.end()
+                self._seals += unsaved.end().delta.seals
             else:
                 unsaved.give_up()
         for _ in range(len(unsaved)):
-            await self._store.apply(*unsaved.begin())
-            unsaved.end()
+            try:
+                await self._store.apply(*unsaved.begin())
+            except StoreMoved as error:
+                unsaved.give_up()  # to be asked for a save now would be to hear of another one
+                await self._refill(error)
+                await self._store.apply(*unsaved.begin())
+            self._seals += unsaved.end().delta.seals
+
+    async def _refill(self, moved: StoreMoved) -> None:
+        """Bring the store back to where it was left: what is not saved follows on that."""
+        left = Standing(
+            through=self._taken | self._unsaved.begins(),
+            seals=self._seals,
+            blocks=self.blocks,
+            coming=self._unsaved.block_states,
+            ended=self._ended,
+            pruned=self._pruner.through,
+        )
+        refill = Refill(self._store, self._journal_dir, self._fold_from, self._in_thread)
+        await refill.fill(left, moved, int(self._unix_time() * 1000))
 
     async def _end(self, sources: list[str]) -> None:
         """Nobody reads the files of these again."""

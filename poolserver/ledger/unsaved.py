@@ -8,7 +8,7 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from poolserver.ledger.blocks import BlockStep
+from poolserver.ledger.blocks import BlockChange, BlockState, BlockStep
 from poolserver.ledger.delta import Delta
 from poolserver.ledger.totals import Earning, EarningKey
 
@@ -57,10 +57,10 @@ class Unsaved:
         self.is_begun = True
         return self._parts[0]
 
-    def end(self) -> None:
-        """The store has it."""
-        self._parts.popleft()
+    def end(self) -> Part:
+        """The store has it; it is given back."""
         self.is_begun = False
+        return self._parts.popleft()
 
     def give_up(self) -> None:
         """The store does not have it: it is still the first one."""
@@ -72,9 +72,16 @@ class Unsaved:
         """Accepted work, part by part."""
         return [part.delta.earnings for part in self._parts]
 
-    def steps(self) -> list[BlockStep]:
-        """What became of blocks."""
-        return [step for part in self._parts for step in part.steps]
+    def block_states(self) -> dict[str, list[BlockState]]:
+        """The states of blocks that are told of, by hash."""
+        states: dict[str, list[BlockState]] = {}
+        for delta, steps in self._parts:
+            for found in delta.blocks:
+                states.setdefault(found.hash_hex, []).append(BlockState.FOUND)
+            for step in steps:
+                if isinstance(step, BlockChange):
+                    states.setdefault(step.hash_hex, []).append(step.state)
+        return states
 
     def begins(self) -> dict[str, int]:
         """Where the store must stand, by source, for all of this to follow on."""
