@@ -343,3 +343,6 @@ _DECODERS: dict[int, Callable[[memoryview, int], Record]] = {
     _KIND_DUES: _decode_dues,
     _KIND_TEMPLATE: _decode_template,
 }
+
+KINDS = tuple(_DECODERS)
+"""The kinds of records that there are, as a frame tells them."""

@@ -12,7 +12,6 @@ from poolserver.ledger.database import Database
 from poolserver.ledger.postgresql import PostgresDatabase
 from poolserver.ledger.sqlite import SqliteDatabase
 
-
 _numbers = count()
 
 

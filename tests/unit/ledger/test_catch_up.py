@@ -24,7 +24,9 @@ class Watched(LedgerStore):
         self.parts: list[int] = []
         self._fails_at = fails_at
 
-    async def apply(self, delta: Delta, steps: list[BlockStep] | tuple[BlockStep, ...] = ()) -> None:
+    async def apply(
+        self, delta: Delta, steps: list[BlockStep] | tuple[BlockStep, ...] = ()
+    ) -> None:
         if len(self.parts) == self._fails_at:
             raise StoreError(self.database, "cannot be reached", transient=True)
         self.parts.append(delta.rows)
@@ -36,7 +38,10 @@ def journal(folder: Path) -> Books:
     books = Books(folder, SqliteDatabase(folder / "none.sqlite"))
     for source in SOURCES:
         first = 1
-        for records in [[*declared(*RIGS), template()], *[day_of_shares(DAY + n) for n in range(5)]]:
+        for records in [
+            [*declared(*RIGS), template()],
+            *[day_of_shares(DAY + n) for n in range(5)],
+        ]:
             books.write(source, first, encode(first, records))
             first += len(records)
     return books

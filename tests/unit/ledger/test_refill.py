@@ -1,4 +1,4 @@
-"""A database that goes back while the pool runs: nothing is lost by it, and nothing counts twice."""
+"""A database that goes back while the pool runs: nothing is lost, and nothing counts twice."""
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from poolserver.ledger import keeper as keeper_module, refill, unsaved
+from poolserver.ledger import keeper as keeper_module
+from poolserver.ledger import refill, unsaved
 from poolserver.ledger.blocks import BlockChange, BlockState, BlockStep
 from poolserver.ledger.database import Database, StoreError
 from poolserver.ledger.delta import Delta
@@ -265,8 +266,9 @@ class Faltering(LedgerStore):
             raise StoreError(self.database, "cannot be reached", transient=True)
         await super().apply(delta, steps)
         if self.random.random() < self.odds:
-            self._token = await self.read(lambda c: str(c.execute(
-                "SELECT token FROM last_save").fetchone()[0]))
+            self._token = await self.read(
+                lambda c: str(c.execute("SELECT token FROM last_save").fetchone()[0])
+            )
             raise StoreError(self.database, "cannot be reached", transient=True)
 
 
@@ -283,7 +285,7 @@ async def test_whatever_is_lost_and_whenever_the_books_come_to_the_same(
         await pool.keeper.save()
         kept = [keep(database)]
         store.odds = 0.3
-        for step in range(60):
+        for _ in range(60):
             match random.randrange(6):
                 case 0 | 1 | 2:
                     day = int(pool.unix_s // DAY_S) - random.randrange(2)
@@ -343,7 +345,9 @@ async def test_a_database_that_has_more_than_it_was_given_is_left_alone(
         await pool.book(day_of_shares(DAY))
         store = pool.keeper._store
         await store.write(
-            lambda c: c.execute("UPDATE source SET sequence = sequence + 1 WHERE source = ?", (SOURCE,))
+            lambda c: c.execute(
+                "UPDATE source SET sequence = sequence + 1 WHERE source = ?", (SOURCE,)
+            )
         )
         with capture_logs() as said:
             await pool.keeper.save()
