@@ -1,4 +1,5 @@
 # make demo [SECONDS=60]   a private signet, the pool and a simulated site, mining real blocks
+# make power-day           a simulated day of the 2,000 MW programme: its figures, and its drawing
 # make test                lint, types and all tests, with a real bitcoind
 # make torture [N=200] [RUNS=N]   what takes hours: blocks under faults, deaths, a fuzzer, a crowd of rigs
 # make help                the rest
@@ -11,17 +12,19 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo test lint types unit integration bench bench-tip bench-failover bench-ledger sanitize torture \
+.PHONY: help demo power-day test lint types unit integration bench bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
+	@echo "make power-day          a simulated day of the 2,000 MW programme, and its drawing; takes minutes"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
+	@echo "make bench-programme    the pool's power and energy against a simulated truth, many seeds; takes an hour"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
 	@echo "make torture [N=200]    what takes longer: all torture-*, fuzz, crowd"
 	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
@@ -46,6 +49,9 @@ $(VENV)/.torture: requirements/torture.txt pyproject.toml $(NATIVE) scripts/setu
 
 demo: $(VENV)/.runtime
 	@bitcoind=$$(scripts/find-bitcoind.sh) && BITCOIND=$$bitcoind $(VENV)/bin/poolserver demo $(if $(SECONDS),--seconds $(SECONDS))
+
+power-day: $(VENV)/.dev
+	@$(VENV)/bin/poolserver simulate programme --config configs/programme-2000mw.toml --plot docs/images/power-day.svg
 
 test: lint types unit integration
 
@@ -77,6 +83,9 @@ sanitize: $(VENV)/.dev
 
 bench-tip: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.new_tip
+
+bench-programme: $(VENV)/.dev
+	@$(PYTHON) -m bench.programme
 
 bench-ledger: $(VENV)/.dev
 	@POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m bench.ledger

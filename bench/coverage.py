@@ -4,8 +4,8 @@
 
 ``intervals``: windows of a programme of three sites, six feeders and twelve racks, whose rigs are
 of two models and send shares of three difficulties; by level and expected count of shares how
-often the interval holds the true hashrate, and the true power. The true efficiency of each window is
-drawn from what the ratings' error is said to be. Workers are measured by exponential windows.
+often the interval holds the true hashrate, and the true power. The true efficiency of each window
+is drawn from what the ratings' error is said to be. Workers are measured by exponential windows.
 
 ``silence``: rigs for ten days, at 12 and at 6 shares a minute; see bench/silence.py.
 """

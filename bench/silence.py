@@ -1,7 +1,7 @@
 """The watch for silent rigs against simulated rigs whose hashrate drifts; see bench/coverage.py.
 
 10,000 rigs of ten days send 1.7 billion shares at 12 a minute, and the goal is ten false alarms
-in them. So each share of fewer rigs is asked what the chance is, by the true rate, that the next one
+in them. So of each share of fewer rigs the chance is computed, by the true rate, that the next one
 comes after the watch's deadline: the sum over all shares is the expected number of false alarms,
 with an error that is known. That this is so is shown by counting real alarms of a watch that
 puts up with 10,000 times as many.
@@ -123,7 +123,8 @@ def silence(rigs: int, days: float, seed: int) -> None:
         site = 10_000 * fmean(expected)
         error = 10_000 * stdev(expected) / sqrt(rigs)
         print(
-            f"{per_minute:.0f} a minute: {site:.2f} +- {error:.2f} false alarms a day of 10,000 rigs"
+            f"{per_minute:.0f} a minute: {site:.2f} +- {error:.2f} false alarms a day"
+            " of 10,000 rigs"
         )
         loose, counted = false_alarms(max(1, rigs // 2), days, per_minute, 1.0, random)
         print(

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
 from poolserver.api.http import HttpServer
+from poolserver.api.power import power_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.link import LocalLink
 from poolserver.cluster.messages import (
@@ -110,7 +111,11 @@ class PoolServer:
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
-        http = HttpServer(self._registry, coordinator.not_ready_because)
+        http = HttpServer(
+            self._registry,
+            coordinator.not_ready_because,
+            power_routes(lambda: coordinator.room.view),
+        )
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             self.http_port = await http.start(*config.http.address)

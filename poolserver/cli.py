@@ -3,7 +3,6 @@
 import sys
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import click
 import msgspec
@@ -20,13 +19,10 @@ from poolserver.commands.ledger_stats import stats
 from poolserver.commands.payouts import PayoutsError, next_payouts
 from poolserver.commands.payouts_table import blocks_table, payouts_table
 from poolserver.commands.power import power
-from poolserver.config import Endpoint
+from poolserver.commands.simulate import simulate
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
-from poolserver.power.models import ModelError
-from poolserver.sim.command import SimulationOptions, run_simulation
-from poolserver.sim.site import SiteReport
 
 
 @click.group()
@@ -39,6 +35,7 @@ for command in (*AUDIT_COMMANDS, stats):
     ledger.add_command(command)
 main.add_command(ledger)
 main.add_command(power)
+main.add_command(simulate)
 
 
 @main.command()
@@ -84,41 +81,6 @@ def demo(seconds: float | None, rigs: int, bitcoind: str) -> None:
 
 
 @main.command()
-@click.option("--pool", default="127.0.0.1:3333", show_default=True, metavar="HOST:PORT")
-@click.option("--user", default="demo", show_default=True, help="The account; rigs add their name.")
-@click.option("--password", default="x", show_default=True)
-@click.option("--site", default="hall", show_default=True, help="Begins the rigs' names.")
-@click.option("--rigs", default=10, show_default=True, type=click.IntRange(1, 10_000))
-@click.option("--model", default="S21", show_default=True, help="A miner model by its name.")
-@click.option("--th-s", type=click.FloatRange(min=0, min_open=True), help="Instead of the model's.")
-@click.option("--watts", type=click.FloatRange(min=0), help="Instead of the model's.")
-@click.option(
-    "--work-scale",
-    default=1,
-    show_default=True,
-    type=click.IntRange(min=1),
-    help="Hashes of a rig that one of the CPU stands for; as in the pool's config.",
-)
-@click.option("--pue", default=1.0, show_default=True, type=click.FloatRange(min=1))
-@click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.")
-@click.option("--seed", default=1, show_default=True)
-def simulate(pool: str, **options: Any) -> None:
-    """Let simulated rigs mine at a pool. They really hash, on the CPU."""
-    try:
-        host, port = Endpoint.parse(pool)
-        simulation = SimulationOptions(host=host, port=port, **options)
-        report = run_async(run_simulation(simulation, _show_progress))
-    except (ValueError, ModelError) as error:
-        fail(str(error))
-    if report.trouble and not report.shares_accepted:
-        fail(report.trouble)
-    click.echo(
-        f"{report.shares_accepted} shares accepted, {report.shares_stale} stale, "
-        f"{report.shares_rejected} rejected {report.reject_reasons or ''}"
-    )
-
-
-@main.command()
 @config_option
 @click.option("--json", "as_json", is_flag=True, help="For programs, in satoshi.")
 def payouts(path: Path, as_json: bool) -> None:
@@ -158,14 +120,3 @@ def version() -> None:
     click.echo(f"poolserver {__version__}")
     click.echo(f"share check: {how}")
     click.echo(f"Python {sys.version.split()[0]}, uvloop {metadata.version('uvloop')}")
-
-
-def _show_progress(report: SiteReport) -> None:
-    line = (
-        f"{report.elapsed_s:6.0f} s  {report.rigs_hashing}/{report.rigs} rigs hash  "
-        f"{report.proven_hashrate_h_s / 1e12:.3g} TH/s proven  "
-        f"{report.shares_accepted} accepted  {report.shares_stale} stale  "
-        f"{report.shares_rejected} rejected"
-    )
-    trouble = report.behind or report.trouble
-    click.echo(f"{line}  ({trouble})" if trouble else line, err=True)

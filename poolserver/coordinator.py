@@ -26,6 +26,7 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.config import Config
+from poolserver.control_room.outfit import control_room
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
@@ -36,7 +37,7 @@ from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, WorkerKey, site_lookup
+from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
 from poolserver.mining.payout import PayoutPlan
@@ -45,8 +46,6 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
-from poolserver.power.rating import Place
-from poolserver.power.site import SiteEstimate, SitePower
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
@@ -70,7 +69,6 @@ class SiteView:
     reading: Reading
     best_difficulty: float
     """Of the best share ever; 0 before the first."""
-    estimate: SiteEstimate | None
     energy_j: int
     rigs: int
 
@@ -106,7 +104,6 @@ class Coordinator:
         self._down = down
         self._clock = clock
         self._sites = {site.name: site for site in config.sites}
-        self._power = {site.name: SitePower(site) for site in config.sites}
         self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
         self._meters = Meters(self._site_of, self._scale_of)
         self._unassigned: set[str] = set()
@@ -130,13 +127,17 @@ class Coordinator:
             clock=clock,
             unix_time=self._wall.unix_s,
         )
+        self.room = control_room(
+            config, store, self._reading_of, clock=clock, unix_time=self._wall.unix_s
+        )
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
             site_of=self._site_of,
-            place_of=self._place_of,
+            place_of=self.room.rigs.place_of,
             on_delta=self._on_delta,
-            in_thread=self._statistics.add,
+            in_thread=self._in_fold,
+            load=self.room.load,
             rewards=Rewards(terms.new_window()),
             retention=RetentionTerms(
                 config.journal.keep_days * DAY_S, config.journal.keep_gib << 30
@@ -183,6 +184,7 @@ class Coordinator:
             ),
             asyncio.create_task(self._follower.run(), name="block follower"),
             asyncio.create_task(self.paymaster.run(), name="paymaster"),
+            *(asyncio.create_task(each, name="control room") for each in self.room.tasks()),
         ]
 
     async def stop(self) -> None:
@@ -192,6 +194,7 @@ class Coordinator:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.keeper.take_in()  # so that the statistics have it too
         await self._statistics.close()
+        await self.room.close()
         await self.keeper.close()
 
     def check(self) -> None:
@@ -237,7 +240,7 @@ class Coordinator:
             case JournalBatch():
                 self.keeper.add(message)
             case RigsChanged():
-                pass  # nobody asks yet
+                self.room.take_rigs(message.rigs)
             case WorkerCounters():
                 self.workers[message.source] = message
             case WorkerStarted():
@@ -245,6 +248,11 @@ class Coordinator:
                 log.info("listening", source=message.source, ports=message.ports)
             case BlockEvent():
                 self._on_block(message)
+
+    def _in_fold(self, delta: Delta) -> None:
+        """In the fold's thread, before the delta is merged with others."""
+        self._statistics.add(delta)
+        self.room.take_delta(delta)
 
     def _on_delta(self, delta: Delta) -> None:
         self.paymaster.on_delta(delta)
@@ -320,7 +328,7 @@ class Coordinator:
 
     def _site_view(self, name: str) -> SiteView:
         reading = self._meters.read(Level.SITE, ("", name), self._clock())
-        site, power = self._sites.get(name), self._power.get(name)
+        site = self._sites.get(name)
         scale = self._scale_of(name)
         totals = self.totals.sites.get(name)
         rigs = sum(
@@ -335,16 +343,12 @@ class Coordinator:
             work_scale=scale,
             reading=reading,
             best_difficulty=totals.best_difficulty if totals else 0.0,
-            estimate=power.estimate(reading.hashrates.m5 / scale, reading.relative_sigmas.m5)
-            if power
-            else None,
             energy_j=self.totals.energy_j(name),
             rigs=rigs,
         )
 
-    def _place_of(self, key: WorkerKey) -> Place | None:
-        power = self._power.get(key.site)
-        return None if power is None else power.default_place
+    def _reading_of(self, account: str, worker: str) -> Reading:
+        return self._meters.read(Level.WORKER, (account, worker), self._clock())
 
     def _scale_of(self, site: str) -> int:
         known = self._sites.get(site)

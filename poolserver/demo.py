@@ -263,7 +263,7 @@ async def _watch(
                 if pool.process.returncode is not None:
                     raise DemoError("the pool ended; what it said is above") from None
             metrics = await pool.metrics()
-            sigma_w = metrics.sum("site_power_sigma_watts", site="demo")
+            sigma_w = metrics.sum("power_sigma_watts", node="demo")
             show(loop.time() - began, await _result(node, metrics, site), sigma_w)
     return json.dumps(asdict(await _result(node, await pool.metrics(), site)))
 
@@ -276,7 +276,7 @@ async def _result(node: BitcoindProcess, metrics: _Metrics, site: SimulatedSite)
         shares_rejected=int(metrics.sum("shares_total", result="rejected")),
         shares_stale=int(metrics.sum("shares_total", result="stale")),
         rigs=int(metrics.sum("site_rigs")),
-        site_power_w=round(metrics.sum("site_power_watts", site="demo")),
+        site_power_w=round(metrics.sum("power_watts", node="demo")),
         site_power_true_w=round(site.report().true_power_w),
         site_budget_w=int(metrics.sum("site_budget_watts", site="demo")),
     )

@@ -2,7 +2,9 @@
 
 import click
 
+from poolserver.commands.power_models import models
 from poolserver.commands.power_status import status
+from poolserver.commands.power_token import token
 
 
 @click.group()
@@ -10,4 +12,6 @@ def power() -> None:
     """Tell of the power that sites draw, and of the energy they have drawn."""
 
 
+power.add_command(models)
 power.add_command(status)
+power.add_command(token)

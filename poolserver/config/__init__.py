@@ -2,9 +2,9 @@
 
 kinds, values      what a single setting may be
 settings           all settings: names, types, limits, defaults, descriptions;
-                   also in rigs, ledger, sites, power and signals
+                   also in rigs, ledger, sites, power, budgets, rig_models and signals
 walk               TOML's tree into settings
-checks, signals_checks   settings that do not go together
+checks, *_checks   settings that do not go together
 load               files, defaults that depend on other settings
 reference          docs/configuration.md's tables
 """

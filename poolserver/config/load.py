@@ -10,9 +10,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from poolserver.config.budget_checks import check_budgets
 from poolserver.config.checks import check, known
 from poolserver.config.errors import ConfigError, Problem
 from poolserver.config.ledger import LedgerConfig
+from poolserver.config.rig_models_checks import check_rig_models
 from poolserver.config.rigs import ListenerConfig, StratumConfig
 from poolserver.config.settings import Config, NodeConfig
 from poolserver.config.signals import MqttConfig
@@ -56,6 +58,8 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
     config = walk(Config, _parse_toml(text, source), problems)
     problems.extend(check(config, environ))
     problems.extend(check_signals(config, environ))
+    problems.extend(check_rig_models(config))
+    problems.extend(check_budgets(config))
     if problems:
         raise ConfigError(problems)
     return replace(

@@ -4,7 +4,8 @@ The one place where these stand: the walker (walk.py) reads TOML by them and the
 docs/configuration.md is made of them. The names are a contract with the operators, and are
 not changed. A limit or default cites its reason in the description, for the operator, or in
 a comment, for us. Those on how rigs are dealt with stand in rigs.py, those on journal and books
-in ledger.py, those on sites and power in sites.py, power.py and signals.py.
+in ledger.py, those on sites and power in sites.py, power.py, rig_models.py and
+signals.py.
 """
 
 from fractions import Fraction
@@ -16,11 +17,14 @@ from msgspec import Meta
 
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
+from poolserver.config.budgets import BudgetConfig, BudgetSourceConfig
 from poolserver.config.kinds import doc, exact
 from poolserver.config.ledger import JournalConfig, LedgerConfig
 from poolserver.config.power import PowerConfig, ProgrammeConfig
+from poolserver.config.rig_models import RigModelConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.signals import ApiTokenConfig, MeterConfig, MqttConfig
+from poolserver.config.simulation import SimulationConfig
 from poolserver.config.sites import SiteConfig
 from poolserver.config.values import (
     Account,
@@ -248,7 +252,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     http: HttpConfig = HttpConfig()
     programme: ProgrammeConfig = ProgrammeConfig()
     sites: tuple[SiteConfig, ...] = ()
+    rig_models: tuple[RigModelConfig, ...] = ()
     power: PowerConfig = PowerConfig()
+    budgets: tuple[BudgetConfig, ...] = ()
+    budget_sources: tuple[BudgetSourceConfig, ...] = ()
     meters: tuple[MeterConfig, ...] = ()
     mqtt: MqttConfig | None = None
     api_tokens: tuple[ApiTokenConfig, ...] = ()
@@ -258,6 +265,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: LimitsConfig = LimitsConfig()
     templates: TemplatesConfig = TemplatesConfig()
     log: LogConfig = LogConfig()
+    simulation: SimulationConfig = SimulationConfig()
 
     @property
     def bitcoin_network(self) -> Network:

@@ -193,12 +193,15 @@ def _worker_pattern(raw: object) -> str:
     fields = re.findall(r"\{([^{}]*)\}", text(raw))
     if (
         not fields
-        or re.search(r"[{}]", re.sub(r"\{(site|container|rack|slot)\}", "", text(raw)))
+        or re.search(r"[{}]", re.sub(r"\{(site|container|rack|slot|model)\}", "", text(raw)))
         or "}{" in text(raw)
         or len(set(fields)) != len(fields)
-        or not {"container", "rack"} & set(fields)
+        or not {"container", "rack", "model"} & set(fields)
     ):
-        trouble = "must be made of {site}, {container}, {rack} and {slot}, with text between them"
+        trouble = (
+            "must be made of {site}, {container}, {rack}, {slot} and {model}, each once at most, "
+            "with text between them"
+        )
         raise ValueError(f"{trouble}, is {shown(raw)}")
     return text(raw)
 
@@ -258,6 +261,7 @@ TimeZone = Annotated[str, of_kind("name of the IANA database", _time_zone)]
 TopicPrefix = Annotated[str, of_kind("text without `+`, `#` and spaces", _topic_prefix)]
 VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
 WorkerPattern = Annotated[
-    str, of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`", _worker_pattern)
+    str,
+    of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`, `{model}`", _worker_pattern),
 ]
 ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq)]

@@ -41,7 +41,7 @@ def unwrap(node: inspect.Type) -> tuple[inspect.Type, Kind | None]:
             return unwrap(inner)
         case inspect.StructType() | inspect.VarTupleType():
             return node, None
-        case inspect.CustomType() | inspect.NamedTupleType():
+        case inspect.CustomType() | inspect.NamedTupleType() | inspect.DateTimeType():
             return node, None  # the annotation around it names its kind
     return node, plain_kind(node)
 

@@ -19,6 +19,7 @@ from poolserver.power.control import Controller, ControlState, Decision
 from poolserver.power.control.words import sentence
 from poolserver.power.estimator import Estimator
 from poolserver.power.rating import Rating
+from poolserver.power.rig_book import RigRow
 from poolserver.power.silence import RigChange, RigState, SilenceWatch
 from poolserver.power.state import EffectiveLimit, MeterState, Readings, RigGroup
 from poolserver.power.tree import AiLoad, PowerTree
@@ -51,14 +52,6 @@ class Tick:
     changes: tuple[RigChange, ...]
     """Rigs that fell silent, or are back."""
     view: PowerView
-
-
-class RigRow(NamedTuple):
-    """A rig that is known: where it is, at which rating."""
-
-    worker: str
-    node: str
-    rating: Rating
 
 
 @dataclass(slots=True)

@@ -1,10 +1,52 @@
 """What the control room works with, made of the configuration."""
 
+from collections.abc import Callable
 from fractions import Fraction
 
 from poolserver.config import Config, SiteConfig
+from poolserver.config.rig_models import RigModelConfig
+from poolserver.control_room.rig_keeper import RigKeeper
+from poolserver.control_room.room import ControlRoom
+from poolserver.ledger.store import LedgerStore
+from poolserver.power.ai_loads import AiLoadBook
+from poolserver.power.budget import BudgetBook
+from poolserver.power.models import MinerModels, load_models
 from poolserver.power.places import NodeRules, Places, SitePlaces
+from poolserver.power.rater import ModelRule, Rater, SiteRatings
+from poolserver.power.readings import MeterBook, MeterSpec
+from poolserver.power.rig_book import RigBook
+from poolserver.power.site import SitePower
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
+from poolserver.stats.meter import Reading
+
+
+def control_room(
+    config: Config,
+    store: LedgerStore,
+    reading_of: Callable[[str, str], Reading],
+    *,
+    clock: Callable[[], float],
+    unix_time: Callable[[], float],
+) -> ControlRoom:
+    """The room of a pool whose books are in ``store``, where nothing has come in yet.
+
+    ``reading_of`` gives what the meter of (account, worker) shows. ``clock`` is monotonic,
+    ``unix_time`` the time of day; both in seconds.
+    """
+    tree = power_tree(config)
+    meters = MeterBook(meter_specs(config))
+    rigs = rig_book(config, tree)
+    return ControlRoom(
+        tree,
+        rigs=rigs,
+        rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
+        meters=meters,
+        ai_loads=AiLoadBook(tree, lambda name: meters.state(name, unix_time())),
+        budget=BudgetBook(tree),
+        tick_s=config.power.tick_s,
+        clock=clock,
+        unix_time=unix_time,
+    )
 
 
 def power_tree(config: Config) -> PowerTree:
@@ -44,6 +86,62 @@ def power_tree(config: Config) -> PowerTree:
 def power_places(config: Config, tree: PowerTree) -> Places:
     """How rigs find their node in ``tree``."""
     return Places(tree, [_site_places(site) for site in config.sites])
+
+
+def meter_specs(config: Config) -> list[MeterSpec]:
+    """What is known of each meter beforehand."""
+    return [
+        MeterSpec(
+            meter.name,
+            _watts(meter.rated_mw),
+            meter.accuracy_class,
+            meter.stale_after_s,
+            meter.frozen_after_s or None,
+            meter.feeds_back,
+        )
+        for meter in config.meters
+    ]
+
+
+def rig_book(config: Config, tree: PowerTree) -> RigBook:
+    """Who the rigs are, where in ``tree``, and at which rating: nothing is known of any yet."""
+    models = load_models()
+    ratings = [
+        SiteRatings(site.name, site.default_j_per_th, site.worker_pattern) for site in config.sites
+    ]
+    return RigBook(
+        power_places(config, tree),
+        Rater(models, model_rules(config, models), ratings),
+        {site.name: SitePower(site) for site in config.sites},
+    )
+
+
+def model_rules(config: Config, models: MinerModels) -> list[ModelRule]:
+    """What the operator says of rigs."""
+    return [_model_rule(rule, models) for rule in config.rig_models]
+
+
+def _model_rule(rule: RigModelConfig, models: MinerModels) -> ModelRule:
+    name, basis = rule.model or "", "the configuration"
+    if rule.j_per_th is not None:
+        j_per_th = rule.j_per_th
+        model = name and f"{name} ({float(j_per_th):g} J/TH)"
+    elif rule.watts is not None and rule.th_s is not None:
+        j_per_th = rule.watts / rule.th_s
+        figures = f"{float(rule.th_s):g} TH/s, {float(j_per_th):.3g} J/TH"
+        model = f"{name} ({figures})" if name else figures
+    else:
+        found = models.find(name)
+        j_per_th, model, basis = found.j_per_th, str(found), found.source
+    return ModelRule(
+        j_per_th,
+        model,
+        basis,
+        sites=frozenset(rule.sites),
+        rigs=frozenset(rule.rigs),
+        workers=rule.workers,
+        addresses=rule.addresses,
+    )
 
 
 def _site_places(site: SiteConfig) -> SitePlaces:

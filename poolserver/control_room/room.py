@@ -8,7 +8,7 @@ second, and rigs wait for the event loop meanwhile.
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import NamedTuple
@@ -18,7 +18,9 @@ import structlog
 from poolserver.cluster.messages import RigNews
 from poolserver.control_room.desk import Outside, PowerDesk, Tick
 from poolserver.control_room.news import PowerNews
+from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.view import PowerView
+from poolserver.ledger.database import Connection
 from poolserver.ledger.delta import Delta, NodeKey, NodeWork
 from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.budget import BudgetBook
@@ -51,6 +53,7 @@ class ControlRoom:
         tree: PowerTree,
         *,
         rigs: RigBook,
+        rig_keeper: RigKeeper,
         meters: MeterBook,
         ai_loads: AiLoadBook,
         budget: BudgetBook,
@@ -62,6 +65,7 @@ class ControlRoom:
         """``on_tick`` is told of each on the event loop."""
         self.tree = tree
         self.rigs = rigs
+        self._rig_keeper = rig_keeper
         self.meters = meters
         self.ai_loads = ai_loads
         self.budget = budget
@@ -80,8 +84,20 @@ class ControlRoom:
 
     # --- life ----------------------------------------------------------------------------
 
-    async def run(self) -> None:
-        """Tick; for ever."""
+    def load(self, connection: Connection) -> None:
+        """Take up what was saved, before the journal is read; in the store's thread."""
+        self._rig_keeper.load(connection)
+
+    def tasks(self) -> list[Coroutine[None, None, None]]:
+        """What goes on for ever while the pool runs; each may be cancelled."""
+        return [self._run(), self._rig_keeper.run()]
+
+    async def close(self) -> None:
+        """Save what is left. The store is open still, and nothing more comes in."""
+        await self._rig_keeper.close()
+        self._thread.shutdown(wait=False)
+
+    async def _run(self) -> None:
         at_s = self._clock()
         while True:
             await self.tick()
@@ -99,10 +115,6 @@ class ControlRoom:
         self._on_tick(tick)
         return tick
 
-    def close(self) -> None:
-        """Nothing more is ticked."""
-        self._thread.shutdown(wait=False)
-
     # --- what comes in -------------------------------------------------------------------
 
     def take_delta(self, delta: Delta) -> None:
@@ -118,8 +130,10 @@ class ControlRoom:
 
     def take_rigs(self, rigs: Iterable[RigNews]) -> None:
         """Rigs that came, went or changed."""
+        now_ms = int(self._unix_time() * 1000)
+        now_ms = int(self._unix_time() * 1000)
         for news in rigs:
-            self.rigs.take(news)
+            self.rigs.take(news, now_ms)
             self._rig_news.append(news)
 
     def take_reading(self, reading: MeterReading) -> MeterState:

@@ -21,7 +21,7 @@ import structlog
 from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState
 from poolserver.ledger.catch_up import CatchUp
-from poolserver.ledger.database import StoreError, StoreMoved
+from poolserver.ledger.database import Connection, StoreError, StoreMoved
 from poolserver.ledger.days import DayCloser
 from poolserver.ledger.delta import Delta, Seal
 from poolserver.ledger.fold import Fold
@@ -55,6 +55,7 @@ class LedgerKeeper:
     """Folds batches; ``on_delta`` is told on the loop what they added, but not what open() did.
 
     ``in_thread`` is given each such delta before that, in the fold's thread: for what takes long.
+    ``load`` takes up what else must be known before the journal is read, in the store's thread.
 
     ``clock`` is monotonic, ``unix_time`` the time of day, both in seconds; nothing is closed or
     deleted by the time of day unless ``is_time_sure``.
@@ -69,6 +70,7 @@ class LedgerKeeper:
         on_delta: Callable[[Delta], None],
         place_of: Callable[[WorkerKey], Place | None] = lambda key: None,
         in_thread: Callable[[Delta], None] = lambda delta: None,
+        load: Callable[[Connection], None] = lambda connection: None,
         rewards: Rewards | None = None,
         save_interval_s: float = SAVE_INTERVAL_S,
         retention: RetentionTerms = KEEP_ALL,
@@ -82,6 +84,7 @@ class LedgerKeeper:
         self._place_of = place_of
         self._on_delta = on_delta
         self._tell_in_thread = in_thread
+        self._load = load
         self._save_interval_s = save_interval_s
         self._pruner = Pruner(store, journal_dir, retention)
         self._prune_at = clock()
@@ -125,6 +128,7 @@ class LedgerKeeper:
         for block in await self._store.known_blocks():
             self.blocks.enter(block)
         await self._store.read(self.rewards.load)
+        await self._store.read(self._load)
         await self._take_up()
         await self._tell_unknown_payouts()
 

@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from poolserver import __version__
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.metrics.families import gauge
+from poolserver.metrics.power import power_families
 from poolserver.metrics.statistics import statistics_families
 from poolserver.mining.share import ShareOutcome
 
@@ -52,6 +53,8 @@ class PoolMetrics(Collector):
         yield self._shares()
         yield from self._sites()
         coordinator = self._coordinator
+        if (power := coordinator.room.view) is not None:
+            yield from power_families(power)
         yield from statistics_families(coordinator.pool_view(), coordinator.site_views())
         yield from self._template()
         yield from self._blocks()
@@ -79,10 +82,7 @@ class PoolMetrics(Collector):
         return family
 
     def _sites(self) -> Iterator[Metric]:
-        power = gauge("site_power_watts", "Estimated power: hashrate x J/TH x PUE.", "site")
-        sigma = gauge("site_power_sigma_watts", "Standard error of the power estimate.", "site")
         budget = gauge("site_budget_watts", "Power that the site may draw.", "site")
-        headroom = gauge("site_headroom_watts", "Budget less estimated power.", "site")
         scale = gauge("site_work_scale", "Hashes that each proven hash counts for.", "site")
         rigs = gauge("site_rigs", "Rigs that are connected and authorized.", "site")
         energy = CounterMetricFamily(
@@ -95,12 +95,9 @@ class PoolMetrics(Collector):
             rigs.add_metric(site, view.rigs)
             scale.add_metric(site, view.work_scale)
             energy.add_metric(site, view.energy_j)
-            if view.estimate is not None and view.budget_w is not None:
-                power.add_metric(site, view.estimate.power_w)
-                sigma.add_metric(site, view.estimate.sigma_w)
-                headroom.add_metric(site, view.estimate.headroom_w)
+            if view.budget_w is not None:
                 budget.add_metric(site, view.budget_w)
-        yield from (power, sigma, budget, headroom, scale, rigs, energy)
+        yield from (budget, scale, rigs, energy)
 
     def _template(self) -> Iterator[Metric]:
         age = self._coordinator.template_age_s()

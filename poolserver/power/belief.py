@@ -1,6 +1,6 @@
 """What each node is believed to draw: its meter, or what is below it, or its rigs' proven work."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -41,22 +41,18 @@ class _Believing:
         children = [self.found[each.path] for each in self.tree.children(node.path)]
         estimate = self.estimates[node.path]
         estimated_w = estimate.power_w
-        pue = float(node.pue)
-        own_w = _own(estimated_w, children, pue)
-        taught_w = own_w if teacher is None else _calibrated(own_w, teacher)
-        below_w = total(each.calibrated_w for each in children).scaled(pue)
-        mining_w = taught_w + total(each.mining_w for each in children).scaled(pue)
+        calibrated_w, mining_w = self._by_shares(node, estimated_w, children, teacher)
         ai_w, ai_known = self._ai(node, children)
         auxiliary_w = node.auxiliary_w + sum(each.auxiliary_w for each in children)
-        other_w = Uncertain(ai_w + auxiliary_w)
-        method = _method(children, own_w.value > 0, teacher is not None)
+        other_w = ai_w + auxiliary_w
+        method = _method(children, self.estimator.has_lines(node.path), teacher is not None)
         meter = None if node.meter is None else self.meter_of(node.meter)
-        total_w, residual_w = mining_w + other_w, None
+        total_w, residual_w = _plus(mining_w, other_w + _untold(children)), None
         if meter is not None and meter.is_good and meter.power_w is not None:
             method = Method.METER
             total_w = Uncertain(meter.power_w, (meter.power_w * meter.relative_sigma) ** 2)
             if ai_known:
-                metered_w = total_w - other_w
+                metered_w = _plus(total_w, -other_w)
                 residual_w = metered_w - estimated_w
                 mining_w = metered_w if metered_w.value > 0 else Uncertain(0.0, metered_w.variance)
         self._teach(node, meter, residual_w, estimated_w)
@@ -65,7 +61,7 @@ class _Believing:
             hashrate_h_s=estimate.hashrate_h_s,
             accepted_h_s=estimate.accepted_h_s,
             estimated_w=estimated_w,
-            calibrated_w=taught_w + below_w,
+            calibrated_w=calibrated_w,
             mining_w=mining_w,
             ai_w=ai_w,
             ai_known=ai_known,
@@ -75,6 +71,32 @@ class _Believing:
             meter=meter,
             residual_w=residual_w,
         )
+
+    def _by_shares(
+        self,
+        node: PowerNode,
+        estimated_w: Uncertain,
+        children: Sequence[NodePower],
+        teacher: _Teacher | None,
+    ) -> tuple[Uncertain, Uncertain]:
+        """What mining draws by calibrated estimates alone, and with the meters below."""
+        if teacher is None and all(each.mining_w is each.estimated_w for each in children):
+            return estimated_w, estimated_w
+        if not children:
+            own_w = estimated_w
+        elif self.estimator.has_lines(node.path):
+            own_w = _own(estimated_w, children, float(node.pue))
+        else:
+            own_w = NOTHING
+        if teacher is not None:
+            own_w = _calibrated(own_w, teacher)
+        if not children:
+            return own_w, own_w
+        pue = float(node.pue)
+        calibrated_w = own_w + total(each.calibrated_w for each in children).scaled(pue)
+        if all(each.mining_w is each.calibrated_w for each in children):
+            return calibrated_w, calibrated_w
+        return calibrated_w, own_w + total(each.mining_w for each in children).scaled(pue)
 
     def _ai(self, node: PowerNode, children: Iterable[NodePower]) -> tuple[float, bool]:
         ai_w, is_known = 0.0, True
@@ -134,11 +156,24 @@ def believe(
     return {node.path: look.found[node.path] for node in nodes}
 
 
+def _plus(quantity: Uncertain, exactly: float) -> Uncertain:
+    if not exactly:
+        return quantity
+    return Uncertain(quantity.value + exactly, quantity.variance, quantity.common)
+
+
+def _untold(children: Iterable[NodePower]) -> float:
+    """What meters below see of AI load beyond what it is assumed to be; below 0 if it is less."""
+    return sum(
+        child.total_w.value - child.mining_w.value - child.ai_w - child.auxiliary_w
+        for child in children
+        if not child.ai_known
+    )
+
+
 def _own(estimated_w: Uncertain, children: Iterable[NodePower], pue: float) -> Uncertain:
     """What rigs right at the node draw: its estimate less that of what is below."""
     below_w = total(each.estimated_w for each in children).scaled(pue)
-    if not below_w.value:
-        return estimated_w
     value = estimated_w.value - below_w.value
     if value <= 1e-9 * estimated_w.value:  # nothing but rounding
         return NOTHING
@@ -163,15 +198,10 @@ def _calibrated(own_w: Uncertain, teacher: _Teacher) -> Uncertain:
     factor, sigma = teacher.alpha
     mix = teacher.estimated_w
     part = own_w.value / mix.value if mix.value else 0.0
-    common = {
-        source: own_w.common.get(source, 0.0) - mix.common.get(source, 0.0) * part
-        for source in own_w.common.keys() | mix.common.keys()
-    }
-    return (
-        Uncertain(own_w.value, own_w.variance, common)
-        .scaled(factor)
-        .blurred(f"calibration:{teacher.path}", sigma)
-    )
+    common = {f"calibration:{teacher.path}": own_w.value * factor * sigma}
+    for source, theirs in mix.common.items():
+        common[source] = (own_w.common.get(source, 0.0) - theirs * part) * factor
+    return Uncertain(own_w.value * factor, own_w.variance * factor * factor, common)
 
 
 def _method(children: Iterable[NodePower], has_rigs: bool, is_taught: bool) -> Method:

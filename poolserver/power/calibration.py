@@ -69,7 +69,7 @@ class Lesson:
     newest: float = 1.0
     """What the last period alone would say."""
     spread_sq: float = UNTAUGHT_SPREAD**2
-    """The mean square of what periods were off from alpha."""
+    """The mean square of what periods were off from alpha beyond chance: heat within a day."""
     meter_sigma: float = 0.0
     high: float = 0.0
     low: float = 0.0
@@ -168,7 +168,7 @@ def learn(lesson: Lesson, factor: float, noise: float, passed_s: float, now_s: f
     """Take in what a period of ``passed_s`` says, with its relative error by chance."""
     lesson.newest = factor
     if lesson.teaching == Teaching.LEARNING:
-        _move(lesson, factor, passed_s)
+        _move(lesson, factor, noise, passed_s)
         if lesson.taught_s >= SETTLED_S:
             lesson.teaching = Teaching.SETTLED.value
             lesson.settled_alpha = lesson.alpha
@@ -187,7 +187,7 @@ def learn(lesson: Lesson, factor: float, noise: float, passed_s: float, now_s: f
         lesson.back = 0
         return
     # One period alone, as at a restart, moves alpha no more than any other would.
-    _move(lesson, lesson.alpha + min(SLACK, max(-SLACK, off)), passed_s)
+    _move(lesson, lesson.alpha + min(SLACK, max(-SLACK, off)), noise, passed_s)
 
 
 def _is_step(lesson: Lesson, off: float, noise: float) -> bool:
@@ -198,7 +198,7 @@ def _is_step(lesson: Lesson, off: float, noise: float) -> bool:
     return max(lesson.high, lesson.low) > STEP_LIMIT
 
 
-def _move(lesson: Lesson, factor: float, passed_s: float) -> None:
+def _move(lesson: Lesson, factor: float, noise: float, passed_s: float) -> None:
     """Towards ``factor``: a plain mean at first, then by MEMORY_S."""
     lesson.taught_s += passed_s
     gain = passed_s / min(lesson.taught_s, MEMORY_S)
@@ -209,9 +209,7 @@ def _move(lesson: Lesson, factor: float, passed_s: float) -> None:
         low = max(low, lesson.settled_alpha - DRIFT)
         high = min(high, lesson.settled_alpha + DRIFT)
     lesson.alpha = min(high, max(low, alpha))
-    # Over a day at least, since one period says nothing of how they differ.
-    lesson.spread_sq += (
-        passed_s
-        / max(SETTLED_S, min(lesson.taught_s, MEMORY_S))
-        * ((factor - lesson.alpha) ** 2 - lesson.spread_sq)
-    )
+    # Over a day at least, since one period says nothing of how they differ; without chance.
+    part = passed_s / max(SETTLED_S, min(lesson.taught_s, MEMORY_S))
+    swing_sq = (factor - lesson.alpha) ** 2 - noise * noise
+    lesson.spread_sq = max(0.0, lesson.spread_sq + part * (swing_sq - lesson.spread_sq))

@@ -110,7 +110,7 @@ class Total(NamedTuple):
 class _Node:
     """The sums of a node: six by kind, then one for each source of common error."""
 
-    __slots__ = ("above", "above_index", "fresh", "slots", "sources", "times")
+    __slots__ = ("above", "above_index", "fresh", "has_lines", "slots", "sources", "times")
 
     def __init__(self, above: "_Node | None", times: float, slot: int) -> None:
         self.above = above
@@ -123,6 +123,8 @@ class _Node:
         self.above_index = list(range(_KINDS))
         """Which sum of the node above each adds to."""
         self.sources: dict[str, int] = {}
+        self.has_lines = False
+        """Whether rigs are right here."""
 
     def go_up(self, sums: "array[float]") -> None:
         """Add what is fresh to the sums, and to what is fresh at the node above."""
@@ -216,6 +218,11 @@ class Estimator:
             return Estimate(span_s=since.span_s)
         return self._estimate(node, since, now_s)
 
+    def has_lines(self, path: str) -> bool:
+        """Whether rigs ever proved work right at a node, not below it."""
+        node = self._nodes.get(path)
+        return node is not None and node.has_lines
+
     def group_w(self, node: str, rating: Rating, window_s: float, now_s: float) -> float:
         """What rigs of one rating that are right at a node draw at their own plugs."""
         self._advance(now_s)
@@ -237,7 +244,11 @@ class Estimator:
 
     def _estimate(self, node: _Node, since: Since, now_s: float) -> Estimate:
         sums, slots, span_s = self._windows.sums, node.slots, since.span_s
-        rates = [(sums[slot] - since.of(slot)) / span_s for slot in slots]
+        before = since.sums
+        if slots[-1] < len(before):
+            rates = [(sums[slot] - before[slot]) / span_s for slot in slots]
+        else:
+            rates = [(sums[slot] - since.of(slot)) / span_s for slot in slots]
         shares_h_s = _counted(rates[_WORK], self._share(slots, _WORK, now_s) / span_s)
         shares_w = _counted(rates[_ENERGY], self._share(slots, _ENERGY, now_s) / span_s)
         power_w = Uncertain(
@@ -285,6 +296,7 @@ class Estimator:
         for each in (rating.error_source, source):
             self._source_index(node, each)
         scale = site.work_scale if site else 1
+        node.has_lines = True
         line = _Line(node, rating, scale, source, self._windows.new())
         self._lines[path, rating] = line
         return line

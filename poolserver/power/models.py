@@ -14,6 +14,17 @@ from pathlib import Path
 
 COLUMNS = ("make", "model", "th_s", "watts", "j_per_th", "cooling", "source")
 COOLING = frozenset({"air", "hydro", "immersion"})
+# What stands between the parts of a user agent or a rig's name for its hardware.
+_PARTS = re.compile(r"[/|;,()\[\]_]+")
+_BLANKS = re.compile(r"[\s-]+")
+# Who tells a chip and no model, by what the text begins with. Boards of one chip differ in little.
+# bitaxeorg/ESP-Miner components/stratum/stratum_api.c, shufps/ESP-Miner-NerdQAxePlus likewise.
+_BY_CHIP = {
+    ("bitaxe", "bm1366"): "Ultra (BM1366)",
+    ("bitaxe", "bm1368"): "Supra (BM1368)",
+    ("bitaxe", "bm1370"): "Gamma 601 (BM1370)",
+    ("nerdqaxe++", "bm1370"): "NerdQAxe++ Rev7 (4xBM1370)",
+}
 _DECIMAL = re.compile(r"[0-9]{1,9}(\.[0-9]{1,9})?", re.ASCII)  # Fraction() would take 1e999999999
 
 
@@ -62,6 +73,13 @@ class MinerModels:
 
     def __init__(self, models: Iterable[MinerModel]) -> None:
         self._models = tuple(models)
+        self._by_name: dict[str, list[MinerModel]] = {}
+        for model in self._models:
+            for name in _names(model):
+                self._by_name.setdefault(name, []).append(model)
+        for name, bins in list(self._by_name.items()):
+            if len({model.model for model in bins}) > 1:
+                del self._by_name[name]
 
     def __iter__(self) -> Iterator[MinerModel]:
         return iter(self._models)
@@ -93,6 +111,50 @@ class MinerModels:
             if found:
                 raise AmbiguousModel(name, found)
         raise UnknownModel(f"no model is named {name!r}")
+
+    def named(self, name: str) -> tuple[MinerModel, ...]:
+        """All bins of the one model of just this name; its family's may be left out. Else none.
+
+        Case does not matter, nor do blanks and hyphens, which names of workers cannot have.
+
+        >>> [str(model) for model in load_models().named("s19jpro+")]
+        ['Antminer S19j Pro+ (122 TH/s, 27.5 J/TH)']
+        """
+        return tuple(self._by_name.get(_squeezed(name), ()))
+
+    def told_by(self, text: str) -> tuple[MinerModel, ...]:
+        """All bins of the model that a rig tells of itself in a user agent or hardware's name.
+
+        A model's name has to be a whole part of it: ``Antminer S21 Pro Max/1.0`` is no S21 Pro,
+        and ``whatsminer/v1.0`` may be any of its make. Nothing is made of such.
+
+        >>> [str(model) for model in load_models().told_by("Antminer S19k Pro|LUXminer 2026.4.3")]
+        ['Antminer S19k Pro (120 TH/s, 23 J/TH)']
+        """
+        parts = [_squeezed(part) for part in _PARTS.split(text)]
+        for part in parts:
+            if bins := self._by_name.get(part):
+                return tuple(bins)
+        chip = _BY_CHIP.get((parts[0], parts[1])) if len(parts) > 1 else None
+        return self.named(chip) if chip else ()
+
+
+def _names(model: MinerModel) -> set[str]:
+    """What it may be called, squeezed: its name, with its make too, or without its family's.
+
+    ``S23 Hyd 3U`` is a name, ``3U`` is none, nor is the ``101`` of a BMM.
+    """
+    names = {_squeezed(model.model), _squeezed(f"{model.make} {model.model}")}
+    words = model.model.split()
+    for start, word in enumerate(words):
+        if word[0].isalpha() and any(character.isdigit() for character in word):
+            names.add(_squeezed(" ".join(words[start:])))
+            break
+    return names
+
+
+def _squeezed(name: str) -> str:
+    return _BLANKS.sub("", name).rstrip(".").casefold()
 
 
 def load_models(path: Path | None = None) -> MinerModels:

@@ -85,7 +85,7 @@ class RigRoll:
             worker=name,
             account=account,
             address=newest.host,
-            user_agent=miner.user_agent,
+            user_agent=_printable(miner.user_agent),
             hardware=_hardware(miner),
             watts=hint.watts,
             j_per_th=None if hint.j_per_th is None else str(hint.j_per_th),
@@ -98,4 +98,12 @@ def _hardware(miner: Miner) -> str:
     info = miner.info
     if info is None:
         return ""
-    return "; ".join(filter(None, (info.hw_version, info.hw_id, info.sw_version)))
+    told = (info.hw_version, info.hw_id, info.sw_version)
+    return "; ".join(_printable(text) for text in told if text)
+
+
+def _printable(text: str) -> str:
+    """What can be shown and saved: no NUL, no half of a surrogate pair, no escape sequence."""
+    if text.isprintable():
+        return text
+    return "".join(each for each in text if each.isprintable())

@@ -152,10 +152,12 @@ async def test_metrics_of_the_contract_are_there(bitcoind: BitcoindProcess, tmp_
         await miner.mine(await miner.job())
         await pool.becomes("poolserver_shares_total{", lambda n: n >= 1)
         await pool.becomes("poolserver_site_rigs", lambda n: n == 1)
+        await pool.becomes('poolserver_power_watts{node="demo"}', lambda n: n >= 0)
         _, text = await pool.get("/metrics")
     for name in (
         "poolserver_shares_total{",
-        'poolserver_site_power_watts{site="demo"}',
+        'poolserver_power_watts{node="demo"}',
+        'poolserver_power_limit_watts{node="demo"} 200000.0',
         'poolserver_site_budget_watts{site="demo"} 200000.0',
         'poolserver_site_energy_joules_total{site="demo"}',
         "poolserver_template_age_seconds ",

@@ -81,7 +81,7 @@ class Pool:
 
     def connect(self, password: str = PASSWORD, port: int | None = None) -> MqttBus:
         spec = MqttSpec("127.0.0.1", port or self._port, "plant", "pool-1", USERNAME, password)
-        bus = MqttBus(spec, self._sink, lambda: NOW_S, reconnect_s=0.05)
+        bus = MqttBus(spec, self._sink, {"t2"}, reconnect_s=0.05)
         self._tasks[bus] = asyncio.create_task(bus.run())
         return bus
 
@@ -155,7 +155,7 @@ async def test_meters_loads_and_budgets_come_in(pool: Pool, publish: Publish, si
     )
     await publish("budget", ts=NOW_S, limit_mw=2000)
     assert (await sink.next()).node == "/"
-    assert bus.counts == {("meter", True): 1, ("ai", True): 1, ("budget", True): 2}
+    assert bus.counts == {("meter", "taken"): 1, ("ai", "taken"): 1, ("budget", "taken"): 2}
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["restarted", "killed"])
@@ -200,14 +200,15 @@ async def test_what_makes_no_sense_is_refused_with_a_line_and_a_count(
         assert (await sink.next()).quality is Quality.FAULT
         assert (await sink.next()).limit_w == 2e6
     assert bus.counts == {
-        ("meter", False): 2,
-        ("ai", False): 1,
-        ("budget", False): 2,
-        ("budget", True): 1,
+        ("meter", "unknown"): 1,
+        ("meter", "malformed"): 1,
+        ("ai", "refused"): 1,
+        ("budget", "malformed"): 2,
+        ("budget", "taken"): 1,
     }
-    assert [each["event"] for each in logs] == ["signal_refused"] * 5
-    assert "there is no meter t9" in logs[0]["reason"]
-    assert "held until earlier" in logs[2]["reason"]
+    assert [each["event"] for each in logs] == ["signal_refused"] * 4
+    assert "there is no meter t9" in logs[0]["why"]
+    assert "held until earlier" in logs[2]["why"]
 
 
 async def test_bad_readings_are_flagged_on_their_way_through(

@@ -1,10 +1,9 @@
 """The documents say what there is: metrics, reasons, log events; and no link is dead."""
 
 import re
-from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any, cast
+from typing import cast
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -12,6 +11,7 @@ from prometheus_client.core import Metric
 
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.config import Config, load_config
+from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
@@ -22,7 +22,17 @@ from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalM
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
-from poolserver.power.site import SitePower
+from poolserver.power.state import (
+    EffectiveLimit,
+    Limit,
+    LimitKind,
+    MeterState,
+    NodePower,
+    Quality,
+    Readings,
+)
+from poolserver.power.tree import PowerNode, PowerTree
+from poolserver.power.uncertain import Uncertain
 from poolserver.stats.meter import Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
 
@@ -40,6 +50,16 @@ LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 READING = Reading(Hashrates(*[1.0] * 7), Hashrates(*[1.0] * 7), (Rejects(0.0, 0.0),) * 2, 1.0)
 
 
+def a_power_view() -> PowerView:
+    """A site with a limit and a meter, and all that it can show."""
+    meter = MeterState("m", Quality.GOOD, "", 1.0, None, 1.0)
+    hall = NodePower("hall", meter=meter, residual_w=Uncertain(1.0))
+    limits = {"hall": EffectiveLimit(1, (Limit("hall", LimitKind.PHYSICAL, 1, "site"),))}
+    readings = Readings({"hall": hall}, limits)
+    tree = PowerTree([PowerNode("hall", "site")])
+    return power_view(tree, readings, at_s=0.0, mode="observe", state="within", intended=())
+
+
 class FakeCoordinator:
     """Has something of everything that metrics are made of."""
 
@@ -51,16 +71,13 @@ class FakeCoordinator:
         self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
         self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
         self.workers = {"pool-1/0/1": worker_counters()}
+        self.room = SimpleNamespace(view=a_power_view())
 
     def template_age_s(self) -> float:
         return 1.0
 
     def site_views(self) -> list[SiteView]:
-        site = SimpleNamespace(
-            name="hall", budget_w=1, pue=Fraction(1), default_j_per_th=Fraction(1), work_scale=1
-        )
-        estimate = SitePower(cast(Any, site)).estimate(1.0)
-        return [SiteView("hall", 1, 1, READING, 1.0, estimate, 0, 1)]
+        return [SiteView("hall", 1, 1, READING, 1.0, 0, 1)]
 
     def pool_view(self) -> PoolView:
         return PoolView(READING, 1.0)

@@ -8,8 +8,9 @@ given up: they draw, and others are switched off in their place.
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from poolserver.power.control.decision import Action, Batch, BatchReport, Command, Terms
+from poolserver.power.control.decision import Action, Batch, BatchReport, Command
 from poolserver.power.control.states import DeviceEvent, DeviceState, moved
+from poolserver.power.control.terms import Terms
 from poolserver.power.rating import Rating
 
 
@@ -89,8 +90,9 @@ class BatchBook:
         back = min(report.hashing, batch.rigs)
         if back:
             self._command(Action.RELEASE, batch, back)
-        if back < batch.rigs:
-            self._keep(batch._replace(rigs=batch.rigs - back))
+            batch = batch._replace(rigs=batch.rigs - back)
+        if batch.rigs:
+            self._keep(batch)
 
     def _coming_on(self, batch: Batch, report: BatchReport) -> None:
         hashing = min(report.hashing, batch.rigs)

@@ -5,56 +5,26 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
 
+from poolserver.power.control.headroom import Cap, Overload
 from poolserver.power.control.states import DeviceState, SiteState
 from poolserver.power.rating import Rating
 from poolserver.power.state import Limit
 
+RigKey = tuple[str, str, int, int, int]
+"""A node and a rating: a fraction takes too long to look up some thousand times a tick."""
 
-@dataclass(frozen=True, slots=True)
-class Terms:
-    """How the controller behaves. The figures are those of the site's design."""
 
-    dead_band: float = 0.01
-    """Of a limit: rigs are switched off down to so much below it, and on up to there."""
-    ramp: float = 0.01
-    """Of a site's limit: so much is switched on in a tick at the most."""
-    reserve: float = 0.0
-    """Of a limit: kept free always. For operators whose rigs' ratings are all there is."""
-    noise_sigmas: float = 2.0
-    """A figure that is over its limit by less than so much of its own chance is not acted on;
-    it is told. Of a meter's this is far below the dead band and changes nothing."""
-    min_on_s: float = 300.0
-    min_off_s: float = 300.0
-    stale_s: float = 60.0
-    """A meter without a good reading for so long is not relied on: nothing rises below it."""
-    failsafe_after_s: float = 300.0
-    """After so long without one the failsafe limit of its node holds."""
-    failsafe_w: Mapping[str, int] = field(default_factory=dict)
-    """By path. Where there is none, nothing rises and that is all."""
-    settle_s: float = 75.0
-    """A command that was not seen in what is drawn by then will not be: a meter is read every
-    few seconds, an estimate by shares is over a minute."""
-    verify_s: float = 60.0
-    """Rigs that go on hashing for so long are told again. One rig's silence is certain to
-    99.9 % after 35 s at 12 shares a minute."""
-    attempts: int = 3
-    start_s: float = 900.0
-    """A rig that does not hash so long after it was told to start will not."""
-    failed_s: float = 3600.0
-    """Rigs that failed are tried again after so long."""
-    counts_lag_s: float = 300.0
-    """The number of rigs that hash may be behind by so much: silence has to be waited for."""
-    cold_start: float = 1.1
-    """What a rig that starts is counted at, over what it drew: fans at full speed, tuning."""
-    spread_s: float = 5.0
-    """Rigs of one command start within so long, each at another moment."""
+def rig_key(node: str, rating: Rating) -> RigKey:
+    """What a group of rigs is looked up by."""
+    efficiency = rating.j_per_th
+    return node, rating.model, rating.source, efficiency.numerator, efficiency.denominator
 
 
 class Action(StrEnum):
     """What whoever talks to rigs is told to do. It keeps which rigs are in which batch."""
 
     OFF = "off"
-    """Switch off up to so many rigs of this rating at this node; they are this batch from now on."""
+    """Switch off up to so many rigs of this rating at this node: they are this batch now."""
     OFF_AGAIN = "off_again"
     """Tell those of this batch once more that go on hashing, by the next stronger means."""
     ON = "on"
@@ -137,27 +107,6 @@ class Intention:
     """What is over still when all rigs that may be switched off are."""
 
 
-class Overload(NamedTuple):
-    """A node that draws more than it may, whether anything can be done or not."""
-
-    node: str
-    excess_w: float
-    chance: float
-    """That it really is over, by the error of what is known of it."""
-    limit: Limit
-
-
-class Seen(NamedTuple):
-    """What was known of a node in a tick, for telling what has changed since."""
-
-    limit: Limit
-    ai_w: float
-    mining_w: float
-    other_w: float
-    """Neither AI nor mining."""
-    method: str
-
-
 @dataclass(frozen=True, slots=True)
 class ControlState:
     """All that the controller remembers between two ticks: plain data."""
@@ -168,7 +117,7 @@ class ControlState:
     next_batch: int = 1
     expected_w: Mapping[str, float] = field(default_factory=dict)
     """By path: what mining will draw when all commands under way have had their effect."""
-    expected_rigs: Mapping[tuple[str, Rating], float] = field(default_factory=dict)
+    expected_rigs: Mapping[RigKey, float] = field(default_factory=dict)
     """The same of the rigs that hash, where commands are under way."""
     over: frozenset[str] = frozenset()
     """The nodes that were acted on and are not back within their limit yet."""
@@ -176,7 +125,8 @@ class ControlState:
     """Nodes whose meter is not relied on."""
     intentions: Mapping[tuple[Action, str], Intention] = field(default_factory=dict)
     """As they were told last, by action and node."""
-    seen: Mapping[str, Seen] = field(default_factory=dict)
+    seen: Mapping[str, Cap] = field(default_factory=dict)
+    """By path: as each node was when it was told of last, or in the tick before."""
     last_off_s: Mapping[str, float] = field(default_factory=dict)
     """By path: when rigs there were switched off last, so that it is others' turn."""
 

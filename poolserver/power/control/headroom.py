@@ -10,36 +10,59 @@ from collections.abc import Mapping
 from math import erf, sqrt
 from typing import NamedTuple
 
-from poolserver.power.control.decision import Overload, Seen, Terms
-from poolserver.power.state import EffectiveLimit, Limit, LimitKind, NodePower, Readings
+from poolserver.power.control.terms import Terms
+from poolserver.power.state import EffectiveLimit, Limit, NodePower, Readings
 from poolserver.power.tree import PowerTree, parent_path
+from poolserver.power.uncertain import Uncertain
+
+
+class Overload(NamedTuple):
+    """A node that draws more than it may, whether anything can be done or not."""
+
+    node: str
+    excess_w: float
+    chance: float
+    """That it really is over, by the error of what is known of it."""
+    limit: Limit
 
 
 class Cap(NamedTuple):
-    """A node that has a limit."""
+    """What mining may draw at a node that has a limit, and what it does."""
 
     path: str
     depth: int
     cap_w: float
-    """What mining may draw. Below zero where other load alone is over the limit."""
-    mining_w: float
-    """What it draws."""
+    """Below zero where other load alone is over the limit."""
     limit: Limit
     """The one that binds here."""
-    band_w: float
-    """The dead band."""
-    noise_w: float
-    """What has to be over before it is acted on."""
-    sigma_w: float
-    """Of all that is drawn."""
-    seen: Seen
+    mining_w: float
+    ai_w: float
+    other_w: float
+    """Neither AI nor mining."""
+    known: Uncertain
+    """What the limit is held against, with its error."""
+    method: str
+    """How that is known."""
 
     @property
     def excess_w(self) -> float:
         return self.mining_w - self.cap_w
 
+    def band_w(self, terms: Terms) -> float:
+        """The dead band."""
+        return terms.dead_band * self.limit.limit_w
+
+    def noise_w(self, terms: Terms) -> float:
+        """What has to be over before it is acted on.
+
+        Only chance makes a figure go up and down: an error in common stays where it is. And what
+        is less than the dead band does not matter, since so much is kept free.
+        """
+        return max(0.0, terms.noise_sigmas * sqrt(self.known.variance) - self.band_w(terms))
+
     def overload(self) -> Overload:
-        chance = 0.5 * (1.0 + erf(self.excess_w / self.sigma_w / sqrt(2))) if self.sigma_w else 1.0
+        sigma_w = self.known.sigma
+        chance = 0.5 * (1.0 + erf(self.excess_w / sigma_w / sqrt(2))) if sigma_w else 1.0
         return Overload(self.path, self.excess_w, chance, self.limit)
 
 
@@ -48,15 +71,14 @@ def caps(
 ) -> list[Cap]:
     """All nodes that have a limit, the deepest first. ``limits`` are of all load."""
     found = []
-    for path in {*limits, *readings.mining_limits}:
-        limit = limits.get(path)
-        mining_limit = readings.mining_limits.get(path)
+    for path in {**limits, **readings.mining_limits}:
         if path in tree:
             power = readings.nodes.get(path) or NodePower(path)
-            cap = _cap(tree[path].depth, power, limit, mining_limit, terms)
+            mining_limit = readings.mining_limits.get(path)
+            cap = _cap(tree[path].depth, power, limits.get(path), mining_limit, terms.reserve)
             if cap is not None:
                 found.append(cap)
-    found.sort(key=lambda cap: (-cap.depth, cap.path))
+    found.sort(key=lambda cap: -cap.depth)
     return found
 
 
@@ -65,38 +87,25 @@ def _cap(
     power: NodePower,
     limit: EffectiveLimit | None,
     mining_limit: EffectiveLimit | None,
-    terms: Terms,
+    reserve: float,
 ) -> Cap | None:
-    mining_w, ai_w = power.mining_w.value, power.ai_w
+    mining_w, ai_w, auxiliary_w = power.mining_w.value, power.ai_w, power.auxiliary_w
     # A meter that sees more than all that is known of: that is not ours to switch off.
-    other_w = power.auxiliary_w + max(
-        0.0, power.total_w.value - mining_w - ai_w - power.auxiliary_w
-    )
+    other_w = max(auxiliary_w, power.total_w.value - mining_w - ai_w)
     binding: Limit | None = None
     cap_w = 0.0
-    if limit is not None and limit.binding is not None:
-        binding = limit.binding
-        cap_w = binding.limit_w * (1.0 - terms.reserve) - ai_w - other_w
-    if mining_limit is not None and mining_limit.binding is not None:
-        of_mining = mining_limit.binding
+    if limit is not None and limit.limits:
+        binding = limit.limits[0]
+        cap_w = binding.limit_w * (1.0 - reserve) - ai_w - other_w
+    known = power.total_w
+    if mining_limit is not None and mining_limit.limits:
+        of_mining = mining_limit.limits[0]
         if binding is None or of_mining.limit_w < cap_w:
-            binding, cap_w = of_mining, float(of_mining.limit_w)
+            binding, cap_w, known = of_mining, float(of_mining.limit_w), power.mining_w
     if binding is None:
         return None
-    uncertain = power.mining_w if binding.kind is LimitKind.MINING else power.total_w
-    return Cap(
-        power.path,
-        depth,
-        cap_w,
-        mining_w,
-        binding,
-        band_w=(band_w := terms.dead_band * binding.limit_w),
-        # Only chance makes a figure go up and down; an error in common stays where it is. And
-        # what is less than the dead band does not matter: so much is kept free below the limit.
-        noise_w=max(0.0, terms.noise_sigmas * sqrt(uncertain.variance) - band_w),
-        sigma_w=uncertain.sigma,
-        seen=Seen(binding, ai_w, mining_w, other_w, power.method.value),
-    )
+    method = power.method.value
+    return Cap(power.path, depth, cap_w, binding, mining_w, ai_w, other_w, known, method)
 
 
 class MiningLimit(NamedTuple):

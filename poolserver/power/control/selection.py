@@ -4,13 +4,14 @@ Nodes are relieved from the deepest to the programme, so that what is switched o
 counts for its transformer and its site too, and nothing is switched off twice over.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import ceil, floor
 from typing import NamedTuple
 
 from poolserver.power.control.decision import Batch
 from poolserver.power.control.headroom import Cap
+from poolserver.power.control.plant import Above
 from poolserver.power.rating import Rating
 
 # So little is left over by rounding, in watts: no rig is switched for it.
@@ -24,13 +25,8 @@ class Candidate:
     node: str
     rating: Rating
     rigs: int
-    hashing: int
-    """All of this rating at this node, those that may not be switched off too."""
     rig_w: float
-    above: tuple[str, ...]
-    """The limited nodes that these rigs are below, the deepest first."""
-    pue: float
-    site: str
+    above: Above
     dry: bool
     """At a site where it is only told."""
     young: Batch | None = None
@@ -64,41 +60,32 @@ class Relief(NamedTuple):
     short_w: dict[str, float]
 
 
-def weight(path: str, site: str, pue: float) -> float:
-    """What a watt at a rig's plug is at a node: from its site up with PUE."""
-    return pue if path in (site, "/") else 1.0
-
-
 def choose_off(
-    over: Sequence[Cap], excess_w: Mapping[str, float], candidates: Callable[[], list[Candidate]]
+    over: Sequence[Cap], excess_w: Mapping[str, float], candidates: Iterable[Candidate]
 ) -> Relief:
     """Rigs to switch off, so that ``excess_w`` of each node of ``over`` (deepest first) is gone.
 
-    ``candidates`` are asked for only if there is something to do; their ``rigs`` are used up.
+    The ``rigs`` of candidates are used up.
     """
     relief = Relief([], {})
-    if not over:
-        return relief
     left_w = dict(excess_w)
-    below: dict[str, list[Candidate]] = {cap.path: [] for cap in over}
-    for candidate in sorted(candidates(), key=Candidate.order):
-        for path in candidate.above:
+    below: dict[str, list[tuple[Candidate, float]]] = {cap.path: [] for cap in over}
+    for candidate in sorted(candidates, key=Candidate.order):
+        for path, weight in candidate.above:
             if path in below:
-                below[path].append(candidate)
+                below[path].append((candidate, weight))
     for cap in over:
-        for candidate in below[cap.path]:
+        for candidate, weight in below[cap.path]:
             if left_w[cap.path] <= ROUNDING_W:
                 break
-            at_cap = candidate.rig_w * weight(cap.path, candidate.site, candidate.pue)
-            rigs = min(candidate.rigs, ceil((left_w[cap.path] - ROUNDING_W) / at_cap))
-            if rigs <= 0:
-                continue
-            candidate.rigs -= rigs
-            relief.picked.append(Picked(candidate, rigs, cap))
-            for path in candidate.above:
-                if path in left_w:
-                    power_w = rigs * candidate.rig_w
-                    left_w[path] -= power_w * weight(path, candidate.site, candidate.pue)
+            needed = ceil((left_w[cap.path] - ROUNDING_W) / (candidate.rig_w * weight))
+            rigs = min(candidate.rigs, needed)
+            if rigs > 0:
+                candidate.rigs -= rigs
+                relief.picked.append(Picked(candidate, rigs, cap))
+                for path, factor in candidate.above:
+                    if path in left_w:
+                        left_w[path] -= rigs * candidate.rig_w * factor
         if left_w[cap.path] > ROUNDING_W:
             relief.short_w[cap.path] = left_w[cap.path]
     return relief
@@ -108,8 +95,7 @@ class Returning(NamedTuple):
     """A batch that may be switched on again."""
 
     batch: Batch
-    above: tuple[str, ...]
-    pue: float
+    above: Above
     site: str
 
 
@@ -126,29 +112,21 @@ def choose_on(
     """
     found = []
     started: set[str] = set()
-    order = sorted(
-        returning,
-        key=lambda each: (
-            float(each.batch.rating.j_per_th),
-            each.batch.since_s,
-            each.batch.number,
-        ),
-    )
-    for batch, above, pue, site in order:
+    for batch, above, site in sorted(returning, key=_order_on):
         rig_w = batch.rig_w * cold_start
-        fits = min(
-            (floor(room_w[path] / (rig_w * weight(path, site, pue))) for path in above),
-            default=batch.rigs,
-        )
-        by_ramp = floor(ramp_w[site] / rig_w)
-        if site not in started:
-            by_ramp = max(by_ramp, 1)
-        rigs = min(batch.rigs, fits, by_ramp)
-        if rigs <= 0:
-            continue
-        started.add(site)
-        ramp_w[site] -= rigs * rig_w
-        for path in above:
-            room_w[path] -= rigs * rig_w * weight(path, site, pue)
-        found.append((batch, rigs))
+        fits = (floor(room_w[path] / (rig_w * weight)) for path, weight in above)
+        by_ramp = max(floor(ramp_w[site] / rig_w), int(site not in started))
+        rigs = min(batch.rigs, by_ramp, *fits)
+        if rigs > 0:
+            started.add(site)
+            ramp_w[site] -= rigs * rig_w
+            for path, weight in above:
+                room_w[path] -= rigs * rig_w * weight
+            found.append((batch, rigs))
     return found
+
+
+def _order_on(returning: Returning) -> tuple[float, float, int]:
+    """The most efficient, those that have been off for longest."""
+    batch = returning.batch
+    return float(batch.rating.j_per_th), batch.since_s, batch.number

@@ -1,17 +1,14 @@
-"""What is done or would be, and why, in a sentence; and which sentences are news.
+"""What is done or would be, and why, in a sentence for people."""
 
-An intention is told when it begins, when it changes by more than the dead band, and when it ends:
-not at every tick.
-"""
-
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
-from poolserver.power.control.decision import Action, Intention, Seen
+from poolserver.power.control.decision import Action, Intention
+from poolserver.power.control.headroom import Cap
+from poolserver.power.control.states import SiteState
 from poolserver.power.state import Limit, LimitKind
 from poolserver.power.tree import PROGRAMME, PowerTree
 
-Key = tuple[Action, str]
 # A change that explains less of it than this, next to the largest one, is not told.
 NEGLIGIBLE = 0.25
 _UNITS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"))
@@ -89,31 +86,9 @@ def _where(tree: PowerTree, nodes: Sequence[str]) -> str:
     return f"{len(nodes)} {many} in {place(tree, common)}"
 
 
-def news(
-    tree: PowerTree,
-    told: Mapping[Key, Intention],
-    now: Mapping[Key, Intention],
-    band_w: Mapping[str, float],
-) -> Iterator[tuple[Key, str]]:
-    """The sentences that are worth telling, by intention. ``told`` are those told last."""
-    for key, intention in now.items():
-        before = told.get(key)
-        if before is None or _differs(before, intention, band_w.get(intention.node, 0.0)):
-            yield key, sentence(tree, intention)
-    for key, before in told.items():
-        if key not in now and (before.dry or before.action is Action.ON):
-            yield key, ended(tree, before)
-
-
-def _differs(before: Intention, now: Intention, band_w: float) -> bool:
-    if before.action is Action.ON:
-        return before.dry is not now.dry  # a few more at each tick: told at its begin and end
-    return (
-        abs(now.power_w - before.power_w) > band_w
-        or abs(now.short_w - before.short_w) > band_w
-        or before.dry is not now.dry
-        or (before.limit and before.limit.kind) is not (now.limit and now.limit.kind)
-    )
+def site_changed(site: str, before: SiteState, now: SiteState) -> str:
+    """A site's new state."""
+    return f"site {site} was in {before}, is in {now}"
 
 
 class Change(NamedTuple):
@@ -123,7 +98,7 @@ class Change(NamedTuple):
     text: str
 
 
-def what_changed(tree: PowerTree, path: str, before: Seen | None, now: Seen) -> str:
+def what_changed(tree: PowerTree, path: str, before: Cap | None, now: Cap) -> str:
     """Why more is over the limit than when it was told of last, or less."""
     if before is None:
         return "over its limit from the start"

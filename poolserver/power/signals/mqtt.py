@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -12,10 +12,18 @@ import msgspec
 import structlog
 
 from poolserver.log import RateLimited
-from poolserver.power.signal import SignalError, SignalSink, UnknownSignalError
+from poolserver.power.signal import (
+    OutdatedSignalError,
+    SignalError,
+    SignalSink,
+    UnknownSignalError,
+)
 from poolserver.power.signals.topics import About, Topics
 from poolserver.power.signals.words import (
     WordError,
+    ai_load_signal,
+    budget_signal,
+    meter_reading,
 )
 
 RECONNECT_S = 1.0
@@ -63,29 +71,30 @@ class SiteWord(msgspec.Struct, frozen=True):
 class MqttBus:
     """A connection to the broker for as long as it runs, made anew whatever happens.
 
-    ``clock`` is Unix time, in seconds. What is not taken is counted in ``counts`` and logged, each
-    reason once a minute at the most.
+    ``meters`` are those that may be told here. What is not taken is counted in ``counts`` and
+    logged, each sort of it once a minute at the most.
     """
 
     def __init__(
         self,
         spec: MqttSpec,
         sink: SignalSink,
-        clock: Callable[[], float],
+        meters: Container[str],
         reconnect_s: float = RECONNECT_S,
     ) -> None:
         self._spec = spec
         self._topics = Topics(spec.prefix, spec.instance)
         self._sink = sink
-        self._clock = clock
+        self._meters = meters
         self._first_reconnect_s = self._reconnect_s = reconnect_s
         self._trouble, self._word_trouble = RateLimited(log), RateLimited(log)
         self._sites: dict[str, SiteWord] = {}
         self._unsent: set[str] = set()
         self._has_unsent = asyncio.Event()
         self.is_connected = False
-        self.counts: Counter[tuple[str, bool]] = Counter()
-        """Messages by what they were about, and whether they were taken."""
+        self.counts: Counter[tuple[str, str]] = Counter()
+        """Messages by what they were about, and what became of them: ``taken``, ``malformed``,
+        ``unknown``, ``outdated``, ``refused``."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -168,12 +177,15 @@ class MqttBus:
         try:
             self._take(about, payload)
         except (WordError, SignalError) as error:
-            self.counts[about.kind, False] += 1
-            self._word_trouble.failed("signal_refused", str(error), now, topic=topic[:200])
+            outcome = _outcome(error)
+            self.counts[about.kind, outcome] += 1
+            # Details differ from message to message; the first of each sort in a minute is told.
+            fields = {"why": str(error), "topic": topic[:200]}
+            self._word_trouble.failed("signal_refused", f"{about.kind}: {outcome}", now, **fields)
             if about.kind == "meter" and not isinstance(error, UnknownSignalError):
                 self._sink.take_fault(about.name, str(error))
         else:
-            self.counts[about.kind, True] += 1
+            self.counts[about.kind, "taken"] += 1
 
     def _take(self, about: About, payload: bytes) -> None:
         """Raises:
@@ -183,6 +195,8 @@ class MqttBus:
             return  # a retained message was cleared: nobody says anything
         match about.kind:
             case "meter":
+                if about.name not in self._meters:
+                    raise UnknownSignalError(f"there is no meter {about.name} by MQTT")
                 self._sink.take_reading(meter_reading(about.name, payload))
             case "ai":
                 self._sink.take_ai_load(ai_load_signal(about.site, about.name, payload, VIA))
@@ -192,3 +206,14 @@ class MqttBus:
                 )
             case _:
                 raise WordError("there is no such topic")
+
+
+def _outcome(error: WordError | SignalError) -> str:
+    match error:
+        case WordError():
+            return "malformed"
+        case UnknownSignalError():
+            return "unknown"
+        case OutdatedSignalError():
+            return "outdated"
+    return "refused"

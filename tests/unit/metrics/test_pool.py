@@ -19,7 +19,6 @@ from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
 from poolserver.node.proving import Proof
-from poolserver.power.site import SiteEstimate
 from poolserver.stats.meter import NO_READING, WINDOWS, Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
 from tests.unit.solving import P2WPKH, REGTEST_NBITS, template
@@ -36,11 +35,10 @@ HALL = SiteView(
     work_scale=1000,
     reading=READING,
     best_difficulty=1e6,
-    estimate=SiteEstimate(150_000.5, 2_500.0, 49_999.5),
     energy_j=12_345,
     rigs=42,
 )
-UNASSIGNED = SiteView("unassigned", None, 1, NO_READING, 0.0, None, 0, 1)
+UNASSIGNED = SiteView("unassigned", None, 1, NO_READING, 0.0, 0, 1)
 
 
 @dataclass
@@ -56,6 +54,7 @@ class FakeCoordinator:
     rewards: Rewards = field(default_factory=Rewards)
     plan: PayoutPlan = field(default_factory=lambda: PayoutPlan(P2WPKH))
     holds_debts: bool = False
+    room: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(view=None))
 
     @property
     def keeper(self) -> SimpleNamespace:
@@ -123,10 +122,7 @@ def test_every_outcome_of_a_share_is_told(outcome: ShareOutcome) -> None:
 def test_a_site_is_told_in_full() -> None:
     registry = scrape(FakeCoordinator(views=[HALL]))
     for name, value in {
-        "site_power_watts": 150_000.5,
-        "site_power_sigma_watts": 2_500.0,
         "site_budget_watts": 200_000,
-        "site_headroom_watts": 49_999.5,
         "site_work_scale": 1000,
         "site_rigs": 42,
         "site_energy_joules_total": 12_345,

@@ -230,6 +230,7 @@ def test_limits_of_others_are_put_in_their_place() -> None:
 
 
 words = st.builds(
+    BudgetSignal,
     node=st.sampled_from(["Sahiwal", "/", "nowhere"]),
     limit_w=st.none() | st.floats(-1.0, 1e15) | st.floats(),
     source=st.sampled_from(["grid", "operator", ""]),

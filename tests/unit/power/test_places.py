@@ -112,14 +112,6 @@ def test_a_pattern_may_tell_racks_alone() -> None:
     assert places(pattern="{rack}_{slot}").node_of("Sahiwal", "s.r1_3") == "Sahiwal/r1"
 
 
-def test_without_growth_a_rig_is_at_the_deepest_node_that_is_there() -> None:
-    on = tree()
-    where = places(pattern=USUAL, on=on)
-    assert where.node_of("Sahiwal", "s.shw-c04-r99-s1", grow=False) == "Sahiwal/T2/c04"
-    assert where.node_of("Sahiwal", "s.shw-c99-r99-s1", grow=False) == "Sahiwal"
-    assert len(on) == len(tree())
-
-
 def test_names_cannot_add_nodes_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places_module, "MAX_GROWN_NODES", 5)
     on = tree()
@@ -137,14 +129,12 @@ def test_what_is_no_name_to_be_shown_adds_no_node(name: str) -> None:
     assert places(pattern=USUAL).node_of("Sahiwal", f"s.shw-{name}-r1-s1") == "Sahiwal"
 
 
-@given(st.lists(st.text(max_size=30), max_size=20), st.booleans())
-def test_whatever_names_come_each_rig_is_at_a_node_of_its_site(
-    names: list[str], grow: bool
-) -> None:
+@given(st.lists(st.text(max_size=30), max_size=20))
+def test_whatever_names_come_each_rig_is_at_a_node_of_its_site(names: list[str]) -> None:
     on = tree()
     where = places(NodeRules("Sahiwal/T1", workers=("a*",)), pattern="{container}-{rack}", on=on)
     for name in names:
-        path = where.node_of("Sahiwal", name, grow=grow)
+        path = where.node_of("Sahiwal", name)
         assert on[path].site == "Sahiwal"
-        assert where.node_of("Sahiwal", name, grow=grow) == path
+        assert where.node_of("Sahiwal", name) == path
     assert all(parent_path(node.path) in on for node in on)

@@ -1,9 +1,7 @@
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import floor, inf
+from math import floor
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,29 +13,14 @@ from poolserver.power.site import SitePower
 @dataclass(frozen=True)
 class Site:
     name: str = "sahiwal"
-    accounts: Sequence[str] = ("sahiwal",)
-    budget_w: int = 1_320_000_000
     pue: Fraction = Fraction("1.05")
     default_j_per_th: Fraction = Fraction("17.5")
     work_scale: int = 1
 
 
-def test_power_is_hashrate_times_efficiency_times_pue() -> None:
-    # 109 EH/s at 17.5 J/TH and PUE 1.05 are the 2,000 MW of the worked example.
-    estimate = SitePower(Site(budget_w=2_000_000_000)).estimate(109e18, 0.01)
-    assert estimate.power_w == pytest.approx(2_002_875_000)
-    assert estimate.sigma_w == pytest.approx(20_028_750)
-    assert estimate.headroom_w == pytest.approx(-2_875_000)
-
-
 def test_a_simulated_site_counts_each_hash_for_many() -> None:
-    assert SitePower(Site(work_scale=10**9)).estimate(200e3).power_w == pytest.approx(3675.0)
     scaled = SitePower(Site(work_scale=10**9)).default_place
     assert scaled.pj_per_hash == SitePower(Site()).default_place.pj_per_hash * 10**9
-
-
-def test_a_site_without_a_share_has_its_whole_budget() -> None:
-    assert SitePower(Site()).estimate(0.0, inf) == (0.0, 0.0, 1_320_000_000)
 
 
 def test_one_joule_per_terahash_is_one_picojoule_per_hash() -> None:

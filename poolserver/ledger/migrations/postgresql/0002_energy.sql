@@ -14,10 +14,12 @@ CREATE TABLE node_work (
 
 CREATE TABLE rig (
     worker TEXT COLLATE "C" PRIMARY KEY,
+    account TEXT COLLATE "C" NOT NULL,
     address TEXT COLLATE "C" NOT NULL,
     user_agent TEXT COLLATE "C" NOT NULL,
     hardware TEXT COLLATE "C" NOT NULL,
     watts BIGINT,
     j_per_th TEXT COLLATE "C",
+    th_s TEXT COLLATE "C",
     seen_at_ms BIGINT NOT NULL
 );

@@ -15,13 +15,16 @@ CREATE TABLE node_work (
     PRIMARY KEY (begin_s, node, model, source, j_per_th)
 ) STRICT, WITHOUT ROWID;
 
--- What is known of each rig, so that its work is booked at the same place after a restart.
+-- What is known of each rig, so that its work is booked at the same place after a restart. watts
+-- and j_per_th are its password's hints, th_s its measured hashrate; both as j_per_th above.
 CREATE TABLE rig (
     worker TEXT PRIMARY KEY,
+    account TEXT NOT NULL,
     address TEXT NOT NULL,
     user_agent TEXT NOT NULL,
     hardware TEXT NOT NULL,
     watts INTEGER,
     j_per_th TEXT,
+    th_s TEXT,
     seen_at_ms INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;

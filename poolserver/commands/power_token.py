@@ -1,0 +1,38 @@
+"""``poolserver power token``: a token for the HTTP API."""
+
+import click
+import msgspec
+
+from poolserver.api.tokens import hash_of, new_token
+
+SCOPES = ("budget", "ai-load", "meter")
+
+
+@click.command()
+@click.argument("name")
+@click.option(
+    "--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May repeat."
+)
+@click.option(
+    "--node",
+    "nodes",
+    multiple=True,
+    default=("/",),
+    show_default=True,
+    help="What it speaks for, with all below it. May repeat.",
+)
+def token(name: str, scopes: tuple[str, ...], nodes: tuple[str, ...]) -> None:
+    """Make a token for NAME: itself on standard error, the lines for the configuration on
+    standard output. It is kept nowhere."""
+    made = new_token()
+    click.echo(f"The token of {name}, shown this once: {made}", err=True)
+    click.echo("[[api_tokens]]")
+    for key, value in (("name", name), ("sha256", hash_of(made))):
+        click.echo(f"{key} = {_toml(value)}")
+    for key, values in (("scopes", scopes), ("nodes", nodes)):
+        click.echo(f"{key} = {_toml(list(dict.fromkeys(values)))}")
+
+
+def _toml(value: str | list[str]) -> str:
+    """Text and lists of text are written in TOML as in JSON."""
+    return msgspec.json.format(msgspec.json.encode(value), indent=0).decode()

@@ -1,0 +1,128 @@
+"""What the ways in for signals are made of."""
+
+import sys
+from fractions import Fraction
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from poolserver.config import Config, parse_config
+from poolserver.outfit import StartError
+from poolserver.power.readings import MeterSpec
+from poolserver.power.registers import Register
+from poolserver.signal_outfit import (
+    api_tokens,
+    meter_specs,
+    meters_by,
+    modbus_meters,
+    mqtt_bus,
+    register,
+)
+
+SINK = cast(Any, SimpleNamespace(take_reading=None, take_fault=None))
+CONFIG = """
+network = "regtest"
+[payout]
+address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
+[[nodes]]
+url = "http://127.0.0.1:18443"
+username = "u"
+password = "p"
+[[listeners]]
+address = "127.0.0.1:3333"
+[[sites]]
+name = "A"
+accounts = ["a"]
+budget_mw = 5
+meter = "main"
+[[sites.nodes]]
+name = "T1"
+meter = "t1"
+[[meters]]
+name = "main"
+source = "modbus"
+rated_mw = 5
+accuracy_class = 0.5
+frozen_after_s = 0
+[meters.modbus]
+address = "127.0.0.1:502"
+[meters.modbus.power]
+address = 40087
+type = "i16"
+exponent_address = 40091
+unit = "W"
+[meters.modbus.energy]
+address = 10
+type = "u32"
+word_order = "low_first"
+scale = 0.1
+unit = "kWh"
+[[meters]]
+name = "t1"
+source = "mqtt"
+rated_mw = 2
+feeds_back = true
+[mqtt]
+address = "127.0.0.1:1883"
+username = "pool"
+password = "hunter2"
+[[api_tokens]]
+name = "x"
+sha256 = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881"
+scopes = ["budget"]
+nodes = ["A/T1"]
+"""
+
+
+def config(folder: Path, extra: str = "") -> Config:
+    return parse_config(CONFIG + extra, source="pool.toml", folder=folder, environ={})
+
+
+def test_what_is_known_of_meters(tmp_path: Path) -> None:
+    assert meter_specs(config(tmp_path)) == [
+        MeterSpec("main", 5_000_000, 0.5, 60.0, None, False, counter_modulus_j=2**32 * 360_000),
+        MeterSpec("t1", 2_000_000, 1.0, 60.0, 900.0, True),
+    ]
+    assert meters_by(config(tmp_path), "mqtt") == {"t1"}
+
+
+def test_registers_have_their_unit_in_their_scale(tmp_path: Path) -> None:
+    modbus = config(tmp_path).meters[0].modbus
+    assert modbus is not None
+    assert modbus.energy is not None
+    assert register(modbus.power) == Register(40087, type="i16", exponent_address=40091)
+    assert register(modbus.energy) == Register(
+        10, type="u32", low_word_first=True, scale=Fraction(360_000)
+    )
+
+
+def test_tokens_are_found_by_what_was_given_out(tmp_path: Path) -> None:
+    token = api_tokens(config(tmp_path)).find("Bearer x")
+    assert token is not None
+    assert (token.name, token.scopes, token.nodes) == ("x", {"budget"}, ("A/T1",))
+
+
+async def test_there_is_a_part_for_each_way_in(tmp_path: Path) -> None:
+    assert len(modbus_meters(config(tmp_path), SINK)) == 1
+    assert mqtt_bus(config(tmp_path), SINK) is not None
+
+
+@pytest.mark.parametrize("library", ["pymodbus", "aiomqtt"])
+def test_without_the_extra_it_is_told_which_one_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    module = {"pymodbus": "modbus", "aiomqtt": "mqtt"}[library]
+    monkeypatch.setitem(sys.modules, library, None)
+    monkeypatch.delitem(sys.modules, f"poolserver.power.signals.{module}", raising=False)
+    make = modbus_meters if library == "pymodbus" else mqtt_bus
+    with pytest.raises(StartError, match=r'pip install "poolserver\[power\]"'):
+        make(config(tmp_path), SINK)
+
+
+def test_a_file_of_trust_that_is_not_there_is_told(tmp_path: Path) -> None:
+    text = CONFIG.replace('username = "pool"', 'username = "pool"\ntls = true\nca_file = "no.pem"')
+    made = parse_config(text, source="pool.toml", folder=tmp_path, environ={})
+    with pytest.raises(StartError, match=r"mqtt\.ca_file"):
+        mqtt_bus(made, SINK)
