@@ -9,6 +9,7 @@ from poolserver.ledger.records import FRAME_SIZE, KINDS
 _WINDOW = 1 << 20
 # A record has up to 64 KiB: one that begins in a window ends within so much behind it.
 _LONGEST = FRAME_SIZE + (1 << 16)
+_LAST_SEQUENCE = 2**63 - 1  # a file's name has room for more
 _SEQUENCE_AT = FRAME_SIZE - 8
 _KIND_AT = _SEQUENCE_AT - 1
 
@@ -16,10 +17,12 @@ _KIND_AT = _SEQUENCE_AT - 1
 def has_record(file: BinaryIO, size: int, sequence: int) -> bool:
     """Whether one of number ``sequence`` or later begins anywhere in the next ``size`` bytes.
 
-    Of later numbers only so many are looked for as there is room for between. It reads 64 MiB
-    of damage within a second.
+    Of later numbers only so many are looked for as there is room for between. 64 MiB of damage
+    take half a second, and of all bytes the least likely four.
     """
-    numbers = range(sequence, sequence + size // FRAME_SIZE + 1)
+    numbers = range(sequence, min(sequence + size // FRAME_SIZE, _LAST_SEQUENCE) + 1)
+    if not numbers:
+        return False
     candidate = _candidates(numbers)
     window = b""
     while chunk := file.read(min(_WINDOW, size)):

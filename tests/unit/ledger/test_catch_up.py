@@ -1,3 +1,4 @@
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -24,9 +25,7 @@ class Watched(LedgerStore):
         self.parts: list[int] = []
         self._fails_at = fails_at
 
-    async def apply(
-        self, delta: Delta, steps: list[BlockStep] | tuple[BlockStep, ...] = ()
-    ) -> None:
+    async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
         if len(self.parts) == self._fails_at:
             raise StoreError(self.database, "cannot be reached", transient=True)
         self.parts.append(delta.rows)

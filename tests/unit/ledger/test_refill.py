@@ -10,7 +10,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from poolserver.ledger import keeper as keeper_module
-from poolserver.ledger import refill, unsaved
+from poolserver.ledger import refill, share_sql, unsaved
 from poolserver.ledger.blocks import BlockChange, BlockState, BlockStep
 from poolserver.ledger.database import Database, StoreError
 from poolserver.ledger.delta import Delta
@@ -266,9 +266,7 @@ class Faltering(LedgerStore):
             raise StoreError(self.database, "cannot be reached", transient=True)
         await super().apply(delta, steps)
         if self.random.random() < self.odds:
-            self._token = await self.read(
-                lambda c: str(c.execute("SELECT token FROM last_save").fetchone()[0])
-            )
+            self._token = await self.read(share_sql.last_save)
             raise StoreError(self.database, "cannot be reached", transient=True)
 
 
