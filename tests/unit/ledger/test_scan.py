@@ -15,9 +15,7 @@ def found(data: bytes, sequence: int) -> bool:
     return has_record(BytesIO(data), len(data), sequence)
 
 
-@given(
-    st.binary(max_size=400), records, st.integers(1, 2**63 - 5), st.integers(0, 3), st.binary()
-)
+@given(st.binary(max_size=400), records, st.integers(1, 2**63 - 5), st.integers(0, 3), st.binary())
 def test_a_whole_record_is_found_whatever_is_around_it(
     before: bytes, record: object, sequence: int, ahead: int, after: bytes
 ) -> None:
