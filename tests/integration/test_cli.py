@@ -283,6 +283,21 @@ async def test_an_address_that_is_taken_is_named(
     line = said_in_one_line(ended)
     assert "127.0.0.1" in line
     assert str(getattr(setup, taken)) in line
+    assert list(tmp_path.rglob("*.live")) == []
+
+
+@pytest.mark.real
+async def test_a_start_that_fails_leaves_no_journal(
+    bitcoind: BitcoindProcess, tmp_path: Path
+) -> None:
+    setup = Setup(tmp_path, bitcoind.url)
+    path = setup.write()
+    (tmp_path / "var").mkdir(exist_ok=True)
+    (tmp_path / "var" / "ledger.sqlite").write_text("no database, but long enough to be told so")
+    ended = await command("run", "--config", str(path))
+    assert ended.code == 1
+    assert "ledger.sqlite" in said_in_one_line(ended)
+    assert [*tmp_path.rglob("*.journal"), *tmp_path.rglob("*.live")] == []
 
 
 @pytest.mark.real
