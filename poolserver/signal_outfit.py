@@ -4,47 +4,25 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from aiohttp import web
+
+from poolserver.api.signals import SignalApi
 from poolserver.api.tokens import Token, Tokens
 from poolserver.config import Config, Endpoint
-from poolserver.config.signals import (
-    EnergyRegisterConfig,
-    ModbusConfig,
-    PowerRegisterConfig,
-)
+from poolserver.control_room.meter_outfit import register
+from poolserver.control_room.room import Source
+from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
-from poolserver.power.readings import MeterSpec
-from poolserver.power.registers import ENERGY_UNITS_J, POWER_UNITS_W, Register
 from poolserver.power.signal import SignalSink
+from poolserver.power.signals.words import SiteWord
+from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
     from poolserver.power.signals.mqtt import MqttBus
 
 EXTRA = 'pip install "poolserver[power]"'
-
-
-class Source(Protocol):
-    """Something that signals come from for as long as it runs."""
-
-    async def run(self) -> None:
-        """Until it is cancelled. It raises only what is a bug."""
-
-
-def meter_specs(config: Config) -> list[MeterSpec]:
-    """What is known of each meter."""
-    return [
-        MeterSpec(
-            meter.name,
-            int(meter.rated_mw * 1_000_000),
-            meter.accuracy_class,
-            meter.stale_after_s,
-            meter.frozen_after_s or None,
-            meter.feeds_back,
-            counter_modulus_j=_modulus(meter.modbus),
-        )
-        for meter in config.meters
-    ]
 
 
 def meters_by(config: Config, source: str) -> frozenset[str]:
@@ -129,18 +107,20 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         raise StartError(f"mqtt.ca_file: {error}") from error
 
 
-def register(config: PowerRegisterConfig | EnergyRegisterConfig) -> Register:
-    """A register, its unit in its scale: watts, or joules."""
-    units = POWER_UNITS_W if isinstance(config, PowerRegisterConfig) else ENERGY_UNITS_J
-    return Register(
-        config.address,
-        config.function,
-        config.type,
-        low_word_first=config.word_order == "low_first",
-        scale=config.scale * units[config.unit],
-        exponent_address=config.exponent_address,
-    )
+def signal_routes(
+    config: Config, sink: SignalSink, tree: PowerTree, clock: Callable[[], float] = time.time
+) -> list[web.RouteDef]:
+    """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
+    http_meters = meters_by(config, "http")
+    return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
 
 
-def _modulus(modbus: ModbusConfig | None) -> int | None:
-    return None if modbus is None or modbus.energy is None else register(modbus.energy).modulus
+def site_words(view: PowerView) -> dict[str, SiteWord]:
+    """What others are told of each site; ``state`` is that of the whole pool."""
+    return {
+        node.name: SiteWord(
+            view.at, node.total_w.value, node.total_w.sigma, node.limit_w, view.state
+        )
+        for node in view.nodes
+        if node.kind == "site"
+    }

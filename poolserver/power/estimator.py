@@ -17,12 +17,10 @@ Work here is that of real hashes: times ``work_scale``. Energy is with PUE at si
 
 from array import array
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from math import sqrt
+from math import inf, sqrt
 from typing import NamedTuple, Protocol, TypeVar
 
-from poolserver.power.poisson import NO_SHARES, WeightedCount, widened
+from poolserver.power.poisson import WeightedCount, widened
 from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
@@ -34,6 +32,9 @@ __all__ = ["TICK_S", "WINDOWS_S", "Estimate", "Estimator", "worker_estimate"]
 J_PER_HASH_PER_J_PER_TH = 1e-12
 # Of a line whose rigs nobody has counted yet; a new model of one of the big makers.
 UNCOUNTED_RIG_W = 3500.0
+
+SHARES_S = 60.0
+"""How often it is looked what a share stands for; vardiff moves that, and slowly."""
 
 # Sums of a node: hashes, their squares, accepted hashes; joules, their squares, and joules times
 # the watts of one such rig. After them come those by source of common error, in joules.
@@ -67,37 +68,47 @@ class WorkLike(Protocol):
 Key = TypeVar("Key", bound=KeyLike)
 
 
-@dataclass(frozen=True)
-class Estimate:
+class Estimate(NamedTuple):
     """What is known of a node over a window. Intervals are of 95 %."""
 
     hashrate_h_s: Uncertain = NOTHING
     """Proven, of real hashes."""
     accepted_h_s: float = 0.0
     power_w: Uncertain = NOTHING
-    shares_h_s: WeightedCount = NO_SHARES
-    """The shares that the hashrate is made of."""
-    shares_w: WeightedCount = NO_SHARES
-    """The same, as power."""
+    share_h_s: float = 0.0
+    """What one share more would add to the hashrate; 0: not known."""
+    share_w: float = 0.0
+    """What it would add to the power."""
     span_s: float = 0.0
     """How long it was really looked: the window, or a little more, or since the start."""
+
+    @property
+    def shares_h_s(self) -> WeightedCount:
+        """The shares that the hashrate is made of."""
+        return WeightedCount(self.hashrate_h_s.value, self.hashrate_h_s.variance, self.share_h_s)
+
+    @property
+    def shares_w(self) -> WeightedCount:
+        """The same, as power."""
+        power_w = self.power_w.value
+        return WeightedCount(power_w, power_w * self.share_w, self.share_w)
 
     @property
     def effective_shares(self) -> float:
         """As many shares of one difficulty would tell as much of the hashrate."""
         return self.shares_h_s.effective
 
-    @cached_property
+    @property
     def hashrate_interval(self) -> Interval:
         """Of the hashrate, in H/s; exact where shares are few."""
         return self.shares_h_s.interval()
 
-    @cached_property
+    @property
     def interval(self) -> Interval:
         """Of the power, in W: the shares' and the ratings' errors."""
-        power = self.power_w
-        rest = sqrt(max(0.0, power.sigma**2 - self.shares_w.squares))
-        return widened(self.shares_w.interval(), power.value, rest, Z95)
+        power, shares = self.power_w, self.shares_w
+        rest = sqrt(max(0.0, power.sigma**2 - shares.squares))
+        return widened(shares.interval(), power.value, rest, Z95)
 
 
 class Total(NamedTuple):
@@ -110,7 +121,18 @@ class Total(NamedTuple):
 class _Node:
     """The sums of a node: six by kind, then one for each source of common error."""
 
-    __slots__ = ("above", "above_index", "fresh", "has_lines", "slots", "sources", "times")
+    __slots__ = (
+        "above",
+        "above_index",
+        "fresh",
+        "has_lines",
+        "share",
+        "share_j",
+        "shares_at_s",
+        "slots",
+        "sources",
+        "times",
+    )
 
     def __init__(self, above: "_Node | None", times: float, slot: int) -> None:
         self.above = above
@@ -123,6 +145,9 @@ class _Node:
         self.above_index = list(range(_KINDS))
         """Which sum of the node above each adds to."""
         self.sources: dict[str, int] = {}
+        self.share = self.share_j = 0.0
+        """What a share stands for, in hashes and in joules."""
+        self.shares_at_s = -inf
         self.has_lines = False
         """Whether rigs are right here."""
 
@@ -243,38 +268,41 @@ class Estimator:
         return Total(sums[node.slots[_ENERGY]], sums[node.slots[_ENERGY_SQ]])
 
     def _estimate(self, node: _Node, since: Since, now_s: float) -> Estimate:
-        sums, slots, span_s = self._windows.sums, node.slots, since.span_s
-        before = since.sums
-        if slots[-1] < len(before):
-            rates = [(sums[slot] - before[slot]) / span_s for slot in slots]
+        if now_s - node.shares_at_s >= SHARES_S:
+            self._weigh_shares(node, now_s)
+        sums, before, span_s = self._windows.sums, since.sums, since.span_s
+        if node.slots[-1] < len(before):
+            rates = [(sums[slot] - before[slot]) / span_s for slot in node.slots]
         else:
-            rates = [(sums[slot] - since.of(slot)) / span_s for slot in slots]
-        shares_h_s = _counted(rates[_WORK], self._share(slots, _WORK, now_s) / span_s)
-        shares_w = _counted(rates[_ENERGY], self._share(slots, _ENERGY, now_s) / span_s)
-        power_w = Uncertain(
-            shares_w.total,
-            shares_w.squares + RIG_SIGMA * RIG_SIGMA * rates[_RIG],
-            {source: rates[index] for source, index in node.sources.items()},
-        )
+            rates = [(sums[slot] - since.of(slot)) / span_s for slot in node.slots]
+        share_h_s, share_w = node.share / span_s, node.share_j / span_s
+        variance = rates[_ENERGY] * share_w + RIG_SIGMA * RIG_SIGMA * rates[_RIG]
+        common = {source: rates[index] for source, index in node.sources.items()}
         return Estimate(
-            Uncertain(shares_h_s.total, shares_h_s.squares),
+            Uncertain(rates[_WORK], rates[_WORK] * share_h_s),
             rates[_ACCEPTED],
-            power_w,
-            shares_h_s,
-            shares_w,
+            Uncertain(rates[_ENERGY], variance, common),
+            share_h_s,
+            share_w,
             span_s,
         )
 
-    def _share(self, slots: list[int], kind: int, now_s: float) -> float:
-        """What a share stands for in hashes or joules, by its weight in the variance: of an hour.
+    def _weigh_shares(self, node: _Node, now_s: float) -> None:
+        """What a share stands for at a node, by its weight in the variance: of the last hour.
 
-        Of a short window alone it is low when the sum is, and the interval too narrow.
+        By the shares of a short window alone it is low when their sum is, and the interval too
+        narrow.
         """
-        sums, hour = self._windows.sums, self._windows.since(WINDOWS_S[-1], now_s)
-        work, work_sq = sums[slots[kind]], sums[slots[kind + 1]]
-        lately = work - hour.of(slots[kind])
+        hour = self._windows.since(WINDOWS_S[-1], now_s)
+        node.share = self._weight(node.slots[_WORK], node.slots[_WORK_SQ], hour)
+        node.share_j = self._weight(node.slots[_ENERGY], node.slots[_ENERGY_SQ], hour)
+        node.shares_at_s = now_s if node.share else -inf
+
+    def _weight(self, slot: int, slot_sq: int, since: Since) -> float:
+        work, work_sq = self._windows.sums[slot], self._windows.sums[slot_sq]
+        lately = work - since.of(slot)
         if lately > 0:
-            return (work_sq - hour.of(slots[kind + 1])) / lately
+            return (work_sq - since.of(slot_sq)) / lately
         return work_sq / work if work else 0.0
 
     def _advance(self, now_s: float) -> None:
@@ -331,33 +359,25 @@ def worker_estimate(
 ) -> Estimate:
     """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
 
-    ``relative_sigma`` is infinite where there was no share yet. ``share_h_s`` is what one share
-    more would add to the hashrate: its work over twice the window, as windows are exponential;
-    without it, what the shares that came added on the average. Nothing of the rig's error averages
-    out: it is one.
+    ``relative_sigma`` is infinite where there was no share yet; then ``share_h_s`` tells what one
+    would add to the hashrate: its work over twice the window, as windows are exponential. Nothing
+    of the rig's error averages out: it is one.
     """
     w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
-    variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
-    if hashrate_h_s and not share_h_s:
-        share_h_s = variance / hashrate_h_s
-    shares_h_s = WeightedCount(hashrate_h_s, variance, share_h_s)
-    power_w = hashrate_h_s * w_per_h_s
-    shares_w = shares_h_s.scaled(w_per_h_s)
+    if hashrate_h_s:
+        share_h_s = hashrate_h_s * relative_sigma * relative_sigma
+    power_w, share_w = hashrate_h_s * w_per_h_s, share_h_s * w_per_h_s
     return Estimate(
-        Uncertain(hashrate_h_s, variance),
+        Uncertain(hashrate_h_s, hashrate_h_s * share_h_s),
         hashrate_h_s,
         Uncertain(
             power_w,
-            shares_w.squares + (power_w * RIG_SIGMA) ** 2,
+            power_w * share_w + (power_w * RIG_SIGMA) ** 2,
             {
                 rating.error_source: power_w * MODEL_SIGMA[rating.source],
                 f"site:{site}": power_w * SITE_SIGMA,
             },
         ),
-        shares_h_s,
-        shares_w,
+        share_h_s,
+        share_w,
     )
-
-
-def _counted(total: float, share: float) -> WeightedCount:
-    return WeightedCount(total, total * share, share)

@@ -18,7 +18,8 @@ from poolserver.power.signal import (
     SignalError,
     UnknownSignalError,
 )
-from poolserver.power.signals.mqtt import MqttBus, MqttSpec, SiteWord
+from poolserver.power.signals.mqtt import MqttBus, MqttSpec
+from poolserver.power.signals.words import SiteWord
 from poolserver.power.state import MeterReading, MeterState, Quality
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 
@@ -155,7 +156,7 @@ async def test_meters_loads_and_budgets_come_in(pool: Pool, publish: Publish, si
     )
     await publish("budget", ts=NOW_S, limit_mw=2000)
     assert (await sink.next()).node == "/"
-    assert bus.counts == {("meter", "taken"): 1, ("ai", "taken"): 1, ("budget", "taken"): 2}
+    assert bus.outcomes == {("meter", "taken"): 1, ("ai", "taken"): 1, ("budget", "taken"): 2}
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["restarted", "killed"])
@@ -199,7 +200,7 @@ async def test_what_makes_no_sense_is_refused_with_a_line_and_a_count(
         await publish("budget/Sahiwal", ts=NOW_S, limit_mw=2)
         assert (await sink.next()).quality is Quality.FAULT
         assert (await sink.next()).limit_w == 2e6
-    assert bus.counts == {
+    assert bus.outcomes == {
         ("meter", "unknown"): 1,
         ("meter", "malformed"): 1,
         ("ai", "refused"): 1,

@@ -15,12 +15,12 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from poolserver.api.http import HttpServer
-from poolserver.api.signals import SignalApi
 from poolserver.api.tokens import hash_of
 from poolserver.config import parse_config
+from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.outfit import power_tree
 from poolserver.power.state import Quality
-from poolserver.signal_outfit import api_tokens, meter_specs, meters_by, modbus_meters, mqtt_bus
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 from tests.integration.simulated_meter import SimulatedMeter
 from tests.unit.power.signals.books import BookSink
@@ -129,8 +129,8 @@ async def all_ways_in(program: str, folder: Path) -> None:
         assert bus is not None
         for source in (*modbus_meters(config, sink), bus):
             await running(parts, source.run())
-        api = SignalApi(api_tokens(config), sink, tree, meters_by(config, "http"), time.time)
-        http = HttpServer(CollectorRegistry(), lambda: None, api.routes())
+        routes = signal_routes(config, sink, tree)
+        http = HttpServer(CollectorRegistry(), lambda: None, routes)
         port = await http.start("127.0.0.1", 0)
         parts.push_async_callback(http.stop)
         session = aiohttp.ClientSession(
@@ -158,7 +158,7 @@ async def all_ways_in(program: str, folder: Path) -> None:
         await publish("meters/t2", power_w=400)
         await until(lambda: quality("t2") is Quality.WRONG_UNIT)
         await publish("meters/main", power_kw=1)  # it is read, and nobody may speak for it
-        await until(lambda: bus.counts["meter", "unknown"] == 1)
+        await until(lambda: bus.outcomes["meter", "unknown"] == 1)
         assert await put("meters/main", power_kw=1) == 404
         assert await put("meters/ai", power_kw=300) == 200
         (hall,) = tree["Sahiwal"].ai_loads
