@@ -50,10 +50,10 @@ class CatchUp:
         """
         item = next(self._items, None)
         if isinstance(item, JournalWarning):
-            tell, event = (
-                (log.error, "journal_damaged") if item.is_hole else (log.warning, "journal_segment")
-            )
-            tell(event, warning=str(item))
+            if item.is_hole:
+                log.error("journal_damaged", warning=str(item))
+            else:
+                log.warning("journal_segment", warning=str(item))
         elif isinstance(item, SourceEnd):
             if self._fold.folded(item.source) == item.last_sequence:
                 self.ended.append(item.source)

@@ -43,6 +43,8 @@ FOLD_INTERVAL_S = 0.2
 # As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 PRUNE_INTERVAL_S = 3600.0
+REFILL_INTERVAL_S = 600.0
+"""How soon a store that has gone back further than the journal reaches is filled up once more."""
 
 KEEP_ALL = RetentionTerms(inf, 2**62)
 
@@ -97,6 +99,7 @@ class LedgerKeeper:
         self._taken: dict[str, int] = {}  # the last record of each source in the sums here
         self._seals: list[Seal] = []  # that the store was given
         self._unsaved = Unsaved()
+        self._refill_at = -inf  # not before
         self._trouble = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self._ended: set[str] = set()
@@ -359,7 +362,14 @@ class LedgerKeeper:
             self._seals += unsaved.end().delta.seals
 
     async def _refill(self, moved: StoreMoved) -> None:
-        """Bring the store back to where it was left: what is not saved follows on that."""
+        """Bring the store back to where it was left: what is not saved follows on that.
+
+        Raises:
+            StoreMoved: it was tried in vain, not long ago.
+            StoreError: the database cannot be used.
+        """
+        if self._clock() < self._refill_at:
+            raise moved
         left = Standing(
             through=self._taken | self._unsaved.begins(),
             seals=self._seals,
@@ -369,7 +379,9 @@ class LedgerKeeper:
             pruned=self._pruner.through,
         )
         refill = Refill(self._store, self._journal_dir, self._fold_from, self._in_thread)
-        await refill.fill(left, moved, int(self._unix_time() * 1000))
+        lacking = await refill.fill(left, moved, int(self._unix_time() * 1000))
+        if lacking & self._unsaved.begins().keys():
+            self._refill_at = self._clock() + REFILL_INTERVAL_S
 
     async def _end(self, sources: list[str]) -> None:
         """Nobody reads the files of these again."""

@@ -53,11 +53,13 @@ class Refill:
         self._fold_from = fold_from
         self._in_thread = in_thread
 
-    async def fill(self, left: Standing, moved: StoreMoved, now_ms: int) -> None:
-        """Bring the store back to where it was ``left``. If that fails it may be begun again.
+    async def fill(self, left: Standing, moved: StoreMoved, now_ms: int) -> set[str]:
+        """Bring the store back to where it was ``left``; the sources that the journal lacks.
+
+        If it fails it may be begun again.
 
         Raises:
-            StoreError: the database cannot be used, or the journal does not have all of it.
+            StoreError: the database cannot be used, or the journal's folder.
         """
         state = await self._store.load()
         known = await self._store.known_blocks()
@@ -69,15 +71,16 @@ class Refill:
         log.warning("ledger_went_back", reason=str(moved), records=sum(lacks.values()))
         fold = self._fold_from(state)
         await self._fill_records(fold, left, dict(state.cutoffs))
-        for source in left.through:
-            if fold.folded(source) < left.through[source]:
-                reason = f"has gone back, and the journal lacks records of {source}"
-                raise StoreError(self._store.database, reason)
+        lacking = {source for source, last in left.through.items() if fold.folded(source) < last}
         steps = left.blocks.steps_beyond(known, left.coming(), now_ms)
         await self._store.apply(Delta(), steps)
-        await self._store.end_sources(set(left.ended) - state.ended)
+        await self._store.end_sources({*left.ended} - state.ended - lacking)
         await self._store.note_pruned(left.pruned, ())
-        log.info("ledger_filled_up", records=sum(lacks.values()), block_states=len(steps))
+        if lacking:  # what follows on that cannot be saved; all else can
+            log.error("ledger_lacks", sources=sorted(lacking))
+        else:
+            log.info("ledger_filled_up", records=sum(lacks.values()), block_states=len(steps))
+        return lacking
 
     async def _fill_records(self, fold: Fold, left: Standing, through: dict[str, int]) -> None:
         for seal in left.seals:
@@ -91,8 +94,12 @@ class Refill:
     async def _advance(self, fold: Fold, through: Mapping[str, int]) -> None:
         done = [source for source, at in fold.progress.items() if at >= through.get(source, 0)]
         reading = CatchUp(self._journal_dir, fold, done, through)
-        while await self._in_thread(reading.step):
-            if reading.rows >= PART_ROWS:
-                await self._store.apply(reading.take_part())
+        try:
+            while await self._in_thread(reading.step):
+                if reading.rows >= PART_ROWS:
+                    await self._store.apply(reading.take_part())
+        except OSError as error:
+            reason = f"cannot be filled up: the journal is not to be read ({error})"
+            raise StoreError(self._store.database, reason, transient=True) from error
         if part := reading.take_part():
             await self._store.apply(part)

@@ -331,8 +331,64 @@ async def test_where_the_journal_lacks_what_it_lost_it_is_said_and_nothing_is_ma
         with capture_logs() as said:
             await pool.keeper.save()
         events = {line["event"] for line in said}
-        assert {"ledger_went_back", "journal_segment", "ledger_store"} <= events
+        assert {"ledger_went_back", "journal_segment", "ledger_lacks", "ledger_store"} <= events
+        with capture_logs() as said:
+            await pool.keeper.save()
+        assert "ledger_went_back" not in {line["event"] for line in said}  # not each ten seconds
     assert before != contents(database)
+
+
+async def test_what_is_lost_of_a_former_life_does_not_keep_this_one_from_the_database(
+    tmp_path: Path, database: Database
+) -> None:
+    async with running(tmp_path, database) as pool:
+        await pool.keeper.save()
+        put_back = keep(database)
+        await pool.book(day_of_shares(DAY))
+        await pool.book(day_of_shares(DAY), OTHER)
+        former = pool.books.journal_dir
+    for path in former.glob("*.journal"):
+        path.unlink()
+    second = Pool(tmp_path, database)
+    await second.keeper.open()
+    await second.book([*declared(*RIGS), template()], "later")
+    await second.keeper.save()
+    put_back()
+    await second.book(day_of_shares(DAY), "later")
+    with capture_logs() as said:
+        await second.keeper.close()
+    told = {line["event"]: line for line in said}
+    assert told["ledger_lacks"]["sources"] == [SOURCE, OTHER]
+    assert "ledger_store" not in told
+    assert dict(row[:2] for row in contents(database)["source"]) == {
+        SOURCE: 4,
+        OTHER: 4,
+        "later": 34,
+    }
+
+
+async def test_a_folder_that_cannot_be_read_for_a_while_is_read_at_the_next_save(
+    tmp_path: Path,
+) -> None:
+    database = SqliteDatabase(tmp_path / "ledger.sqlite")
+    async with running(tmp_path, database) as pool:
+        await pool.keeper.save()
+        put_back = keep(database)
+        await pool.book(day_of_shares(DAY))
+        await pool.keeper.save()
+        put_back()
+        await pool.book(day_of_shares(DAY))
+        folder, aside = pool.books.journal_dir, tmp_path / "aside"
+        folder.rename(aside)
+        folder.write_text("no folder")
+        with capture_logs() as said:
+            await pool.keeper.save()
+        assert [line["event"] for line in said] == ["ledger_went_back", "ledger_store"]
+        folder.unlink()
+        aside.rename(folder)
+        await pool.keeper.save()
+        totals = pool.keeper.totals
+    assert await _reopened(database) == totals
 
 
 async def test_a_database_that_has_more_than_it_was_given_is_left_alone(
