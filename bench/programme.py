@@ -20,6 +20,7 @@ import numpy as np
 from poolserver.config import Config, load_config
 from poolserver.config.simulation import EventConfig, SimulationConfig
 from poolserver.sim.programme.command import simulate_programme
+from poolserver.sim.programme.overruns import Overrun
 from poolserver.sim.programme.report import EnergyBooks, EnergyRow
 from poolserver.sim.programme.run import Run
 from poolserver.sim.programme.watched import WatchedRigs
@@ -134,28 +135,30 @@ STEPS = (
 
 
 def overruns(config: Config, days: int) -> None:
-    print(f"\nuntil an overrun shows: AI +200 MW, rigs coming back with AI +130 MW; {days} seeds")
-    simulation = {"events": STEPS}
-    steps = changed(config, {"off_percent": 10.0}, **simulation)
+    print(f"\nuntil an overrun shows: AI +200 MW at once, rigs coming back, {days} seeds")
+    at_once = [
+        msgspec.structs.replace(each, ramp_mw_per_s=1000.0) for each in config.simulation.ai_halls
+    ]
+    steps = changed(config, {}, ai_halls=tuple(at_once))
     of_mining = [each.name for each in config.meters if not each.name.endswith("-ai")]
     for name, hold_out in (("with meters", []), ("without meters but AI's", of_mining)):
-        took: dict[str, list[float]] = {}
-        count, false_s, times = 0, 0.0, []
+        found: dict[str, list[Overrun]] = {}
+        false_s, times = 0.0, []
         for seed in range(days):
             jittered = changed(steps, {}, events=_jittered(seed))
             report, _ = simulate_programme(jittered, 2.5, seed, hold_out)
             times.append(report.times_real)
             for overrun in report.overruns:
-                count += 1
-                for way, shown_s in overrun.shown_s.items():
-                    took.setdefault(way, []).append(shown_s)
-            false_s += report.false_s.get("meters", 0.0)
-        ways = ", ".join(
-            f"{way}: {len(shown)} shown, median {median(shown):.0f} s, worst {max(shown):.0f} s"
-            for way, shown in sorted(took.items())
-        )
-        print(f"{name:26} {count} overruns; {ways}; shown and not true {false_s:.0f} s")
-        print(f"{'':26} {median(times):,.0f} times real time")
+                found.setdefault(overrun.node, []).append(overrun)
+            false_s += report.false_s.get("the controller", 0.0)
+        print(f"{name}: {median(times):,.0f} times real time; shown and not true {false_s:.0f} s")
+        for node, overruns_of in sorted(found.items()):
+            for way in ("meters", "the controller"):
+                shown = [each.shown_s[way] for each in overruns_of if way in each.shown_s]
+                print(
+                    f"  {node:12} {len(overruns_of):3} overruns, by {way:15} {len(shown):3} shown, "
+                    f"after (s): {', '.join(f'{each:.0f}' for each in sorted(shown))}"
+                )
 
 
 def dropouts(config: Config, seeds: int) -> None:

@@ -19,9 +19,17 @@ from poolserver.cluster.messages import (
     Up,
 )
 from poolserver.config import Config, NodeConfig
+from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
-from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics import (
+    AuditMetrics,
+    NodeMetrics,
+    PoolMetrics,
+    ProposalMetrics,
+    RpcMetrics,
+    SignalMetrics,
+)
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
@@ -43,6 +51,7 @@ from poolserver.outfit import (
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
 from poolserver.server.worker import Worker
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -111,11 +120,10 @@ class PoolServer:
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
-        http = HttpServer(
-            self._registry,
-            coordinator.not_ready_because,
-            power_routes(lambda: coordinator.room.view),
-        )
+        room = coordinator.room
+        self._open_ways_in(room)
+        routes = [*power_routes(lambda: room.view), *signal_routes(config, room, room.tree)]
+        http = HttpServer(self._registry, coordinator.not_ready_because, routes)
         worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
@@ -131,6 +139,20 @@ class PoolServer:
                 coordinator.check()
                 worker.check()
             log.info("stopping")
+
+    def _open_ways_in(self, room: ControlRoom) -> None:
+        """Signals that the pool fetches or is sent; those by HTTP come by the HTTP server.
+
+        Raises:
+            StartError: what they need is not installed.
+        """
+        for meter in modbus_meters(self._config, room):
+            room.hear(meter)
+        bus = mqtt_bus(self._config, room)
+        if bus is not None:
+            room.hear(bus)
+            room.show(lambda view: bus.tell(site_words(view)))
+        self._registry.register(SignalMetrics(room.books.meters, bus))
 
     def _pay_by(self, plan: PayoutPlan) -> None:
         """Blocks that are proved are to have the coinbase of those that are mined."""

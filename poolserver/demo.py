@@ -76,6 +76,13 @@ budget_mw = {budget_mw}
 pue = {pue}
 default_j_per_th = 17.5
 work_scale = {work_scale}
+worker_pattern = "{{site}}-{{container}}-{{rack}}-{{slot}}"
+
+[[sites.nodes]]
+name = "T1"
+kind = "transformer"
+limit_mw = 0.19
+workers = ["*"]
 
 [log]
 level = "warning"

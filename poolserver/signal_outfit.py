@@ -4,49 +4,25 @@ import ssl
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from aiohttp import web
+
+from poolserver.api.signals import SignalApi
 from poolserver.api.tokens import Token, Tokens
-from poolserver.config import Config
-from poolserver.config.signals import (
-    EnergyRegisterConfig,
-    MeterConfig,
-    ModbusConfig,
-    PowerRegisterConfig,
-)
+from poolserver.config import Config, Endpoint
+from poolserver.control_room.meter_outfit import register
+from poolserver.control_room.room import Source
+from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
-from poolserver.power.readings import MeterSpec
-from poolserver.power.registers import ENERGY_UNITS_J, POWER_UNITS_W, Register
 from poolserver.power.signal import SignalSink
-from poolserver.power.state import MeterReading
+from poolserver.power.signals.words import SiteWord
+from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
     from poolserver.power.signals.mqtt import MqttBus
 
 EXTRA = 'pip install "poolserver[power]"'
-
-
-class Source(Protocol):
-    """Something that signals come from for as long as it runs."""
-
-    async def run(self) -> None:
-        """Until it is cancelled. It raises only what is a bug."""
-
-
-def meter_specs(config: Config) -> list[MeterSpec]:
-    """What is known of each meter."""
-    return [
-        MeterSpec(
-            meter.name,
-            int(meter.rated_mw * 1_000_000),
-            meter.accuracy_class,
-            meter.stale_after_s,
-            meter.frozen_after_s or None,
-            meter.feeds_back,
-            counter_modulus_j=_modulus(meter.modbus),
-        )
-        for meter in config.meters
-    ]
 
 
 def meters_by(config: Config, source: str) -> frozenset[str]:
@@ -70,32 +46,33 @@ def modbus_meters(
     Raises:
         StartError: the extra that they need is not installed.
     """
-    read = [meter for meter in config.meters if meter.source == "modbus"]
-    return [_modbus_meter(meter, sink, clock) for meter in read]
-
-
-def _modbus_meter(meter: MeterConfig, sink: SignalSink, clock: Callable[[], float]) -> Source:
+    read = [(meter.name, meter.modbus) for meter in config.meters if meter.modbus is not None]
+    if not read:
+        return []
     try:
-        from poolserver.power.signals.modbus import ModbusMeter, ModbusSpec
+        from poolserver.power.signals.modbus import ModbusLine, ModbusMeter, ModbusSpec
     except ImportError as error:
         raise StartError(f'meters with source = "modbus" need {EXTRA} ({error})') from error
-    modbus = meter.modbus
-    assert modbus is not None  # by the checks
-    spec = ModbusSpec(
-        meter.name,
-        modbus.address.host,
-        modbus.address.port,
-        register(modbus.power),
-        None if modbus.energy is None else register(modbus.energy),
-        modbus.unit_id,
-        modbus.poll_s,
-        modbus.timeout_s,
-    )
-
-    def taken(reading: MeterReading) -> None:
-        sink.take_reading(reading)
-
-    return ModbusMeter(spec, taken, sink.take_fault, clock)
+    timeouts_s: dict[Endpoint, float] = {}
+    for _, modbus in read:
+        timeouts_s[modbus.address] = max(modbus.timeout_s, timeouts_s.get(modbus.address, 0.0))
+    lines = {address: ModbusLine(*address, timeout) for address, timeout in timeouts_s.items()}
+    return [
+        ModbusMeter(
+            ModbusSpec(
+                name,
+                register(modbus.power),
+                None if modbus.energy is None else register(modbus.energy),
+                modbus.unit_id,
+                modbus.poll_s,
+            ),
+            lines[modbus.address],
+            sink.take_reading,
+            sink.take_fault,
+            clock,
+        )
+        for name, modbus in read
+    ]
 
 
 def mqtt_bus(config: Config, sink: SignalSink) -> "MqttBus | None":
@@ -130,18 +107,20 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         raise StartError(f"mqtt.ca_file: {error}") from error
 
 
-def register(config: PowerRegisterConfig | EnergyRegisterConfig) -> Register:
-    """A register, its unit in its scale: watts, or joules."""
-    units = POWER_UNITS_W if isinstance(config, PowerRegisterConfig) else ENERGY_UNITS_J
-    return Register(
-        config.address,
-        config.function,
-        config.type,
-        low_word_first=config.word_order == "low_first",
-        scale=config.scale * units[config.unit],
-        exponent_address=config.exponent_address,
-    )
+def signal_routes(
+    config: Config, sink: SignalSink, tree: PowerTree, clock: Callable[[], float] = time.time
+) -> list[web.RouteDef]:
+    """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
+    http_meters = meters_by(config, "http")
+    return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
 
 
-def _modulus(modbus: ModbusConfig | None) -> int | None:
-    return None if modbus is None or modbus.energy is None else register(modbus.energy).modulus
+def site_words(view: PowerView) -> dict[str, SiteWord]:
+    """What others are told of each site; ``state`` is that of the whole pool."""
+    return {
+        node.name: SiteWord(
+            view.at, node.total_w.value, node.total_w.sigma, node.limit_w, view.state
+        )
+        for node in view.nodes
+        if node.kind == "site"
+    }

@@ -70,8 +70,8 @@ class SignalApi:
         self._node_of_load = {
             (node.site, load.name): node.path for node in tree for load in node.ai_loads
         }
-        meters = node_of_meters(tree)
-        self._node_of_meter = {name: meters[name] for name in meters if name in http_meters}
+        self._node_of_meter = node_of_meters(tree)
+        self._http_meters = http_meters
         self._clock = clock
         self._trouble = RateLimited(log)
 
@@ -121,9 +121,8 @@ class SignalApi:
 
     async def _put_reading(self, request: web.Request) -> web.Response:
         name = request.match_info["name"]
-        node = self._node_of_meter.get(name)
-        self._admitted(request, "meter", node)
-        if node is None:
+        self._admitted(request, "meter", self._node_of_meter.get(name, PROGRAMME))
+        if name not in self._http_meters:
             raise UnknownSignalError(f"there is no meter {name} that is told by HTTP")
         body, now_s = await _body(request), self._clock()
         state = self._sink.take_reading(meter_reading(name, body, now_s))
@@ -132,7 +131,7 @@ class SignalApi:
 
     # --- who may tell it --------------------------------------------------------------------
 
-    def _admitted(self, request: web.Request, scope: Scope, node: str | None) -> Token:
+    def _admitted(self, request: web.Request, scope: Scope, node: str) -> Token:
         """The token, which is for this. What there is, is told to those alone who may ask.
 
         Raises:
@@ -143,7 +142,7 @@ class SignalApi:
             raise ApiError(401, "Authorization: Bearer TOKEN, with a token of [[api_tokens]]")
         if scope not in token.scopes:
             raise ApiError(403, f"the token {token.name} has not the scope {scope}")
-        if not token.may_speak_for(PROGRAMME if node is None else node):
+        if not token.may_speak_for(node):
             raise ApiError(403, f"the token {token.name} does not speak for this node")
         return token
 
@@ -165,7 +164,7 @@ class SignalApi:
                 status, detail = 422, str(error)
             now = asyncio.get_running_loop().time()
             where = {"path": request.path[:200], "remote": request.remote}
-            self._trouble.failed("api_refused", detail, now, status=status, **where)
+            self._trouble.failed("api_refused", f"{status}", now, why=detail, **where)
             return _problem(status, detail)
 
         return answer

@@ -8,7 +8,8 @@ from pathlib import Path
 import aiohttp
 import click
 import msgspec
-from rich.console import Console
+from rich import box
+from rich.console import Console, JustifyMethod
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -19,11 +20,28 @@ from poolserver.control_room.view import Figure, NodeView, PowerView
 
 ANSWER_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 2.0
+# Of the last column, which is wrapped where the terminal is narrow.
+MIN_BINDS = 12
 # What a limit's colour is: beyond it, and within a fiftieth of it.
 NEAR = 0.02
 
 _UNITS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"))
 _HASH_UNITS = ((1e18, "EH/s"), (1e15, "PH/s"), (1e12, "TH/s"), (1e9, "GH/s"))
+
+
+_COLUMNS = (
+    "node",
+    "draws",
+    "by",
+    "limit",
+    "headroom",
+    "AI",
+    "residual",
+    "hashrate",
+    "rigs",
+    "binds",
+)
+_TEXTS = frozenset({"node", "by", "binds"})
 
 
 class StatusError(Exception):
@@ -105,13 +123,19 @@ def status_table(view: PowerView, under: str = "/", depth: int | None = None) ->
     if not rows:
         raise StatusError(f"there is no node {under}")
     at = datetime.fromtimestamp(view.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    table = Table(title=f"power at {at} UTC, {view.mode}, {view.state}")
-    table.add_column("node", overflow="fold")
-    for column in ("draws", "by", "limit", "headroom", "AI", "residual", "hashrate", "rigs"):
-        table.add_column(column, justify="left" if column == "by" else "right")
-    table.add_column("binds", overflow="fold")
-    for node in rows:
-        table.add_row(*_cells(node, node.depth - rows[0].depth))
+    title = f"power at {at} UTC, {view.mode}: {view.state} all limits"
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    cells = [list(_cells(node, node.depth - rows[0].depth)) for node in rows]
+    # A column that nobody has anything in only takes room.
+    shown = [index for index in range(len(_COLUMNS)) if any(str(row[index]) for row in cells)]
+    for index in shown:
+        name = _COLUMNS[index]
+        is_text = name in _TEXTS
+        width = MIN_BINDS if name == "binds" else None
+        justify: JustifyMethod = "left" if is_text else "right"
+        table.add_column(name, justify=justify, no_wrap=width is None, min_width=width)
+    for row in cells:
+        table.add_row(*(row[index] for index in shown))
     return table
 
 
@@ -128,7 +152,7 @@ def _chosen(nodes: tuple[NodeView, ...], under: str, depth: int | None) -> Itera
 
 def _cells(node: NodeView, indent: int) -> Iterator[str | Text]:
     # Names of racks are made up by whoever connects: they are no markup of ours.
-    yield Text(f"{'  ' * indent}{node.name}")
+    yield Text(f"{' ' * indent}{node.name}")
     yield _watts(node.total_w)
     yield node.method if node.meter is None else f"{node.method} ({node.meter.quality})"
     yield "" if node.limit_w is None else watts_text(node.limit_w)
@@ -158,8 +182,8 @@ def _ai(node: NodeView) -> str:
 
 def _watts(figure: Figure) -> str:
     size, unit = _unit(figure.value, _UNITS, "W")
-    digits = 0 if abs(figure.value) / size >= 100 or unit == "W" else 2
-    return f"{figure.value / size:.{digits}f} ± {figure.sigma / size:.{digits}f} {unit}"
+    digits = 0 if unit == "W" else _digits(figure.value / size)
+    return f"{figure.value / size:.{digits}f} ±{figure.sigma / size:.{digits}f} {unit}"
 
 
 def watts_text(power_w: float) -> str:
@@ -169,8 +193,13 @@ def watts_text(power_w: float) -> str:
     ('1.32 GW', '-1.50 kW', '12 W')
     """
     size, unit = _unit(power_w, _UNITS, "W")
-    digits = 0 if unit == "W" or abs(power_w) / size >= 100 else 2
+    digits = 0 if unit == "W" else _digits(power_w / size)
     return f"{power_w / size:.{digits}f} {unit}"
+
+
+def _digits(value: float) -> int:
+    """After the point: three in all, or more before it."""
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
 
 
 def hashrate_text(hashrate_h_s: float) -> str:

@@ -158,7 +158,8 @@ def _echo_watches(report: "Report") -> None:
     doubts = ", ".join(f"{count} {why}" for why, count in sorted(report.not_believed.items()))
     click.echo(
         f"meters: {report.readings:,} readings, not believed: {doubts or 'none'}; "
-        f"silent for {report.silent_meters_s / 3600:.1f} hours in all"
+        f"silent for {report.silent_meters_s / 3600:.1f} hours in all; "
+        f"energy lost or invented: {report.books_off_j} J"
     )
 
 

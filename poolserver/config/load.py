@@ -10,6 +10,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
+from poolserver.config.budget_checks import check_budgets
 from poolserver.config.checks import check, known
 from poolserver.config.errors import ConfigError, Problem
 from poolserver.config.ledger import LedgerConfig
@@ -58,6 +59,7 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
     problems.extend(check(config, environ))
     problems.extend(check_signals(config, environ))
     problems.extend(check_rig_models(config))
+    problems.extend(check_budgets(config))
     if problems:
         raise ConfigError(problems)
     return replace(

@@ -33,6 +33,13 @@ class PowerConfig(msgspec.Struct, frozen=True, kw_only=True):
     tick_s: Annotated[
         float, Meta(ge=1, le=60), doc("How often limits are held against what is drawn.")
     ] = 5.0
+    budget_words: Annotated[
+        Literal["any", "declared"],
+        doc(
+            "Whose limits are taken while the pool runs: of everyone who has the right to speak, "
+            "or of the `[[budget_sources]]` alone."
+        ),
+    ] = "any"
     interval_s: Annotated[
         int,
         Meta(ge=300, le=86_400),

@@ -17,6 +17,7 @@ from msgspec import Meta
 
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
+from poolserver.config.budgets import BudgetConfig, BudgetSourceConfig
 from poolserver.config.kinds import doc, exact
 from poolserver.config.ledger import JournalConfig, LedgerConfig
 from poolserver.config.power import PowerConfig, ProgrammeConfig
@@ -253,6 +254,8 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     sites: tuple[SiteConfig, ...] = ()
     rig_models: tuple[RigModelConfig, ...] = ()
     power: PowerConfig = PowerConfig()
+    budgets: tuple[BudgetConfig, ...] = ()
+    budget_sources: tuple[BudgetSourceConfig, ...] = ()
     meters: tuple[MeterConfig, ...] = ()
     mqtt: MqttConfig | None = None
     api_tokens: tuple[ApiTokenConfig, ...] = ()

@@ -9,19 +9,19 @@ same desk in a time of its own.
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
+from poolserver.control_room.books import Outside
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.belief import believe
 from poolserver.power.calibration import Calibrator
-from poolserver.power.control import Controller, ControlState, Decision
+from poolserver.power.control import Controller, ControlState, Decision, Terms
 from poolserver.power.control.words import sentence
 from poolserver.power.estimator import Estimator
 from poolserver.power.rating import Rating
 from poolserver.power.rig_book import RigRow
 from poolserver.power.silence import RigChange, RigState, SilenceWatch
-from poolserver.power.state import EffectiveLimit, MeterState, Readings, RigGroup
+from poolserver.power.state import Readings, RigGroup
 from poolserver.power.tree import AiLoad, PowerTree
 
 MODE = "observe"
@@ -29,17 +29,6 @@ MODE = "observe"
 # Of the power of rigs by groups, which the controller chooses among: 100 rigs at 12 shares a
 # minute are known to 2.9% in it.
 GROUP_WINDOW_S = 60.0
-
-
-class Outside(NamedTuple):
-    """What those outside say, at the moment of a tick."""
-
-    meters: Mapping[str, MeterState]
-    """By the meter's name."""
-    ai_w: Mapping[tuple[str, str], float | None]
-    """By site and name of the AI load; None where nobody tells."""
-    limits: Mapping[str, EffectiveLimit]
-    mining_limits: Mapping[str, EffectiveLimit]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +43,16 @@ class Tick:
     view: PowerView
 
 
+DEFAULT_TERMS = Terms()
+
+
 @dataclass(slots=True)
 class PowerDesk:
     """``now_s`` only ever grows, ``unix_s`` is the time of day; both in seconds."""
 
     tree: PowerTree
     now_s: float
+    terms: Terms = DEFAULT_TERMS
     estimator: Estimator = field(init=False)
     calibrator: Calibrator = field(default_factory=Calibrator)
     silence: SilenceWatch = field(default_factory=SilenceWatch)
@@ -68,7 +61,7 @@ class PowerDesk:
 
     def __post_init__(self) -> None:
         self.estimator = Estimator(self.tree, self.now_s)
-        self._controller = Controller(self.tree)
+        self._controller = Controller(self.tree, self.terms)
 
     def take_work(self, nodes: Mapping[NodeKey, NodeWork], now_s: float) -> None:
         """Work that the fold has added up."""

@@ -5,15 +5,18 @@ from fractions import Fraction
 
 from poolserver.config import Config, SiteConfig
 from poolserver.config.rig_models import RigModelConfig
+from poolserver.control_room.books import OutsideBooks
+from poolserver.control_room.budget_outfit import budget_book, control_terms
+from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.room import ControlRoom
+from poolserver.control_room.word_keeper import WordKeeper
 from poolserver.ledger.store import LedgerStore
 from poolserver.power.ai_loads import AiLoadBook
-from poolserver.power.budget import BudgetBook
 from poolserver.power.models import MinerModels, load_models
 from poolserver.power.places import NodeRules, Places, SitePlaces
 from poolserver.power.rater import ModelRule, Rater, SiteRatings
-from poolserver.power.readings import MeterBook, MeterSpec
+from poolserver.power.readings import MeterBook
 from poolserver.power.rig_book import RigBook
 from poolserver.power.site import SitePower
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
@@ -34,19 +37,26 @@ def control_room(
     ``unix_time`` the time of day; both in seconds.
     """
     tree = power_tree(config)
-    meters = MeterBook(meter_specs(config))
     rigs = rig_book(config, tree)
+    books = outside_books(config, tree, unix_time)
     return ControlRoom(
         tree,
         rigs=rigs,
         rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
-        meters=meters,
-        ai_loads=AiLoadBook(tree, lambda name: meters.state(name, unix_time())),
-        budget=BudgetBook(tree),
+        books=books,
+        word_keeper=WordKeeper(books.budget, store, clock=clock),
+        terms=control_terms(config),
         tick_s=config.power.tick_s,
         clock=clock,
         unix_time=unix_time,
     )
+
+
+def outside_books(config: Config, tree: PowerTree, unix_time: Callable[[], float]) -> OutsideBooks:
+    """Where nobody has said anything yet."""
+    meters = MeterBook(meter_specs(config))
+    ai_loads = AiLoadBook(tree, lambda name: meters.state(name, unix_time()))
+    return OutsideBooks(tree, meters, ai_loads, budget_book(config, tree))
 
 
 def power_tree(config: Config) -> PowerTree:
@@ -86,21 +96,6 @@ def power_tree(config: Config) -> PowerTree:
 def power_places(config: Config, tree: PowerTree) -> Places:
     """How rigs find their node in ``tree``."""
     return Places(tree, [_site_places(site) for site in config.sites])
-
-
-def meter_specs(config: Config) -> list[MeterSpec]:
-    """What is known of each meter beforehand."""
-    return [
-        MeterSpec(
-            meter.name,
-            _watts(meter.rated_mw),
-            meter.accuracy_class,
-            meter.stale_after_s,
-            meter.frozen_after_s or None,
-            meter.feeds_back,
-        )
-        for meter in config.meters
-    ]
 
 
 def rig_book(config: Config, tree: PowerTree) -> RigBook:

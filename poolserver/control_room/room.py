@@ -8,29 +8,37 @@ second, and rigs wait for the event loop meanwhile.
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from poolserver.cluster.messages import RigNews
-from poolserver.control_room.desk import Outside, PowerDesk, Tick
+from poolserver.control_room.books import Outside, OutsideBooks
+from poolserver.control_room.desk import PowerDesk, Tick
 from poolserver.control_room.news import PowerNews
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.view import PowerView
+from poolserver.control_room.word_keeper import WordKeeper
 from poolserver.ledger.database import Connection
 from poolserver.ledger.delta import Delta, NodeKey, NodeWork
-from poolserver.power.ai_loads import AiLoadBook
-from poolserver.power.budget import BudgetBook
-from poolserver.power.readings import MeterBook
+from poolserver.power.control import Terms
 from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
 from poolserver.power.state import MeterReading, MeterState
 from poolserver.power.tree import PowerTree
 
 log = structlog.get_logger(__name__)
+
+
+class Source(Protocol):
+    """Something that signals come from for as long as it runs."""
+
+    async def run(self) -> None:
+        """Until it is cancelled. It raises only what is a bug."""
 
 
 class _Work(NamedTuple):
@@ -54,30 +62,28 @@ class ControlRoom:
         *,
         rigs: RigBook,
         rig_keeper: RigKeeper,
-        meters: MeterBook,
-        ai_loads: AiLoadBook,
-        budget: BudgetBook,
+        books: OutsideBooks,
+        word_keeper: WordKeeper,
+        terms: Terms,
         tick_s: float,
         clock: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
-        on_tick: Callable[[Tick], None] = lambda tick: None,
     ) -> None:
-        """``on_tick`` is told of each on the event loop."""
         self.tree = tree
         self.rigs = rigs
         self._rig_keeper = rig_keeper
-        self.meters = meters
-        self.ai_loads = ai_loads
-        self.budget = budget
+        self.books = books
+        self._word_keeper = word_keeper
         self._tick_s = tick_s
         self._clock = clock
         self._unix_time = unix_time
-        self._on_tick = on_tick
+        self._listeners: list[Callable[[PowerView], None]] = []
+        self._sources: list[Source] = []
         # Windows are measured by a clock that nobody sets, and shown by the time of day.
         self._offset_s = unix_time() - clock()
-        self._desk = PowerDesk(tree, self._now_s())
-        self._work: list[_Work] = []
-        self._rig_news: list[RigNews] = []
+        self._desk = PowerDesk(tree, self._now_s(), terms)
+        self._work: deque[_Work] = deque()
+        self._rig_news: deque[RigNews] = deque()
         self._news = PowerNews()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
         self.last: Tick | None = None
@@ -87,14 +93,25 @@ class ControlRoom:
     def load(self, connection: Connection) -> None:
         """Take up what was saved, before the journal is read; in the store's thread."""
         self._rig_keeper.load(connection)
+        self._word_keeper.load(connection)
+
+    def hear(self, source: Source) -> None:
+        """A source of signals, to run as long as the room does; before the start."""
+        self._sources.append(source)
+
+    def show(self, listener: Callable[[PowerView], None]) -> None:
+        """Who is told of each tick's view, on the event loop."""
+        self._listeners.append(listener)
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """What goes on for ever while the pool runs; each may be cancelled."""
-        return [self._run(), self._rig_keeper.run()]
+        parts: list[Source] = [self._rig_keeper, self._word_keeper, *self._sources]
+        return [self._run(), *(each.run() for each in parts)]
 
     async def close(self) -> None:
         """Save what is left. The store is open still, and nothing more comes in."""
         await self._rig_keeper.close()
+        await self._word_keeper.close()
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
@@ -106,13 +123,16 @@ class ControlRoom:
 
     async def tick(self) -> Tick:
         """Look at everything now."""
-        outside, unix_s = self._outside(), self._unix_time()
+        unix_s = self._unix_time()
+        outside = self.books.now(unix_s)
         tick = await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._tick(outside, self._now_s(), unix_s)
         )
         self.last = tick
-        self._news.tell(tick, self.budget.silences(unix_s), outside.meters)
-        self._on_tick(tick)
+        self.books.expect(tick.readings.nodes)
+        self._news.tell(tick, self.books.budget.silences(unix_s), outside.meters)
+        for listener in self._listeners:
+            listener(tick.view)
         return tick
 
     # --- what comes in -------------------------------------------------------------------
@@ -131,28 +151,38 @@ class ControlRoom:
     def take_rigs(self, rigs: Iterable[RigNews]) -> None:
         """Rigs that came, went or changed."""
         now_ms = int(self._unix_time() * 1000)
-        now_ms = int(self._unix_time() * 1000)
         for news in rigs:
             self.rigs.take(news, now_ms)
             self._rig_news.append(news)
 
     def take_reading(self, reading: MeterReading) -> MeterState:
         """See SignalSink."""
-        if reading.meter not in self.meters:
+        if reading.meter not in self.books.meters:
             raise UnknownSignalError(f"there is no meter {reading.meter!r}")
-        return self.meters.take(reading, self._unix_time())
+        return self.books.meters.take(reading, self._unix_time())
 
     def take_fault(self, meter: str, reason: str) -> None:
         """See SignalSink."""
-        self.meters.fault(meter, reason, self._unix_time())
+        self.books.meters.fault(meter, reason, self._unix_time())
 
     def take_ai_load(self, signal: AiLoadSignal) -> None:
         """See SignalSink."""
-        self.ai_loads.take(signal, self._unix_time())
+        self.books.ai_loads.take(signal, self._unix_time())
 
     def take_budget(self, signal: BudgetSignal) -> None:
         """See SignalSink."""
-        self.budget.take(signal, self._unix_time())
+        unix_s = self._unix_time()
+        word = self.books.budget.take(signal, unix_s)
+        if word is not None:
+            self._word_keeper.note(word, int(unix_s * 1000))
+            log.info(
+                "budget_word",
+                node=word.node,
+                limit_w=word.limit_w,
+                source=word.source,
+                reason=word.reason,
+                by=word.issued_by,
+            )
 
     # --- for those who look --------------------------------------------------------------
 
@@ -166,27 +196,14 @@ class ControlRoom:
     def _now_s(self) -> float:
         return self._clock() + self._offset_s
 
-    def _outside(self) -> Outside:
-        unix_s = self._unix_time()
-        return Outside(
-            {spec.name: self.meters.state(spec.name, unix_s) for spec in self.meters.specs},
-            {
-                (node.site, load.name): self.ai_loads.power_w(load, unix_s)
-                for node in self.tree
-                for load in node.ai_loads
-            },
-            self.budget.limits(unix_s),
-            self.budget.mining_limits(unix_s),
-        )
-
     def _tick(self, outside: Outside, now_s: float, unix_s: float) -> Tick:
         """In the thread."""
         desk = self._desk
-        rig_news, self._rig_news = self._rig_news, []
-        work, self._work = self._work, []
-        for news in rig_news:
+        while self._rig_news:
+            news = self._rig_news.popleft()
             desk.silence.note(news.worker, news.share_work, news.sessions, now_s)
-        for each in work:
+        while self._work:
+            each = self._work.popleft()
             desk.take_work(each.nodes, each.at_s)
             for worker, proven_work, squares in each.rigs:
                 desk.silence.shares(worker, proven_work, squares, each.at_s)

@@ -4,7 +4,7 @@ See docs/ledger.md, which says the same for those who check. Nothing here may ch
 new number in the tags: heads that operators and miners have kept must stay checkable for ever.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from hashlib import sha256
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from poolserver.ledger.merkle import HASH_SIZE
+from poolserver.ledger.netstrings import netstring, netstrings
 from poolserver.ledger.totals import DAY_S, ShareTotals, WorkerKey
 
 ROW_TAG = "poolserver interval 1"
@@ -82,13 +83,13 @@ class LedgerRow(NamedTuple):
     @property
     def key(self) -> WorkerKey:
         """Whose it is."""
-        _, *names = _netstrings(self.names)
+        _, *names = netstrings(self.names)
         return WorkerKey(*names)
 
     @property
     def texts(self) -> list[str]:
         """Its columns of NUMBERS as they are hashed."""
-        (numbers,) = _netstrings(self.numbers)
+        (numbers,) = netstrings(self.numbers)
         return numbers.split(" ")[1:]
 
     @property
@@ -120,7 +121,7 @@ def day_of(text: str) -> int:
 
 def names_bytes(key: WorkerKey) -> bytes:
     """How a row begins: netstrings of the tag, the site, the account and the worker."""
-    return b"".join(_netstring(text.encode()) for text in (ROW_TAG, *key))
+    return b"".join(netstring(text.encode()) for text in (ROW_TAG, *key))
 
 
 def numbers_bytes(begin_s: int, columns: Sequence[Any]) -> bytes:
@@ -136,7 +137,7 @@ def numbers_bytes(begin_s: int, columns: Sequence[Any]) -> bytes:
         "-" if first_ms is None else first_ms,
         "-" if last_ms is None else last_ms,
     )
-    return _netstring(numbers.encode())
+    return netstring(numbers.encode())
 
 
 def totals_of(numbers: Sequence[str]) -> ShareTotals:
@@ -164,7 +165,7 @@ def parse_row(canonical: bytes) -> tuple[WorkerKey, dict[str, str]]:
         ValueError: these are not a row's bytes.
     """
     try:
-        tag, site, account, worker, numbers = _netstrings(canonical)
+        tag, site, account, worker, numbers = netstrings(canonical)
         columns = dict(zip(("begin_s", *NUMBERS), numbers.split(" "), strict=True))
     except ValueError as error:
         raise ValueError(f"no row of a ledger: {error}") from error
@@ -189,19 +190,3 @@ def is_signed(head: bytes, signature: bytes, public_key: bytes) -> bool:
     except (InvalidSignature, ValueError):
         return False
     return True
-
-
-def _netstring(data: bytes) -> bytes:
-    return b"%d:%s," % (len(data), data)
-
-
-def _netstrings(data: bytes) -> Iterator[str]:
-    offset = 0
-    while offset < len(data):
-        colon = data.index(b":", offset)
-        digits = data[offset:colon]
-        end = colon + 1 + int(digits)
-        if data[end : end + 1] != b"," or digits != b"%d" % int(digits):
-            raise ValueError(f"no netstring at byte {offset}")
-        yield data[colon + 1 : end].decode()
-        offset = end + 1

@@ -12,16 +12,17 @@ GRACE_S = 600.0
 
 
 class DayCloser:
-    """Says which days may be closed."""
+    """Says which days may be closed, or other periods that divide a day."""
 
-    def __init__(self, grace_s: float = GRACE_S) -> None:
+    def __init__(self, grace_s: float = GRACE_S, period_s: int = DAY_S) -> None:
         self._grace_s = grace_s
+        self._period_s = period_s
         self._day = self._over = -1
         self._since_s = 0.0
 
     def over(self, unix_s: float, monotonic_s: float) -> int:
         """The last day (since 1970, UTC) that may be closed; -1: none yet."""
-        day = int(unix_s // DAY_S) - 1
+        day = int(unix_s // self._period_s) - 1
         if day != self._day:
             self._day, self._since_s = day, monotonic_s
         if monotonic_s - self._since_s >= self._grace_s:

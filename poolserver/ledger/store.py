@@ -192,6 +192,7 @@ class LedgerStore:
             reward_sql.add_earnings(connection, delta.earnings)
             share_sql.add_energy(connection, delta.site_energy_pj)
             energy_sql.add_node_work(connection, delta.nodes)
+            energy_sql.add_site_earnings(connection, delta.earnings)
             block_sql.add_found(connection, delta.blocks)
             block_sql.add_rounds(connection, delta.rounds)
             block_sql.add_payouts(connection, delta.payouts)

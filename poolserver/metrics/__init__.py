@@ -3,5 +3,13 @@
 from poolserver.metrics.audit import AuditMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
+from poolserver.metrics.signals import SignalMetrics
 
-__all__ = ["AuditMetrics", "NodeMetrics", "PoolMetrics", "ProposalMetrics", "RpcMetrics"]
+__all__ = [
+    "AuditMetrics",
+    "NodeMetrics",
+    "PoolMetrics",
+    "ProposalMetrics",
+    "RpcMetrics",
+    "SignalMetrics",
+]

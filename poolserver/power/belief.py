@@ -47,7 +47,7 @@ class _Believing:
         other_w = ai_w + auxiliary_w
         method = _method(children, self.estimator.has_lines(node.path), teacher is not None)
         meter = None if node.meter is None else self.meter_of(node.meter)
-        total_w, residual_w = _plus(mining_w, other_w), None
+        total_w, residual_w = _plus(mining_w, other_w + _untold(children)), None
         if meter is not None and meter.is_good and meter.power_w is not None:
             method = Method.METER
             total_w = Uncertain(meter.power_w, (meter.power_w * meter.relative_sigma) ** 2)
@@ -160,6 +160,15 @@ def _plus(quantity: Uncertain, exactly: float) -> Uncertain:
     if not exactly:
         return quantity
     return Uncertain(quantity.value + exactly, quantity.variance, quantity.common)
+
+
+def _untold(children: Iterable[NodePower]) -> float:
+    """What meters below see of AI load beyond what it is assumed to be; below 0 if it is less."""
+    return sum(
+        child.total_w.value - child.mining_w.value - child.ai_w - child.auxiliary_w
+        for child in children
+        if not child.ai_known
+    )
 
 
 def _own(estimated_w: Uncertain, children: Iterable[NodePower], pue: float) -> Uncertain:

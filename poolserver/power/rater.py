@@ -41,6 +41,9 @@ class Identity(NamedTuple):
     """Its own report of its efficiency, in J/TH."""
 
 
+UNKNOWN = Identity()
+
+
 @dataclass(frozen=True, slots=True)
 class ModelRule:
     """What the operator says of some rigs; see ``rig_rules.RigRules``."""
@@ -96,7 +99,7 @@ class Rater:
     def rate(self, site: str, username: str, identity: Identity) -> Rated:
         """What is known of a rig of one of the sites; ``username`` is ``account.worker``."""
         known = self._sites[site]
-        if identity.telemetry is not None:
+        if identity.telemetry is not None and identity.telemetry >= LEAST_TOLD:
             j_per_th = rounded(identity.telemetry, _STEP)
             return Rated(Rating(j_per_th, RatingSource.TELEMETRY, ""), "the rig's own report")
         return (

@@ -11,11 +11,11 @@ from threading import Lock
 from typing import NamedTuple, Protocol
 
 from poolserver.power.places import Places
-from poolserver.power.rater import Identity, Rated, Rater
+from poolserver.power.rater import UNKNOWN, Identity, Rated, Rater
 from poolserver.power.rating import Place, Rating
 
 # Names are made up by whoever connects: so many are kept at most. It is ten times the largest
-# site that one process is meant for, and some 80 MB.
+# site that one process is meant for, and some 60 MB.
 MAX_NAMES = 100_000
 # Places are one object each, so that the fold can add up by them; past so many, which no honest
 # site has, it begins anew, and adds up a little slower.
@@ -23,9 +23,6 @@ MAX_PLACES = 200_000
 # A measured hashrate is taken anew where it is off by more: at 12 shares a minute an hour's has an
 # error of 4%, so that luck does not do it, and a rig that runs at another power does.
 DEPARTURE = Fraction(15, 100)
-
-
-NOBODY = Identity()
 
 
 class RigNewsLike(Protocol):
@@ -68,13 +65,21 @@ class SiteLike(Protocol):
     def place_of(self, rating: Rating, node: str) -> Place: ...
 
 
+class RigRow(NamedTuple):
+    """A connected rig that has proven work: where it is, at which rating."""
+
+    worker: str
+    node: str
+    rating: Rating
+
+
 @dataclass(slots=True)
 class KnownRig:
     """A rig by its worker's name."""
 
     worker: str
     account: str = ""
-    identity: Identity = NOBODY
+    identity: Identity = UNKNOWN
     share_work: float = 0.0
     """Hashes that one of its shares stands for; 0 where it has no job yet."""
     sessions: int = 0
@@ -83,16 +88,10 @@ class KnownRig:
     rated: Rated | None = None
     place: Place | None = None
     """Where its work is booked, once it has proven some."""
+    row: RigRow | None = None
+    """The same for ``rows``."""
     is_placed: bool = False
     """Whether that is by all that it has told."""
-
-
-class RigRow(NamedTuple):
-    """A connected rig that has proven work: where it is, at which rating."""
-
-    worker: str
-    node: str
-    rating: Rating
 
 
 class SavedRig(NamedTuple):
@@ -185,6 +184,7 @@ class RigBook:
             node = self.places.node_of(key.site, key.worker, identity.address)
             rig.rated = self.rater.rate(key.site, key.worker, identity)
             rig.place = self._intern(site, key.site, node, rig.rated.rating)
+            rig.row = RigRow(key.worker, node, rig.rated.rating)
             rig.is_placed = True
             return rig.place
 
@@ -204,11 +204,8 @@ class RigBook:
 
     def rows(self) -> list[RigRow]:
         """All connected rigs that have proven work; from any thread."""
-        return [
-            RigRow(rig.worker, place.node, place.rating)
-            for rig in list(self._rigs.values())
-            if rig.sessions and (place := rig.place) is not None
-        ]
+        known = list(self._rigs.values())
+        return [row for rig in known if rig.sessions and (row := rig.row) is not None]
 
     def rigs_at(self, node: str) -> Iterator[KnownRig]:
         """The connected rigs at just this node that have proven work. It goes through all."""

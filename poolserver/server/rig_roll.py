@@ -11,8 +11,8 @@ from poolserver.cluster.messages import RigNews
 from poolserver.mining.miner import Miner
 
 # In one message, a second: it takes some milliseconds to make, in which no share is answered.
-# 10,000 rigs that come at once are told in five seconds.
-MAX_NEWS = 2000
+# 10,000 rigs that come at once are told in ten seconds.
+MAX_NEWS = 1000
 
 
 class Enrolled(Protocol):
@@ -65,10 +65,9 @@ class RigRoll:
 
     def take(self) -> tuple[RigNews, ...]:
         """What there is to tell, MAX_NEWS at most; the rest comes with the next call."""
-        for session in self._changed:
-            workers = session.miner.workers.values()
+        while self._changed and len(self._to_tell) < MAX_NEWS:
+            workers = self._changed.pop().miner.workers.values()
             self._to_tell.update((worker.name, worker.account) for worker in workers)
-        self._changed.clear()
         names = list(islice(self._to_tell, MAX_NEWS))
         return tuple([self._news(name, self._to_tell.pop(name)) for name in names])
 
@@ -99,7 +98,7 @@ def _hardware(miner: Miner) -> str:
     if info is None:
         return ""
     told = (info.hw_version, info.hw_id, info.sw_version)
-    return "; ".join(_printable(text) for text in told if text)
+    return "; ".join(filter(None, map(_printable, told)))
 
 
 def _printable(text: str) -> str:

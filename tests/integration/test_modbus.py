@@ -7,55 +7,17 @@ from fractions import Fraction
 
 import pytest
 from pymodbus.constants import ExcCodes
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.registers import Register
-from poolserver.power.signals.modbus import ModbusMeter, ModbusSpec
+from poolserver.power.signals.modbus import ModbusLine, ModbusMeter, ModbusSpec
 from poolserver.power.state import MeterReading, Quality
+from tests.integration.simulated_meter import ENERGY, POWER, SUNSPEC, SimulatedMeter
 
-POWER, ENERGY, SUNSPEC, NOWHERE = 1000, 1010, 2000, 5000
 KW = Register(POWER, "input", "f32", scale=Fraction(1000))
 KWH = Register(ENERGY, "input", "u32", low_word_first=True, scale=Fraction(3_600_000))
+NOWHERE = 5000
 SUNSPEC_W = Register(SUNSPEC, type="i16", exponent_address=SUNSPEC + 1)
-
-
-class SimulatedMeter:
-    """pymodbus's server on a free port; ``refuses`` is what it answers in place of values."""
-
-    def __init__(self) -> None:
-        self.refuses: dict[int, ExcCodes] = {}
-        self.powers_kw = [412.5]
-        self.port = 0
-        self._server: ModbusTcpServer | None = None
-
-    async def start(self) -> None:
-        data = [
-            SimData(POWER, values=[412.5], datatype=DataType.FLOAT32),
-            SimData(ENERGY, values=[0x86A0, 0x0001], datatype=DataType.REGISTERS),  # 100,000
-            SimData(SUNSPEC, values=[1234, 2], datatype=DataType.REGISTERS),
-        ]
-        device = SimDevice(7, data, action=self._action)
-        self._server = ModbusTcpServer(device, address=("127.0.0.1", self.port))
-        await self._server.serve_forever(background=True)
-        self.port = self._server.transport.sockets[0].getsockname()[1]
-
-    async def _action(
-        self,
-        function: int,
-        start: int,
-        address: int,
-        count: int,
-        registers: list[int],
-        values: object,
-    ) -> ExcCodes | None:
-        return self.refuses.get(address)
-
-    async def stop(self) -> None:
-        if self._server is not None:
-            await self._server.shutdown()
-            self._server = None
 
 
 class Watched:
@@ -90,11 +52,10 @@ async def read() -> AsyncIterator[Reader]:
 
         def begin(port: int, power: Register = KW, energy: Register | None = None) -> Watched:
             watched = Watched()
-            spec = ModbusSpec("t2", "127.0.0.1", port, power, energy, 7, poll_s=0.05, timeout_s=0.5)
+            line = ModbusLine("127.0.0.1", port, timeout_s=0.5, reconnect_s=0.05)
+            spec = ModbusSpec("t2", power, energy, 7, poll_s=0.05)
             clock = asyncio.get_running_loop().time
-            meter = ModbusMeter(
-                spec, watched.told.put_nowait, watched.fault, clock, reconnect_s=0.05
-            )
+            meter = ModbusMeter(spec, line, watched.told.put_nowait, watched.fault, clock)
             task = asyncio.create_task(meter.run())
 
             async def end() -> None:
@@ -246,6 +207,34 @@ async def test_a_late_answer_is_not_taken_for_that_to_the_next_question(read: Re
         await watched.failure("No response")
         await watched.reading()
         assert peer.connections == 2
+
+
+async def test_meters_behind_a_gateway_are_asked_in_turn_on_one_connection() -> None:
+    units: list[int] = []
+
+    def answer(question: bytes) -> bytes:
+        units.append(question[6])
+        return question[:4] + bytes([0, 7, question[6], 4, 4]) + bytes.fromhex("43ce4000")
+
+    async with BadPeer(answer) as peer, asyncio.TaskGroup() as tasks:
+        line = ModbusLine("127.0.0.1", peer.port, timeout_s=5.0)
+        told: asyncio.Queue[MeterReading] = asyncio.Queue()
+        running = [
+            tasks.create_task(
+                ModbusMeter(
+                    ModbusSpec(f"m{unit}", KW, unit_id=unit, poll_s=60.0),
+                    line,
+                    told.put_nowait,
+                    lambda meter, reason: None,
+                    asyncio.get_running_loop().time,
+                ).run()
+            )
+            for unit in (1, 2, 3)
+        ]
+        names = {(await told.get()).meter for _ in running}
+        for task in running:
+            task.cancel()
+    assert (names, sorted(units), peer.connections) == ({"m1", "m2", "m3"}, [1, 2, 3], 1)
 
 
 async def test_bad_readings_are_flagged_from_the_wire_to_the_book(read: Reader) -> None:

@@ -18,7 +18,8 @@ from poolserver.power.signal import (
     SignalError,
     UnknownSignalError,
 )
-from poolserver.power.signals.mqtt import MqttBus, MqttSpec, SiteWord
+from poolserver.power.signals.mqtt import MqttBus, MqttSpec
+from poolserver.power.signals.words import SiteWord
 from poolserver.power.state import MeterReading, MeterState, Quality
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 
@@ -155,7 +156,7 @@ async def test_meters_loads_and_budgets_come_in(pool: Pool, publish: Publish, si
     )
     await publish("budget", ts=NOW_S, limit_mw=2000)
     assert (await sink.next()).node == "/"
-    assert bus.counts == {("meter", True): 1, ("ai", True): 1, ("budget", True): 2}
+    assert bus.outcomes == {("meter", "taken"): 1, ("ai", "taken"): 1, ("budget", "taken"): 2}
 
 
 @pytest.mark.parametrize("kill", [False, True], ids=["restarted", "killed"])
@@ -199,15 +200,16 @@ async def test_what_makes_no_sense_is_refused_with_a_line_and_a_count(
         await publish("budget/Sahiwal", ts=NOW_S, limit_mw=2)
         assert (await sink.next()).quality is Quality.FAULT
         assert (await sink.next()).limit_w == 2e6
-    assert bus.counts == {
-        ("meter", False): 2,
-        ("ai", False): 1,
-        ("budget", False): 2,
-        ("budget", True): 1,
+    assert bus.outcomes == {
+        ("meter", "unknown"): 1,
+        ("meter", "malformed"): 1,
+        ("ai", "refused"): 1,
+        ("budget", "malformed"): 2,
+        ("budget", "taken"): 1,
     }
-    assert [each["event"] for each in logs] == ["signal_refused"] * 5
-    assert "there is no meter t9" in logs[0]["reason"]
-    assert "held until earlier" in logs[2]["reason"]
+    assert [each["event"] for each in logs] == ["signal_refused"] * 4
+    assert "there is no meter t9" in logs[0]["why"]
+    assert "held until earlier" in logs[2]["why"]
 
 
 async def test_bad_readings_are_flagged_on_their_way_through(

@@ -6,14 +6,19 @@ from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 
+from poolserver.cluster.messages import RigNews, RigsChanged
 from poolserver.config import parse_config
 from poolserver.coordinator import MAX_UNASSIGNED_TOLD, Coordinator
 from poolserver.ledger.delta import Delta, WorkerRef
+from poolserver.ledger.records import Record, ShareRecord, WorkerRecord
+from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.metrics import PoolMetrics
+from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import MeterName, Meters
 from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.ledger.strategies import encode
 
 SITE = """
 [[sites]]
@@ -27,10 +32,10 @@ pue = 1.0
 
 def coordinator(folder: Path) -> Coordinator:
     config = parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
-    (folder / "var").mkdir()
+    (folder / "var" / "journal").mkdir(parents=True, exist_ok=True)
     database = SqliteDatabase(folder / "var" / "ledger.sqlite")
     nothing: Any = None
-    return Coordinator(config, nothing, nothing, nothing, nothing, database, lambda: 1000.0)
+    return Coordinator(config, nothing, nothing, nothing, database, clock=lambda: 1000.0)
 
 
 class Unlooked(dict[MeterName, bytes]):
@@ -81,3 +86,28 @@ def test_a_flood_of_accounts_without_a_site_is_not_remembered_for_ever(tmp_path:
     workers = {WorkerRef("a", number): (name, name) for number, name in enumerate(names)}
     pool._on_delta(Delta(workers=workers))
     assert len(pool._unassigned) == MAX_UNASSIGNED_TOLD
+
+
+async def test_work_of_before_a_crash_is_booked_where_the_rig_was(tmp_path: Path) -> None:
+    """The journal is ahead of the books; what the rig told is known before it is read."""
+    first = coordinator(tmp_path)
+    await first.keeper.open()
+    news = RigNews("alice.1", "alice", "10.0.0.1", "x", "Antminer S19 XP", None, None, 4.0, 1)
+    first.receive(RigsChanged("pool-1/0/1", (news,)))
+    await first.room.close()
+    await first.keeper.close()
+
+    segment = SegmentId("pool-1/0/1", 1, 0)
+    records: list[Record] = [
+        WorkerRecord(1, 1, "alice", "alice.1"),
+        ShareRecord(1, ShareOutcome.ACCEPTED, True, 1, 1_750_000_000_000, 10**12, bytes(32)),
+    ]
+    path = tmp_path / "var" / "journal" / segment.file_name
+    path.write_bytes(encode_header(segment) + encode(1, records))
+
+    again = coordinator(tmp_path)
+    await again.keeper.open()
+    assert again.totals.energy_j("hall") == 21  # 21.5 J/TH by what it told, and not 17.5
+    assert again.room.rigs.known("alice.1") is not None
+    await again.room.close()
+    await again.keeper.close()

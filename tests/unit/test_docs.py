@@ -18,10 +18,18 @@ from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import Earning, ShareTotals, Totals
-from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics import (
+    AuditMetrics,
+    NodeMetrics,
+    PoolMetrics,
+    ProposalMetrics,
+    RpcMetrics,
+    SignalMetrics,
+)
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
+from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.state import (
     EffectiveLimit,
     Limit,
@@ -93,6 +101,10 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
     registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
+    bus = SimpleNamespace(is_connected=True, outcomes={("meter", "taken"): 1})
+    meters = MeterBook([MeterSpec("t2", 1)])
+    meters.fault("t2", "", 0.0)
+    registry.register(SignalMetrics(meters, bus))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
 

@@ -9,16 +9,22 @@ from typing import Any, cast
 import pytest
 
 from poolserver.config import Config, parse_config
+from poolserver.control_room.meter_outfit import meter_specs, register
+from poolserver.control_room.outfit import power_tree
+from poolserver.control_room.view import power_view
 from poolserver.outfit import StartError
 from poolserver.power.readings import MeterSpec
 from poolserver.power.registers import Register
+from poolserver.power.signals.words import SiteWord
+from poolserver.power.state import EffectiveLimit, NodePower, Readings
+from poolserver.power.uncertain import Uncertain
 from poolserver.signal_outfit import (
     api_tokens,
-    meter_specs,
     meters_by,
     modbus_meters,
     mqtt_bus,
-    register,
+    signal_routes,
+    site_words,
 )
 
 SINK = cast(Any, SimpleNamespace(take_reading=None, take_fault=None))
@@ -126,3 +132,19 @@ def test_a_file_of_trust_that_is_not_there_is_told(tmp_path: Path) -> None:
     made = parse_config(text, source="pool.toml", folder=tmp_path, environ={})
     with pytest.raises(StartError, match=r"mqtt\.ca_file"):
         mqtt_bus(made, SINK)
+
+
+def test_others_are_told_of_each_site_and_of_no_node_below_it(tmp_path: Path) -> None:
+    readings = Readings(
+        {"A": NodePower("A", total_w=Uncertain(900.0, 25.0))}, {"A": EffectiveLimit(1000)}
+    )
+    tree = power_tree(config(tmp_path))
+    view = power_view(tree, readings, at_s=5.0, mode="observe", state="within", intended=())
+    assert site_words(view) == {"A": SiteWord(5.0, 900.0, 5.0, 1000, "within")}
+
+
+def test_what_may_be_told_by_http_has_a_route_each(tmp_path: Path) -> None:
+    made = config(tmp_path)
+    routes = {(each.method, each.path) for each in signal_routes(made, SINK, power_tree(made))}
+    assert ("PUT", "/api/v1/meters/{name}") in routes
+    assert len(routes) == 6

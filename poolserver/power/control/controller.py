@@ -108,7 +108,7 @@ class _Tick:
             self._plant.tree,
             before.intentions,
             self._intentions(over, relief, risen, sites),
-            self._band_w,
+            self._worth_telling_w,
             self._reason,
         )
         of_over = {node for action, node in standing.keys() - told.keys() if action is Action.OFF}
@@ -169,9 +169,10 @@ class _Tick:
             found = self._aboves[node] = self._plant.above(node, self._of_path)
         return found
 
-    def _band_w(self, path: str) -> float:
+    def _worth_telling_w(self, path: str) -> float:
+        """A change of less is none: the dead band, or chance where that is more."""
         cap = self._of_path.get(path)
-        return 0.0 if cap is None else cap.band_w(self._terms)
+        return 0.0 if cap is None else cap.band_w(self._terms) + cap.noise_w(self._terms)
 
     def _above_target_w(self, cap: Cap) -> float:
         """What is drawn above the lower edge of the dead band, to which rigs are switched off."""
@@ -196,26 +197,31 @@ class _Tick:
                 continue
             if not any(path in over for path, _ in self._above(group.node)):
                 continue
-            free = float(group.rigs)
+            free, rig_w = float(group.rigs), group.power_w / group.rigs
             there = of_node.get(group.node)
             batches = [each for each in there if each.rating == group.rating] if there else []
             if batches:
-                free = self._expected_rigs.get(rig_key(group.node, group.rating), free)
+                expected = self._expected_rigs.get(rig_key(group.node, group.rating))
+                if expected is not None:
+                    # Watts show sooner than rigs fall silent: one over the other is no rig's.
+                    free, rig_w = expected, batches[-1].rig_w
                 free -= sum(batch.rigs for batch in batches if batch.state not in GOING_OFF)
-            found.append(self._candidate(group, int(free), None))
+            found.append(self._candidate(group, int(free), rig_w, None))
             found += [
-                self._candidate(group, batch.rigs, batch)
+                self._candidate(group, batch.rigs, rig_w, batch)
                 for batch in batches
                 if batch.state is DeviceState.ON
             ]
         return [each for each in found if each.rigs > 0]
 
-    def _candidate(self, group: RigGroup, rigs: int, young: Batch | None) -> Candidate:
+    def _candidate(
+        self, group: RigGroup, rigs: int, rig_w: float, young: Batch | None
+    ) -> Candidate:
         return Candidate(
             group.node,
             group.rating,
             rigs,
-            group.power_w / group.rigs,
+            rig_w,
             self._above(group.node),
             self._is_dry(group.node),
             young,

@@ -1,7 +1,7 @@
 """What stands, and which of it is news.
 
-An intention is told when it begins, when it changes by more than the dead band, and when it ends:
-not at every tick.
+An intention is told when it begins, when it changes by more than the dead band (or than chance
+does, where that is more), and when it ends: not at every tick.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -62,7 +62,7 @@ def tell(
     tree: PowerTree,
     told: Mapping[Key, Intention],
     now: Mapping[Key, Intention],
-    band_w: Callable[[str], float],
+    worth_telling_w: Callable[[str], float],
     reason: Callable[[Intention], str],
 ) -> tuple[dict[Key, Intention], dict[Key, str]]:
     """What stands now, as it was told last; and the sentences that are news, by intention.
@@ -73,7 +73,7 @@ def tell(
     sentences: dict[Key, str] = {}
     for key, intention in now.items():
         before = told.get(key)
-        if before is not None and not _differs(before, intention, band_w(intention.node)):
+        if before is not None and not _differs(before, intention, worth_telling_w(intention.node)):
             standing[key] = before
             continue
         since_s = intention.since_s if before is None else before.since_s
@@ -85,12 +85,12 @@ def tell(
     return standing, sentences
 
 
-def _differs(before: Intention, now: Intention, band_w: float) -> bool:
+def _differs(before: Intention, now: Intention, worth_w: float) -> bool:
     if before.action is Action.ON:
         return False  # a few more at each tick: told at its begin and end
     return (
-        abs(now.power_w - before.power_w) > band_w
-        or abs(now.short_w - before.short_w) > band_w
+        abs(now.power_w - before.power_w) > worth_w
+        or abs(now.short_w - before.short_w) > worth_w
         or before.dry is not now.dry
         or (before.limit and before.limit.kind) is not (now.limit and now.limit.kind)
     )

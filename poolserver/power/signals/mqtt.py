@@ -12,9 +12,15 @@ import msgspec
 import structlog
 
 from poolserver.log import RateLimited
-from poolserver.power.signal import SignalError, SignalSink, UnknownSignalError
+from poolserver.power.signal import (
+    OutdatedSignalError,
+    SignalError,
+    SignalSink,
+    UnknownSignalError,
+)
 from poolserver.power.signals.topics import About, Topics
 from poolserver.power.signals.words import (
+    SiteWord,
     WordError,
     ai_load_signal,
     budget_signal,
@@ -53,21 +59,11 @@ class MqttSpec:
     tls: ssl.SSLContext | None = None
 
 
-class SiteWord(msgspec.Struct, frozen=True):
-    """What others are told of a site. Power in watts, ``ts`` in Unix seconds."""
-
-    ts: float
-    power_w: float
-    sigma_w: float
-    limit_w: int | None
-    state: str
-
-
 class MqttBus:
     """A connection to the broker for as long as it runs, made anew whatever happens.
 
     ``meters`` are those that may be told here. What is not taken is counted in ``counts`` and
-    logged, each reason once a minute at the most.
+    logged, each sort of it once a minute at the most.
     """
 
     def __init__(
@@ -87,8 +83,9 @@ class MqttBus:
         self._unsent: set[str] = set()
         self._has_unsent = asyncio.Event()
         self.is_connected = False
-        self.counts: Counter[tuple[str, bool]] = Counter()
-        """Messages by what they were about, and whether they were taken."""
+        self.outcomes: Counter[tuple[str, str]] = Counter()
+        """Messages by what they were about, and what became of them: ``taken``, ``malformed``,
+        ``unknown``, ``outdated``, ``refused``."""
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -113,8 +110,7 @@ class MqttBus:
         status = self._topics.status
         async with self._client() as client:
             try:
-                for topic in self._topics.incoming:
-                    await client.subscribe(topic, qos=AT_LEAST_ONCE)
+                await self._subscribe(client)
                 await client.publish(status, "online", qos=AT_LEAST_ONCE, retain=True)
                 self._begun()
                 async with asyncio.TaskGroup() as tasks:
@@ -126,6 +122,15 @@ class MqttBus:
                 self.is_connected = False
                 with suppress(aiomqtt.MqttError):
                     await client.publish(status, "offline", retain=True)
+
+    async def _subscribe(self, client: aiomqtt.Client) -> None:
+        refused = []
+        for topic in self._topics.incoming:
+            codes = await client.subscribe(topic, qos=AT_LEAST_ONCE)
+            if any(not _is_granted(code) for code in codes):
+                refused.append(topic)
+        if refused:
+            log.warning("mqtt_topics_refused", topics=refused)
 
     def _begun(self) -> None:
         now = asyncio.get_running_loop().time()
@@ -171,23 +176,26 @@ class MqttBus:
         try:
             self._take(about, payload)
         except (WordError, SignalError) as error:
-            self.counts[about.kind, False] += 1
-            self._word_trouble.failed("signal_refused", str(error), now, topic=topic[:200])
+            outcome = _outcome(error)
+            self.outcomes[about.kind, outcome] += 1
+            # Details differ from message to message; the first of each sort in a minute is told.
+            fields = {"why": str(error), "topic": topic[:200]}
+            self._word_trouble.failed("signal_refused", f"{about.kind}: {outcome}", now, **fields)
             if about.kind == "meter" and not isinstance(error, UnknownSignalError):
                 self._sink.take_fault(about.name, str(error))
         else:
-            self.counts[about.kind, True] += 1
+            self.outcomes[about.kind, "taken"] += 1
 
     def _take(self, about: About, payload: bytes) -> None:
         """Raises:
         WordError, SignalError: it makes no sense, or is refused.
         """
+        if about.kind == "meter" and about.name not in self._meters:
+            raise UnknownSignalError(f"there is no meter {about.name} by MQTT")
         if not payload:
             return  # a retained message was cleared: nobody says anything
         match about.kind:
             case "meter":
-                if about.name not in self._meters:
-                    raise UnknownSignalError(f"there is no meter {about.name} by MQTT")
                 self._sink.take_reading(meter_reading(about.name, payload))
             case "ai":
                 self._sink.take_ai_load(ai_load_signal(about.site, about.name, payload, VIA))
@@ -197,3 +205,20 @@ class MqttBus:
                 )
             case _:
                 raise WordError("there is no such topic")
+
+
+def _outcome(error: WordError | SignalError) -> str:
+    match error:
+        case WordError():
+            return "malformed"
+        case UnknownSignalError():
+            return "unknown"
+        case OutdatedSignalError():
+            return "outdated"
+    return "refused"
+
+
+def _is_granted(code: object) -> bool:
+    """0 to 2 are what it is granted with; 128 and above refuse (MQTT 3.1.1, 3.9.3)."""
+    value = getattr(code, "value", code)
+    return isinstance(value, int) and value < 128

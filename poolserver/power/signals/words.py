@@ -66,6 +66,16 @@ class BudgetWord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reason: Words = ""
 
 
+class SiteWord(msgspec.Struct, frozen=True):
+    """What others are told of a site. Power in watts, ``ts`` in Unix seconds."""
+
+    ts: float
+    power_w: float
+    sigma_w: float
+    limit_w: int | None
+    state: str
+
+
 def meter_reading(name: str, body: bytes, now_s: float | None = None) -> MeterReading:
     """A meter's word. ``now_s`` is the time of one that tells none; None: it must tell.
 

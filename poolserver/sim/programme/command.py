@@ -63,6 +63,7 @@ def simulate_programme(
         silence=rigs.figures,
         readings=sum(pool.meters.counts.values()),
         not_believed=not_believed(pool.meters),
+        books_off_j=max(map(abs, pool.books_off_j().values()), default=0),
         silent_meters_s=sum(meter.silent_s for meter in run.meters.values()),
     )
     return report, recorder

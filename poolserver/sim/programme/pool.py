@@ -1,22 +1,22 @@
 """The pool's own parts, driven as they are at run time, but for the rigs' and the meters' I/O."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from poolserver.config import Config
-from poolserver.config.signals import MeterConfig
 from poolserver.control_room import desk
-from poolserver.control_room.desk import GROUP_WINDOW_S, Outside, PowerDesk
+from poolserver.control_room.books import OutsideBooks
+from poolserver.control_room.budget_outfit import budget_book, control_terms
+from poolserver.control_room.desk import GROUP_WINDOW_S, PowerDesk
+from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.outfit import power_tree
 from poolserver.power.ai_loads import AiLoadBook
-from poolserver.power.budget import BudgetBook
+from poolserver.power.energy_meter import MeterEnergy
 from poolserver.power.rating import Rating
-from poolserver.power.readings import MeterBook, MeterSpec
-from poolserver.power.state import NodePower, RigGroup
+from poolserver.power.readings import MeterBook
+from poolserver.power.state import MeterState, NodePower, RigGroup
 from poolserver.sim.programme.fleets import Cohort
 from poolserver.sim.programme.run import Tick
-
-EXPECT_S = 60.0
-"""How often meters are told what shares say."""
 
 
 class Pool:
@@ -24,39 +24,50 @@ class Pool:
 
     def __init__(self, config: Config, cohorts: Sequence[Cohort], now_s: float) -> None:
         self.tree = power_tree(config)
-        self.meters = MeterBook(map(meter_spec, config.meters))
-        self._now_s = self._expect_s = now_s
-        self._ai_loads = AiLoadBook(self.tree, lambda name: self.meters.state(name, self._now_s))
-        self._budget = BudgetBook(self.tree)
-        self._desk = PowerDesk(self.tree, now_s)
+        self.meters = MeterBook(meter_specs(config))
+        self._accounts = {
+            spec.name: MeterEnergy(spec, config.power.interval_s) for spec in self.meters.specs
+        }
+        self.interval_j: dict[str, Counter[int]] = {name: Counter() for name in self._accounts}
+        """By meter and begin of the interval."""
+        self._first_j: dict[str, int] = {}
+        self._newest_j: dict[str, int] = {}
+        self._now_s = now_s
+        self._outside = OutsideBooks(
+            self.tree,
+            self.meters,
+            AiLoadBook(self.tree, lambda name: self.meters.state(name, self._now_s)),
+            budget_book(config, self.tree),
+        )
+        self._desk = PowerDesk(self.tree, now_s, control_terms(config))
         self._rated = groups_of(cohorts)
 
     def take(self, tick: Tick) -> desk.Tick:
         """A tick of the control room."""
         now_s = self._now_s = tick.at_s
         for reading in tick.readings:
-            self.meters.take(reading, now_s)
+            self._book(self.meters.take(reading, now_s))
         self._desk.take_work(tick.work, now_s)
         groups = tuple(self._hashing(group) for group in self._rated)
-        seen = self._desk.tick(self._outside(now_s), groups, now_s, now_s)
-        if now_s >= self._expect_s:
-            self._expect_s = now_s + EXPECT_S
-            for node in self.tree:
-                if node.meter:
-                    self.meters.expect(node.meter, by_shares_w(seen.readings.nodes[node.path]))
+        seen = self._desk.tick(self._outside.now(now_s), groups, now_s, now_s)
+        self._outside.expect(seen.readings.nodes)
         return seen
 
-    def _outside(self, now_s: float) -> Outside:
-        return Outside(
-            {spec.name: self.meters.state(spec.name, now_s) for spec in self.meters.specs},
-            {
-                (node.site, load.name): self._ai_loads.power_w(load, now_s)
-                for node in self.tree
-                for load in node.ai_loads
-            },
-            self._budget.limits(now_s),
-            self._budget.mining_limits(now_s),
-        )
+    def _book(self, state: MeterState) -> None:
+        """Into the meter's energy account."""
+        account, intervals = self._accounts[state.name], self.interval_j[state.name]
+        for piece in account.take(state):
+            intervals[piece.begin_s] += piece.energy_j
+        if state.energy_j is not None:
+            self._first_j.setdefault(state.name, state.energy_j)
+            self._newest_j[state.name] = state.energy_j
+
+    def books_off_j(self) -> dict[str, int]:
+        """By meter: the energy of all its intervals less what its counter gained."""
+        return {
+            name: sum(self.interval_j[name].values()) - newest_j + self._first_j[name]
+            for name, newest_j in self._newest_j.items()
+        }
 
     def _hashing(self, rated: RigGroup) -> RigGroup:
         """Those of a group that hash, by what they prove: nobody has told them apart."""
@@ -82,15 +93,3 @@ def groups_of(cohorts: Sequence[Cohort]) -> tuple[RigGroup, ...]:
         rated_w = float(each.model.hashrate_th_s * each.rating.j_per_th)
         power_w[key] = power_w.get(key, 0.0) + each.rigs * rated_w
     return tuple(RigGroup(*key, count, 0, power_w[key]) for key, count in rigs.items())
-
-
-def meter_spec(meter: MeterConfig) -> MeterSpec:
-    """What the pool knows of a meter beforehand."""
-    return MeterSpec(
-        meter.name,
-        int(meter.rated_mw * 1_000_000),
-        meter.accuracy_class,
-        meter.stale_after_s,
-        meter.frozen_after_s or None,
-        meter.feeds_back,
-    )

@@ -55,6 +55,8 @@ class Report:
     readings: int
     not_believed: Mapping[str, int]
     """Readings that were not, by what was thought of them."""
+    books_off_j: int
+    """The most by which the energy of a meter's intervals differs from what its counter gained."""
     silent_meters_s: float
     """For how long meters told nothing, all together."""
 

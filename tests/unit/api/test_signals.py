@@ -11,12 +11,10 @@ from prometheus_client import CollectorRegistry
 from poolserver.api.http import HttpServer
 from poolserver.api.signals import SignalApi
 from poolserver.api.tokens import Token, Tokens, hash_of
-from poolserver.power.ai_loads import AiLoadBook
-from poolserver.power.budget import BudgetBook
-from poolserver.power.readings import MeterBook, MeterSpec
-from poolserver.power.signal import AiLoadSignal, BudgetSignal
-from poolserver.power.state import LimitKind, MeterReading, MeterState
+from poolserver.power.readings import MeterSpec
+from poolserver.power.state import LimitKind
 from poolserver.power.tree import AiLoad, PowerNode, PowerTree
+from tests.unit.power.signals.books import BookSink
 
 NOW_S = 1_800_000_000.0
 HALL = AiLoad("hall", "ai", 400_000_000, "Port Qasim")
@@ -36,27 +34,6 @@ TOKENS = Tokens(
 )
 
 
-class Books:
-    """The sink: the books of a pool, at a clock that stands still."""
-
-    def __init__(self) -> None:
-        self.meters = MeterBook([MeterSpec("t2", 5_000_000), MeterSpec("main", 1_320_000_000)])
-        self.ai_loads = AiLoadBook(TREE)
-        self.budgets = BudgetBook(TREE)
-
-    def take_reading(self, reading: MeterReading) -> MeterState:
-        return self.meters.take(reading, NOW_S)
-
-    def take_fault(self, meter: str, reason: str) -> None:
-        self.meters.fault(meter, reason, NOW_S)
-
-    def take_ai_load(self, signal: AiLoadSignal) -> None:
-        self.ai_loads.take(signal, NOW_S)
-
-    def take_budget(self, signal: BudgetSignal) -> None:
-        self.budgets.take(signal, NOW_S)
-
-
 class Answer(NamedTuple):
     status: int
     body: Any
@@ -66,12 +43,17 @@ Ask = Callable[..., Awaitable[Answer]]
 
 
 @pytest.fixture
-def books() -> Books:
-    return Books()
+def books() -> BookSink:
+    specs = [
+        MeterSpec("t2", 5_000_000),
+        MeterSpec("main", 1_320_000_000),
+        MeterSpec("ai", 400_000_000),
+    ]
+    return BookSink(TREE, specs, lambda: NOW_S)
 
 
 @pytest.fixture
-async def ask(books: Books) -> AsyncIterator[Ask]:
+async def ask(books: BookSink) -> AsyncIterator[Ask]:
     """Send a request with fields or bytes, as one who has a token."""
     api = SignalApi(TOKENS, books, TREE, {"t2", "ai"}, lambda: NOW_S)
     server = HttpServer(CollectorRegistry(), lambda: None, api.routes())
@@ -99,7 +81,7 @@ async def ask(books: Books) -> AsyncIterator[Ask]:
     await server.stop()
 
 
-async def test_a_budget_is_set_and_taken_back(ask: Ask, books: Books) -> None:
+async def test_a_budget_is_set_and_taken_back(ask: Ask, books: BookSink) -> None:
     path = "nodes/Port Qasim/T 2/budget"
     until = NOW_S + 3600
     said = await ask("PUT", path, "qasim", limit_mw=3.5, valid_until=until, reason="heat")
@@ -115,14 +97,14 @@ async def test_a_budget_is_set_and_taken_back(ask: Ask, books: Books) -> None:
     assert books.budgets.limits(NOW_S)["Port Qasim/T 2"].limit_w == 5_000_000
 
 
-async def test_the_programme_has_a_budget_too(ask: Ask, books: Books) -> None:
+async def test_the_programme_has_a_budget_too(ask: Ask, books: BookSink) -> None:
     assert (await ask("PUT", "programme/budget", limit_mw=2000)).status == 204
     assert books.budgets.limits(NOW_S)["/"].limit_w == 2_000_000_000
     assert (await ask("DELETE", "programme/budget")).status == 204
     assert "/" not in books.budgets.limits(NOW_S)
 
 
-async def test_a_budget_of_mining_alone_is_another(ask: Ask, books: Books) -> None:
+async def test_a_budget_of_mining_alone_is_another(ask: Ask, books: BookSink) -> None:
     assert (await ask("PUT", "nodes/Sahiwal/budget", limit_mw=9, of_mining=True)).status == 204
     assert books.budgets.mining_limits(NOW_S)["Sahiwal"].limit_w == 9_000_000
     assert (await ask("DELETE", "nodes/Sahiwal/budget")).status == 204
@@ -131,7 +113,7 @@ async def test_a_budget_of_mining_alone_is_another(ask: Ask, books: Books) -> No
     assert books.budgets.mining_limits(NOW_S) == {}
 
 
-async def test_an_ai_load_is_told(ask: Ask, books: Books) -> None:
+async def test_an_ai_load_is_told(ask: Ask, books: BookSink) -> None:
     until = NOW_S + 60
     told = await ask("PUT", "ai-loads/Port Qasim/hall", power_mw=250, valid_until=until)
     assert told.status == 204
@@ -159,7 +141,7 @@ async def test_a_reading_is_answered_with_what_is_thought_of_it(ask: Ask) -> Non
     ],
 )
 async def test_without_a_token_nothing_is_told(
-    ask: Ask, books: Books, method: str, path: str, token: str | None
+    ask: Ask, books: BookSink, method: str, path: str, token: str | None
 ) -> None:
     assert (await ask(method, path, token, limit_mw=1)).status == 401
     assert books.budgets.state() == ()

@@ -127,3 +127,75 @@ def test_a_model_reads_as_its_name_and_bin() -> None:
         "Bitmain", "S21", Fraction(200), Fraction(3500), Fraction("17.5"), "air", "x"
     )
     assert str(model) == "S21 (200 TH/s, 17.5 J/TH)"
+
+
+@pytest.mark.parametrize(
+    ("told", "model"),
+    [
+        ("Antminer S21/Fri Oct 11 16:34:48 CST 2024", "Antminer S21"),
+        ("Antminer S19j Pro+/Wed Jun 28 17:54:07 CST 2023", "Antminer S19j Pro+"),
+        ("bmminer/2.0.0/Antminer S9/14000", "Antminer S9"),
+        ("Antminer S19k Pro|LUXminer 2026.4.3.192353-6ab4e5077", "Antminer S19k Pro"),
+        ("S19j Pro", "Antminer S19j Pro"),
+        ("antminer s19 xp hyd.", "Antminer S19 XP Hyd"),
+        ("Antminer S21; c0ffee; 2.1", "Antminer S21"),
+        ("M60S+_VK40", "Whatsminer M60S+"),
+        ("bitaxe/BM1370/v2.13.1", "Gamma 601 (BM1370)"),
+        ("bitaxe/BM1366/v2.4.0", "Ultra (BM1366)"),
+        ("NerdQAxe++/BM1370/v1.0.36", "NerdQAxe++ Rev7 (4xBM1370)"),
+    ],
+)
+def test_what_tells_a_model_is_known_by_it(told: str, model: str) -> None:
+    assert [each.model for each in load_models().told_by(told)] == [model]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "",
+        "cgminer/4.11.1",
+        "cgminer 4.11.1 Avalon",
+        "bmminer/2.0.0",
+        "xminer-1.2.7",
+        "LUXminer 2026.4.3",
+        "2026-04-14-0-912d084c-26.04-plus;bosminer-plus-tuner 0.9.0-912d084c",
+        "whatsminer/v1.0",
+        "PowerPlay-BM/1.0",
+        "NiceHash/1.0.0",
+        "BM1370/bitaxe",
+        "bitaxe/BM9999/v1",
+        "Antminer S21 Pro Max/1.0",
+        "Antminer",
+        "Pro/Hyd/XP",
+        "101/3S/3U",
+    ],
+)
+def test_what_tells_no_model_is_taken_for_none(told: str) -> None:
+    assert load_models().told_by(told) == ()
+
+
+@pytest.mark.parametrize(
+    ("name", "model"),
+    [
+        ("s19jpro+", "Antminer S19j Pro+"),
+        ("S19j-Pro", "Antminer S19j Pro"),
+        ("AntminerS21", "Antminer S21"),
+        ("m30s++", "Whatsminer M30S++"),
+        ("BitmainAntminerT21", "Antminer T21"),
+        ("a15pro", "Avalon A15 Pro"),
+    ],
+)
+def test_a_name_without_blanks_is_a_name(name: str, model: str) -> None:
+    assert [each.model for each in load_models().named(name)] == [model]
+
+
+def test_all_bins_of_a_name_are_told(tmp_path: Path) -> None:
+    models = load(tmp_path, HEADER + S21 + S21.replace("200,3500", "188,3290"))
+    assert len(models.told_by("Antminer S21/1.0")) == 2
+
+
+def test_every_model_is_known_by_its_name_with_and_without_its_make() -> None:
+    models = load_models()
+    for model in models:
+        assert models.named(model.model) == (model,)
+        assert models.named(f"{model.make} {model.model}") == (model,)

@@ -1,10 +1,12 @@
 """The roll, with real sessions on fake wires."""
 
+import asyncio
 import json
+from pathlib import Path
 
-from poolserver.cluster.messages import RigNews, RigsChanged, WorkerSettings
+from poolserver.cluster.messages import ListenerSettings, RigNews, RigsChanged, WorkerSettings
 from poolserver.server import rig_roll
-from tests.unit.server.hall import Hall
+from tests.unit.server.hall import EASIEST, Hall, running
 from tests.unit.server.wire import AUTHORIZE, SUBSCRIBE, FakeHouse, Line, mining_line
 from tests.unit.solving import template
 
@@ -152,3 +154,25 @@ async def test_a_coordinator_that_comes_anew_is_told_of_every_rig(hall: Hall) ->
     hall.worker.receive(worker_settings)
     hall.tick(1.0)
     assert [each.worker for each in hall.all_of(RigsChanged)[-1].rigs] == ["demo.rig"]
+
+
+async def test_behind_a_proxy_a_rigs_own_address_is_told(tmp_path: Path) -> None:
+    listener = ListenerSettings(
+        "127.0.0.1", 0, EASIEST, EASIEST, EASIEST, proxy_protocol_from=("127.0.0.0/8",)
+    )
+    async with running(tmp_path, listeners=(listener,)) as hall:
+        reader, writer = await asyncio.open_connection("127.0.0.1", hall.port)
+        writer.write(b"PROXY TCP4 203.0.113.9 192.0.2.1 1 3333\r\n" + SUBSCRIBE + AUTHORIZE)
+        async with asyncio.timeout(5):
+            while b'"id":2' not in await reader.readline():
+                pass
+        hall.tick(1.0)
+        (told,) = hall.all_of(RigsChanged)
+        assert [(each.worker, each.address) for each in told.rigs] == [("demo.rig", "203.0.113.9")]
+        writer.close()
+
+
+async def test_what_cannot_be_shown_is_left_out(house: FakeHouse) -> None:
+    line = mining_line(house)
+    line.say(configure(hw_version="S21\x00\x1b[31m", hw_id="\u202e"))
+    assert news(house)["demo.rig"].hardware == "S21[31m"

@@ -206,7 +206,6 @@ def test_it_switches_far_less_than_a_loop_that_believes_each_reading() -> None:
         return loop.fleet.switchings
 
     wise, naive = switchings(None), switchings(NAIVE)
-    print(wise, naive)
     assert wise * 2 < naive
 
 

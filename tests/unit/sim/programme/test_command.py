@@ -1,6 +1,8 @@
 """A whole run, small: the pool's figures against the truth, the drawing, the command."""
 
 import json
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from xml.etree import ElementTree
@@ -9,9 +11,12 @@ import pytest
 from click.testing import CliRunner
 
 from poolserver.commands.simulate import simulate
-from poolserver.config import Config
+from poolserver.config import Config, load_config
 from poolserver.sim.programme.command import simulate_programme
+from poolserver.sim.programme.world import World
 
+ROOT = Path(__file__).parents[4]
+EXAMPLE = ROOT / "configs" / "programme-2000mw.toml"
 Programme = Callable[..., Config]
 STEADY = """failures_per_year = 0
 restarts_per_day = 0
@@ -85,6 +90,36 @@ def test_what_cannot_be_simulated_is_told_in_a_line(programme: Programme, tmp_pa
     assert "no node is named West" in done.output
     with pytest.raises(ValueError, match="no node"):
         simulate_programme(programme(), 1, 1, node="East")
+
+
+def test_without_numpy_it_says_what_to_install(
+    programme: Programme, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    programme()
+    monkeypatch.setitem(sys.modules, "poolserver.sim.programme.command", None)
+    done = CliRunner().invoke(simulate, ["programme", "--config", str(tmp_path / "programme.toml")])
+    assert done.exit_code == 1
+    assert 'pip install "poolserver[simulation]"' in done.output
+
+
+def test_the_example_is_the_programme_of_2000_mw() -> None:
+    config = load_config(EXAMPLE)
+    assert config.programme.limit_mw == 2000
+    assert [(site.name, site.budget_mw) for site in config.sites] == [
+        ("Sahiwal", 1320),
+        ("China Hub", 1320),
+        ("Port Qasim", 1320),
+    ]
+    world = World(config, 1)
+    assert world.fleets.rigs.sum() == 543_840
+    installed_h_s = (world.fleets.rigs * world.fleets.rig_h_s).sum()
+    assert 105e18 < installed_h_s < 113e18
+
+
+def test_the_drawing_in_the_docs_asks_nobody_for_anything() -> None:
+    svg = (ROOT / "docs" / "images" / "power-day.svg").read_text()
+    assert re.findall(r"https?://[^\s\"]+", svg) == ["http://www.w3.org/2000/svg"]  # a name only
+    assert "@font-face" not in svg
 
 
 def test_the_report_is_shown_as_tables(programme: Programme, tmp_path: Path) -> None:

@@ -37,9 +37,8 @@ def test_with_nameplates_that_are_true_only_chance_is_left(programme: Programme)
 
 def test_the_interval_holds_the_truth_19_times_of_20(programme: Programme) -> None:
     config = programme(PLAIN)
-    # South is one model whose bias is set, to twice its sigma nearly: it is inside less often.
-    inside = coverage(held(config, seed, "North/F1") for seed in range(200))
-    assert 0.91 <= inside <= 1.0
+    inside = coverage(held(config, seed, "North/F1") for seed in range(120))
+    assert 0.89 <= inside <= 0.99  # 0.95 of 120, and three sigmas
 
 
 def test_nothing_is_told_of_a_truth_of_nothing() -> None:

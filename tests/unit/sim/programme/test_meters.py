@@ -37,11 +37,11 @@ def test_power_scatters_and_the_counter_does_not() -> None:
 def test_it_is_silent_as_often_and_as_long_as_configured() -> None:
     config = SimulationConfig(meter_outages_per_day=20, meter_outage_minutes=10)
     often = meter(config)
-    days = 60
+    days = 20
     for tick in range(0, days * 86_400, 5):
         often.read(1e6, 0.0, float(tick))
     # Out of service 10 minutes in each 72 + 10.
-    assert often.silent_s / (days * 86_400) == pytest.approx(10 / 82, rel=0.15)
+    assert often.silent_s / (days * 86_400) == pytest.approx(10 / 82, rel=0.2)
 
 
 def test_events_silence_it_and_change_its_unit() -> None:
