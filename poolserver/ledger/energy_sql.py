@@ -274,7 +274,9 @@ def _add_rows(connection: Connection, rows: Iterable[ChainedRow]) -> None:
 
 def _columns(row: EnergyRow) -> list[Value]:
     return [
-        str(value) if value is not None and name in _AS_TEXT else value
+        str(value)
+        if isinstance(value, Fraction) or (name in _AS_TEXT and value is not None)
+        else value
         for name, value in zip(EnergyRow._fields, row, strict=True)
     ]
 

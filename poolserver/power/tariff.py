@@ -172,9 +172,7 @@ class Meterman:
         if tariff.baseline_w is not None:
             return min(energy_j, Fraction(tariff.baseline_w * (load.end_s - load.begin_s)))
         if tariff.baseline_j_month is not None:
-            return max(
-                Fraction(0), min(energy_j, Fraction(tariff.baseline_j_month - self._energy_j))
-            )
+            return min(energy_j, Fraction(max(0, tariff.baseline_j_month - self._energy_j)))
         return energy_j
 
 

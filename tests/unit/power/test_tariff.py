@@ -57,7 +57,8 @@ def test_what_is_above_the_baseline_has_its_own_price() -> None:
     )
     by_power = Tariff(components=prices, baseline_w=1_000_000)
     found = bill(by_power, loads(MWH // 2, 3 * MWH), 0, 2**40)
-    assert (found.baseline_j, found.incremental_j) == (MWH * 3 // 2, 2 * MWH)
+    assert found.baseline_j == MWH * 3 // 2
+    assert found.incremental_j == 2 * MWH
     assert found.costs == {"usual": 120, "more": 100}
     by_month = Tariff(components=prices, baseline_j_month=2 * MWH)
     assert bill(by_month, loads(MWH, 3 * MWH, MWH), 0, 2**40).costs == {"usual": 160, "more": 150}
@@ -65,7 +66,8 @@ def test_what_is_above_the_baseline_has_its_own_price() -> None:
 
 def test_without_a_baseline_all_is_baseline() -> None:
     found = bill(Tariff(), loads(MWH), 0, 2**40)
-    assert (found.baseline_j, found.incremental_j, found.total) == (MWH, 0, 0)
+    assert found.baseline_j == MWH
+    assert found.incremental_j == found.total == 0
 
 
 def test_capacity_is_paid_for_the_highest_interval_of_each_month() -> None:
