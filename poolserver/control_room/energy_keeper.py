@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from poolserver.control_room.desk import Outside, Tick
+from poolserver.control_room.books import Outside
+from poolserver.control_room.desk import Tick
 from poolserver.ledger import energy_sql
 from poolserver.ledger.database import Connection, StoreError
 from poolserver.ledger.days import DayCloser

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from structlog.testing import capture_logs
 
-from poolserver.control_room.desk import Outside, Tick
+from poolserver.control_room.books import Outside
+from poolserver.control_room.desk import Tick
 from poolserver.control_room.energy_keeper import GRACE_S, EnergyKeeper
 from poolserver.ledger import energy_sql
 from poolserver.ledger.database import Connection, Database, StoreError

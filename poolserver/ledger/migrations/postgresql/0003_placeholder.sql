@@ -1,1 +1,0 @@
--- The log of budget words takes this step's place.
