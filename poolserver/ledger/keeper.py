@@ -179,7 +179,8 @@ class LedgerKeeper:
             if self._clock() >= self._prune_at and self._is_time_sure():
                 self._prune_at = self._clock() + PRUNE_INTERVAL_S
                 # A task of its own: a database that hangs does not hold up the fold.
-                pruning = self._pruner.prune({*self._ended}, self._unix_time(), self._clock())
+                ended = {source: self._taken.get(source, 0) for source in self._ended}
+                pruning = self._pruner.prune(ended, self._unix_time(), self._clock())
                 self._pruning = asyncio.create_task(pruning, name="journal retention")
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
