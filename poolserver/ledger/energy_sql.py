@@ -5,6 +5,7 @@ from dataclasses import astuple
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from poolserver.ledger.blocks import EARNING
 from poolserver.ledger.database import Connection, Table, Value
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.ledger.energy import FIRST_PREVIOUS, ChainedRow, EnergyRow, chained
@@ -46,6 +47,7 @@ _CHAINED = f"number, {_ROW}, head"
 _BIG = frozenset({"proven_work", "accepted_work", "expected_msat"})
 _FRACTIONS = frozenset({"pue", "estimated_pj"})
 _AS_TEXT = _BIG | _FRACTIONS | {"method"}
+_EARNING = ", ".join("?" * len(EARNING))
 _FACT_TABLES = (NODE_FACT, AI_FACT, METER_FACT)
 
 
@@ -195,6 +197,31 @@ def put_states(connection: Connection, states: Mapping[str, str]) -> None:
 def _gaps(text: str) -> tuple[tuple[int, int], ...]:
     pairs = (each.split("-") for each in text.split())
     return tuple((int(from_ms), int(until_ms)) for from_ms, until_ms in pairs)
+
+
+# --- what blocks pay --------------------------------------------------------------------------
+
+
+def found_values(
+    connection: Connection, from_ms: int, before_ms: int
+) -> list[tuple[int, str, int]]:
+    """Of blocks that count and were found then: when, by whose account, and what they are worth."""
+    rows = connection.execute(
+        "SELECT found_at_ms, worker, value_sat FROM block JOIN block_payout USING (hash)"
+        f" WHERE found_at_ms >= ? AND found_at_ms < ? AND state IN ({_EARNING})",
+        (from_ms, before_ms, *EARNING),
+    )
+    return [(at_ms, worker.partition(".")[0], int(value)) for at_ms, worker, value in rows]
+
+
+def paid_values(connection: Connection, from_ms: int, before_ms: int) -> list[tuple[int, str, int]]:
+    """What such blocks pay to whom: when they were found, the label, and satoshi."""
+    rows = connection.execute(
+        "SELECT found_at_ms, label, due_sat - unpaid_sat FROM block JOIN block_due USING (hash)"
+        f" WHERE found_at_ms >= ? AND found_at_ms < ? AND state IN ({_EARNING})",
+        (from_ms, before_ms, *EARNING),
+    )
+    return [(at_ms, label, int(paid)) for at_ms, label, paid in rows]
 
 
 # --- the chain --------------------------------------------------------------------------------
