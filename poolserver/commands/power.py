@@ -7,6 +7,7 @@ from poolserver.commands.power_models import models
 from poolserver.commands.power_report import report_command
 from poolserver.commands.power_status import status
 from poolserver.commands.power_token import token
+from poolserver.commands.power_verify import verify_command
 
 
 @click.group()
@@ -19,3 +20,4 @@ power.add_command(models)
 power.add_command(report_command)
 power.add_command(status)
 power.add_command(token)
+power.add_command(verify_command)

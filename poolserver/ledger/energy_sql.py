@@ -125,6 +125,30 @@ def node_work(
         yield NodeKey(begin_s, node, rating), NodeWork(*map(int, work))
 
 
+def node_totals(connection: Connection) -> dict[str, tuple[int, int]]:
+    """By site, when the first work at its nodes begins, and all of it."""
+    found: dict[str, tuple[int, int]] = {}
+    for begin_s, node, work in connection.execute(
+        "SELECT begin_s, node, proven_work FROM node_work ORDER BY begin_s"
+    ):
+        site = node.partition("/")[0]
+        first_s, total = found.get(site, (begin_s, 0))
+        found[site] = first_s, total + int(work)
+    return found
+
+
+def worker_totals_since(connection: Connection, from_s: int) -> dict[str, int]:
+    """By site, the proven work of its workers in intervals that begin from then on."""
+    found: dict[str, int] = {}
+    for site, work in connection.execute(
+        "SELECT site, proven_work FROM worker_interval JOIN worker ON id = worker_id"
+        " WHERE begin_s >= ?",
+        (from_s,),
+    ):
+        found[site] = found.get(site, 0) + int(work)
+    return found
+
+
 # --- what is told of open intervals -----------------------------------------------------------
 
 
