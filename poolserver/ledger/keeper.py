@@ -109,6 +109,7 @@ class LedgerKeeper:
         self._saving: asyncio.Task[None] | None = None
         self._pruning: asyncio.Task[None] | None = None
         self._saved_at = clock()
+        self._saved_through_s = clock()
         self.totals = Totals()
         self.blocks = BlockBook()
         self.rewards = rewards or Rewards()
@@ -342,7 +343,12 @@ class LedgerKeeper:
         except StoreError as error:
             self._trouble.failed("ledger_store", str(error), now)
         else:
+            self._saved_through_s = now
             self._trouble.restored("ledger_store_restored", now)
+
+    def unsaved_s(self) -> float:
+        """How long ago the last save began that the store took: what was folded by then is in."""
+        return self._clock() - self._saved_through_s
 
     async def _save(self) -> None:
         """Part by part, but no more than there are by now: saves may be slower than the fold."""
