@@ -15,7 +15,7 @@ from rich.table import Table
 
 from poolserver.commands.common import config_option, fail, load
 from poolserver.config import Config
-from poolserver.control_room.energy_outfit import power_tariff
+from poolserver.control_room.tariff_outfit import power_tariff
 from poolserver.ledger.energy_report import By, Spans, Sum, Terms, report
 from poolserver.ledger.export import Column, Export
 from poolserver.ledger.export_files import write_csv, write_parquet

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from poolserver.config import parse_config
-from poolserver.control_room.energy_outfit import power_tariff
+from poolserver.control_room.tariff_outfit import power_tariff
 from poolserver.power.schedule import Hours, Season
 from poolserver.power.tariff import CapacityPrice, EnergyPrice, FixedPrice, Part
 

@@ -1,13 +1,8 @@
-"""The tariff, and the keeper of the energy ledger, made of the configuration."""
-
-from collections.abc import Callable, Mapping
+"""What energy costs, made of the configuration."""
 
 from poolserver.config import Config
 from poolserver.config.budgets import WEEKDAYS
 from poolserver.config.tariff import TariffComponentConfig
-from poolserver.control_room.energy_keeper import EnergyKeeper
-from poolserver.control_room.meter_outfit import meter_specs
-from poolserver.ledger.store import LedgerStore
 from poolserver.power.schedule import ScheduleEntry, Season
 from poolserver.power.tariff import (
     J_PER_MWH,
@@ -18,29 +13,6 @@ from poolserver.power.tariff import (
     Part,
     Tariff,
 )
-from poolserver.power.tree import PowerTree
-
-
-def energy_keeper(
-    config: Config,
-    tree: PowerTree,
-    store: LedgerStore,
-    *,
-    states: Mapping[str, Callable[[], str]],
-    clock: Callable[[], float],
-    unix_time: Callable[[], float],
-) -> EnergyKeeper:
-    """The keeper of ``tree``'s energy; see there what else may be set."""
-    return EnergyKeeper(
-        store,
-        tree,
-        meter_specs(config),
-        config.power.interval_s,
-        config.ledger.save_interval_s,
-        states,
-        clock=clock,
-        unix_time=unix_time,
-    )
 
 
 def power_tariff(config: Config) -> Tariff:
