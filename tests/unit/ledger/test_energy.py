@@ -2,6 +2,7 @@
 
 from fractions import Fraction
 from hashlib import sha256
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -70,3 +71,8 @@ def test_any_change_of_a_row_is_another_head(data: st.DataObject) -> None:
     )
     if other != value:
         assert head_of(bytes(32), ROW._replace(**{name: other})) != head_of(bytes(32), ROW)
+
+
+def test_the_page_on_energy_has_the_examples_head() -> None:
+    page = Path(__file__).parents[3] / "docs" / "energy.md"
+    assert next(chained([ROW])).head.hex() in page.read_text()
