@@ -7,11 +7,11 @@ Nothing here reads a clock or waits. The room (``room.py``) does both; a simulat
 same desk in a time of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from poolserver.control_room.books import Outside
-from poolserver.control_room.view import PowerView, power_view
+from poolserver.control_room.view import CalibrationView, PowerView, power_view
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.belief import believe
 from poolserver.power.calibration import Calibrator
@@ -92,8 +92,15 @@ class PowerDesk:
             mode=MODE,
             state="within" if not decision.overloads else "over",
             intended=[sentence(self.tree, each) for each in decision.intentions],
+            calibrations=dict(self._calibrations()),
         )
         return Tick(unix_s, readings, decision, changes, view)
+
+    def _calibrations(self) -> Iterator[tuple[str, CalibrationView]]:
+        for path, lesson in self.calibrator.lessons().items():
+            if (alpha := self.calibrator.alpha(path)) is not None:
+                factor, sigma = alpha
+                yield path, CalibrationView(factor, sigma, lesson.newest, lesson.teaching)
 
     def groups(self, rigs: Iterable[RigRow]) -> tuple[RigGroup, ...]:
         """The rigs that hash or are silent, by node and rating, with what they draw together."""

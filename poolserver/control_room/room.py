@@ -92,6 +92,7 @@ class ControlRoom:
         self._desk = PowerDesk(tree, self._now_s(), terms)
         self._work: deque[_Work] = deque()
         self._rig_news: deque[RigNews] = deque()
+        self._accepted: deque[str] = deque()
         self._news = PowerNews()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
         self._learned = "{}"  # what meters have taught, as it is saved
@@ -206,6 +207,14 @@ class ControlRoom:
                 by=word.issued_by,
             )
 
+    def accept_calibration(self, node: str) -> None:
+        """See SignalSink."""
+        seen = () if self.view is None else self.view.nodes
+        if not any(each.path == node and each.calibration is not None for each in seen):
+            raise UnknownSignalError(f"no meter has taught anything at {node!r}")
+        self._accepted.append(node)
+        log.info("calibration_accepted", node=node)
+
     # --- for those who look --------------------------------------------------------------
 
     @property
@@ -224,6 +233,8 @@ class ControlRoom:
         while self._rig_news:
             news = self._rig_news.popleft()
             desk.silence.note(news.worker, news.share_work, news.sessions, now_s)
+        while self._accepted:
+            desk.calibrator.accept(self._accepted.popleft())
         while self._work:
             each = self._work.popleft()
             desk.take_work(each.nodes, each.at_s)

@@ -39,6 +39,19 @@ class MeterView(msgspec.Struct, frozen=True):
     at: float | None
 
 
+class CalibrationView(msgspec.Struct, frozen=True):
+    """What a node's meter has taught of how far ratings are off; see ``power.calibration``."""
+
+    factor: float
+    """Metered mining over estimated mining."""
+    sigma: float
+    """Relative; the meter's own error is in it."""
+    newest: float
+    """What the last period alone would say."""
+    teaching: str
+    """``learning``, ``settled``, or ``frozen`` at a step."""
+
+
 class NodeView(msgspec.Struct, frozen=True):
     """A node of the tree. ``depth`` is 0 for the programme."""
 
@@ -65,6 +78,7 @@ class NodeView(msgspec.Struct, frozen=True):
     limits: tuple[LimitView, ...]
     """All that hold, the one that binds first."""
     meter: MeterView | None
+    calibration: CalibrationView | None
 
 
 class PowerView(msgspec.Struct, frozen=True):
@@ -86,6 +100,7 @@ class Rigs(msgspec.Struct, frozen=True):
 
 NO_RIGS = Rigs()
 NO_LIMIT = EffectiveLimit(None)
+NONE_TAUGHT: Mapping[str, CalibrationView] = {}
 
 
 def power_view(
@@ -96,6 +111,7 @@ def power_view(
     mode: str,
     state: str,
     intended: Iterable[str],
+    calibrations: Mapping[str, CalibrationView] = NONE_TAUGHT,
 ) -> PowerView:
     """The whole tree, each node before those below it."""
     rigs = rigs_of_nodes(tree, readings.groups)
@@ -105,6 +121,7 @@ def power_view(
             readings.nodes.get(node.path) or NodePower(node.path),
             readings.limits.get(node.path, NO_LIMIT),
             rigs.get(node.path, NO_RIGS),
+            calibrations.get(node.path),
         )
         for node in tree.depth_first()
     )
@@ -116,6 +133,7 @@ def node_view(
     power: NodePower,
     limit: EffectiveLimit,
     rigs: Rigs,
+    calibration: CalibrationView | None = None,
 ) -> NodeView:
     """One row."""
     residual = power.residual_w
@@ -140,6 +158,7 @@ def node_view(
         headroom_w=None if limit.limit_w is None else limit.limit_w - power.total_w.value,
         limits=tuple(map(_limit, limit.limits)),
         meter=None if power.meter is None else _meter(power.meter),
+        calibration=calibration,
     )
 
 
