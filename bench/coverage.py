@@ -133,7 +133,7 @@ def workers(windows: int, count: float, random: Random) -> None:
             state = meter.updated(state, meter.Moment(now_s), shares, 0)
         seen = meter.read(state, until_s, 0)
         estimate = worker_estimate(
-            seen.hashrates.m1, seen.relative_sigmas.m1, rating, share_h_s=SHARE_WORK / (2 * tau_s)
+            seen.hashrates.m1, seen.relative_sigmas.m1, SHARE_WORK / (2 * tau_s), rating
         )
         off = (
             MODEL_SIGMA[rating.source] * random.gauss(0, 1)

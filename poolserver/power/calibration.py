@@ -75,7 +75,8 @@ class Lesson:
     low: float = 0.0
     """The change detector's sums: of being above alpha, and below."""
     back: int = 0
-    frozen_at_s: float | None = None
+    frozen_s: float = 0.0
+    """For how long it has been frozen."""
 
 
 @dataclass(slots=True)
@@ -119,7 +120,7 @@ class Calibrator:
         variance = max(0.0, total.variance_j2 - period.began.variance_j2)
         noise = sqrt(variance) / estimated_j if estimated_j > 0 else 1.0
         if noise <= TEACHING_SIGMA:
-            learn(node.lesson, period.metered_j / estimated_j, noise, passed_s, now_s)
+            learn(node.lesson, period.metered_j / estimated_j, noise, passed_s)
         elif passed_s < LONGEST_S:
             return
         node.period = _Period(now_s, total, now_s)
@@ -164,7 +165,7 @@ class Calibrator:
             self._nodes[path] = _Node(Lesson(**lesson))  # type: ignore[arg-type]
 
 
-def learn(lesson: Lesson, factor: float, noise: float, passed_s: float, now_s: float) -> None:
+def learn(lesson: Lesson, factor: float, noise: float, passed_s: float) -> None:
     """Take in what a period of ``passed_s`` says, with its relative error by chance."""
     lesson.newest = factor
     if lesson.teaching == Teaching.LEARNING:
@@ -177,13 +178,12 @@ def learn(lesson: Lesson, factor: float, noise: float, passed_s: float, now_s: f
     if lesson.teaching == Teaching.FROZEN:
         lesson.back = lesson.back + 1 if abs(off) <= SLACK + noise else 0
         if lesson.back < BACK_PERIODS:
+            lesson.frozen_s += passed_s
             return
         lesson.teaching = Teaching.SETTLED.value
-        lesson.high = lesson.low = 0.0
-        lesson.frozen_at_s = None
+        lesson.high = lesson.low = lesson.frozen_s = 0.0
     elif _is_step(lesson, off, noise):
         lesson.teaching = Teaching.FROZEN.value
-        lesson.frozen_at_s = now_s
         lesson.back = 0
         return
     # One period alone, as at a restart, moves alpha no more than any other would.

@@ -79,6 +79,8 @@ class Estimate(NamedTuple):
     """What one share more would add to the hashrate; 0: not known."""
     share_w: float = 0.0
     """What it would add to the power."""
+    chance_w2: float = 0.0
+    """The part of the power's variance that is chance in the shares."""
     span_s: float = 0.0
     """How long it was really looked: the window, or a little more, or since the start."""
 
@@ -90,8 +92,7 @@ class Estimate(NamedTuple):
     @property
     def shares_w(self) -> WeightedCount:
         """The same, as power."""
-        power_w = self.power_w.value
-        return WeightedCount(power_w, power_w * self.share_w, self.share_w)
+        return WeightedCount(self.power_w.value, self.chance_w2, self.share_w)
 
     @property
     def effective_shares(self) -> float:
@@ -276,14 +277,16 @@ class Estimator:
         else:
             rates = [(sums[slot] - since.of(slot)) / span_s for slot in node.slots]
         share_h_s, share_w = node.share / span_s, node.share_j / span_s
-        variance = rates[_ENERGY] * share_w + RIG_SIGMA * RIG_SIGMA * rates[_RIG]
+        chance_w2 = rates[_ENERGY] * share_w
+        rigs_w2 = RIG_SIGMA * RIG_SIGMA * rates[_RIG]
         common = {source: rates[index] for source, index in node.sources.items()}
         return Estimate(
             Uncertain(rates[_WORK], rates[_WORK] * share_h_s),
             rates[_ACCEPTED],
-            Uncertain(rates[_ENERGY], variance, common),
+            Uncertain(rates[_ENERGY], chance_w2 + rigs_w2, common),
             share_h_s,
             share_w,
+            chance_w2,
             span_s,
         )
 
@@ -351,33 +354,27 @@ class Estimator:
 
 
 def worker_estimate(
-    hashrate_h_s: float,
-    relative_sigma: float,
-    rating: Rating,
-    site: str = "",
-    share_h_s: float = 0.0,
+    hashrate_h_s: float, relative_sigma: float, share_h_s: float, rating: Rating, site: str = ""
 ) -> Estimate:
     """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
 
-    ``relative_sigma`` is infinite where there was no share yet; then ``share_h_s`` tells what one
-    would add to the hashrate: its work over twice the window, as windows are exponential. Nothing
-    of the rig's error averages out: it is one.
+    ``relative_sigma`` is infinite where there was no share yet. ``share_h_s`` is what a share adds
+    to the hashrate on the average of its time in the window: its work over twice the window, as
+    windows are exponential. Nothing of the rig's error averages out: it is one.
     """
     w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
-    if hashrate_h_s:
-        share_h_s = hashrate_h_s * relative_sigma * relative_sigma
-    power_w, share_w = hashrate_h_s * w_per_h_s, share_h_s * w_per_h_s
+    variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
+    power_w = hashrate_h_s * w_per_h_s
+    chance_w2 = variance * w_per_h_s * w_per_h_s
+    common = {
+        rating.error_source: power_w * MODEL_SIGMA[rating.source],
+        f"site:{site}": power_w * SITE_SIGMA,
+    }
     return Estimate(
-        Uncertain(hashrate_h_s, hashrate_h_s * share_h_s),
+        Uncertain(hashrate_h_s, variance),
         hashrate_h_s,
-        Uncertain(
-            power_w,
-            power_w * share_w + (power_w * RIG_SIGMA) ** 2,
-            {
-                rating.error_source: power_w * MODEL_SIGMA[rating.source],
-                f"site:{site}": power_w * SITE_SIGMA,
-            },
-        ),
+        Uncertain(power_w, chance_w2 + (power_w * RIG_SIGMA) ** 2, common),
         share_h_s,
-        share_w,
+        share_h_s * w_per_h_s,
+        chance_w2,
     )

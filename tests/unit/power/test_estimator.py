@@ -228,7 +228,7 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(per_window: int)
 
 
 def test_one_rig_has_its_error_whole() -> None:
-    estimate = worker_estimate(200e12, 0.1, S21, "A")
+    estimate = worker_estimate(200e12, 0.1, 2e12, S21, "A")
     assert estimate.power_w.value == pytest.approx(3500)
     relative = estimate.power_w.sigma / 3500
     assert relative == pytest.approx(
@@ -238,6 +238,12 @@ def test_one_rig_has_its_error_whole() -> None:
 
 
 def test_a_rig_without_a_share_may_be_one_that_had_bad_luck() -> None:
-    estimate = worker_estimate(0.0, inf, S21, share_h_s=1e12)
+    estimate = worker_estimate(0.0, inf, 1e12, S21)
     assert estimate.hashrate_interval.high == pytest.approx(3.68888e12, rel=1e-5)
-    assert worker_estimate(0.0, inf, S21).interval == (0.0, 0.0)
+    assert worker_estimate(0.0, inf, 0.0, S21).interval == (0.0, 0.0)
+
+
+def test_a_rig_that_has_sent_nothing_for_long_may_still_hash_as_one_with_bad_luck() -> None:
+    # What is left of an old share is next to nothing; one that comes now would be a whole one.
+    estimate = worker_estimate(1e6, 1.0, 1e12, S21)
+    assert estimate.hashrate_interval.high == pytest.approx(3.68888e12, rel=1e-3)
