@@ -124,13 +124,15 @@ class PoolServer:
         self._open_ways_in(room)
         routes = [*power_routes(lambda: room.view), *signal_routes(config, room, room.tree)]
         http = HttpServer(self._registry, coordinator.not_ready_because, routes)
-        worker = Worker(settings, up, submitter)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             self.http_port = await http.start(*config.http.address)
             log.info("http_listening", port=self.http_port)
             parts.push_async_callback(coordinator.stop)
             await coordinator.start()
+            # Only now, so that a start that fails leaves no journal; and before the next turn,
+            # in which it may be sent a template.
+            worker = Worker(settings, up, submitter)
             parts.push_async_callback(asyncio.sleep, 0)  # the last batch crosses the link
             parts.push_async_callback(worker.stop)
             await worker.start()

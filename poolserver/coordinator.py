@@ -128,7 +128,13 @@ class Coordinator:
             unix_time=self._wall.unix_s,
         )
         self.room = control_room(
-            config, store, self._reading_of, clock=clock, unix_time=self._wall.unix_s
+            config,
+            store,
+            self._reading_of,
+            clock=clock,
+            unix_time=self._wall.unix_s,
+            is_time_sure=self._is_time_sure,
+            unsaved_s=lambda: self.keeper.unsaved_s(),
         )
         self.keeper = LedgerKeeper(
             store,
@@ -144,7 +150,7 @@ class Coordinator:
             ),
             save_interval_s=config.ledger.save_interval_s,
             unix_time=self._wall.unix_s,
-            is_time_sure=lambda: self._wall.is_sure and not self._wall.is_wrong,
+            is_time_sure=self._is_time_sure,
         )
         self.paymaster = Paymaster(
             terms, self.keeper, config.payout_plan, self._send_plan, clock=clock
@@ -346,6 +352,9 @@ class Coordinator:
             energy_j=self.totals.energy_j(name),
             rigs=rigs,
         )
+
+    def _is_time_sure(self) -> bool:
+        return self._wall.is_sure and not self._wall.is_wrong
 
     def _reading_of(self, account: str, worker: str) -> Reading:
         return self._meters.read(Level.WORKER, (account, worker), self._clock())

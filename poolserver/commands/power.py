@@ -2,6 +2,7 @@
 
 import click
 
+from poolserver.commands.power_break_even import break_even_command
 from poolserver.commands.power_models import models
 from poolserver.commands.power_status import status
 from poolserver.commands.power_token import token
@@ -12,6 +13,7 @@ def power() -> None:
     """Tell of the power that sites draw, and of the energy they have drawn."""
 
 
+power.add_command(break_even_command)
 power.add_command(models)
 power.add_command(status)
 power.add_command(token)

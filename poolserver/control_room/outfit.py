@@ -7,6 +7,7 @@ from poolserver.config import Config, SiteConfig
 from poolserver.config.rig_models import RigModelConfig
 from poolserver.control_room.books import OutsideBooks
 from poolserver.control_room.budget_outfit import budget_book, control_terms
+from poolserver.control_room.energy_keeper import EnergyKeeper
 from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.room import ControlRoom
@@ -22,6 +23,11 @@ from poolserver.power.site import SitePower
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
 from poolserver.stats.meter import Reading
 
+# What is told of energy between two shares' saves is little: a meter's reading is worth more.
+ENERGY_SAVE_S = 30.0
+# An interval is closed two minutes after its end; its last shares are in by then.
+CAUGHT_UP_S = 60.0
+
 
 def control_room(
     config: Config,
@@ -30,11 +36,14 @@ def control_room(
     *,
     clock: Callable[[], float],
     unix_time: Callable[[], float],
+    is_time_sure: Callable[[], bool],
+    unsaved_s: Callable[[], float],
 ) -> ControlRoom:
     """The room of a pool whose books are in ``store``, where nothing has come in yet.
 
     ``reading_of`` gives what the meter of (account, worker) shows. ``clock`` is monotonic,
-    ``unix_time`` the time of day; both in seconds.
+    ``unix_time`` the time of day, both in seconds, and nothing is closed by that unless
+    ``is_time_sure``. ``unsaved_s`` tells how long ago what was folded is in the store.
     """
     tree = power_tree(config)
     rigs = rig_book(config, tree)
@@ -45,6 +54,17 @@ def control_room(
         rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
         books=books,
         word_keeper=WordKeeper(books.budget, store, clock=clock),
+        energy_keeper=EnergyKeeper(
+            store,
+            tree,
+            books.meters.specs,
+            config.power.interval_s,
+            min(config.ledger.save_interval_s, ENERGY_SAVE_S),
+            is_caught_up=lambda: unsaved_s() < CAUGHT_UP_S,
+            clock=clock,
+            unix_time=unix_time,
+            is_time_sure=is_time_sure,
+        ),
         terms=control_terms(config),
         tick_s=config.power.tick_s,
         clock=clock,

@@ -7,6 +7,7 @@ second, and rigs wait for the event loop meanwhile.
 """
 
 import asyncio
+import json
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -19,6 +20,7 @@ import structlog
 from poolserver.cluster.messages import RigNews
 from poolserver.control_room.books import Outside, OutsideBooks
 from poolserver.control_room.desk import PowerDesk, Tick
+from poolserver.control_room.energy_keeper import EnergyKeeper
 from poolserver.control_room.news import PowerNews
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.view import PowerView
@@ -30,6 +32,9 @@ from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
 from poolserver.power.state import MeterReading, MeterState
 from poolserver.power.tree import PowerTree
+
+# The name that what meters have taught is saved by.
+CALIBRATION = "calibration"
 
 log = structlog.get_logger(__name__)
 
@@ -64,6 +69,7 @@ class ControlRoom:
         rig_keeper: RigKeeper,
         books: OutsideBooks,
         word_keeper: WordKeeper,
+        energy_keeper: EnergyKeeper,
         terms: Terms,
         tick_s: float,
         clock: Callable[[], float] = time.monotonic,
@@ -74,6 +80,8 @@ class ControlRoom:
         self._rig_keeper = rig_keeper
         self.books = books
         self._word_keeper = word_keeper
+        self._energy_keeper = energy_keeper
+        energy_keeper.states = {CALIBRATION: lambda: self._learned}
         self._tick_s = tick_s
         self._clock = clock
         self._unix_time = unix_time
@@ -86,6 +94,7 @@ class ControlRoom:
         self._rig_news: deque[RigNews] = deque()
         self._news = PowerNews()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
+        self._learned = "{}"  # what meters have taught, as it is saved
         self.last: Tick | None = None
 
     # --- life ----------------------------------------------------------------------------
@@ -94,6 +103,12 @@ class ControlRoom:
         """Take up what was saved, before the journal is read; in the store's thread."""
         self._rig_keeper.load(connection)
         self._word_keeper.load(connection)
+        self._energy_keeper.load(connection)
+        if saved := self._energy_keeper.restored.get(CALIBRATION):
+            try:
+                self._desk.calibrator.restore(json.loads(saved))
+            except (TypeError, ValueError, AttributeError) as error:  # of another version
+                log.warning("calibration_not_restored", reason=str(error))
 
     def hear(self, source: Source) -> None:
         """A source of signals, to run as long as the room does; before the start."""
@@ -105,13 +120,19 @@ class ControlRoom:
 
     def tasks(self) -> list[Coroutine[None, None, None]]:
         """What goes on for ever while the pool runs; each may be cancelled."""
-        parts: list[Source] = [self._rig_keeper, self._word_keeper, *self._sources]
+        parts: list[Source] = [
+            self._rig_keeper,
+            self._word_keeper,
+            self._energy_keeper,
+            *self._sources,
+        ]
         return [self._run(), *(each.run() for each in parts)]
 
     async def close(self) -> None:
         """Save what is left. The store is open still, and nothing more comes in."""
         await self._rig_keeper.close()
         await self._word_keeper.close()
+        await self._energy_keeper.close()
         self._thread.shutdown(wait=False)
 
     async def _run(self) -> None:
@@ -130,6 +151,7 @@ class ControlRoom:
         )
         self.last = tick
         self.books.expect(tick.readings.nodes)
+        self._energy_keeper.take(outside, tick)
         self._news.tell(tick, self.books.budget.silences(unix_s), outside.meters)
         for listener in self._listeners:
             listener(tick.view)
@@ -207,4 +229,6 @@ class ControlRoom:
             desk.take_work(each.nodes, each.at_s)
             for worker, proven_work, squares in each.rigs:
                 desk.silence.shares(worker, proven_work, squares, each.at_s)
-        return desk.tick(outside, desk.groups(self.rigs.rows()), now_s, unix_s)
+        tick = desk.tick(outside, desk.groups(self.rigs.rows()), now_s, unix_s)
+        self._learned = json.dumps(desk.calibrator.state())
+        return tick

@@ -13,7 +13,7 @@ The submitter tells the first step, the follower (``node.follower``) those after
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -148,6 +148,35 @@ class BlockBook:
         """The word on a block is final: nobody needs to look at it again."""
         block.final = True
         self._open.pop(block.hash_hex, None)
+
+    def steps_beyond(
+        self,
+        known: Iterable[KnownBlock],
+        coming: Mapping[str, Sequence[BlockState]],
+        at_ms: int,
+    ) -> list[BlockStep]:
+        """What books that have ``known`` lack, so that ``coming`` may follow on it.
+
+        ``coming`` are states by hash that they are about to be told. Why and when a block came
+        into the others is not kept here: ``at_ms`` stands for the time.
+        """
+        theirs = {block.hash_hex: block for block in known}
+        unknown = KnownBlock("", 0, reached=frozenset())
+        steps: list[BlockStep] = []
+        for block in self.blocks.values():
+            mine = theirs.get(block.hash_hex, unknown)
+            to_come = coming.get(block.hash_hex, ())
+            lacks = block.reached - mine.reached - {*to_come}
+            states = [state for state in BlockState if state in lacks]
+            moves = [each for each in (mine.state, *states, *to_come) if each != BlockState.FOUND]
+            if moves and moves[-1] != block.state:
+                states.append(block.state)  # it came there more than once
+            steps += [
+                BlockChange(block.hash_hex, block.height, "", state, "", at_ms) for state in states
+            ]
+            if block.final and not mine.final:
+                steps.append(BlockEnd(block.hash_hex))
+        return steps
 
     # --- for the follower ----------------------------------------------------------------
 

@@ -95,6 +95,7 @@ class SegmentChain:
         self._open_segment = open_segment
         self._full: list[Segment] = []
         self._current: Segment | None = None
+        self._latest: Segment | None = None
         self._opened = 0
 
     def begin(self, sequence: int, now_s: float) -> Segment:
@@ -105,7 +106,7 @@ class SegmentChain:
         if self._current is None:
             identity = SegmentId(self._source, sequence, self._opened)
             self._opened += 1  # before it is tried: a file that fails may leave its name behind
-            self._current = self._open_segment(self._directory, identity)
+            self._current = self._latest = self._open_segment(self._directory, identity)
             self._begun_s = now_s
         return self._current
 
@@ -126,6 +127,12 @@ class SegmentChain:
         self._full = self._full[len(point.full) :]
         for segment in point.full:
             segment.close()
+
+    def remove(self) -> None:
+        """Delete the file that was begun last; for a source that has no record."""
+        if self._latest is not None:
+            with suppress(OSError):
+                self._latest.path.unlink()
 
     def abandon(self) -> None:
         """Close every file; the next write begins a new one."""

@@ -27,6 +27,13 @@ class StoreError(LedgerError):
         self.transient = transient
 
 
+class StoreMoved(StoreError):
+    """The database does not stand where it was left: a backup or a standby took its place."""
+
+    def __init__(self, database: object, source: str, sequence: int) -> None:
+        super().__init__(database, f"does not stand at record {sequence} of {source}")
+
+
 @dataclass(frozen=True, slots=True)
 class Table:
     """A table to which sums are added: where the key is there already, columns are combined."""

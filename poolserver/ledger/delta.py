@@ -139,6 +139,12 @@ class Delta:
     def __bool__(self) -> bool:
         return bool(self.progress or self.seals)
 
+    @property
+    def rows(self) -> int:
+        """About how many rows of the store it changes."""
+        by_key = len(self.intervals) + len(self.earnings) + len(self.nodes)
+        return by_key + len(self.workers) + len(self.payouts)
+
     def by_worker(self) -> dict[WorkerKey, ShareTotals]:
         """The shares of all intervals together. To be read: what is of one interval is its own."""
         sums: dict[WorkerKey, ShareTotals] = {}

@@ -43,9 +43,9 @@ POWER_STATE = Table("power_state", ("part",), replaced=("state",))
 
 _ROW = ", ".join(EnergyRow._fields)
 _CHAINED = f"number, {_ROW}, head"
-_BIG = frozenset({"proven_work", "accepted_work"})
-_AS_TEXT = _BIG | {"method"}
+_BIG = frozenset({"proven_work", "accepted_work", "expected_msat"})
 _FRACTIONS = frozenset({"pue", "estimated_pj"})
+_AS_TEXT = _BIG | _FRACTIONS | {"method"}
 _FACT_TABLES = (NODE_FACT, AI_FACT, METER_FACT)
 
 
@@ -258,7 +258,7 @@ def _chained(number: int, *columns: Any) -> ChainedRow:
     *fields, head = columns
     told = dict(zip(EnergyRow._fields, fields, strict=True))
     for name in _BIG:
-        told[name] = int(told[name])
+        told[name] = None if told[name] is None else int(told[name])
     for name in _FRACTIONS:
         told[name] = Fraction(told[name])
     return ChainedRow(number, EnergyRow(**told), bytes(head))
@@ -274,7 +274,9 @@ def _add_rows(connection: Connection, rows: Iterable[ChainedRow]) -> None:
 
 def _columns(row: EnergyRow) -> list[Value]:
     return [
-        str(value) if isinstance(value, Fraction) or name in _AS_TEXT else value
+        str(value)
+        if isinstance(value, Fraction) or (name in _AS_TEXT and value is not None)
+        else value
         for name, value in zip(EnergyRow._fields, row, strict=True)
     ]
 

@@ -398,6 +398,8 @@ class Journal:
         await self._sync_is_over()
         self._cancel_timers()
         self._chain.abandon()
+        if self._held.next_sequence == 1:
+            self._chain.remove()  # a start that failed leaves nothing
         self._life.release()
         self._executor.shutdown(wait=False)
         if self._held:

@@ -11,16 +11,18 @@ from poolserver.ledger.journal_files import (
     JournalWarning,
     by_source,
     folded_files,
+    holes,
     journal_files,
+    unreadable,
 )
-from poolserver.ledger.records import FRAME_SIZE, JournalBatch, TornTail, whole_records
+from poolserver.ledger.records import JournalBatch, TornTail, whole_records
+from poolserver.ledger.scan import has_record
+from poolserver.ledger.segment import file_stem
 from poolserver.ledger.source_lock import is_live
 
 # A replayed batch is one step of the fold: long enough to be cheap (12,000 shares), and a file
 # is not held in memory whole.
 REPLAY_BATCH_BYTES = 1 << 20
-# A record has up to 64 KiB, so behind a damaged one the next begins within as much.
-_REACH = 2 * (1 << 16)
 
 
 class SourceEnd(NamedTuple):
@@ -44,32 +46,38 @@ def read_segments(
     warning. Each file is synced before its records are given out: nothing is folded that a power
     cut can take back.
 
+    A file that cannot be read is a hole, too. Of whatever has one there is no end.
+
     Blocking. Raises:
-        OSError: the directory or a file cannot be read.
+        OSError: the directory cannot be read.
     """
     # Who lives is asked before the files are listed: whoever has ended by then makes no more of
     # them. Who is not known before has just begun.
-    lives = {source: is_live(directory, source) for source, _ in by_source(_good(directory))}
-    files: list[JournalFile] = []
-    for item in journal_files(directory):
-        if isinstance(item, JournalWarning):
-            yield item
-        else:
-            files.append(item)
-    for source, its_files in by_source(files):
+    lives = {source: _may_live(directory, source) for source, _ in by_source(_good(directory))}
+    listed = list(journal_files(directory))
+    yield from (item for item in listed if isinstance(item, JournalWarning))
+    with_holes = holes(listed)
+    for source, its_files in by_source(item for item in listed if isinstance(item, JournalFile)):
         if source not in ended:
             unread = its_files[folded_files(its_files, folded or {}, ended) :]
-            yield from _read_source(unread, lives=lives.get(source, True))
+            is_whole = file_stem(source) not in with_holes
+            yield from _read_source(unread, lives=lives.get(source, True), is_whole=is_whole)
 
 
 def _good(directory: Path) -> Iterator[JournalFile]:
     return (item for item in journal_files(directory) if isinstance(item, JournalFile))
 
 
-def _read_source(files: list[JournalFile], *, lives: bool) -> Iterator[Item]:
+def _may_live(directory: Path, source: str) -> bool:
+    try:
+        return is_live(directory, source)
+    except OSError:
+        return True  # it cannot be told, so nothing ends
+
+
+def _read_source(files: list[JournalFile], *, lives: bool, is_whole: bool) -> Iterator[Item]:
     due = files[0].first_sequence
-    hole: int | None = None  # the first record that is damaged, with whole ones behind it
-    is_whole = True
+    hole: int | None = None  # the first record that cannot be read, with others behind it
     for file in files:
         if file.first_sequence > due:
             reason = f"this file begins at {file.first_sequence}"
@@ -88,15 +96,20 @@ def _read_source(files: list[JournalFile], *, lives: bool) -> Iterator[Item]:
 
 
 def _read_file(file: JournalFile, *, may_grow: bool) -> Iterator[JournalBatch | JournalWarning]:
+    due = file.first_sequence
     try:
-        opened = file.path.open("rb")
+        with file.path.open("rb") as opened:
+            size = os.fstat(opened.fileno()).st_size
+            os.fdatasync(opened.fileno())  # of no more than it had then is anything given out
+            opened.seek(file.records_at)
+            for item in read_records(opened, file._replace(size=size), may_grow=may_grow):
+                if isinstance(item, JournalBatch):
+                    due = item.last_sequence + 1
+                yield item
     except FileNotFoundError:
         return  # deleted meanwhile, so it was not needed
-    with opened:
-        size = os.fstat(opened.fileno()).st_size
-        os.fdatasync(opened.fileno())  # of no more than it had then is anything given out
-        opened.seek(file.records_at)
-        yield from read_records(opened, file._replace(size=size), may_grow=may_grow)
+    except OSError as error:
+        yield unreadable(file.path, file.source, due, error)
 
 
 def read_records(
@@ -119,21 +132,11 @@ def read_records(
             break
     if torn is not None and not (torn.is_short and may_grow):
         reason = f"byte {offset}: {torn.reason}"
-        near = rest[:_REACH] + opened.read(max(0, _REACH - len(rest)))
-        is_hole = _goes_on(near, sequence)
+        opened.seek(offset + 1)
+        is_hole = has_record(opened, file.size - offset - 1, sequence + 1)
         if is_hole:
             reason += "; whole records follow, so the file was damaged after it was written"
         yield JournalWarning(file.path, file.source, sequence, reason, is_hole)
-
-
-def _goes_on(damaged: bytes, sequence: int) -> bool:
-    """Whether a whole record of a later number begins in the reach of the damaged one."""
-    for offset in range(1, len(damaged) - FRAME_SIZE):
-        number = int.from_bytes(damaged[offset + 7 : offset + FRAME_SIZE], "little")
-        is_near = sequence < number <= sequence + _REACH
-        if is_near and skip_records(damaged, offset, number, offset + 1)[1]:
-            return True
-    return False
 
 
 def _fault_of(records: bytes, sequence: int) -> TornTail | None:

@@ -19,19 +19,21 @@ from typing import TypeVar
 import structlog
 
 from poolserver.bitcoin.header import hash_le_to_hex
-from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState, BlockStep
-from poolserver.ledger.database import Connection, StoreError
+from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState
+from poolserver.ledger.catch_up import CatchUp
+from poolserver.ledger.database import Connection, StoreError, StoreMoved
 from poolserver.ledger.days import DayCloser
-from poolserver.ledger.delta import Delta
+from poolserver.ledger.delta import Delta, Seal
 from poolserver.ledger.fold import Fold
-from poolserver.ledger.journal_files import JournalWarning
-from poolserver.ledger.journal_reader import SourceEnd, read_segments
 from poolserver.ledger.payout_records import DuesRecord
+from poolserver.ledger.pruner import Pruner
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.retention import RetentionTerms, delete, plan_pruning
+from poolserver.ledger.refill import Refill, Standing
+from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards, read_window
-from poolserver.ledger.store import LedgerStore
+from poolserver.ledger.store import LedgerState, LedgerStore
 from poolserver.ledger.totals import Totals, WorkerKey
+from poolserver.ledger.unsaved import PART_ROWS, Unsaved
 from poolserver.log import RateLimited
 from poolserver.power.rating import Place
 
@@ -41,6 +43,8 @@ FOLD_INTERVAL_S = 0.2
 # As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 PRUNE_INTERVAL_S = 3600.0
+REFILL_INTERVAL_S = 600.0
+"""How soon a store that has gone back further than the journal reaches is filled up once more."""
 
 KEEP_ALL = RetentionTerms(inf, 2**62)
 
@@ -84,7 +88,7 @@ class LedgerKeeper:
         self._tell_in_thread = in_thread
         self._load = load
         self._save_interval_s = save_interval_s
-        self._retention = retention
+        self._pruner = Pruner(store, journal_dir, retention)
         self._prune_at = clock()
         self._clock = clock
         self._unix_time = unix_time
@@ -92,19 +96,20 @@ class LedgerKeeper:
         self._fold: Fold
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-fold")
         self._batches: list[JournalBatch] = []  # that are not folded yet
-        self._unsaved = Delta()
+        self._taken: dict[str, int] = {}  # the last record of each source in the sums here
+        self._seals: list[Seal] = []  # that the store was given
+        self._unsaved = Unsaved()
+        self._refill_at = -inf  # not before
         self._trouble = RateLimited(log)
-        self._pruning_trouble = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
         self._ended: set[str] = set()
         self._days = DayCloser()
-        self._steps: list[BlockStep] = []  # of blocks, that the store does not have
-        self._doubtful: tuple[Delta, list[BlockStep]] | None = None  # of a save that failed
         self._news = asyncio.Event()  # set where the store should have them at once
         self._folding: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._pruning: asyncio.Task[None] | None = None
         self._saved_at = clock()
+        self._saved_through_s = clock()
         self.totals = Totals()
         self.blocks = BlockBook()
         self.rewards = rewards or Rewards()
@@ -120,7 +125,19 @@ class LedgerKeeper:
         state = await self._store.open()
         self.totals = state.totals
         self._ended = state.ended
-        self._fold = Fold(
+        self._taken = dict(state.progress)
+        opened_ms = int(self._unix_time() * 1000)
+        self._seals = [Seal(state.sealed_through, opened_ms, state.cutoffs)]
+        self._fold = self._fold_from(state)
+        for block in await self._store.known_blocks():
+            self.blocks.enter(block)
+        await self._store.read(self.rewards.load)
+        await self._store.read(self._load)
+        await self._take_up()
+        await self._tell_unknown_payouts()
+
+    def _fold_from(self, state: LedgerState) -> Fold:
+        return Fold(
             site_of=self._site_of,
             place_of=self._place_of,
             progress=state.progress,
@@ -129,15 +146,24 @@ class LedgerKeeper:
             sealed_through=state.sealed_through,
             cutoffs=state.cutoffs,
         )
-        for block in await self._store.known_blocks():
-            self.blocks.enter(block)
-        await self._store.read(self.rewards.load)
-        await self._store.read(self._load)
-        delta, ended = await self._in_thread(self._catch_up)
-        self._take(delta, tell=False)
+
+    async def _take_up(self) -> None:
+        """Fold and save what the journal has: of what cannot be saved no more than a part is held.
+
+        Raises:
+            StoreError: the database cannot be used.
+        """
+        reading = CatchUp(self._journal_dir, self._fold, self._ended)
+        goes_on = True
+        while goes_on:
+            goes_on = await self._in_thread(reading.step)
+            if reading.rows >= PART_ROWS:
+                self._take(reading.take_part(), tell=False)
+                await self._save()
+        self._stuck |= reading.stuck
+        self._take(reading.take_part(), tell=False)
         await self.save()
-        await self._end(ended)
-        await self._tell_unknown_payouts()
+        await self._end(reading.ended)
 
     async def run(self) -> None:
         """Fold and save in turn, and save at once what becomes of blocks; for ever."""
@@ -154,7 +180,8 @@ class LedgerKeeper:
             if self._clock() >= self._prune_at and self._is_time_sure():
                 self._prune_at = self._clock() + PRUNE_INTERVAL_S
                 # A task of its own: a database that hangs does not hold up the fold.
-                self._pruning = asyncio.create_task(self.prune(), name="journal retention")
+                pruning = self._pruner.prune({*self._ended}, self._unix_time(), self._clock())
+                self._pruning = asyncio.create_task(pruning, name="journal retention")
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
@@ -200,39 +227,34 @@ class LedgerKeeper:
                 delta.merge(self._fold.fold(batch))
             except LedgerError as error:
                 log.warning("ledger_catches_up", reason=str(error))
-                delta.merge(self._catch_up()[0])
+                delta.merge(self._catch_up())
                 if self._fold.folded(batch.source) < batch.last_sequence:
                     self._stuck.add(batch.source)
                     log.error("ledger_stuck", source=batch.source, reason=str(error))
         self._tell_in_thread(delta)
         return delta
 
-    def _catch_up(self) -> tuple[Delta, list[str]]:
-        """In the thread: what the journal has beyond the fold, and sources that have ended."""
-        delta, ended = Delta(), []
-        for item in read_segments(self._journal_dir, self._fold.progress, self._ended):
-            if isinstance(item, JournalWarning):
-                log.warning("journal_segment", warning=str(item))
-            elif isinstance(item, SourceEnd):
-                if self._fold.folded(item.source) == item.last_sequence:
-                    ended.append(item.source)
-            else:
-                try:
-                    delta.merge(self._fold.fold(item))
-                except LedgerError as error:
-                    self._stuck.add(item.source)
-                    log.error("journal_not_folded", source=item.source, reason=str(error))
-        return delta, ended
+    def _catch_up(self) -> Delta:
+        """In the thread: what the journal has beyond the fold."""
+        reading = CatchUp(self._journal_dir, self._fold, self._ended)
+        try:
+            return reading.read_all()
+        except OSError as error:
+            log.error("journal_not_read", reason=str(error))
+            return reading.take_part()
+        finally:
+            self._stuck |= reading.stuck
 
     def _take(self, delta: Delta, *, tell: bool) -> None:
         if not delta:
             return
         self.totals.add(delta.by_worker().items(), delta.site_energy_pj)
+        self._taken |= {source: through for source, (_, through) in delta.progress.items()}
         self._take_blocks(delta)
         self.rewards.take(delta)
         if tell:
             self._on_delta(delta)
-        self._unsaved.merge(delta)
+        self._unsaved.add(delta)
         if delta.payouts:
             self._news.set()  # what blocks pay is wanted by more than us
 
@@ -260,12 +282,12 @@ class LedgerKeeper:
             return
         while self._saving is not None and not self._saving.done():
             await asyncio.wait([self._saving])
-        if self._doubtful is not None:
+        if self._unsaved.is_begun:
             reason = "does not answer whether it has the last save"
             raise StoreError(self._store.database, reason, transient=True)
         # From here on nothing may be awaited before the store's thread has the reading in its
         # queue: what it is to see is all that was taken but what is not saved.
-        window.begin_loading(self._unsaved.earnings)
+        window.begin_loading(*self._unsaved.earnings())
         try:
             older = await self._store.read(read_window(window, network_work))
         except StoreError:
@@ -278,30 +300,8 @@ class LedgerKeeper:
         unix_s = self._unix_time()
         day = self._days.over(unix_s, self._clock())
         if day > self._fold.sealed_through:
-            self._unsaved.merge(self._fold.seal(day, int(unix_s * 1000)))
+            self._unsaved.add(self._fold.seal(day, int(unix_s * 1000)))
             self._news.set()
-
-    # --- the journal's files -------------------------------------------------------------
-
-    async def prune(self) -> None:
-        """Delete files of the journal that have expired and that the store has wholly."""
-        now = self._clock()
-        folder, ended, terms = self._journal_dir, self._ended, self._retention
-        unix_s = self._unix_time()
-        try:
-            saved = await self._store.load_progress()
-            plan = await self._in_thread(lambda: plan_pruning(folder, saved, ended, terms, unix_s))
-            # First noted, then done: what is missing and was not noted was not deleted by us.
-            await self._store.note_pruned(plan.through, plan.gone_sources)
-            await self._in_thread(lambda: delete(folder, plan))
-        except (OSError, StoreError) as error:
-            self._pruning_trouble.failed("journal_not_pruned", str(error), now)
-            return
-        self._pruning_trouble.restored("journal_pruned_again", now)
-        if plan.files:
-            log.info("journal_pruned", files=len(plan.files), left_bytes=plan.left_bytes)
-        if plan.left_bytes > terms.keep_bytes:
-            log.warning("journal_over_size", bytes=plan.left_bytes)
 
     # --- what becomes of blocks ----------------------------------------------------------
 
@@ -309,7 +309,7 @@ class LedgerKeeper:
         """Take down what became of a block; whether that is news that may be true."""
         block = self.blocks.find(change.hash_hex, change.height)
         if change.state is BlockState.FOUND:
-            self._steps.append(change)  # the store knows whether it has it from the journal
+            self._unsaved.note(change)  # the store knows whether it has it from the journal
             return False
         known = block.state
         if change.state is known:
@@ -324,46 +324,74 @@ class LedgerKeeper:
                 reason=change.reason,
             )
             return False
-        self._steps.append(change)
+        self._unsaved.note(change)
         self._news.set()
         return True
 
     def end_block(self, hash_hex: str) -> None:
         """The state of a known block will not change any more."""
         self.blocks.end(self.blocks.blocks[hash_hex])
-        self._steps.append(BlockEnd(hash_hex))
+        self._unsaved.note(BlockEnd(hash_hex))
 
     # --- to the store --------------------------------------------------------------------
 
     async def save(self) -> None:
-        """Nothing is folded that begins before this: later deltas merge into what failed."""
+        """Give the store what it lacks; what it does not take is tried again by the next call."""
         self._saved_at = now = self._clock()
         try:
-            await self._settle()
-            if self._unsaved or self._steps:
-                self._doubtful = delta, steps = self._unsaved, self._steps
-                self._unsaved, self._steps = Delta(), []
-                await self._store.apply(delta, steps)
-                self._doubtful = None
+            await self._save()
         except StoreError as error:
             self._trouble.failed("ledger_store", str(error), now)
         else:
+            self._saved_through_s = now
             self._trouble.restored("ledger_store_restored", now)
 
-    async def _settle(self) -> None:
-        """Learn whether a save that failed was taken nevertheless; else it is to be done yet."""
-        if self._doubtful is None:
-            return
-        was_taken = await self._store.took_last()
-        (delta, steps), self._doubtful = self._doubtful, None
-        if not was_taken:
-            delta.merge(self._unsaved)
-            self._unsaved = delta
-            self._steps = steps + self._steps
+    def unsaved_s(self) -> float:
+        """How long ago the last save began that the store took: what was folded by then is in."""
+        return self._clock() - self._saved_through_s
+
+    async def _save(self) -> None:
+        """Part by part, but no more than there are by now: saves may be slower than the fold."""
+        unsaved = self._unsaved
+        if unsaved.is_begun:  # a save failed, and was taken nevertheless or not
+            if await self._store.took_last():
+                self._seals += unsaved.end().delta.seals
+            else:
+                unsaved.give_up()
+        for _ in range(len(unsaved)):
+            try:
+                await self._store.apply(*unsaved.begin())
+            except StoreMoved as error:
+                unsaved.give_up()  # to be asked for a save now would be to hear of another one
+                await self._refill(error)
+                await self._store.apply(*unsaved.begin())
+            self._seals += unsaved.end().delta.seals
+
+    async def _refill(self, moved: StoreMoved) -> None:
+        """Bring the store back to where it was left: what is not saved follows on that.
+
+        Raises:
+            StoreMoved: it was tried in vain, not long ago.
+            StoreError: the database cannot be used.
+        """
+        if self._clock() < self._refill_at:
+            raise moved
+        left = Standing(
+            through=self._taken | self._unsaved.begins(),
+            seals=self._seals,
+            blocks=self.blocks,
+            coming=self._unsaved.block_states,
+            ended=self._ended,
+            pruned=self._pruner.through,
+        )
+        refill = Refill(self._store, self._journal_dir, self._fold_from, self._in_thread)
+        lacking = await refill.fill(left, moved, int(self._unix_time() * 1000))
+        if lacking & self._unsaved.begins().keys():
+            self._refill_at = self._clock() + REFILL_INTERVAL_S
 
     async def _end(self, sources: list[str]) -> None:
         """Nobody reads the files of these again."""
-        if sources and not self._unsaved and self._doubtful is None:
+        if sources and not self._unsaved:
             await self._store.end_sources(sources)
             self._ended.update(sources)
 

@@ -16,7 +16,7 @@ from poolserver.ledger.delta import Delta, WorkerRef
 from poolserver.ledger.fold import Fold
 from poolserver.ledger.journal_files import JournalFile, JournalWarning, journal_files
 from poolserver.ledger.journal_reader import SourceEnd, read_segments
-from poolserver.ledger.records import JournalBatch, LedgerError, TornTail, whole_records
+from poolserver.ledger.records import JournalBatch, LedgerError, up_to
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import WorkerKey
 
@@ -217,17 +217,6 @@ def _one(parts: Sequence[JournalBatch]) -> JournalBatch:
     first, count = parts[0], sum(part.count for part in parts)
     records = b"".join(part.records for part in parts)
     return JournalBatch(first.source, first.first_sequence, count, records)
-
-
-def up_to(batch: JournalBatch, last: int) -> JournalBatch:
-    """The batch without what comes after record ``last`` of its source."""
-    if last >= batch.last_sequence:
-        return batch
-    count = last - batch.first_sequence + 1
-    for number, end in enumerate(whole_records(batch.records, batch.first_sequence), 1):
-        if number == count:
-            return JournalBatch(batch.source, batch.first_sequence, count, batch.records[:end])
-    raise TornTail(len(batch.records), f"not {batch.count} records, as the batch says")
 
 
 def first_sequences(directory: Path) -> dict[str, int]:

@@ -253,6 +253,21 @@ def whole_records(records: bytes, first_sequence: int) -> Iterator[int]:
         sequence += 1
 
 
+def up_to(batch: JournalBatch, last: int) -> JournalBatch:
+    """The batch without what comes after record ``last`` of its source.
+
+    Raises:
+        TornTail: its bytes are not ``count`` whole records.
+    """
+    if last >= batch.last_sequence:
+        return batch
+    count = last - batch.first_sequence + 1
+    for number, end in enumerate(whole_records(batch.records, batch.first_sequence), 1):
+        if number == count:
+            return JournalBatch(batch.source, batch.first_sequence, count, batch.records[:end])
+    raise TornTail(len(batch.records), f"not {batch.count} records, as the batch says")
+
+
 def _check_frame(view: memoryview, offset: int, sequence: int) -> tuple[int, int]:
     """The kind of the record at ``offset`` and the offset of its end."""
     if offset + _FRAME.size > len(view):
@@ -328,3 +343,6 @@ _DECODERS: dict[int, Callable[[memoryview, int], Record]] = {
     _KIND_DUES: _decode_dues,
     _KIND_TEMPLATE: _decode_template,
 }
+
+KINDS = tuple(_DECODERS)
+"""The kinds of records that there are, as a frame tells them."""

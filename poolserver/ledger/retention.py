@@ -7,12 +7,13 @@ from typing import NamedTuple
 
 from poolserver.ledger.journal_files import (
     JournalFile,
-    JournalWarning,
     by_source,
     folded_files,
+    holes,
     journal_files,
 )
-from poolserver.ledger.source_lock import remove_lock
+from poolserver.ledger.segment import file_stem
+from poolserver.ledger.source_lock import remove_locks
 
 
 class RetentionTerms(NamedTuple):
@@ -72,8 +73,12 @@ def plan_pruning(
     Raises:
         OSError: the directory cannot be read.
     """
-    files = [item for item in journal_files(directory) if not isinstance(item, JournalWarning)]
-    gone = expired(files, folded, ended, terms, now_s)
+    found = list(journal_files(directory))
+    with_holes = holes(found)
+    files = [item for item in found if isinstance(item, JournalFile)]
+    # Of a source that has a hole nothing goes: somebody may want to mend it.
+    whole = [file for file in files if file_stem(file.source) not in with_holes]
+    gone = expired(whole, folded, ended, terms, now_s)
     through = {}
     for source, its_files in by_source(files):
         count = sum(file in gone for file in its_files)
@@ -82,7 +87,9 @@ def plan_pruning(
             through[source] = left[0].first_sequence - 1 if left else folded[source]
     kept = {file.source for file in files if file not in gone}
     left_bytes = sum(file.size for file in files) - sum(file.size for file in gone)
-    gone_sources = sorted(source for source in ended if source not in kept)
+    gone_sources = sorted(
+        source for source in ended if source not in kept and file_stem(source) not in with_holes
+    )
     return Pruning(gone, through, left_bytes, gone_sources)
 
 
@@ -95,5 +102,4 @@ def delete(directory: Path, pruning: Pruning) -> None:
     for file in pruning.files:
         with suppress(FileNotFoundError):
             file.path.unlink()
-    for source in pruning.gone_sources:
-        remove_lock(directory, source)
+    remove_locks(directory, pruning.gone_sources)

@@ -86,7 +86,7 @@ class Rewards:
         self.luck.rounds, self.luck.open = reward_sql.rounds(connection)
         window = self.window
         if window is not None:
-            window.begin_loading({})
+            window.begin_loading()
             older = read_window(window, reward_sql.last_network_work(connection))(connection)
             window.end_loading(older.intervals, is_whole=older.is_whole)
 

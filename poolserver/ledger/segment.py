@@ -6,6 +6,7 @@ Records follow (records.py). A source's files may overlap: after a failed sync t
 writes what was not yet safe once more, to a new file.
 """
 
+import re
 from struct import Struct
 from typing import NamedTuple
 from urllib.parse import quote
@@ -19,6 +20,7 @@ SUFFIX = ".journal"
 
 _HEADER = Struct("<8sHHQ")
 _CRC = Struct("<I")
+_NAME = re.compile(rf"(.+)-(\d{{20}})-\d{{6,}}{re.escape(SUFFIX)}")
 
 
 class SegmentId(NamedTuple):
@@ -37,6 +39,13 @@ class SegmentId(NamedTuple):
 def file_stem(source: str) -> str:
     """How the names of a source's files begin."""
     return quote(source.replace("/", "."), safe="")
+
+
+def named_as(file_name: str) -> tuple[str, int] | None:
+    """What a file's name alone tells of a journal's: file_stem() of its source, and its first
+    sequence. None where it is no such name."""
+    found = _NAME.fullmatch(file_name)
+    return None if found is None else (found[1], int(found[2]))
 
 
 def encode_header(identity: SegmentId) -> bytes:

@@ -38,6 +38,7 @@ _PUT_WORKER_REF = """
     ON CONFLICT (source, worker_ref)
     DO UPDATE SET account = excluded.account, worker = excluded.worker
 """
+_NAMED_SOURCES = "SELECT source FROM source_worker UNION SELECT source FROM source_template"
 _ADD_WORKER = """
     INSERT INTO worker (site, account, worker) VALUES (?, ?, ?)
     ON CONFLICT (site, account, worker) DO NOTHING
@@ -141,10 +142,14 @@ def end_sources(connection: Connection, sources: Iterable[str]) -> None:
 
 
 def note_pruned(connection: Connection, through: Mapping[str, int], gone: Iterable[str]) -> None:
-    """Note up to which record journals are deleted; of ``gone`` nothing is to be folded again."""
+    """Note up to which record journals are deleted; of ``gone`` nothing is to be folded again.
+
+    Of those there are more with each life of the pool, and but few that still have workers.
+    """
     for source, sequence in through.items():
         connection.execute("UPDATE source SET pruned = ? WHERE source = ?", (sequence, source))
-    for source in gone:
+    rows = connection.execute(_NAMED_SOURCES)
+    for source in {source for (source,) in rows}.intersection(gone):
         connection.execute("DELETE FROM source_worker WHERE source = ?", (source,))
         connection.execute("DELETE FROM source_template WHERE source = ?", (source,))
 

@@ -6,6 +6,7 @@ with rotation and with trouble of the disk.
 
 import fcntl
 import os
+from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
@@ -61,10 +62,18 @@ def is_live(directory: Path, source: str) -> bool:
     return False
 
 
-def remove_lock(directory: Path, source: str) -> None:
-    """Tidy up after a source that was killed."""
-    with suppress(OSError):
-        _path(directory, source).unlink()
+def remove_locks(directory: Path, sources: Iterable[str]) -> None:
+    """Tidy up after sources that were killed; there may be many, and few with a lock left.
+
+    Raises:
+        OSError: the directory cannot be read.
+    """
+    left = {name for name in os.listdir(directory) if name.endswith(SUFFIX)}
+    for source in sources:
+        path = _path(directory, source)
+        if path.name in left:
+            with suppress(OSError):
+                path.unlink()
 
 
 def _path(directory: Path, source: str) -> Path:

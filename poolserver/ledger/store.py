@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from poolserver.ledger import block_sql, energy_sql, reward_sql, seal_sql, share_sql
 from poolserver.ledger.block_sql import BlockEventRow, BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockStep, KnownBlock
-from poolserver.ledger.database import Connection, Database, StoreError
+from poolserver.ledger.database import Connection, Database, StoreError, StoreMoved
 from poolserver.ledger.delta import Delta, TemplateInForce, WorkerRef
 from poolserver.ledger.totals import Totals, WorkerKey
 
@@ -64,9 +64,9 @@ class LedgerStore:
     async def apply(self, delta: Delta, steps: Sequence[BlockStep] = ()) -> None:
         """Add a delta, and then what became of blocks: all of it, or on an error none.
 
-        A delta that does not begin where the store stands is refused. After a failed call ask
-        took_last(): if it was not taken, merge the next delta into that one and try both. Steps
-        are taken as they come: what may follow on what is the caller's to know (see blocks.py).
+        A delta that does not begin where the store stands is refused by StoreMoved. After any
+        other failure ask took_last(): if it was not taken, it is to be applied again. Steps are
+        taken as they come: what may follow on what is the caller's to know (see blocks.py).
         """
         self._token = token = secrets.token_hex(8)
         await self._with_connection(lambda connection: self._apply(connection, delta, steps, token))
@@ -183,7 +183,8 @@ class LedgerStore:
         with connection.transaction():
             for source, (after, through) in delta.progress.items():
                 if not share_sql.advance(connection, source, after, through):
-                    raise StoreError(self.database, f"does not stand at record {after} of {source}")
+                    self._ids.clear()  # they may be others' by now
+                    raise StoreMoved(self.database, source, after)
             for key in delta.by_worker():
                 if key not in self._ids:
                     news[key] = share_sql.worker_id(connection, key)

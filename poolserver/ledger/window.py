@@ -130,10 +130,11 @@ class RewardWindow:
 
     # --- loading -------------------------------------------------------------------------
 
-    def begin_loading(self, unsaved: Mapping[EarningKey, Earning]) -> None:
+    def begin_loading(self, *unsaved: Mapping[EarningKey, Earning]) -> None:
         """The books are going to be read, which have all that was added but ``unsaved``."""
         self._meanwhile = []
-        self.add({key: each for key, each in unsaved.items() if key.begin_s < self.floor_s})
+        for part in unsaved:
+            self.add({key: each for key, each in part.items() if key.begin_s < self.floor_s})
 
     def end_loading(self, older: Mapping[int, IntervalWork], *, is_whole: bool) -> None:
         """What the books have before ``floor_s``: whole intervals, the newest without a gap.

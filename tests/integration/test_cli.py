@@ -227,6 +227,11 @@ async def test_a_pool_that_is_no_address_is_told_in_one_line() -> None:
     assert "127.0.0.1:99999" in said_in_one_line(ended)
 
 
+def files_named(folder: Path, pattern: str) -> list[Path]:
+    """Anywhere below a folder."""
+    return list(folder.rglob(pattern))
+
+
 # --- a node that cannot be used --------------------------------------------------------------
 
 
@@ -283,6 +288,21 @@ async def test_an_address_that_is_taken_is_named(
     line = said_in_one_line(ended)
     assert "127.0.0.1" in line
     assert str(getattr(setup, taken)) in line
+    assert files_named(tmp_path, "*.live") == []
+
+
+@pytest.mark.real
+async def test_a_start_that_fails_leaves_no_journal(
+    bitcoind: BitcoindProcess, tmp_path: Path
+) -> None:
+    setup = Setup(tmp_path, bitcoind.url)
+    path = setup.write()
+    (tmp_path / "var").mkdir(exist_ok=True)
+    (tmp_path / "var" / "ledger.sqlite").write_text("no database, but long enough to be told so")
+    ended = await command("run", "--config", str(path))
+    assert ended.code == 1
+    assert "ledger.sqlite" in said_in_one_line(ended)
+    assert files_named(tmp_path, "*.journal") + files_named(tmp_path, "*.live") == []
 
 
 @pytest.mark.real

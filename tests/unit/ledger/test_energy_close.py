@@ -134,6 +134,11 @@ def test_sites_and_programme_tell_what_work_was_worth() -> None:
     assert expected_msat({("Hall", 0x1D00FFFF): Earning(1, 4_295_032_833 // 2)}) == 499
 
 
+def test_on_a_test_network_work_is_worth_more_than_63_bits_hold() -> None:
+    worth = expected_msat({("Hall", 0x207FFFFF): Earning(10**15, 10**15 * 5_000_000_000)})
+    assert worth == 10**15 * 5_000_000_000 * 1000 // 2
+
+
 def test_the_error_has_chance_in_it_and_that_of_the_model() -> None:
     row = rows({"Hall/F1": work(100_000)})["Hall/F1"]
     # One share alone is known to 100 %, and a rating to a few percent on top.

@@ -693,3 +693,12 @@ async def test_a_sync_that_was_under_way_at_a_failure_lets_no_later_answer_out(
     desk.disk.may_sync.set()
     await desk.until(lambda: len(durable_at_release) == 2)
     assert durable_at_release[-1] == 2  # the second answer waited for the second sync
+
+
+async def test_a_life_without_a_record_leaves_nothing(desk: Desk) -> None:
+    await desk.journal().close()
+    assert list(desk.directory.iterdir()) == []
+    journal = desk.journal()
+    journal.note_template(1, 2, 3)
+    await journal.close()
+    assert len(list(desk.directory.iterdir())) == 1

@@ -1,13 +1,11 @@
 import tempfile
 from pathlib import Path
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from poolserver.ledger.journal_files import JournalWarning
-from poolserver.ledger.rebuild import SealHistory, Stretch, first_sequences, joined, up_to
-from poolserver.ledger.records import JournalBatch, TornTail
+from poolserver.ledger.rebuild import SealHistory, Stretch, first_sequences, joined
 from poolserver.ledger.verify import VerifyTerms, verify
 from tests.unit.ledger.books import DAY, RIGS, SOURCE, Books, day_ms, declared, share, template
 from tests.unit.ledger.strategies import batch_of, encode
@@ -74,19 +72,6 @@ def test_a_source_that_no_seal_has_seen_was_booked_after_all_of_them() -> None:
     seals = SealHistory([10, 11], iter([("a", 10, 5)]))
     assert list(seals.stretches("b", 1, 3)) == [Stretch(3, 11)]
     assert list(SealHistory([], iter(())).stretches("b", 1, 3)) == [Stretch(3, -1)]
-
-
-def test_a_batch_is_cut_after_any_record() -> None:
-    whole = batch_of(SOURCE, 7, SHARES)
-    for last in range(7, 11):
-        cut = up_to(whole, last)
-        assert cut == batch_of(SOURCE, 7, SHARES[: last - 6])
-    assert up_to(whole, 11) is up_to(whole, 99) is whole
-
-
-def test_a_batch_with_fewer_records_than_it_says_is_not_cut() -> None:
-    with pytest.raises(TornTail, match="not 9 records"):
-        up_to(JournalBatch(SOURCE, 1, 9, encode(1, SHARES)), 7)
 
 
 def test_batches_that_follow_one_on_the_other_are_one() -> None:

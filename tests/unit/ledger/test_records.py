@@ -28,12 +28,13 @@ from poolserver.ledger.records import (
     encode_share,
     encode_worker,
     pack_share,
+    up_to,
     whole_records,
 )
 from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
-from tests.unit.ledger.strategies import distributions, encode, hashes, records
+from tests.unit.ledger.strategies import batch_of, distributions, encode, hashes, records
 
 SHARE = ShareRecord(
     0x01020304,
@@ -334,3 +335,16 @@ def test_the_kinds_that_are_known_here_are_those_that_are_stepped_over(kind: int
         assert not stepped_over
     else:
         assert stepped_over
+
+
+def test_a_batch_is_cut_after_any_record() -> None:
+    whole = batch_of("a", 7, [SHARE] * 5)
+    for last in range(7, 11):
+        cut = up_to(whole, last)
+        assert cut == batch_of("a", 7, [SHARE] * (last - 6))
+    assert up_to(whole, 11) is up_to(whole, 99) is whole
+
+
+def test_a_batch_with_fewer_records_than_it_says_is_not_cut() -> None:
+    with pytest.raises(TornTail, match="not 9 records"):
+        up_to(JournalBatch("a", 1, 9, encode(1, [SHARE] * 5)), 7)

@@ -81,7 +81,7 @@ CREATE TABLE energy_row (
     allocated_j BIGINT,
     excess_j BIGINT NOT NULL,
     curtailed_j BIGINT NOT NULL,
-    expected_msat BIGINT,
+    expected_msat NUMERIC,
     observed_ms BIGINT NOT NULL,
     head BYTEA NOT NULL,
     UNIQUE (begin_s, node)

@@ -62,7 +62,8 @@ CREATE TABLE power_state (
     state TEXT NOT NULL
 ) STRICT;
 
--- The chain. Work and estimated_pj are text, the latter a fraction as "17/2".
+-- The chain. Work and estimated_pj are text, the latter a fraction as "17/2"; so is expected_msat:
+-- on a test network, where a block takes two hashes, work is worth more than 63 bits hold.
 CREATE TABLE energy_row (
     number INTEGER PRIMARY KEY,
     begin_s INTEGER NOT NULL,
@@ -88,7 +89,7 @@ CREATE TABLE energy_row (
     allocated_j INTEGER,
     excess_j INTEGER NOT NULL,
     curtailed_j INTEGER NOT NULL,
-    expected_msat INTEGER,
+    expected_msat TEXT,
     observed_ms INTEGER NOT NULL,
     head BLOB NOT NULL,
     UNIQUE (begin_s, node)
