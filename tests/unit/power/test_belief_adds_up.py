@@ -111,9 +111,9 @@ def cases(draw: st.DrawFn) -> Case:
                     ai_loads=loads,
                 )
             )
-            # At each node another difficulty would do; one rating a node keeps a share's joules one.
             if draw(st.booleans()):
-                lines.append(Line(path, draw(st.sampled_from(RATINGS)), draw(st.integers(1, 500))))
+                rating = draw(st.sampled_from(RATINGS))
+                lines.append(Line(path, rating, draw(st.integers(1, 500))))
     meters = {
         node.path: draw(st.floats(1e6, 1e7))
         for node in nodes
@@ -182,9 +182,7 @@ def seen(case: Case) -> dict[str, NodePower]:
     estimator.note_rigs(
         RigGroup(line.node, line.rating, line.rigs, 0, line.w) for line in case.lines
     )
-    estimator.add(
-        {NodeKey(0, line.node, line.rating): line.work for line in case.lines}, NOW_S + 5
-    )
+    estimator.add({NodeKey(0, line.node, line.rating): line.work for line in case.lines}, NOW_S + 5)
 
     def meter_of(name: str) -> MeterState | None:
         if name not in case.meters:
