@@ -5,7 +5,6 @@ anew from the lines and the meters by the rules of docs/power.md, node by node, 
 estimator and belief do to be fast.
 """
 
-from collections import defaultdict
 from dataclasses import dataclass, field
 from fractions import Fraction
 from math import sqrt
@@ -38,12 +37,12 @@ class Sum:
     """A number and its independent errors, one sigma each, by what they come of."""
 
     value: float = 0.0
-    errors: dict[tuple[str, ...], float] = field(default_factory=lambda: defaultdict(float))
+    errors: dict[tuple[str, ...], float] = field(default_factory=dict)
 
     def add(self, other: "Sum", times: float = 1.0) -> None:
         self.value += other.value * times
         for source, sigma in other.errors.items():
-            self.errors[source] += sigma * times
+            self.errors[source] = self.errors.get(source, 0.0) + sigma * times
 
     @property
     def sigma(self) -> float:
@@ -69,15 +68,12 @@ class Line:
         mine, site = (self.node, self.rating.error_source), self.node.partition("/")[0]
         return Sum(
             self.w,
-            defaultdict(
-                float,
-                {
-                    ("chance", *mine): self.w / sqrt(12 * self.rigs),
-                    ("rigs", *mine): self.w * RIG_SIGMA / sqrt(self.rigs),
-                    (self.rating.error_source,): self.w * MODEL_SIGMA[self.rating.source],
-                    ("site", site): self.w * SITE_SIGMA,
-                },
-            ),
+            {
+                ("chance", *mine): self.w / sqrt(12 * self.rigs),
+                ("rigs", *mine): self.w * RIG_SIGMA / sqrt(self.rigs),
+                (self.rating.error_source,): self.w * MODEL_SIGMA[self.rating.source],
+                ("site", site): self.w * SITE_SIGMA,
+            },
         )
 
 
@@ -162,11 +158,11 @@ def plainly(case: Case, path: str, found: dict[str, Plain]) -> Plain:
     other_w = plain.ai_w + plain.auxiliary_w
     if path in case.meters:
         metered_w = case.meters[path]
-        error = {("meter", path): metered_w * METER_SIGMA}
-        plain.total = Sum(metered_w, defaultdict(float, error))
+        error: dict[tuple[str, ...], float] = {("meter", path): metered_w * METER_SIGMA}
+        plain.total = Sum(metered_w, dict(error))
         if plain.ai_known:
-            plain.mining = Sum(max(0.0, metered_w - other_w), defaultdict(float, error))
-            plain.residual = Sum(metered_w - other_w, defaultdict(float, error))
+            plain.mining = Sum(max(0.0, metered_w - other_w), dict(error))
+            plain.residual = Sum(metered_w - other_w, dict(error))
             plain.residual.add(plain.estimated, -1.0)
     else:
         plain.total.add(plain.mining)
