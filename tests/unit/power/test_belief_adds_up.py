@@ -17,7 +17,14 @@ from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.belief import believe
 from poolserver.power.calibration import Calibrator
 from poolserver.power.estimator import Estimator
-from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating, RatingSource
+from poolserver.power.rating import (
+    MODEL_SIGMA,
+    NAMEPLATE_SIGMA,
+    RIG_SIGMA,
+    SITE_SIGMA,
+    Rating,
+    RatingSource,
+)
 from poolserver.power.state import MeterState, NodePower, Quality, RigGroup
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
@@ -26,6 +33,7 @@ RATINGS = (
     Rating(Fraction("17.5"), RatingSource.OPERATOR, "S21"),
     Rating(Fraction("21.5"), RatingSource.IDENTITY, "S19 XP"),
     Rating(Fraction(30), RatingSource.SITE_DEFAULT, ""),
+    Rating(Fraction("18.3"), RatingSource.TELEMETRY, ""),
 )
 SHARE = 10**15
 METER_SIGMA = 0.003
@@ -66,6 +74,7 @@ class Line:
 
     def sum(self) -> Sum:
         mine, site = (self.node, self.rating.error_source), self.node.partition("/")[0]
+        is_told = self.rating.source is RatingSource.TELEMETRY
         return Sum(
             self.w,
             {
@@ -73,6 +82,7 @@ class Line:
                 ("rigs", *mine): self.w * RIG_SIGMA / sqrt(self.rigs),
                 (self.rating.error_source,): self.w * MODEL_SIGMA[self.rating.source],
                 ("site", site): self.w * SITE_SIGMA,
+                ("nameplates",): 0.0 if is_told else self.w * NAMEPLATE_SIGMA,
             },
         )
 
@@ -96,7 +106,7 @@ def cases(draw: st.DrawFn) -> Case:
         paths = [site, f"{site}/F1", f"{site}/F2", f"{site}/F2/r1", f"{site}/F2/r2"]
         for path in paths:
             name = f"hall of {path}"
-            loads = (AiLoad(name, None, 700_000, site),) if draw(st.booleans()) else ()
+            hall = AiLoad(name, None, 700_000, site)
             nodes.append(
                 PowerNode(
                     path,
@@ -104,7 +114,7 @@ def cases(draw: st.DrawFn) -> Case:
                     meter=path if draw(st.booleans()) else None,
                     auxiliary_w=draw(st.sampled_from([0, 30_000])),
                     pue=pue if path == site else Fraction(1),
-                    ai_loads=loads,
+                    ai_loads=(hall,) if draw(st.booleans()) else (),
                 )
             )
             if draw(st.booleans()):
