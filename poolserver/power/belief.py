@@ -38,7 +38,9 @@ class _Believing:
     found: dict[str, NodePower]
 
     def believe(self, node: PowerNode, teacher: _Teacher | None) -> NodePower:
-        children = [self.found[each.path] for each in self.tree.children(node.path)]
+        # Names of rigs add nodes meanwhile, in the fold's thread: those are seen by the next look.
+        below = (self.found.get(each.path) for each in self.tree.children(node.path))
+        children = [each for each in below if each is not None]
         estimate = self.estimates[node.path]
         estimated_w = estimate.power_w
         calibrated_w, mining_w = self._by_shares(node, estimated_w, children, teacher)

@@ -83,6 +83,8 @@ class _Rig:
     announced_work: float = 0.0
     last_work: float = 0.0
     """What the last one stood for."""
+    left_s: float = 0.0
+    """When its last connection ended."""
     in_heap: bool = False
 
 
@@ -112,6 +114,8 @@ class SilenceWatch:
             self._change(worker, rig, RigState.NEW, now_s)
         elif rig.sessions and not sessions:
             self._change(worker, rig, RigState.DISCONNECTED, now_s)
+            rig.left_s = now_s
+            self._watch(worker, rig, now_s)
         rig.sessions = sessions
         if share_work > 0:
             rig.announced_work = share_work
@@ -126,6 +130,7 @@ class SilenceWatch:
         rig = self._rigs.get(worker)
         if rig is None:
             rig = self._rigs[worker] = _Rig(began_s=at_s, updated_s=at_s)
+            self._watch(worker, rig, at_s)
         elif at_s - rig.updated_s > MEMORY_S:  # it is back from a long silence
             _begin(rig, at_s)
         left = exp((rig.updated_s - at_s) / MEMORY_S) if at_s > rig.updated_s else 1.0
@@ -153,6 +158,8 @@ class SilenceWatch:
                     self._change(worker, rig, RigState.SILENT, now_s)
                 else:
                     self._watch(worker, rig, now_s)
+            elif not rig.sessions:
+                self._wait_or_forget(worker, rig, now_s)
         changes, self._changes = self._changes, []
         return changes
 
@@ -168,6 +175,10 @@ class SilenceWatch:
             seen_s = max(0.0, self._held_since_s - rig.last_s)
             rig.last_s = max(rig.last_s, now_s - seen_s)
         self._held_since_s = None
+
+    def __len__(self) -> int:
+        """How many rigs are kept: those that are connected, or were in the last MEMORY_S."""
+        return len(self._rigs)
 
     def state_of(self, worker: str) -> RigState:
         """What a rig does now; one never heard of is disconnected."""
@@ -203,18 +214,19 @@ class SilenceWatch:
                 logarithm += _log_chance(rig, now_s - since_s)
         return GroupCheck(tuple(silent), tuple(sending), tuple(unknown), exp(logarithm))
 
-    def forget(self, worker: str) -> None:
-        """A rig that has long left."""
-        rig = self._rigs.get(worker)
-        if rig is not None and not rig.sessions and not rig.in_heap:
-            del self._rigs[worker]
-
     def _watch(self, worker: str, rig: _Rig, now_s: float) -> None:
         if not rig.in_heap:
             soonest, latest = LOOK_S
             due_s = min(now_s + latest, max(now_s + soonest, _deadline_s(rig, self._false_alarms)))
             heappush(self._due, (due_s, worker))
             rig.in_heap = True
+
+    def _wait_or_forget(self, worker: str, rig: _Rig, now_s: float) -> None:
+        """Names are made up by whoever connects. Of one that left long ago nothing is of use."""
+        if now_s - max(rig.left_s, rig.updated_s) > MEMORY_S:
+            del self._rigs[worker]
+        else:
+            self._watch(worker, rig, now_s)
 
     def _change(self, worker: str, rig: _Rig, state: RigState, now_s: float) -> None:
         silent_s = max(0.0, now_s - rig.last_s)
@@ -248,8 +260,9 @@ def _rate(rig: _Rig) -> float:
 
 def _deadline_s(rig: _Rig, false_alarms: float) -> float:
     """When it has been silent for too long, if no share comes."""
-    shares, rate = _shares(rig), _rate(rig)
-    if shares < MIN_SHARES or rate <= 0:
+    shares = _shares(rig)
+    rate = _rate(rig) if shares >= MIN_SHARES else 0.0
+    if rate <= 0:
         return inf
     # (1 + rate t / n)^-n = false_alarms / (rate * day), of one gap a day at least.
     gaps = max(1.0, rate * _DAY_S)

@@ -201,3 +201,17 @@ def test_a_sites_meter_teaches_all_its_nodes() -> None:
         assert found[path].mining_w.value == pytest.approx(
             found[path].estimated_w.value * 0.95, rel=1e-3
         )
+
+
+def test_a_rack_that_grows_during_a_look_is_seen_by_the_next() -> None:
+    site = Site()
+
+    def meter_of(name: str) -> MeterState | None:
+        if "A/F1/new" not in site.tree:  # as the fold's thread may at any time
+            site.tree.add(PowerNode("A/F1/new", "rack", is_configured=False))
+        return None
+
+    look = (meter_of, lambda _: 0.0, site.calibrator, NOW_S)
+    first = believe(site.tree, site.estimator, *look)
+    assert "A/F1/new" not in first
+    assert believe(site.tree, site.estimator, *look)["A"].mining_w == first["A"].mining_w

@@ -144,13 +144,30 @@ def test_a_long_lost_rig_begins_anew() -> None:
     assert 95 <= told_after_s(watch, back_s + 60) <= 400
 
 
-def test_a_rig_that_has_left_can_be_forgotten() -> None:
+def test_rigs_that_have_left_are_forgotten() -> None:
+    watch = SilenceWatch()
+    last_s = hashing(watch)
+    for name in range(1000):  # who only connects, and goes, under ever new names
+        watch.note(f"made-up-{name}", WORK, 1, last_s)
+        watch.note(f"made-up-{name}", WORK, 0, last_s)
+        watch.shares(f"never-heard-of-{name}", WORK, WORK**2, last_s)
+    watch.note("rig", WORK, 0, last_s)
+    watch.look(last_s + MEMORY_S)
+    assert watch.chance("rig", last_s + MEMORY_S) < 1.0
+    for minute in range(1, 3):
+        watch.look(last_s + MEMORY_S + minute * 60)
+    assert len(watch) == 0
+    assert watch.state_of("rig") is RigState.DISCONNECTED
+
+
+def test_a_rig_that_is_back_in_time_is_not_forgotten() -> None:
     watch = SilenceWatch()
     last_s = hashing(watch)
     watch.note("rig", WORK, 0, last_s)
-    watch.look(last_s + 600)
-    watch.forget("rig")
-    assert watch.chance("rig", last_s + 600) == 1.0
+    watch.look(last_s + 60)
+    watch.note("rig", WORK, 1, last_s + 300)
+    watch.look(last_s + 5 * MEMORY_S)
+    assert len(watch) == 1
 
 
 def test_honest_rigs_are_not_called_silent_and_those_that_stop_are() -> None:
