@@ -72,10 +72,12 @@ def add_node_work(connection: Connection, nodes: Mapping[NodeKey, NodeWork]) -> 
     if not nodes:
         return
     closed_s = closed_until(connection)
-    booked: dict[NodeKey, NodeWork] = {}
-    for key, work in nodes.items():
-        key = key._replace(begin_s=max(key.begin_s, closed_s))
-        booked.setdefault(key, NodeWork()).add(work)
+    booked = nodes
+    if any(key.begin_s < closed_s for key in nodes):  # seldom: it is thousands of racks
+        booked = {}
+        for key, work in nodes.items():
+            key = key._replace(begin_s=max(key.begin_s, closed_s))
+            booked.setdefault(key, NodeWork()).add(work)
     connection.upsert(
         NODE_WORK,
         (
@@ -120,8 +122,12 @@ def node_work(
         " FROM node_work WHERE begin_s >= ? AND begin_s < ? ORDER BY begin_s",
         (from_s, before_s),
     )
+    ratings: dict[tuple[str, int, str], Rating] = {}  # few: to read a fraction takes long
     for begin_s, node, j_per_th, source, model, *work in rows:
-        rating = Rating(Fraction(j_per_th), RatingSource(source), model)
+        rating = ratings.get((j_per_th, source, model))
+        if rating is None:
+            rating = Rating(Fraction(j_per_th), RatingSource(source), model)
+            ratings[j_per_th, source, model] = rating
         yield NodeKey(begin_s, node, rating), NodeWork(*map(int, work))
 
 

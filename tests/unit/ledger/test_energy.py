@@ -25,7 +25,7 @@ ROW = EnergyRow(
     pue=Fraction(1),
     work_scale=1,
     estimated_pj=Fraction(3_150_000_000 * 10**12),
-    sigma_j=158_000_000,
+    sigma_j=176_000_000,
     ai_j=0,
     ai_known_ms=900_000,
     auxiliary_j=18_000_000,
@@ -40,7 +40,7 @@ ROW = EnergyRow(
 BYTES = (
     b"19:poolserver energy 1,10:1782864000,10:1782864900,10:Sahiwal/T2,5:meter,2:t2,"
     b"10:3222000000,6:900000,1:0,1:0,21:180000000000000000000,21:179100000000000000000,"
-    b"1:1,1:1,22:3150000000000000000000,9:158000000,1:0,6:900000,8:18000000,10:3204000000,"
+    b"1:1,1:1,22:3150000000000000000000,9:176000000,1:0,6:900000,8:18000000,10:3204000000,"
     b"8:54000000,10:4500000000,1:0,1:0,1:-,6:900000,"
 )
 
@@ -55,7 +55,7 @@ def test_a_head_stands_over_the_row_and_the_head_before_it() -> None:
     second = sha256(b"poolserver energy row 1\n" + first + BYTES).digest()
     assert [each.head for each in chained([ROW, ROW])] == [first, second]
     assert [each.number for each in chained([ROW, ROW], 7, first)] == [8, 9]
-    assert first.hex() == "c7d034ad101e609ae51af8bcb28e569f7aac8a4ec8682f6dcf0571826873a144"
+    assert first.hex() == "581623b4e3f8bf68f1cde3272684ac474db01aad4bbdc270096507f7a7e77302"
 
 
 def test_a_fraction_is_hashed_in_its_lowest_terms() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.power.energy import EnergyLine, energy_of
-from poolserver.power.rating import MODEL_SIGMA, SITE_SIGMA, Rating, RatingSource
+from poolserver.power.rating import RIG_SIGMA, Rating, RatingSource, common_errors
 
 S21 = Rating(Fraction("17.5"), RatingSource.OPERATOR, "Antminer S21")
 SHARE = 2**48
@@ -23,8 +23,10 @@ def test_the_energy_is_work_times_what_a_hash_takes() -> None:
 
 def test_chance_averages_out_and_the_models_error_does_not() -> None:
     few, many = energy_of([line(100)], 900.0), energy_of([line(10**10)], 900.0)
-    rating = (MODEL_SIGMA[RatingSource.OPERATOR] ** 2 + SITE_SIGMA**2) ** 0.5
-    assert few.sigma / few.value == pytest.approx((0.01 + rating**2 + 0.03**2) ** 0.5, rel=0.01)
+    rating = sum(sigma**2 for _, sigma in common_errors(S21, "hall")) ** 0.5
+    assert few.sigma / few.value == pytest.approx(
+        (0.01 + rating**2 + RIG_SIGMA**2) ** 0.5, rel=0.01
+    )
     assert many.sigma / many.value == pytest.approx(rating, rel=0.01)
 
 
