@@ -165,7 +165,8 @@ class SilenceWatch:
 
     def hold(self, now_s: float) -> None:
         """Shares may fail to come by the pool's own fault from now on: nobody is silent."""
-        self._held_since_s = self._held_since_s or now_s
+        if self._held_since_s is None:
+            self._held_since_s = now_s
 
     def resume(self, now_s: float) -> None:
         """They come again; the time between was not seen."""
@@ -222,7 +223,7 @@ class SilenceWatch:
             rig.in_heap = True
 
     def _wait_or_forget(self, worker: str, rig: _Rig, now_s: float) -> None:
-        """Names are made up by whoever connects. Of one that has long left nothing is used again."""
+        """Names are made up by whoever connects; of one that has long left nothing is used again."""
         if now_s - max(rig.left_s, rig.updated_s) > MEMORY_S:
             del self._rigs[worker]
         else:

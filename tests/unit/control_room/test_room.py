@@ -1,250 +1,80 @@
-"""The room at work, by clocks of its own: what comes in is in the next tick, and what is news."""
+"""The room, wired as in a pool that nobody has started: what it makes of rigs, tick by tick."""
 
-import json
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import pytest
-import structlog
 
-from poolserver.cluster.messages import RigNews
-from poolserver.config import Config, parse_config
-from poolserver.control_room.desk import Tick
-from poolserver.control_room.outfit import control_room
-from poolserver.control_room.room import CALIBRATION, ControlRoom
-from poolserver.control_room.view import NodeView
-from poolserver.ledger.delta import Delta, NodeKey, NodeWork
+from poolserver.cluster.messages import RigNews, RigsChanged, WorkerCounters
+from poolserver.config import parse_config
+from poolserver.coordinator import Coordinator
+from poolserver.ledger.delta import Delta
 from poolserver.ledger.sqlite import SqliteDatabase
-from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import IntervalKey, ShareTotals, WorkerKey
-from poolserver.power.signal import AiLoadSignal, BudgetSignal, SignalError, UnknownSignalError
-from poolserver.power.state import MeterReading
-from poolserver.stats.meter import NO_READING
+from poolserver.power.silence import RigState
 from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.test_coordinator import SITE
 
-SITE = """
-[programme]
-limit_mw = 3
-
-[[sites]]
-name = "hall"
-accounts = ["alice"]
-budget_mw = 2
-pue = 1.1
-meter = "main"
-worker_pattern = "{rack}-{slot}"
-
-[[sites.nodes]]
-name = "T1"
-kind = "transformer"
-limit_mw = 1
-workers = ["*"]
-
-[[sites.ai_loads]]
-name = "ai"
-assumed_mw = 0.5
-
-[[meters]]
-name = "main"
-source = "http"
-rated_mw = 2
-"""
-TH = 10**12
-# A share of a rig of 200 TH/s at 12 a minute; at 17.5 J/TH it draws 3.5 kW.
-SHARE = 1000 * TH
+WORK = 10**15
+COUNTERS = WorkerCounters(
+    source="a", connections=1, rigs={}, jobs=1, malformed=0, unresolved=0, resumed=0, refused={},
+    bans=0, rejecting=0, pool_at_fault=False, stopgap_seconds=0.0, stopgap_work=0.0,
+    certificate_expires_unix=None, blocks_unsettled=0, blocks_unspooled=0, journal_failed=False,
+    journal_dropped=0,
+)  # fmt: skip
 
 
-@dataclass
 class Pool:
-    """A room whose clocks are the test's."""
+    """A rig of twelve shares a minute, and the time."""
 
-    room: ControlRoom
-    store: LedgerStore
-    now_s: float = 1_800_000_000.0
-
-    async def tick(self, passed_s: float = 5.0) -> Tick:
-        self.now_s += passed_s
-        return await self.room.tick()
-
-    def prove(self, *rigs: str, shares: int = 1) -> None:
-        """Each rig sends shares."""
-        delta = Delta()
-        for rig in rigs:
-            key = WorkerKey("hall", "alice", f"alice.{rig}")
-            place = self.room.rigs.place_of(key)
-            assert place is not None
-            totals = ShareTotals(SHARE * shares, SHARE * shares, SHARE * SHARE * shares)
-            delta.intervals[IntervalKey(0, key)] = totals
-            work = NodeWork(totals.proven_work, totals.proven_work_sq, totals.accepted_work)
-            at = NodeKey(0, place.node, place.rating)
-            delta.nodes.setdefault(at, NodeWork()).add(work)
-        self.room.take_delta(delta)
-
-    def connect(self, *rigs: str, sessions: int = 1) -> None:
-        self.room.take_rigs(
-            RigNews(f"alice.{rig}", "alice", "", "", "", None, None, float(SHARE), sessions)
-            for rig in rigs
+    def __init__(self, folder: Path) -> None:
+        self.now_s = 1000.0
+        config = parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
+        database = SqliteDatabase(folder / "ledger.sqlite")
+        nothing: Any = None
+        self.coordinator = Coordinator(
+            config, nothing, nothing, nothing, database, clock=lambda: self.now_s
         )
+        news = RigNews("alice.1", "alice", "10.0.0.1", "x", "", None, None, float(WORK), 1)
+        self.coordinator.receive(RigsChanged("a", (news,)))
 
-    def node(self, path: str) -> NodeView:
-        assert self.room.view is not None
-        return next(node for node in self.room.view.nodes if node.path == path)
-
-
-def config(folder: Path) -> Config:
-    return parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
-
-
-async def opened(folder: Path) -> Pool:
-    store = LedgerStore(SqliteDatabase(folder / "ledger.sqlite"))
-    await store.open()
-    pool: Any = Pool(None, store)  # type: ignore[arg-type]
-    pool.room = control_room(
-        config(folder),
-        store,
-        lambda account, worker: NO_READING,
-        clock=lambda: pool.now_s - 1_700_000_000.0,
-        unix_time=lambda: pool.now_s,
-        is_time_sure=lambda: True,
-        unsaved_s=lambda: 0.0,
-    )
-    await store.read(pool.room.load)
-    opened_pool: Pool = pool
-    return opened_pool
+    async def run(self, for_s: float, *, sends: bool, tick_s: float = 5.0) -> list[RigState]:
+        """What became of the rig."""
+        found, until_s = [], self.now_s + for_s
+        while self.now_s < until_s:
+            self.now_s += tick_s
+            if sends:
+                totals = ShareTotals(WORK, WORK, WORK**2)
+                key = IntervalKey(0, WorkerKey("hall", "alice", "alice.1"))
+                self.coordinator.room.take_delta(Delta(intervals={key: totals}))
+            tick = await self.coordinator.room.tick()
+            found += [change.state for change in tick.changes]
+        return found
 
 
 @pytest.fixture
-async def pool(tmp_path: Path) -> AsyncIterator[Pool]:
-    pool = await opened(tmp_path)
-    yield pool
-    await pool.room.close()
-    await pool.store.close()
+async def pool(tmp_path: Path) -> Pool:
+    pool = Pool(tmp_path)
+    assert await pool.run(1200, sends=True) == [RigState.NEW, RigState.HASHING]
+    return pool
 
 
-async def test_work_is_power_at_its_rack_and_at_all_above_with_pue_at_the_site(pool: Pool) -> None:
-    rigs = [f"r01-{slot}" for slot in range(100)]
-    pool.connect(*rigs)
-    for _ in range(12):
-        pool.prove(*rigs)
-        await pool.tick()
-    rack, transformer, site = (pool.node(each) for each in ("hall/T1/r01", "hall/T1", "hall"))
-    assert rack.estimated_w.value == pytest.approx(350_000, rel=0.1)
-    assert transformer.estimated_w.value == pytest.approx(rack.estimated_w.value)
-    assert site.estimated_w.value == pytest.approx(1.1 * rack.estimated_w.value)
-    assert (rack.rigs, site.rigs, rack.configured) == (100, 100, False)
-    # AI load that nobody tells of counts at what it may draw.
-    assert site.total_w.value == pytest.approx(site.estimated_w.value + 500_000)
+async def test_a_rig_that_sends_nothing_is_told_within_three_minutes(pool: Pool) -> None:
+    assert await pool.run(180, sends=False) == [RigState.SILENT]
 
 
-async def test_a_word_is_in_the_next_tick_and_what_is_wrong_with_it_is_told_at_once(
-    pool: Pool,
+@pytest.mark.parametrize("fault", ["journal_failed", "pool_at_fault"])
+async def test_no_rig_is_silent_while_the_pool_itself_takes_no_shares(
+    pool: Pool, fault: str
 ) -> None:
-    await pool.tick()
-    with pytest.raises(SignalError):
-        pool.room.take_budget(BudgetSignal("hall", -1, "grid", pool.now_s, pool.now_s + 60))
-    with pytest.raises(UnknownSignalError):
-        pool.room.take_reading(MeterReading("other", pool.now_s, 1.0))
-    pool.room.take_budget(BudgetSignal("hall", 400_000, "grid", pool.now_s, pool.now_s + 60))
-    pool.room.take_ai_load(AiLoadSignal("hall", "ai", 300_000.0, pool.now_s, pool.now_s + 600))
-    await pool.tick()
-    site = pool.node("hall")
-    assert (site.limit_w, site.limits[0].source) == (400_000, "grid")
-    assert (site.ai_w, site.ai_known) == (300_000.0, True)
-    await pool.tick(61.0)  # the word ends
-    assert pool.node("hall").limit_w == 2_000_000
+    pool.coordinator.receive(msgspec.structs.replace(COUNTERS, **{fault: True}))
+    assert await pool.run(600, sends=False) == []
+    pool.coordinator.receive(COUNTERS)
+    assert await pool.run(60, sends=True) == []
+    assert await pool.run(300, sends=False) == [RigState.SILENT]
 
 
-async def test_an_over_budget_is_told_with_its_reason_in_the_tick_after_it_shows(
-    pool: Pool,
-) -> None:
-    rigs = [f"r01-{slot}" for slot in range(200)]
-    pool.connect(*rigs)
-    pool.room.take_ai_load(AiLoadSignal("hall", "ai", 0.0, pool.now_s, pool.now_s + 3600))
-    for _ in range(15):
-        pool.prove(*rigs)
-        pool.room.take_reading(MeterReading("main", pool.now_s, 770_000.0))
-        await pool.tick()
-    with structlog.testing.capture_logs() as logs:
-        pool.prove(*rigs)
-        pool.room.take_budget(
-            BudgetSignal("hall", 600_000, "grid", pool.now_s, pool.now_s + 600, "peak")
-        )
-        tick = await pool.tick()
-        await pool.tick()
-    assert tick.decision.overloads
-    told = [each["what"] for each in logs if each["event"] == "power_intended"]
-    assert len(told) == 1, told  # not at each tick anew
-    assert told[0].startswith("would shed ")
-    assert "600 kW by grid (peak)" in told[0]
-
-
-async def test_a_meter_that_is_not_believed_is_told_once_and_when_it_is_again(pool: Pool) -> None:
-    pool.room.take_reading(MeterReading("main", pool.now_s, 500_000.0))
-    await pool.tick()
-    with structlog.testing.capture_logs() as logs:
-        for power_w in (-50_000.0, -50_000.0, 500_001.0):
-            pool.room.take_reading(MeterReading("main", pool.now_s, power_w))
-            await pool.tick()
-    events = [(each["event"], each.get("quality")) for each in logs if "meter" in each["event"]]
-    assert events == [("meter_not_believed", "negative"), ("meter_believed", None)]
-
-
-async def test_rigs_that_fall_silent_are_one_line_and_counted(pool: Pool) -> None:
-    rigs = [f"r01-{slot}" for slot in range(20)]
-    pool.connect(*rigs)
-    for _ in range(240):
-        pool.prove(*rigs)
-        await pool.tick()
-    with structlog.testing.capture_logs() as logs:
-        for _ in range(40):
-            pool.prove(*rigs[10:])
-            await pool.tick()
-    silent = [each for each in logs if each["event"] == "rigs_silent"]
-    assert sum(each["rigs"] for each in silent) == 10
-    assert (pool.node("hall/T1/r01").rigs, pool.node("hall/T1/r01").silent) == (10, 10)
-    with structlog.testing.capture_logs() as logs:
-        pool.connect(*rigs[:10], sessions=0)
-        await pool.tick()
-    assert pool.node("hall/T1/r01").silent == 0
-    assert [each["disconnected"] for each in logs if each["event"] == "rigs_not_silent"] == [10]
-
-
-async def test_what_meters_taught_is_taken_up_again(tmp_path: Path) -> None:
-    pool = await opened(tmp_path)
-    rigs = [f"r01-{slot}" for slot in range(100)]
-    pool.connect(*rigs)
-    pool.room.take_ai_load(AiLoadSignal("hall", "ai", 0.0, pool.now_s, pool.now_s + 80_000))
-    for minute in range(90):
-        pool.prove(*rigs, shares=12)
-        pool.room.take_reading(MeterReading("main", pool.now_s, 400_000.0 + minute))
-        await pool.tick(60.0)
-    taught = pool.node("hall").calibration
-    assert taught is not None
-    assert taught.factor == pytest.approx(400_000 / (100 * 3500 * 1.1), rel=0.01)
-    await pool.room.close()
-    await pool.store.close()
-    again = await opened(tmp_path)
-    await again.tick()
-    assert again.node("hall").calibration == taught
-    again.room.accept_calibration("hall")
-    await again.tick()
-    assert again.node("hall").calibration is None
-    with pytest.raises(UnknownSignalError):
-        again.room.accept_calibration("hall/T1")
-    await again.room.close()
-    await again.store.close()
-
-
-async def test_a_calibration_of_another_version_is_left(tmp_path: Path) -> None:
-    pool = await opened(tmp_path)
-    pool.room._learned = json.dumps({"hall": {"beta": 1.0}})
-    await pool.room.close()
-    await pool.store.close()
-    with structlog.testing.capture_logs() as logs:
-        again = await opened(tmp_path)
-    assert [each["event"] for each in logs] == ["calibration_not_restored"]
-    assert CALIBRATION in again.room._energy_keeper.restored
-    await again.room.close()
-    await again.store.close()
+async def test_no_rig_is_silent_because_the_pool_stood_still(pool: Pool) -> None:
+    assert await pool.run(600, sends=False, tick_s=600.0) == []
+    assert await pool.run(60, sends=True) == []
