@@ -29,9 +29,9 @@ MIN_SHARES = 4.0
 LOOK_S = (5.0, 60.0)
 """A rig is looked at no more and no less often; a silence is told up to the first later."""
 LATE_S = 15.0
-"""Shares are folded once a second, later by a busy machine, and looked at in ticks: a shorter silence
-is the pool's. It matters for a name that a whole farm or a proxy mines under: that sends hundreds
-of shares a second."""
+"""Shares are folded once a second, later by a busy machine, and looked at in ticks: a shorter
+silence is the pool's. It matters for a name that a whole farm or a proxy mines under: that sends
+hundreds of shares a second."""
 _DAY_S = 86_400.0
 
 
