@@ -227,7 +227,7 @@ class SilenceWatch:
             rig.in_heap = True
 
     def _wait_or_forget(self, worker: str, rig: _Rig, now_s: float) -> None:
-        """Names are made up by whoever connects; what one that left did is no use later."""
+        """Names are made up by whoever connects. Of one that left long ago nothing is of use."""
         if now_s - max(rig.left_s, rig.updated_s) > MEMORY_S:
             del self._rigs[worker]
         else:
