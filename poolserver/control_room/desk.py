@@ -30,6 +30,9 @@ MODE = "observe"
 # minute are known to 2.9% in it.
 GROUP_WINDOW_S = 60.0
 
+LONGEST_TICK_S = 30.0
+"""If nobody looked for longer, the pool stood still: what rigs sent meanwhile is yet to be read."""
+
 
 @dataclass(frozen=True, slots=True)
 class Tick:
@@ -58,10 +61,12 @@ class PowerDesk:
     silence: SilenceWatch = field(default_factory=SilenceWatch)
     _controller: Controller = field(init=False)
     _state: ControlState = field(default_factory=ControlState)
+    _looked_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.estimator = Estimator(self.tree, self.now_s)
         self._controller = Controller(self.tree, self.terms)
+        self._looked_s = self.now_s
 
     def take_work(self, nodes: Mapping[NodeKey, NodeWork], now_s: float) -> None:
         """Work that the fold has added up."""
@@ -73,6 +78,10 @@ class PowerDesk:
     ) -> Tick:
         """Look at everything, and say what would be done."""
         self.now_s = now_s = max(self.now_s, now_s)
+        if now_s - self._looked_s > LONGEST_TICK_S:
+            self.silence.hold(self._looked_s)
+            self.silence.resume(now_s)
+        self._looked_s = now_s
         changes = tuple(self.silence.look(now_s))
         self.estimator.note_rigs(groups)
         nodes = believe(

@@ -106,6 +106,7 @@ class ControlRoom:
         self._rig_news: deque[RigNews] = deque()
         self._accepted: deque[str] = deque()
         self._news = PowerNews()
+        self._is_at_fault = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
         self._learned = "{}"  # what meters have taught, as it is saved
         self.last: Tick | None = None
@@ -189,6 +190,10 @@ class ControlRoom:
         for news in rigs:
             self.rigs.take(news, now_ms)
             self._rig_news.append(news)
+
+    def take_fault_of_pool(self, is_at_fault: bool) -> None:
+        """Whether the pool itself cannot take shares now: no rig is silent by that."""
+        self._is_at_fault = is_at_fault
 
     def take_reading(self, reading: MeterReading) -> MeterState:
         """See SignalSink."""
@@ -275,6 +280,10 @@ class ControlRoom:
             desk.take_work(each.nodes, each.at_s)
             for worker, proven_work, squares in each.rigs:
                 desk.silence.shares(worker, proven_work, squares, each.at_s)
+        if self._is_at_fault:
+            desk.silence.hold(now_s)
+        else:
+            desk.silence.resume(now_s)
         tick = desk.tick(outside, desk.groups(self.rigs.rows()), now_s, unix_s)
         self._learned = json.dumps(desk.calibrator.state())
         return tick

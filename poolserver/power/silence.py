@@ -28,6 +28,10 @@ MIN_SHARES = 4.0
 """Of fewer nothing is said: a rig that just came may not have begun."""
 LOOK_S = (5.0, 60.0)
 """A rig is looked at no more and no less often; a silence is told up to the first later."""
+LATE_S = 15.0
+"""Shares are folded once a second, later by a busy machine, and looked at in ticks: a shorter
+silence is the pool's. It matters for a name that a whole farm or a proxy mines under: that sends
+hundreds of shares a second."""
 _DAY_S = 86_400.0
 
 
@@ -165,7 +169,8 @@ class SilenceWatch:
 
     def hold(self, now_s: float) -> None:
         """Shares may fail to come by the pool's own fault from now on: nobody is silent."""
-        self._held_since_s = self._held_since_s or now_s
+        if self._held_since_s is None:
+            self._held_since_s = now_s
 
     def resume(self, now_s: float) -> None:
         """They come again; the time between was not seen."""
@@ -266,7 +271,7 @@ def _deadline_s(rig: _Rig, false_alarms: float) -> float:
         return inf
     # (1 + rate t / n)^-n = false_alarms / (rate * day), of one gap a day at least.
     gaps = max(1.0, rate * _DAY_S)
-    return rig.last_s + shares / rate * expm1(log(gaps / false_alarms) / shares)
+    return rig.last_s + max(LATE_S, shares / rate * expm1(log(gaps / false_alarms) / shares))
 
 
 def _log_chance(rig: _Rig, silent_s: float) -> float:

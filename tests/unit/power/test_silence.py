@@ -85,6 +85,20 @@ def test_of_a_rig_that_just_came_nothing_is_said() -> None:
     assert watch.state_of("nobody") is RigState.DISCONNECTED
 
 
+def test_a_farm_under_one_name_is_not_silent_between_two_folds() -> None:
+    # A thousand rigs: by chance alone a tenth of a second would be too long.
+    watch = SilenceWatch()
+    watch.note("proxy", WORK, 1, 0.0)
+    for second in range(1, 1201):
+        if second % 5:  # a fold may be late
+            watch.shares("proxy", 200 * WORK, 200 * WORK**2, float(second))
+        if second % 5 == 0 and second > 60:
+            assert watch.look(second + 0.9) == []
+        elif second == 60:
+            watch.look(60.0)
+    assert told_after_s(watch, 1200.0) <= 20
+
+
 def test_a_higher_difficulty_is_waited_for_at_once() -> None:
     watch = SilenceWatch()
     last_s = hashing(watch)
