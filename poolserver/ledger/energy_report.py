@@ -66,6 +66,8 @@ class Sum:
     ai_j: int = 0
     auxiliary_j: int = 0
     mining_j: int = 0
+    total_j: int = 0
+    """All that was drawn, as far as is known."""
     residual_j: int | None = None
     allocated_j: int | None = None
     excess_j: int = 0
@@ -81,11 +83,6 @@ class Sum:
     found_sat: int | None = None
     """What the blocks are worth that its rigs found meanwhile."""
     bill: Bill | None = None
-
-    @property
-    def total_j(self) -> int:
-        """All that was drawn, as far as is known."""
-        return self.mining_j + self.ai_j + self.auxiliary_j
 
     @property
     def hashrate_h_s(self) -> float:
@@ -106,8 +103,8 @@ class Sum:
 
     @property
     def ai_share(self) -> float | None:
-        """Of all that was drawn."""
-        return self.ai_j / self.total_j if self.total_j > 0 else None
+        """Of all that was drawn. 1 at most, where AI load is assumed to be more than there was."""
+        return min(1.0, self.ai_j / self.total_j) if self.total_j > 0 else None
 
     def take(self, row: EnergyRow) -> None:
         self.begin_s = min(self.begin_s, row.begin_s)
@@ -122,6 +119,7 @@ class Sum:
         self.ai_j += row.ai_j
         self.auxiliary_j += row.auxiliary_j
         self.mining_j += row.mining_j
+        self.total_j += row.total_j
         self.residual_j = _plus(self.residual_j, row.residual_j)
         self.allocated_j = _plus(self.allocated_j, row.allocated_j)
         self.excess_j += row.excess_j
@@ -220,8 +218,7 @@ class _Making:
         meterman = self._metermen.get(row.node)
         if meterman is None:
             meterman = self._metermen[row.node] = Meterman(self._terms.tariff)
-        energy_j = row.mining_j + row.ai_j + row.auxiliary_j
-        return meterman.bill(Load(row.begin_s, row.end_s, energy_j))
+        return meterman.bill(Load(row.begin_s, row.end_s, row.total_j))
 
     def _take_work(
         self, span: str, begin_s: int, end_s: int, rows: Mapping[str, EnergyRow]

@@ -119,6 +119,29 @@ def test_energy_has_its_cost_and_a_months_bill_is_made_from_its_begin(books: Con
     assert int(later.baseline_j) == 2000
 
 
+def test_what_is_billed_is_what_the_meter_saw_also_while_ai_load_is_assumed(
+    books: Connection,
+) -> None:
+    begin_s = BEGIN + 3600
+    told = Facts(
+        {},
+        {(begin_s, "Hall", "ai"): AiFact(450_000_000, 0)},  # at what it may draw
+        {(begin_s, "main"): MeterFact(5000, SPAN_MS)},
+    )
+    with books.transaction():
+        energy_sql.put_facts(books, told)
+        assert energy_sql.close_next(books, tree(), 900, 2**40)
+    tariff = Tariff("USD", (EnergyPrice("energy", Fraction(1)),))
+    hall = sums(books, TERMS._replace(from_s=begin_s, before_s=begin_s + 900, tariff=tariff))[
+        "Hall"
+    ]
+    assert hall.ai_j == 450_000
+    assert hall.total_j == 5000
+    assert hall.ai_share == 1.0
+    assert hall.bill is not None
+    assert hall.bill.total == Fraction(5000, 3_600_000)
+
+
 def test_blocks_are_told_of_the_site_whose_rigs_found_them_and_of_whom_they_pay(
     books: Connection,
 ) -> None:
