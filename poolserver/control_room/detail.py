@@ -8,7 +8,7 @@ import msgspec
 from poolserver.control_room.desk import PowerDesk
 from poolserver.control_room.view import Figure, NodeView
 from poolserver.power.budget import LimitChange
-from poolserver.power.estimator import WINDOWS_S, Estimate, worker_estimate
+from poolserver.power.estimator import WINDOWS_S, Estimate, share_of_rig_h_s, worker_estimate
 from poolserver.power.rig_book import KnownRig
 from poolserver.power.tree import PowerNode
 from poolserver.power.uncertain import Uncertain
@@ -115,7 +115,13 @@ def _rig_view(seen: Watched, reading: Reading, site: PowerNode) -> RigView:
     estimates = (
         (
             window_s,
-            worker_estimate(hashrate, sigma, share_work / (2 * window_s), rated.rating, site.path),
+            worker_estimate(
+                hashrate,
+                sigma,
+                share_of_rig_h_s(share_work, window_s, reading.age_s),
+                rated.rating,
+                site.path,
+            ),
         )
         for window_s, hashrate, sigma in zip(
             RIG_WINDOWS_S, reading.hashrates, reading.relative_sigmas, strict=False

@@ -17,7 +17,7 @@ Work here is that of real hashes: times ``work_scale``. Energy is with PUE at si
 
 from array import array
 from collections.abc import Iterable, Mapping
-from math import inf, sqrt
+from math import inf, sqrt, tanh
 from typing import NamedTuple, Protocol, TypeVar
 
 from poolserver.power.poisson import WeightedCount, widened
@@ -27,7 +27,7 @@ from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
 from poolserver.power.uncertain import NOTHING, Z95, Interval, Uncertain
 from poolserver.power.windows import TICK_S, WINDOWS_S, Since, Windows
 
-__all__ = ["TICK_S", "WINDOWS_S", "Estimate", "Estimator", "worker_estimate"]
+__all__ = ["TICK_S", "WINDOWS_S", "Estimate", "Estimator", "share_of_rig_h_s", "worker_estimate"]
 
 J_PER_HASH_PER_J_PER_TH = 1e-12
 # Of a line whose rigs nobody has counted yet; a new model of one of the big makers.
@@ -360,14 +360,19 @@ class Estimator:
         return index
 
 
+def share_of_rig_h_s(share_work: float, window_s: float, age_s: float) -> float:
+    """What a share adds to a rig's hashrate on the average of its time in an exponential window:
+    its work over twice the window; over the meter's age while that is much less."""
+    return share_work / (2 * window_s) / tanh(age_s / (2 * window_s)) if age_s > 0 else 0.0
+
+
 def worker_estimate(
     hashrate_h_s: float, relative_sigma: float, share_h_s: float, rating: Rating, site: str = ""
 ) -> Estimate:
     """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
 
-    ``relative_sigma`` is infinite where there was no share yet. ``share_h_s`` is what a share adds
-    to the hashrate on the average of its time in the window: its work over twice the window, as
-    windows are exponential. Nothing of the rig's error averages out: it is one.
+    ``relative_sigma`` is infinite where there was no share yet; ``share_h_s`` is that of
+    share_of_rig_h_s(). Nothing of the rig's error averages out: it is one.
     """
     w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
     variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0

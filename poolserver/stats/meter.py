@@ -69,6 +69,8 @@ class Reading(NamedTuple):
     """Over REJECT_WINDOWS, None where there is no share."""
     best_in_round: float
     """The difficulty that the round's best share would have met; 0 before the first one."""
+    age_s: float = 0.0
+    """For how long it has been measured."""
 
 
 NO_READING = Reading(Hashrates(*[0.0] * _N), Hashrates(*[inf] * _N), (None, None), 0.0)
@@ -195,6 +197,7 @@ def read(state: bytes, now_s: float, round_number: int) -> Reading:
         Hashrates(*map(_relative_sigma, work, squares)),
         (Rejects.of(*numbers[_HOUR:_DAY]), Rejects.of(*numbers[_DAY:_BEST])),
         best if best_of == round_number else 0.0,
+        now_s - began,
     )
 
 

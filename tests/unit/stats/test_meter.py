@@ -59,7 +59,8 @@ def steadily(until_s: float, every_s: float = 5.0, work: float = WORK) -> bytes:
 
 def test_before_the_first_share_the_rate_is_zero_and_nothing_is_known() -> None:
     state = meter.begin(100.0)
-    assert meter.read(state, 100.0, 0) == meter.read(state, 160.0, 0) == NO_READING
+    assert meter.read(state, 100.0, 0) == NO_READING
+    assert meter.read(state, 160.0, 0) == NO_READING._replace(age_s=60.0)
     assert NO_READING.relative_sigmas.d7 == inf
 
 
