@@ -201,3 +201,19 @@ def test_a_sites_meter_teaches_all_its_nodes() -> None:
         assert found[path].mining_w.value == pytest.approx(
             found[path].estimated_w.value * 0.95, rel=1e-3
         )
+
+
+def test_a_rack_that_comes_in_the_middle_of_a_look_is_of_the_next_one() -> None:
+    """The thread that books work adds it; a look takes part of a second."""
+    site = Site()
+
+    def meter_of(name: str) -> MeterState | None:
+        if name == "f2" and "A/F1/r3" not in site.tree:
+            site.tree.add(PowerNode("A/F1/r3", "rack", is_configured=False))
+        return None
+
+    def look() -> dict[str, NodePower]:
+        return believe(site.tree, site.estimator, meter_of, lambda _: 0.0, site.calibrator, NOW_S)
+
+    assert "A/F1/r3" not in look()
+    assert "A/F1/r3" in look()
