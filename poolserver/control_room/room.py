@@ -107,6 +107,7 @@ class ControlRoom:
         if saved := self._energy_keeper.restored.get(CALIBRATION):
             try:
                 self._desk.calibrator.restore(json.loads(saved))
+                self._learned = saved  # a pool may stop before its first tick
             except (TypeError, ValueError, AttributeError) as error:  # of another version
                 log.warning("calibration_not_restored", reason=str(error))
 
