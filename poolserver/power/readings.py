@@ -145,6 +145,8 @@ class _Meter:
         age_s = now_s - newest_s
         if quality is not Quality.NONE and age_s > limit_s:
             quality, reason = Quality.STALE, f"the newest reading is {age_s:.0f} s old"
+        elif age_s < -MAX_AHEAD_S:  # our clock was set back, and it would not grow old for so long
+            quality, reason = Quality.STALE, f"the newest reading is of {-age_s:.0f} s from now"
         return replace(believed, quality=quality, reason=reason)
 
     def take(self, reading: MeterReading, now_s: float) -> None:

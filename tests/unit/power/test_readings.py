@@ -174,6 +174,13 @@ def test_readings_go_on_after_our_clock_is_set_back() -> None:
     assert meter.says(41 * MW).is_good
 
 
+def test_a_meter_that_falls_silent_as_our_clock_is_set_back_is_stale() -> None:
+    meter = Readings()
+    meter.says(40 * MW)
+    meter.now_s -= 3600
+    assert meter.state.quality is Quality.STALE
+
+
 def test_the_same_figure_for_a_quarter_of_an_hour_is_no_measurement() -> None:
     meter = Readings()
     assert meter.says(*[40 * MW] * 180).is_good
