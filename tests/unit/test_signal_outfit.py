@@ -123,11 +123,13 @@ def test_without_the_extra_it_is_told_which_one_to_install(
     module = {"pymodbus": "modbus", "aiomqtt": "mqtt"}[library]
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, f"poolserver.power.signals.{module}", raising=False)
+    made = config(tmp_path)
+    make = {
+        "pymodbus": lambda: modbus_meters(made, SINK, time.time),
+        "aiomqtt": lambda: mqtt_bus(made, SINK),
+    }[library]
     with pytest.raises(StartError, match=r'pip install "poolserver\[power\]"'):
-        if library == "pymodbus":
-            modbus_meters(config(tmp_path), SINK, time.time)
-        else:
-            mqtt_bus(config(tmp_path), SINK)
+        make()
 
 
 def test_a_file_of_trust_that_is_not_there_is_told(tmp_path: Path) -> None:
