@@ -13,11 +13,13 @@ from typing import NamedTuple
 
 from poolserver.ledger import energy_sql
 from poolserver.ledger.database import Connection
+from poolserver.ledger.delta import NodeWork
 from poolserver.ledger.energy import FIRST_PREVIOUS, ChainedRow, EnergyRow, head_of
 from poolserver.ledger.energy_close import Interval, Method, expected_msat
 from poolserver.ledger.energy_facts import MeterFact, NodeFact
 from poolserver.ledger.totals import INTERVAL_S
 from poolserver.power.energy import PJ_PER_J
+from poolserver.power.rating import Rating
 from poolserver.power.tree import PROGRAMME, prefixes
 
 MOST_DIFFERENCES = 100
@@ -102,21 +104,23 @@ class _Work(NamedTuple):
 
 
 def _work_at(rows: Mapping[str, EnergyRow], interval: Interval) -> dict[str, _Work]:
-    """By node."""
-    found: dict[str, _Work] = {}
+    """By node. Thousands of racks are added up first, by the node with a row that they are in."""
+    there: dict[tuple[str, Rating], NodeWork] = {}
     for (path, rating), work in interval.work.items():
-        site = rows.get(path.partition("/")[0])
-        scale, pue = (1, Fraction(1)) if site is None else (site.work_scale, site.pue)
-        inside_pj = work.proven_work * rating.j_per_th * scale
-        for node in (PROGRAMME, *prefixes(path)):
-            if node in rows:
-                is_inside = "/" in node and node != PROGRAMME
-                proven, accepted, energy_pj = found.get(node, _Work())
-                found[node] = _Work(
-                    proven + work.proven_work,
-                    accepted + work.accepted_work,
-                    energy_pj + (inside_pj if is_inside else inside_pj * pue),
-                )
+        home = next((node for node in prefixes(path) if node in rows), PROGRAMME)
+        there.setdefault((home, rating), NodeWork()).add(work)
+    found: dict[str, _Work] = {}
+    for (home, rating), work in there.items():
+        site = rows[home.partition("/")[0] or PROGRAMME]
+        inside_pj = work.proven_work * rating.j_per_th * site.work_scale
+        for node in {PROGRAMME, *prefixes(home.strip(PROGRAMME))}:
+            is_inside = "/" in node and node != PROGRAMME
+            proven, accepted, energy_pj = found.get(node, _Work())
+            found[node] = _Work(
+                proven + work.proven_work,
+                accepted + work.accepted_work,
+                energy_pj + (inside_pj if is_inside else inside_pj * site.pue),
+            )
     return found
 
 
