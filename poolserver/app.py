@@ -122,7 +122,7 @@ class PoolServer:
         self._registry.register(AuditMetrics(coordinator.auditor))
         room = coordinator.room
         self._open_ways_in(room)
-        routes = [*power_routes(lambda: room.view), *signal_routes(config, room, room.tree)]
+        routes = [*power_routes(room), *signal_routes(config, room, room.tree)]
         http = HttpServer(self._registry, coordinator.not_ready_because, routes)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)

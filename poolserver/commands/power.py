@@ -4,6 +4,7 @@ import click
 
 from poolserver.commands.power_break_even import break_even_command
 from poolserver.commands.power_models import models
+from poolserver.commands.power_node import node
 from poolserver.commands.power_report import report_command
 from poolserver.commands.power_status import status
 from poolserver.commands.power_token import token
@@ -17,6 +18,7 @@ def power() -> None:
 
 power.add_command(break_even_command)
 power.add_command(models)
+power.add_command(node)
 power.add_command(report_command)
 power.add_command(status)
 power.add_command(token)

@@ -1,9 +1,10 @@
 """``poolserver power status``: the tree of a running pool, asked of its HTTP server."""
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import click
@@ -37,6 +38,10 @@ _TEXTS = frozenset({"node", "by", "binds"})
 _GAP = 2
 
 
+T = TypeVar("T")
+NO_PARAMETERS: Mapping[str, str] = {}
+
+
 class StatusError(Exception):
     """The pool does not tell; the text says why, for people."""
 
@@ -52,7 +57,7 @@ def status(
     path: Path, url: str | None, under: str, depth: int | None, watch: bool, as_json: bool
 ) -> None:
     """Tell what each node of the running pool's tree draws and may draw, and what binds."""
-    base = url or _base_url(load(path))
+    base = url or base_url(load(path))
     try:
         if watch:
             run_async(_watch(base, under, depth))
@@ -71,36 +76,49 @@ def status(
         pass
 
 
-def _base_url(config: Config) -> str:
+def base_url(config: Config) -> str:
     """Of the pool's own HTTP server, as it is reached from this machine."""
     host, port = config.http.address
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://{Endpoint(here, port)}"
 
 
-async def read_view(base_url: str) -> PowerView:
-    """What the pool tells.
+async def read_view(url: str) -> PowerView:
+    """What the pool at ``url`` tells of its tree.
 
     Raises:
         StatusError: it does not answer, or not so.
     """
+    return await asked(url, "power", PowerView)
+
+
+async def asked(
+    url: str, what: str, kind: type[T], parameters: Mapping[str, str] = NO_PARAMETERS
+) -> T:
+    """What the pool at ``url`` answers to a call of its API.
+
+    Raises:
+        StatusError: it does not answer, or something else.
+    """
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
-    url = f"{base_url.rstrip('/')}/api/v1/power"
+    call = f"{url.rstrip('/')}/api/v1/{what}"
     try:
         async with (
             aiohttp.ClientSession(trust_env=False, timeout=timeout) as session,
-            session.get(url) as reply,
+            session.get(call, params=parameters) as reply,
         ):
             body = await reply.read()
-            if reply.status != 200:
-                raise StatusError(f"{url} answers {reply.status} {reply.reason}")
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         reason = str(error) or "no answer in time"
-        raise StatusError(f"no pool answers at {url}: is it running? ({reason})") from error
+        raise StatusError(f"no pool answers at {call}: is it running? ({reason})") from error
+    if reply.status in (404, 503):
+        raise StatusError(body.decode(errors="replace").strip())
+    if reply.status != 200:
+        raise StatusError(f"{call} answers {reply.status} {reply.reason}")
     try:
-        return msgspec.json.decode(body, type=PowerView)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        raise StatusError(f"{url} gives something else: {error}") from error
+        raise StatusError(f"{call} gives something else: {error}") from error
 
 
 async def _watch(base_url: str, under: str, depth: int | None) -> None:
@@ -162,11 +180,11 @@ def _cells(node: NodeView, indent: int) -> Iterator[str | Text]:
     """In the order of _COLUMNS."""
     # Names of racks are made up by whoever connects: they are no markup of ours.
     yield Text(f"{' ' * indent}{node.name}")
-    yield _watts(node.total_w)
+    yield figure_text(node.total_w)
     yield "" if node.limit_w is None else watts_text(node.limit_w)
     yield _headroom(node)
     yield _ai(node)
-    yield "" if node.residual_w is None else _watts(node.residual_w)
+    yield "" if node.residual_w is None else figure_text(node.residual_w)
     yield f"{node.rigs}" + (f", {node.silent} silent" if node.silent else "")
     binding = node.limits[0] if node.limits else None
     yield "" if binding is None else Text(f"{binding.source} {binding.reason}".strip())
@@ -195,7 +213,8 @@ def _ai(node: NodeView) -> str:
     return watts_text(node.ai_w) + ("" if node.ai_known else " assumed")
 
 
-def _watts(figure: Figure) -> str:
+def figure_text(figure: Figure) -> str:
+    """Watts with their error, as people read them."""
     largest = max(abs(figure.value), figure.sigma)
     size, unit = _unit(largest, _UNITS, "W")
     digits = 0 if unit == "W" else _digits(largest / size)

@@ -20,6 +20,15 @@ import structlog
 from poolserver.cluster.messages import RigNews
 from poolserver.control_room.books import Outside, OutsideBooks
 from poolserver.control_room.desk import PowerDesk, Tick
+from poolserver.control_room.detail import (
+    NodeDetail,
+    Watched,
+    WindowView,
+    limit_ahead,
+    node_windows,
+    rig_views,
+    watched,
+)
 from poolserver.control_room.energy_keeper import EnergyKeeper
 from poolserver.control_room.news import PowerNews
 from poolserver.control_room.rig_keeper import RigKeeper
@@ -32,6 +41,7 @@ from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
 from poolserver.power.state import MeterReading, MeterState
 from poolserver.power.tree import PowerTree
+from poolserver.stats.meter import Reading
 
 # The name that what meters have taught is saved by.
 CALIBRATION = "calibration"
@@ -67,6 +77,7 @@ class ControlRoom:
         *,
         rigs: RigBook,
         rig_keeper: RigKeeper,
+        reading_of: Callable[[str, str], Reading],
         books: OutsideBooks,
         word_keeper: WordKeeper,
         energy_keeper: EnergyKeeper,
@@ -78,6 +89,7 @@ class ControlRoom:
         self.tree = tree
         self.rigs = rigs
         self._rig_keeper = rig_keeper
+        self._reading_of = reading_of
         self.books = books
         self._word_keeper = word_keeper
         self._energy_keeper = energy_keeper
@@ -221,6 +233,29 @@ class ControlRoom:
     def view(self) -> PowerView | None:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
+
+    async def detail(self, path: str, most_rigs: int) -> NodeDetail | None:
+        """A node and the rigs right at it; None where there is none, or before the first tick."""
+        seen = () if self.view is None else self.view.nodes
+        node = next((each for each in seen if each.path == path), None)
+        if node is None:
+            return None
+        run = asyncio.get_running_loop().run_in_executor
+        windows, rigs = await run(self._thread, lambda: self._look_at(path))
+        site, left_out = self.tree.site_of(path), max(0, len(rigs) - most_rigs)
+        if site is None:
+            rigs = []
+        del rigs[most_rigs:]
+        readings = [self._reading_of(each.rig.account, each.rig.worker) for each in rigs]
+        views = await run(self._thread, lambda: rig_views(rigs, readings, site))
+        ahead = limit_ahead(self.books.budget.next_change(path, self._unix_time()))
+        return NodeDetail(node, windows, ahead, views, left_out)
+
+    def _look_at(self, path: str) -> tuple[tuple[WindowView, ...], list[Watched]]:
+        """In the thread. Rigs that are silent come first."""
+        rigs = watched(self._desk, list(self.rigs.rigs_at(path)))
+        rigs.sort(key=lambda each: (each.chance, each.rig.worker))
+        return node_windows(self._desk, path), rigs
 
     # --- a tick --------------------------------------------------------------------------
 

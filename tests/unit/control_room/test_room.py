@@ -248,3 +248,31 @@ async def test_a_calibration_of_another_version_is_left(tmp_path: Path) -> None:
     assert CALIBRATION in again.room._energy_keeper.restored
     await again.room.close()
     await again.store.close()
+
+
+async def test_a_node_is_told_over_all_windows_with_its_rigs(pool: Pool) -> None:
+    assert await pool.room.detail("hall", 10) is None  # before the first tick
+    rigs = [f"r01-{slot}" for slot in range(5)]
+    pool.connect(*rigs)
+    for _ in range(60):
+        pool.prove(*rigs)
+        await pool.tick()
+    pool.room.take_budget(BudgetSignal("hall", 9_000, "grid", pool.now_s, pool.now_s + 60))
+    detail = await pool.room.detail("hall/T1/r01", 3)
+    assert detail is not None
+    assert [window.window_s for window in detail.windows] == [5, 60, 300, 900, 3600]
+    five_minutes = detail.windows[2]
+    assert five_minutes.power_w.value == pytest.approx(5 * 3500, rel=0.05)
+    assert five_minutes.power_low_w < 5 * 3500 < five_minutes.power_high_w
+    assert five_minutes.shares == pytest.approx(300, rel=0.02)
+    assert (len(detail.rigs), detail.more) == (3, 2)
+    rig = detail.rigs[0]
+    assert (rig.state, rig.rated_by, rig.j_per_th) == ("hashing", "site default", 17.5)
+    assert [window.window_s for window in rig.windows] == [60, 300, 900, 3600]
+    site = await pool.room.detail("hall", 3)
+    assert site is not None
+    assert site.rigs == ()
+    assert site.next_limit is not None
+    assert site.next_limit.at == pool.now_s + 60  # the word ends, and the site's own limit holds
+    assert site.next_limit.limit_w == 2_000_000
+    assert await pool.room.detail("nowhere", 3) is None
