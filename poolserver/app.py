@@ -122,7 +122,8 @@ class PoolServer:
         self._registry.register(AuditMetrics(coordinator.auditor))
         room = coordinator.room
         self._open_ways_in(room)
-        routes = [*power_routes(room), *signal_routes(config, room, room.tree)]
+        signals = signal_routes(config, room, room.tree, room.unix_time)
+        routes = [*power_routes(room), *signals]
         http = HttpServer(self._registry, coordinator.not_ready_because, routes)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
@@ -148,7 +149,7 @@ class PoolServer:
         Raises:
             StartError: what they need is not installed.
         """
-        for meter in modbus_meters(self._config, room):
+        for meter in modbus_meters(self._config, room, room.unix_time):
             room.hear(meter)
         bus = mqtt_bus(self._config, room)
         if bus is not None:

@@ -1,7 +1,6 @@
 """What the ways in for signals are made of, worked out from the config."""
 
 import ssl
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,9 +37,7 @@ def api_tokens(config: Config) -> Tokens:
     )
 
 
-def modbus_meters(
-    config: Config, sink: SignalSink, clock: Callable[[], float] = time.time
-) -> list[Source]:
+def modbus_meters(config: Config, sink: SignalSink, clock: Callable[[], float]) -> list[Source]:
     """The meters that are read over Modbus; ``clock`` is Unix time.
 
     Raises:
@@ -108,7 +105,7 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
 
 
 def signal_routes(
-    config: Config, sink: SignalSink, tree: PowerTree, clock: Callable[[], float] = time.time
+    config: Config, sink: SignalSink, tree: PowerTree, clock: Callable[[], float]
 ) -> list[web.RouteDef]:
     """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
     http_meters = meters_by(config, "http")

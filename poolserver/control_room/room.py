@@ -96,7 +96,8 @@ class ControlRoom:
         energy_keeper.states = {CALIBRATION: lambda: self._learned}
         self._tick_s = tick_s
         self._clock = clock
-        self._unix_time = unix_time
+        self.unix_time = unix_time
+        """What whoever brings signals is to tell the time by, too: words are judged by it."""
         self._listeners: list[Callable[[PowerView], None]] = []
         self._sources: list[Source] = []
         # Windows are measured by a clock that nobody sets, and shown by the time of day.
@@ -121,6 +122,7 @@ class ControlRoom:
         if saved := self._energy_keeper.restored.get(CALIBRATION):
             try:
                 self._desk.calibrator.restore(json.loads(saved))
+                self._learned = saved  # a pool may stop before its first tick
             except (TypeError, ValueError, AttributeError) as error:  # of another version
                 log.warning("calibration_not_restored", reason=str(error))
 
@@ -158,7 +160,7 @@ class ControlRoom:
 
     async def tick(self) -> Tick:
         """Look at everything now."""
-        unix_s = self._unix_time()
+        unix_s = self.unix_time()
         outside = self.books.now(unix_s)
         tick = await asyncio.get_running_loop().run_in_executor(
             self._thread, lambda: self._tick(outside, self._now_s(), unix_s)
@@ -186,7 +188,7 @@ class ControlRoom:
 
     def take_rigs(self, rigs: Iterable[RigNews]) -> None:
         """Rigs that came, went or changed."""
-        now_ms = int(self._unix_time() * 1000)
+        now_ms = int(self.unix_time() * 1000)
         for news in rigs:
             self.rigs.take(news, now_ms)
             self._rig_news.append(news)
@@ -199,19 +201,19 @@ class ControlRoom:
         """See SignalSink."""
         if reading.meter not in self.books.meters:
             raise UnknownSignalError(f"there is no meter {reading.meter!r}")
-        return self.books.meters.take(reading, self._unix_time())
+        return self.books.meters.take(reading, self.unix_time())
 
     def take_fault(self, meter: str, reason: str) -> None:
         """See SignalSink."""
-        self.books.meters.fault(meter, reason, self._unix_time())
+        self.books.meters.fault(meter, reason, self.unix_time())
 
     def take_ai_load(self, signal: AiLoadSignal) -> None:
         """See SignalSink."""
-        self.books.ai_loads.take(signal, self._unix_time())
+        self.books.ai_loads.take(signal, self.unix_time())
 
     def take_budget(self, signal: BudgetSignal) -> None:
         """See SignalSink."""
-        unix_s = self._unix_time()
+        unix_s = self.unix_time()
         word = self.books.budget.take(signal, unix_s)
         if word is not None:
             self._word_keeper.note(word, int(unix_s * 1000))
@@ -253,7 +255,7 @@ class ControlRoom:
         del rigs[most_rigs:]
         readings = [self._reading_of(each.rig.account, each.rig.worker) for each in rigs]
         views = await run(self._thread, lambda: rig_views(rigs, readings, site))
-        ahead = limit_ahead(self.books.budget.next_change(path, self._unix_time()))
+        ahead = limit_ahead(self.books.budget.next_change(path, self.unix_time()))
         return NodeDetail(node, windows, ahead, views, left_out)
 
     def _look_at(self, path: str) -> tuple[tuple[WindowView, ...], list[Watched]]:

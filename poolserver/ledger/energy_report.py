@@ -18,7 +18,7 @@ from poolserver.ledger.energy import EnergyRow
 from poolserver.power.energy import EnergyLine, energy_of
 from poolserver.power.rating import Rating
 from poolserver.power.tariff import J_PER_MWH, Bill, Load, Meterman, Tariff, month_begin_s
-from poolserver.power.tree import PROGRAMME
+from poolserver.power.tree import PROGRAMME, prefixes
 
 By = Literal["interval", "day", "month", "total"]
 
@@ -228,7 +228,7 @@ class _Making:
             if site is None:
                 continue
             below = rating.j_per_th * site.work_scale
-            for node in (PROGRAMME, *_prefixes(path)):
+            for node in (PROGRAMME, *prefixes(path)):
                 if (span, node) not in self.sums or node not in rows:
                     continue
                 is_inside = node != PROGRAMME and "/" in node
@@ -265,13 +265,6 @@ def _scaled_work(row: EnergyRow, rows: Mapping[str, EnergyRow]) -> int:
     if row.node != PROGRAMME:
         return row.proven_work * row.work_scale
     return sum(each.proven_work * each.work_scale for each in rows.values() if "/" not in each.node)
-
-
-def _prefixes(path: str) -> Iterator[str]:
-    """A node and those above it in its site."""
-    while path:
-        yield path
-        path = path.rpartition("/")[0]
 
 
 def _plus(mine: int | None, more: int | None) -> int | None:

@@ -5,10 +5,11 @@ configuration of today says nothing of what was. Nor is an error made again: wha
 errors changes with versions.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import groupby
+from typing import NamedTuple
 
 from poolserver.ledger import energy_sql
 from poolserver.ledger.database import Connection
@@ -18,7 +19,8 @@ from poolserver.ledger.energy_close import Interval, Method, expected_msat
 from poolserver.ledger.energy_facts import MeterFact, NodeFact
 from poolserver.ledger.totals import INTERVAL_S
 from poolserver.power.energy import PJ_PER_J
-from poolserver.power.tree import PROGRAMME
+from poolserver.power.rating import Rating
+from poolserver.power.tree import PROGRAMME, prefixes
 
 MOST_DIFFERENCES = 100
 """That are told in full."""
@@ -58,8 +60,11 @@ def verify_energy(connection: Connection, kept_heads: Mapping[int, bytes]) -> En
         until_s = end_s
         check.intervals += 1
         interval = energy_sql.read_interval(connection, begin_s, end_s)
+        work = _work_at(of_nodes, interval)
         for row in of_nodes.values():
-            for what in _differing(row, of_nodes, interval):
+            sites = {node for node in of_nodes if "/" not in node}
+            again = _again(row, work.get(row.node, _Work()), interval, sites)
+            for what in _differing(row, again):
                 check.differs(f"row of {row.node} at {begin_s}: {what}")
     for number in kept_heads:
         if number > check.last_number:
@@ -90,23 +95,54 @@ def _chain(
 # --- a row made again -------------------------------------------------------------------------
 
 
-def _differing(row: EnergyRow, rows: Mapping[str, EnergyRow], interval: Interval) -> Iterator[str]:
-    """What of a row is not as the facts have it."""
-    for name, again in _again(row, rows, interval).items():
+class _Work(NamedTuple):
+    """The work at a node and below it, and its energy."""
+
+    proven: int = 0
+    accepted: int = 0
+    energy_pj: Fraction = Fraction(0)
+
+
+def _work_at(rows: Mapping[str, EnergyRow], interval: Interval) -> dict[str, _Work]:
+    """By node. Thousands of racks are added up first, by the node with a row that they are in."""
+    there: dict[tuple[str, Rating], NodeWork] = {}
+    for (path, rating), work in interval.work.items():
+        home = next((node for node in prefixes(path) if node in rows), PROGRAMME)
+        there.setdefault((home, rating), NodeWork()).add(work)
+    found: dict[str, _Work] = {}
+    for (home, rating), work in there.items():
+        site = rows[home.partition("/")[0] or PROGRAMME]
+        inside_pj = work.proven_work * rating.j_per_th * site.work_scale
+        for node in {PROGRAMME, *prefixes(home.strip(PROGRAMME))}:
+            is_inside = "/" in node and node != PROGRAMME
+            proven, accepted, energy_pj = found.get(node, _Work())
+            found[node] = _Work(
+                proven + work.proven_work,
+                accepted + work.accepted_work,
+                energy_pj + (inside_pj if is_inside else inside_pj * site.pue),
+            )
+    return found
+
+
+def _differing(row: EnergyRow, again: Mapping[str, object]) -> Iterator[str]:
+    """What of a row is not as it was made again."""
+    for name, value in again.items():
         said = getattr(row, name)
-        if said != again:
-            yield f"{name} is {said}, made again {again}"
+        if said != value:
+            yield f"{name} is {said}, made again {value}"
 
 
-def _again(row: EnergyRow, rows: Mapping[str, EnergyRow], interval: Interval) -> dict[str, object]:
+def _again(
+    row: EnergyRow, work: _Work, interval: Interval, sites: Collection[str]
+) -> dict[str, object]:
+    """What a row's facts come to."""
     span_ms = interval.span_ms
-    work, estimated_pj = _work_of(row, rows, interval)
     meter = _meter_of(row, interval)
     fact = _node_fact(row, interval)
     again: dict[str, object] = {
-        "proven_work": work.proven_work,
-        "accepted_work": work.accepted_work,
-        "estimated_pj": estimated_pj,
+        "proven_work": work.proven,
+        "accepted_work": work.accepted,
+        "estimated_pj": work.energy_pj,
         "metered_j": meter.energy_j if meter.covered_ms else None,
         "covered_ms": min(meter.covered_ms, span_ms),
         "spread_ms": meter.spread_ms,
@@ -117,32 +153,14 @@ def _again(row: EnergyRow, rows: Mapping[str, EnergyRow], interval: Interval) ->
         "curtailed_j": fact.curtailed_mj // 1000,
     }
     if row.expected_msat is not None:
-        sites = {node for node in rows if "/" not in node} if row.node == PROGRAMME else {row.node}
-        earned = {key: each for key, each in interval.earnings.items() if key[0] in sites}
+        of = sites if row.node == PROGRAMME else {row.node}
+        earned = {key: each for key, each in interval.earnings.items() if key[0] in of}
         again["expected_msat"] = expected_msat(earned)
     if row.method == Method.METER and row.metered_j is not None:
         other_j = row.ai_j + row.auxiliary_j
         again["mining_j"] = row.metered_j - other_j
-        again["residual_j"] = (row.metered_j - other_j - estimated_pj / PJ_PER_J).__floor__()
+        again["residual_j"] = (row.metered_j - other_j - work.energy_pj / PJ_PER_J).__floor__()
     return again
-
-
-def _work_of(
-    row: EnergyRow, rows: Mapping[str, EnergyRow], interval: Interval
-) -> tuple[NodeWork, Fraction]:
-    """The work at a node and below it, and its energy in picojoules."""
-    found, estimated_pj = NodeWork(), Fraction(0)
-    for (path, rating), work in interval.work.items():
-        site = rows.get(path.partition("/")[0])
-        if row.node != PROGRAMME and path != row.node and not path.startswith(f"{row.node}/"):
-            continue
-        found.add(work)
-        pj_per_hash = rating.j_per_th
-        if site is not None:
-            is_inside = "/" in row.node and row.node != PROGRAMME
-            pj_per_hash *= site.work_scale * (1 if is_inside else site.pue)
-        estimated_pj += work.proven_work * pj_per_hash
-    return found, estimated_pj
 
 
 def _meter_of(row: EnergyRow, interval: Interval) -> MeterFact:

@@ -28,7 +28,8 @@ class _Teacher(NamedTuple):
 class _Believing:
     """One look at the tree, from the deepest nodes up."""
 
-    tree: PowerTree
+    below: dict[str, list[str]]
+    """The paths right below each."""
     estimates: dict[str, Estimate]
     meter_of: Callable[[str], MeterState | None]
     ai_w_of: Callable[[AiLoad], float | None]
@@ -38,9 +39,7 @@ class _Believing:
     found: dict[str, NodePower]
 
     def believe(self, node: PowerNode, teacher: _Teacher | None) -> NodePower:
-        # Names of rigs add nodes meanwhile, in the fold's thread: those are seen by the next look.
-        below = (self.found.get(each.path) for each in self.tree.children(node.path))
-        children = [each for each in below if each is not None]
+        children = [self.found[path] for path in self.below.get(node.path, ())]
         estimate = self.estimates[node.path]
         estimated_w = estimate.power_w
         calibrated_w, mining_w = self._by_shares(node, estimated_w, children, teacher)
@@ -143,7 +142,13 @@ def believe(
     At a site and above power is with PUE, below it without. While AI load is assumed, what a
     meter sees is not taken apart: mining is estimated, and there is no residual.
     """
+    # The tree grows meanwhile, in the thread of who books work: what is below a node is by the
+    # same list, and a rack that came since is looked at the next time.
     nodes = list(tree)
+    below: dict[str, list[str]] = {}
+    for node in nodes:
+        if node.path != PROGRAMME:
+            below.setdefault(parent_path(node.path), []).append(node.path)
     estimates = {node.path: estimator.read(node.path, window_s, now_s) for node in nodes}
     teachers: dict[str, _Teacher | None] = {}
     for node in nodes:
@@ -152,7 +157,7 @@ def believe(
         teachers[node.path] = (
             above if alpha is None else _Teacher(node.path, alpha, estimates[node.path].power_w)
         )
-    look = _Believing(tree, estimates, meter_of, ai_w_of, calibrator, estimator, now_s, {})
+    look = _Believing(below, estimates, meter_of, ai_w_of, calibrator, estimator, now_s, {})
     for node in reversed(nodes):
         look.found[node.path] = look.believe(node, teachers[node.path])
     return {node.path: look.found[node.path] for node in nodes}

@@ -105,10 +105,12 @@ class BudgetBook:
         known = self._words.get(word.key)
         if known == word:
             return None  # a retained message comes again with every connection
-        if known is not None and word.at_s < known.at_s:
+        # Where the known one is from the future by now, it was our clock that was set back.
+        if known is not None and word.at_s < known.at_s <= now_s + MAX_AHEAD_S:
             older, newer = _clock(word.at_s), _clock(known.at_s)
             raise OutdatedSignalError(f"was said at {older}, before the one of {newer} that holds")
-        if known is None and len(self._words) >= MAX_WORDS:
+        # Names that are made up do not keep those who are expected from being heard.
+        if known is None and word.key not in self._sources and len(self._words) >= MAX_WORDS:
             self._forget_ended(now_s)
             if len(self._words) >= MAX_WORDS:
                 raise SignalError(f"there are {MAX_WORDS} words already")
@@ -149,10 +151,16 @@ class BudgetBook:
         return tuple(self._words.values())
 
     def restore(self, words: Iterable[BudgetSignal]) -> None:
-        """Hear again what was said before a restart: not what is no longer of this tree."""
+        """Hear again what was said before a restart.
+
+        A word on a node that is not there is kept, and holds once it is: racks that names of rigs
+        speak of are back when their rigs are.
+        """
         for word in words:
             try:
                 checked = self._checked(word, word.at_s)
+            except UnknownSignalError:
+                checked = word
             except SignalError:
                 continue
             known = self._words.get(checked.key)
@@ -167,7 +175,9 @@ class BudgetBook:
                 node, limit_w = entry.node, entry.limit_w
                 yield Limit(node, kind or LimitKind.SCHEDULE, limit_w, entry.source, entry.reason)
         for key, word in self._words.items():
-            if key[2] is of_mining and word.limit_w is not None and self._is_heard(key, now_s):
+            if key[2] is not of_mining or word.node not in self._tree:
+                continue
+            if word.limit_w is not None and self._is_heard(key, now_s):
                 yield Limit(
                     word.node,
                     kind or LimitKind.OVERRIDE,

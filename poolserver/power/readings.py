@@ -11,7 +11,7 @@ Pure: no clock is read, and nothing that a meter may say raises.
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from math import isfinite, sqrt
+from math import inf, isfinite, sqrt
 
 from poolserver.power.counter import CounterMove, counter_step
 from poolserver.power.state import MeterReading, MeterState, Quality
@@ -116,6 +116,8 @@ class _Meter:
         self._believed = MeterState(spec.name, relative_sigma=spec.relative_sigma)
         self._quality, self._reason = Quality.NONE, ""
         self._judged_at_s = 0.0
+        self._until_s = inf
+        """How long what is believed holds, as it says itself."""
         self._last: MeterReading | None = None
         """The newest whose time was right."""
         self._counter_at: tuple[float, int] | None = None
@@ -145,6 +147,10 @@ class _Meter:
         age_s = now_s - newest_s
         if quality is not Quality.NONE and age_s > limit_s:
             quality, reason = Quality.STALE, f"the newest reading is {age_s:.0f} s old"
+        elif quality is Quality.GOOD and now_s >= self._until_s:
+            quality, reason = Quality.STALE, "the newest reading held no longer, as it says itself"
+        elif age_s < -MAX_AHEAD_S:  # our clock was set back, and it would not grow old for so long
+            quality, reason = Quality.STALE, f"the newest reading is of {-age_s:.0f} s from now"
         return replace(believed, quality=quality, reason=reason)
 
     def take(self, reading: MeterReading, now_s: float) -> None:
@@ -171,6 +177,8 @@ class _Meter:
         # Where the last one is from the future by now, it was our clock that was set back.
         if last is not None and reading.at_s <= last.at_s <= now_s + MAX_AHEAD_S:
             return Quality.WRONG_TIME, "its time is not after that of the one before"
+        if reading.valid_until_s is not None and not now_s < reading.valid_until_s:
+            return Quality.STALE, "it had expired when it came"
         if now_s - reading.at_s > self.spec.stale_after_s:
             return Quality.STALE, f"it was {now_s - reading.at_s:.0f} s old when it came"
         return None
@@ -261,6 +269,7 @@ class _Meter:
             counter_epoch=epoch,
             at_s=reading.at_s,
         )
+        self._until_s = inf if reading.valid_until_s is None else reading.valid_until_s
         self.flag(Quality.GOOD, reason, now_s)
 
     def _counter(self, reading: MeterReading) -> tuple[int, str]:

@@ -46,6 +46,8 @@ class MeterReading(NamedTuple):
     power_w: float | None = None
     energy_j: int | None = None
     """Its counter, that only grows; in joules whatever its own unit is."""
+    valid_until_s: float | None = None
+    """As it says itself; None: as long as any reading of the meter does."""
 
 
 @dataclass(frozen=True, slots=True)

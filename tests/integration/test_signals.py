@@ -127,9 +127,9 @@ async def all_ways_in(program: str, folder: Path) -> None:
         sink = BookSink(tree, meter_specs(config), time.time)
         bus = mqtt_bus(config, sink)
         assert bus is not None
-        for source in (*modbus_meters(config, sink), bus):
+        for source in (*modbus_meters(config, sink, time.time), bus):
             await running(parts, source.run())
-        routes = signal_routes(config, sink, tree)
+        routes = signal_routes(config, sink, tree, time.time)
         http = HttpServer(CollectorRegistry(), lambda: None, routes)
         port = await http.start("127.0.0.1", 0)
         parts.push_async_callback(http.stop)

@@ -1,6 +1,7 @@
 """What the ways in for signals are made of."""
 
 import sys
+import time
 from fractions import Fraction
 from pathlib import Path
 from types import SimpleNamespace
@@ -111,7 +112,7 @@ def test_tokens_are_found_by_what_was_given_out(tmp_path: Path) -> None:
 
 
 async def test_there_is_a_part_for_each_way_in(tmp_path: Path) -> None:
-    assert len(modbus_meters(config(tmp_path), SINK)) == 1
+    assert len(modbus_meters(config(tmp_path), SINK, time.time)) == 1
     assert mqtt_bus(config(tmp_path), SINK) is not None
 
 
@@ -122,9 +123,13 @@ def test_without_the_extra_it_is_told_which_one_to_install(
     module = {"pymodbus": "modbus", "aiomqtt": "mqtt"}[library]
     monkeypatch.setitem(sys.modules, library, None)
     monkeypatch.delitem(sys.modules, f"poolserver.power.signals.{module}", raising=False)
-    make = modbus_meters if library == "pymodbus" else mqtt_bus
+    made = config(tmp_path)
+    make = {
+        "pymodbus": lambda: modbus_meters(made, SINK, time.time),
+        "aiomqtt": lambda: mqtt_bus(made, SINK),
+    }[library]
     with pytest.raises(StartError, match=r'pip install "poolserver\[power\]"'):
-        make(config(tmp_path), SINK)
+        make()
 
 
 def test_a_file_of_trust_that_is_not_there_is_told(tmp_path: Path) -> None:
@@ -145,7 +150,9 @@ def test_others_are_told_of_each_site_and_of_no_node_below_it(tmp_path: Path) ->
 
 def test_what_may_be_told_by_http_has_a_route_each(tmp_path: Path) -> None:
     made = config(tmp_path)
-    routes = {(each.method, each.path) for each in signal_routes(made, SINK, power_tree(made))}
+    routes = {
+        (each.method, each.path) for each in signal_routes(made, SINK, power_tree(made), time.time)
+    }
     assert ("PUT", "/api/v1/meters/{name}") in routes
     assert ("POST", "/api/v1/nodes/{path:.+}/calibration/accept") in routes
     assert len(routes) == 7

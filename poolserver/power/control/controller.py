@@ -33,7 +33,7 @@ from poolserver.power.control.states import IS_DRY, DeviceState, SiteState
 from poolserver.power.control.terms import Terms
 from poolserver.power.control.under_way import GOING_OFF, expected_rigs, expected_watts
 from poolserver.power.control.words import site_changed, what_changed
-from poolserver.power.state import Limit, LimitKind, Readings, RigGroup
+from poolserver.power.state import Limit, LimitKind, Quality, Readings, RigGroup
 from poolserver.power.tree import PowerTree
 
 
@@ -68,6 +68,12 @@ class _Tick:
         limits, more = readings.limits, list(self._failsafe_limits(readings))
         if more:
             limits = merged_limits(limits, more)
+        # What is read of them is by another method for now, and may be less without being so.
+        self._unsure = {
+            path
+            for path, power in readings.nodes.items()
+            if power.meter is not None and power.meter.quality is not Quality.GOOD
+        }
         self._failing = {
             site_of(path)
             for path, limit in limits.items()
@@ -149,8 +155,8 @@ class _Tick:
             good_s = power.meter.at_s
             if good_s is None:  # there was none: from when that was first seen
                 yield path, self._before.blind_since.get(path, self._now_s)
-            elif self._now_s - good_s > self._terms.stale_s:
-                yield path, good_s
+            elif abs(self._now_s - good_s) > self._terms.stale_s:  # a clock may be set back
+                yield path, min(good_s, self._before.blind_since.get(path, self._now_s))
 
     def _failsafe_limits(self, readings: Readings) -> Iterator[Limit]:
         for path, since_s in self._blind_since.items():
@@ -284,7 +290,8 @@ class _Tick:
             return False
         if self._failing & {site_of(node), ""}:
             return False
-        if any(path in self._blind_since or path in over for path, _ in self._plant.lineage(node)):
+        barred = self._blind_since.keys() | self._unsure | over
+        if any(path in barred for path, _ in self._plant.lineage(node)):
             return False
         full = self._full(start=state is SiteState.HOLD)
         return not any(path in full for path, _ in self._above(node))

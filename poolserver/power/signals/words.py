@@ -93,7 +93,8 @@ def meter_reading(name: str, body: bytes, now_s: float | None = None) -> MeterRe
     until_s = _seconds(word.valid_until)
     if until_s is not None and now_s is not None and until_s <= now_s:
         raise WordError("it has expired")
-    return MeterReading(name, at_s, power_w, None if energy_j is None else round(energy_j))
+    energy_j = None if energy_j is None else round(energy_j)
+    return MeterReading(name, at_s, power_w, energy_j, until_s)
 
 
 def ai_load_signal(

@@ -43,6 +43,13 @@ def test_a_word_holds_until_it_expires() -> None:
     assert book.power_w(HALL, NOW_S + 300) is None
 
 
+def test_a_word_does_not_hold_for_longer_because_our_clock_is_set_back() -> None:
+    book = AiLoadBook(TREE)
+    book.take(word(), NOW_S)
+    assert book.power_w(HALL, NOW_S - 4) == 250e6
+    assert book.power_w(HALL, NOW_S - 3600) is None
+
+
 def test_loads_of_one_name_at_two_sites_are_told_apart() -> None:
     book = AiLoadBook(TREE)
     book.take(word(), NOW_S)

@@ -255,3 +255,32 @@ def test_no_word_ever_raises_a_limit_above_the_physical_one(
         most = tree()[path].limit_w
         assert most is not None
         assert 0 <= (limit.limit_w or 0) <= most
+
+
+def test_names_that_are_made_up_do_not_keep_a_declared_source_from_being_heard() -> None:
+    book = BudgetBook(tree(), sources=[GRID])
+    for number in range(MAX_WORDS):
+        book.take(word(source=f"s{number}", valid_until_s=None), NOW_S)
+    assert book.take(word(500), NOW_S) is not None
+    assert bound(book)[2] == "grid"
+
+
+def test_words_are_heard_again_after_our_clock_was_set_back() -> None:
+    """It was an hour ahead when the source spoke last."""
+    book = BudgetBook(tree())
+    book.take(word(valid_until_s=None, at_s=NOW_S + 3600), NOW_S + 3600)
+    assert book.take(word(500, valid_until_s=None), NOW_S) is not None
+    assert bound(book)[0] == 500
+
+
+def test_a_word_on_a_rack_that_rigs_speak_of_holds_when_they_are_back_after_a_restart() -> None:
+    rack = PowerNode("Sahiwal/c04", "container", is_configured=False)
+    before_tree, after_tree = tree(), tree()
+    before_tree.add(rack)
+    before = BudgetBook(before_tree)
+    before.take(word(0.5, node=rack.path), NOW_S)
+    after = BudgetBook(after_tree)
+    after.restore(before.state())
+    assert rack.path not in after.limits(NOW_S)
+    after_tree.add(rack)
+    assert after.limits(NOW_S)[rack.path].limit_w == MW // 2

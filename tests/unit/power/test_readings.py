@@ -174,6 +174,34 @@ def test_readings_go_on_after_our_clock_is_set_back() -> None:
     assert meter.says(41 * MW).is_good
 
 
+def test_a_reading_holds_no_longer_than_it_says_itself() -> None:
+    meter = Readings()
+
+    def says(until_s: float) -> MeterState:
+        meter.now_s += 5
+        reading = MeterReading("t2", meter.now_s, 40 * MW, valid_until_s=until_s)
+        return meter.book.take(reading, meter.now_s)
+
+    assert says(NOW_S + 15).is_good
+    meter.now_s += 9
+    assert meter.state.is_good
+    meter.now_s += 1
+    assert meter.state.quality is Quality.STALE
+    assert says(NOW_S + 15).quality is Quality.STALE  # a retained one that comes late
+    assert says(nan).quality is Quality.STALE
+    assert says(meter.now_s + 15).is_good
+    assert meter.says(40 * MW).is_good
+    meter.now_s += 59
+    assert meter.state.is_good
+
+
+def test_a_meter_that_falls_silent_as_our_clock_is_set_back_is_stale() -> None:
+    meter = Readings()
+    meter.says(40 * MW)
+    meter.now_s -= 3600
+    assert meter.state.quality is Quality.STALE
+
+
 def test_the_same_figure_for_a_quarter_of_an_hour_is_no_measurement() -> None:
     meter = Readings()
     assert meter.says(*[40 * MW] * 180).is_good

@@ -7,7 +7,7 @@ import pytest
 
 from poolserver.power.budget import BudgetBook, BudgetSignal
 from poolserver.power.control import BatchReport, Controller, ControlState, Decision, SiteState
-from poolserver.power.state import NodePower, Readings, RigGroup
+from poolserver.power.state import MeterState, NodePower, Quality, Readings, RigGroup
 from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 from tests.unit.power.control.fleet import rating
@@ -93,3 +93,32 @@ def test_a_limit_that_comes_and_goes_is_met_at_once() -> None:
     _, later = step(NORMAL, replace(seen, limits=book.limits(60.0)), 60.0)
     assert [command.rigs for command in during.commands] == [5]
     assert later.commands == ()
+
+
+def test_nothing_rises_while_a_meters_newest_reading_is_not_believed() -> None:
+    """By shares alone a node that has other load draws less: that is no room."""
+    state, _ = step(NORMAL, readings(20, 70_000.0), 0.0)
+    reports = [BatchReport(batch.number, batch.rigs, batch.rigs) for batch in state.batches]
+    state, _ = step(state, readings(11, 38_500.0), 60.0, *reports)
+
+    def seen(quality: Quality) -> Readings:
+        less = readings(11, 20_000.0)
+        meter = MeterState("main", quality, power_w=38_500.0, at_s=990.0)
+        return replace(less, nodes={"S": replace(less.nodes["S"], meter=meter)})
+
+    _, decision = step(state, seen(Quality.NOT_A_NUMBER), 1000.0, *reports)
+    assert decision.commands == ()
+    _, decision = step(state, seen(Quality.GOOD), 1000.0, *reports)
+    assert [command.action for command in decision.commands] == ["on"]
+
+
+def test_a_meter_whose_reading_is_from_the_future_is_not_relied_on() -> None:
+    """Our clock was set back."""
+    seen = readings(10, 35_000.0)
+    meter = MeterState("main", Quality.STALE, power_w=35_000.0, at_s=4600.0)
+    seen = replace(seen, nodes={"S": replace(seen.nodes["S"], meter=meter)})
+    state, decision = step(ControlState(), seen, 1000.0)
+    assert decision.blind == ("S",)
+    assert state.blind_since == {"S": 1000.0}
+    state, _ = step(state, seen, 1005.0)
+    assert state.blind_since == {"S": 1000.0}

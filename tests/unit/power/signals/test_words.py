@@ -52,6 +52,11 @@ def test_where_a_message_is_not_retained_its_time_may_be_left_out() -> None:
     assert meter_reading("t2", body(power_w=1), NOW_S).at_s == NOW_S
 
 
+def test_how_long_a_reading_holds_is_for_its_judge() -> None:
+    told = meter_reading("t2", body(ts=NOW, valid_until=NOW_S + 5, power_w=1))
+    assert told.valid_until_s == NOW_S + 5
+
+
 @pytest.mark.parametrize(
     ("message", "words"),
     [
