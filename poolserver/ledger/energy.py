@@ -70,14 +70,6 @@ class EnergyRow(NamedTuple):
         return int(self.estimated_pj // 10**12)
 
     @property
-    def total_j(self) -> int:
-        """All that was drawn: by the node's meter where that told of the whole interval, also of
-        AI load that nobody else tells of; else what is known of the parts, and assumed."""
-        if self.metered_j is not None and self.covered_ms >= (self.end_s - self.begin_s) * 1000:
-            return self.metered_j
-        return self.mining_j + self.ai_j + self.auxiliary_j
-
-    @property
     def canonical(self) -> bytes:
         """What its hash stands over: netstrings of the tag and of each field as text."""
         return netstring(ROW_TAG) + b"".join(netstring(text.encode()) for text in self.texts)

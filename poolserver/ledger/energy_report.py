@@ -18,7 +18,7 @@ from poolserver.ledger.energy import EnergyRow
 from poolserver.power.energy import EnergyLine, energy_of
 from poolserver.power.rating import Rating
 from poolserver.power.tariff import J_PER_MWH, Bill, Load, Meterman, Tariff, month_begin_s
-from poolserver.power.tree import PROGRAMME, prefixes
+from poolserver.power.tree import PROGRAMME, parent_path, prefixes
 
 By = Literal["interval", "day", "month", "total"]
 
@@ -106,7 +106,7 @@ class Sum:
         """Of all that was drawn. 1 at most, where AI load is assumed to be more than there was."""
         return min(1.0, self.ai_j / self.total_j) if self.total_j > 0 else None
 
-    def take(self, row: EnergyRow) -> None:
+    def take(self, row: EnergyRow, total_j: int) -> None:
         self.begin_s = min(self.begin_s, row.begin_s)
         self.end_s = max(self.end_s, row.end_s)
         self.intervals += 1
@@ -119,7 +119,7 @@ class Sum:
         self.ai_j += row.ai_j
         self.auxiliary_j += row.auxiliary_j
         self.mining_j += row.mining_j
-        self.total_j += row.total_j
+        self.total_j += total_j
         self.residual_j = _plus(self.residual_j, row.residual_j)
         self.allocated_j = _plus(self.allocated_j, row.allocated_j)
         self.excess_j += row.excess_j
@@ -190,15 +190,16 @@ class _Making:
             return
         span = terms.spans.name_of(begin_s)
         is_asked = begin_s >= terms.from_s
+        totals_j = drawn_j(rows)
         for node, row in rows.items():
             if terms.nodes is not None and node not in terms.nodes:
                 continue
-            bill = self._bill(row)
+            bill = self._bill(row, totals_j[node])
             if is_asked:
                 found = self.sums.get((span, node))
                 if found is None:
                     found = self.sums[span, node] = Sum(node, span, begin_s, end_s)
-                found.take(row)
+                found.take(row, totals_j[node])
                 found.scaled_work += _scaled_work(row, rows)
                 if bill is not None:
                     found.bill = found.bill or Bill()
@@ -212,13 +213,13 @@ class _Making:
                 found.sigma_j = work.sigma_j(found.closed_s)
         self._take_blocks()
 
-    def _bill(self, row: EnergyRow) -> Bill | None:
+    def _bill(self, row: EnergyRow, total_j: int) -> Bill | None:
         if self._terms.tariff is None:
             return None
         meterman = self._metermen.get(row.node)
         if meterman is None:
             meterman = self._metermen[row.node] = Meterman(self._terms.tariff)
-        return meterman.bill(Load(row.begin_s, row.end_s, row.total_j))
+        return meterman.bill(Load(row.begin_s, row.end_s, total_j))
 
     def _take_work(
         self, span: str, begin_s: int, end_s: int, rows: Mapping[str, EnergyRow]
@@ -258,6 +259,28 @@ class _Making:
             span = self._terms.spans.name_of(found_at_ms // _MS)
             found = (self.sums.get((span, node)) for node in (site, PROGRAMME))
             yield from (each for each in found if each is not None)
+
+
+def drawn_j(rows: Mapping[str, EnergyRow]) -> dict[str, int]:
+    """All that each node drew in an interval, AI load that nobody tells of too: what its meter saw,
+    where that told of all of the time; else mining, AI and auxiliary load, and by how much meters
+    below saw more or less than theirs."""
+    found: dict[str, int] = {}
+    beyond_j: dict[str, int] = {}
+    for node in sorted(rows, key=_depth, reverse=True):
+        row = rows[node]
+        parts_j = row.mining_j + row.ai_j + row.auxiliary_j
+        if row.metered_j is not None and row.covered_ms == (row.end_s - row.begin_s) * _MS:
+            found[node] = row.metered_j
+        else:
+            found[node] = parts_j + beyond_j.get(node, 0)
+        above = parent_path(node)
+        beyond_j[above] = beyond_j.get(above, 0) + found[node] - parts_j
+    return found
+
+
+def _depth(path: str) -> int:
+    return 0 if path == PROGRAMME else path.count("/") + 1
 
 
 def _scaled_work(row: EnergyRow, rows: Mapping[str, EnergyRow]) -> int:

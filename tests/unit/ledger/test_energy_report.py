@@ -132,9 +132,10 @@ def test_what_is_billed_is_what_the_meter_saw_also_while_ai_load_is_assumed(
         energy_sql.put_facts(books, told)
         assert energy_sql.close_next(books, tree(), 900, 2**40)
     tariff = Tariff("USD", (EnergyPrice("energy", Fraction(1)),))
-    hall = sums(books, TERMS._replace(from_s=begin_s, before_s=begin_s + 900, tariff=tariff))[
-        "Hall"
-    ]
+    found = sums(books, TERMS._replace(from_s=begin_s, before_s=begin_s + 900, tariff=tariff))
+    hall = found["Hall"]
+    assert found["/"].total_j == 5000  # and so above it, where there is no meter
+    assert found["Hall/F2"].total_j == 450_000
     assert hall.ai_j == 450_000
     assert hall.total_j == 5000
     assert hall.ai_share == 1.0
