@@ -78,7 +78,7 @@ class MeterConfig(msgspec.Struct, frozen=True, kw_only=True):
     ]
     rated_mw: Annotated[
         Megawatts,
-        doc("What its load draws at the most: more than 1.2 times that is not believed."),
+        doc("What its load draws at the most: more than twice that is not believed."),
     ]
     accuracy_class: Annotated[
         float, Meta(ge=0, le=20), doc("Its error at the most, in percent, as in IEC 62053.")

@@ -7,7 +7,7 @@ it has first call and mining must not take its power away.
 from collections.abc import Callable
 from math import isfinite
 
-from poolserver.power.readings import MAX_AHEAD_S, OVERLOAD
+from poolserver.power.readings import MAX_AHEAD_S, MOST
 from poolserver.power.signal import (
     AiLoadSignal,
     OutdatedSignalError,
@@ -46,8 +46,10 @@ class AiLoadBook:
             raise UnknownSignalError(f"there is no AI load {signal.site}/{signal.name}")
         if not isfinite(signal.power_w) or signal.power_w < 0:
             raise SignalError("its power is no number from 0 up")
-        if signal.power_w > load.assumed_w * OVERLOAD:
-            raise SignalError(f"{signal.power_w:.0f} W is beyond its assumed {load.assumed_w} W")
+        if signal.power_w > load.assumed_w * MOST:
+            raise SignalError(
+                f"{signal.power_w:.0f} W is more than twice its assumed {load.assumed_w} W"
+            )
         if not isfinite(signal.at_s) or signal.at_s > now_s + MAX_AHEAD_S:
             raise SignalError("its time is ahead of the pool's")
         if not now_s < signal.valid_until_s <= now_s + MOST_VALID_S:

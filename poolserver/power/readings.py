@@ -16,8 +16,12 @@ from math import inf, isfinite, sqrt
 from poolserver.power.counter import CounterMove, counter_step
 from poolserver.power.state import MeterReading, MeterState, Quality
 
-# A transformer may be overloaded for a while, and a feeder's rating is not a wall.
+# A transformer may be overloaded for a while, and a feeder's rating is not a wall: this much is
+# believed at once.
 OVERLOAD = 1.2
+# A node that is overloaded by more is what a meter is there to tell. Beyond twice its rating
+# protection trips within minutes, and current transformers are in their saturation.
+MOST = 2.0
 
 # Clocks of pool, meter and broker that are kept by NTP are within a second; this is spare.
 MAX_AHEAD_S = 5.0
@@ -57,7 +61,7 @@ class MeterSpec:
     @property
     def most_w(self) -> float:
         """Beyond this a reading cannot be true."""
-        return self.rated_w * OVERLOAD
+        return self.rated_w * MOST
 
     @property
     def relative_sigma(self) -> float:
@@ -241,8 +245,10 @@ class _Meter:
 
     def _jump(self, power_w: float) -> "_Trouble | None":
         """Whether it is far from what is believed, and not confirmed yet."""
-        before_w, limit_w = self._believed.power_w, self.spec.rated_w * JUMP
-        if before_w is None or abs(power_w - before_w) <= limit_w:
+        before_w, rated_w = self._believed.power_w, self.spec.rated_w
+        limit_w = rated_w * JUMP
+        near_w, far_w = (before_w, limit_w) if before_w is not None else (0.0, rated_w * OVERLOAD)
+        if abs(power_w - near_w) <= far_w:
             self._pending_w, self._confirmed = None, 0
             return None
         if self._pending_w is not None and abs(power_w - self._pending_w) <= limit_w:
@@ -251,6 +257,9 @@ class _Meter:
             self._confirmed = 0
         self._pending_w = power_w
         if self._confirmed < CONFIRMATIONS:
+            if before_w is None:
+                text = f"it begins with {power_w:.0f} W, rated {rated_w} W, not confirmed yet"
+                return Quality.OUT_OF_RANGE, text
             return Quality.JUMP, f"from {before_w:.0f} W to {power_w:.0f} W, not confirmed yet"
         self._pending_w, self._confirmed = None, 0
         return None

@@ -72,7 +72,7 @@ def test_the_newest_word_counts_and_comes_again_without_harm() -> None:
         word(nan),
         word(inf),
         word(-1.0),
-        word(400e6 * 1.2 + 1),
+        word(400e6 * 2 + 1),
         word(at_s=NOW_S + 6),
         word(at_s=nan),
         word(valid_until_s=NOW_S),

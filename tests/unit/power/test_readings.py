@@ -57,7 +57,7 @@ def test_a_good_reading_is_believed_with_the_error_of_its_class() -> None:
         (-inf, Quality.NOT_A_NUMBER, "no number"),
         (float("1e400"), Quality.NOT_A_NUMBER, "no number"),
         (-1 * MW, Quality.NEGATIVE, "does not flow out"),
-        (500 * MW, Quality.OUT_OF_RANGE, "of at most 120000000 W"),
+        (500 * MW, Quality.OUT_OF_RANGE, "of at most 200000000 W"),
         (40_000 * MW, Quality.WRONG_UNIT, "off by 1000"),
         (40e6 * MW, Quality.WRONG_UNIT, "off by 1000000"),
         (40e3, Quality.WRONG_UNIT, "off by 1000 from what it said before"),
@@ -227,7 +227,22 @@ def test_a_little_below_zero_is_no_load() -> None:
 def test_a_node_that_feeds_back_may_be_negative() -> None:
     meter = Readings(MeterSpec("t2", RATED_W, feeds_back=True))
     assert meter.says(-40 * MW).power_w == -40 * MW
-    assert meter.says(-130 * MW).quality is Quality.OUT_OF_RANGE
+    assert meter.says(-230 * MW).quality is Quality.OUT_OF_RANGE
+
+
+def test_an_overload_does_not_hide_itself() -> None:
+    meter = Readings()
+    meter.says(90 * MW)
+    assert [meter.says(150 * MW).is_good for _ in range(3)] == [False, False, True]
+    assert meter.state.power_w == 150 * MW
+    ramp = Readings()
+    assert all(ramp.says(each * MW).is_good for each in (90, 105, 120, 135, 150))
+
+
+def test_an_overload_that_a_meter_begins_with_is_confirmed_first() -> None:
+    meter = Readings()
+    qualities = [meter.says(150 * MW).quality for _ in range(3)]
+    assert qualities == [Quality.OUT_OF_RANGE, Quality.OUT_OF_RANGE, Quality.GOOD]
 
 
 # --- the wrong unit ----------------------------------------------------------------------------
