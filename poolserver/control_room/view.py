@@ -12,14 +12,14 @@ from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Figure(msgspec.Struct, frozen=True, gc=False):
     """A value and its standard error, in the unit that its name says."""
 
     value: float
     sigma: float
 
 
-class LimitView(msgspec.Struct, frozen=True):
+class LimitView(msgspec.Struct, frozen=True, gc=False):
     """A limit and who says so."""
 
     limit_w: int
@@ -29,7 +29,7 @@ class LimitView(msgspec.Struct, frozen=True):
     valid_until: float | None
 
 
-class MeterView(msgspec.Struct, frozen=True):
+class MeterView(msgspec.Struct, frozen=True, gc=False):
     """A node's own meter."""
 
     name: str
@@ -39,7 +39,7 @@ class MeterView(msgspec.Struct, frozen=True):
     at: float | None
 
 
-class NodeView(msgspec.Struct, frozen=True):
+class NodeView(msgspec.Struct, frozen=True, gc=False):
     """A node of the tree. ``depth`` is 0 for the programme."""
 
     path: str
@@ -67,7 +67,7 @@ class NodeView(msgspec.Struct, frozen=True):
     meter: MeterView | None
 
 
-class PowerView(msgspec.Struct, frozen=True):
+class PowerView(msgspec.Struct, frozen=True, gc=False):
     """The whole tree. ``intended`` are the sentences of what would be done, and why."""
 
     at: float
@@ -77,7 +77,7 @@ class PowerView(msgspec.Struct, frozen=True):
     intended: tuple[str, ...]
 
 
-class Rigs(msgspec.Struct, frozen=True):
+class Rigs(msgspec.Struct, frozen=True, gc=False):
     """How many rigs hash at a node and below it, and how many are silent."""
 
     hashing: int = 0
