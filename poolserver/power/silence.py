@@ -96,6 +96,11 @@ class SilenceWatch:
         self._due: list[tuple[float, str]] = []
         self._changes: list[RigChange] = []
         self._held_since_s: float | None = None
+        self._swept_s = 0.0
+
+    def __len__(self) -> int:
+        """How many rigs are known."""
+        return len(self._rigs)
 
     def note(self, worker: str, share_work: float, sessions: int, now_s: float) -> None:
         """What is known of its connections: how many, and what its shares now stand for."""
@@ -153,6 +158,8 @@ class SilenceWatch:
                     self._change(worker, rig, RigState.SILENT, now_s)
                 else:
                     self._watch(worker, rig, now_s)
+        if now_s - self._swept_s >= MEMORY_S:
+            self._sweep(now_s)
         changes, self._changes = self._changes, []
         return changes
 
@@ -203,10 +210,18 @@ class SilenceWatch:
                 logarithm += _log_chance(rig, now_s - since_s)
         return GroupCheck(tuple(silent), tuple(sending), tuple(unknown), exp(logarithm))
 
-    def forget(self, worker: str) -> None:
-        """A rig that has long left."""
-        rig = self._rigs.get(worker)
-        if rig is not None and not rig.sessions and not rig.in_heap:
+    def _sweep(self, now_s: float) -> None:
+        """Forget who has left for so long that nothing of before counts any more: names are made
+        up by whoever connects."""
+        self._swept_s = now_s
+        gone = [
+            worker
+            for worker, rig in self._rigs.items()
+            if not rig.sessions
+            and not rig.in_heap
+            and now_s - max(rig.updated_s, rig.last_s) > MEMORY_S
+        ]
+        for worker in gone:
             del self._rigs[worker]
 
     def _watch(self, worker: str, rig: _Rig, now_s: float) -> None:

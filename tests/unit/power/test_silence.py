@@ -144,13 +144,20 @@ def test_a_long_lost_rig_begins_anew() -> None:
     assert 95 <= told_after_s(watch, back_s + 60) <= 400
 
 
-def test_a_rig_that_has_left_can_be_forgotten() -> None:
+def test_rigs_that_have_long_left_are_forgotten() -> None:
+    """Names are made up by the thousand."""
     watch = SilenceWatch()
     last_s = hashing(watch)
-    watch.note("rig", WORK, 0, last_s)
-    watch.look(last_s + 600)
-    watch.forget("rig")
-    assert watch.chance("rig", last_s + 600) == 1.0
+    for number in range(1000):
+        watch.note(f"rig-{number}", WORK, 1, last_s)
+        watch.note(f"rig-{number}", WORK, 0, last_s)
+        watch.shares(f"unknown-{number}", WORK, WORK**2, last_s)
+    watch.look(last_s + 60)
+    assert len(watch) == 2001
+    watch.look(last_s + 2 * MEMORY_S)
+    assert len(watch) == 1
+    assert watch.state_of("rig") is RigState.SILENT
+    assert watch.state_of("rig-1") is RigState.DISCONNECTED
 
 
 def test_honest_rigs_are_not_called_silent_and_those_that_stop_are() -> None:
