@@ -123,7 +123,8 @@ def status_table(view: PowerView, under: str = "/", depth: int | None = None) ->
     if not rows:
         raise StatusError(f"there is no node {under}")
     at = datetime.fromtimestamp(view.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    title = f"power at {at} UTC, {view.mode}: {view.state} all limits"
+    limits = "over a limit" if view.state == "over" else "within all limits"
+    title = f"power at {at} UTC, {view.mode}: {limits}"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     cells = [list(_cells(node, node.depth - rows[0].depth)) for node in rows]
     # A column that nobody has anything in only takes room.
@@ -161,8 +162,15 @@ def _cells(node: NodeView, indent: int) -> Iterator[str | Text]:
     yield "" if node.residual_w is None else _watts(node.residual_w)
     yield hashrate_text(node.hashrate_h_s.value)
     yield f"{node.rigs}" + (f", {node.silent} silent" if node.silent else "")
-    binding = node.limits[0] if node.limits else None
-    yield "" if binding is None else Text(f"{binding.source} {binding.reason}".strip())
+    yield Text("; ".join(_binds(node)))
+
+
+def _binds(node: NodeView) -> Iterator[str]:
+    for binding in node.limits[:1]:
+        yield f"{binding.source} {binding.reason}".strip()
+    for binding in node.mining_limits[:1]:
+        whose = f"{binding.source} {binding.reason}".strip()
+        yield f"mining {watts_text(binding.limit_w)} {whose}"
 
 
 def _headroom(node: NodeView) -> Text:

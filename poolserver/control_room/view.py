@@ -65,6 +65,8 @@ class NodeView(msgspec.Struct, frozen=True, gc=False):
     limits: tuple[LimitView, ...]
     """All that hold, the one that binds first."""
     meter: MeterView | None
+    mining_limits: tuple[LimitView, ...] = ()
+    """All that hold of mining alone, likewise."""
 
 
 class PowerView(msgspec.Struct, frozen=True, gc=False):
@@ -105,6 +107,7 @@ def power_view(
             readings.nodes.get(node.path) or NodePower(node.path),
             readings.limits.get(node.path, NO_LIMIT),
             rigs.get(node.path, NO_RIGS),
+            readings.mining_limits.get(node.path, NO_LIMIT),
         )
         for node in tree.depth_first()
     )
@@ -116,6 +119,7 @@ def node_view(
     power: NodePower,
     limit: EffectiveLimit,
     rigs: Rigs,
+    mining_limit: EffectiveLimit = NO_LIMIT,
 ) -> NodeView:
     """One row."""
     residual = power.residual_w
@@ -140,6 +144,7 @@ def node_view(
         headroom_w=None if limit.limit_w is None else limit.limit_w - power.total_w.value,
         limits=tuple(map(_limit, limit.limits)),
         meter=None if power.meter is None else _meter(power.meter),
+        mining_limits=tuple(map(_limit, mining_limit.limits)),
     )
 
 

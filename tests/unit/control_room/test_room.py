@@ -13,6 +13,7 @@ from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.power.calibration import Calibrator
 from poolserver.power.estimator import Total
+from poolserver.power.signal import BudgetSignal
 
 TEXT = """
 network = "regtest"
@@ -95,4 +96,26 @@ async def test_a_pool_that_stops_before_its_first_tick_keeps_what_meters_have_ta
     await world.stop()  # a port was taken, say
     await world.start()
     assert lessons(world.room)["A"].alpha == taught
+    await world.stop()
+
+
+async def test_a_failsafe_limit_that_holds_as_a_meter_is_not_heard_is_shown(
+    tmp_path: Path,
+) -> None:
+    source = """
+[[budget_sources]]
+name = "npcc"
+node = "A"
+failsafe_mw = 3
+max_age_s = 86400
+"""
+    world = World(tmp_path, TEXT + source)
+    await world.start()
+    heard = BudgetSignal("A", 4e6, "npcc", world.unix_s())
+    world.room.take_budget(heard)
+    site = (await world.room.tick()).view.nodes[1]
+    assert (site.limit_w, site.limits[0].source) == (4_000_000, "npcc")
+    world.now_s += 301
+    site = (await world.room.tick()).view.nodes[1]
+    assert (site.limit_w, site.limits[0].source) == (3_000_000, "meter main")
     await world.stop()
