@@ -22,7 +22,7 @@ from bench.draws import poisson
 from bench.silence import silence
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.estimator import Estimator, worker_estimate
-from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating, RatingSource
+from poolserver.power.rating import RIG_SIGMA, Rating, RatingSource, common_errors
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree
 from poolserver.stats import meter
@@ -64,11 +64,9 @@ class Truth:
     def add(self, node: str, rating: Rating, work: float) -> None:
         hashrate = work / WINDOW_S
         site = node.partition("/")[0]
-        off = (
-            MODEL_SIGMA[rating.source] * self._common(rating.error_source)
-            + SITE_SIGMA * self._common(site)
-            + RIG_SIGMA / sqrt(RIGS) * self._random.gauss(0, 1)
-        )
+        off = RIG_SIGMA / sqrt(RIGS) * self._random.gauss(0, 1)
+        for source, sigma in common_errors(rating, site):
+            off += sigma * self._common(source)
         power = hashrate * float(rating.j_per_th) * 1e-12 * (1 + off)
         for each in self._tree.lineage(node):
             power *= float(each.pue)
@@ -135,11 +133,8 @@ def workers(windows: int, count: float, random: Random) -> None:
         estimate = worker_estimate(
             seen.hashrates.m1, seen.relative_sigmas.m1, SHARE_WORK / (2 * tau_s), rating
         )
-        off = (
-            MODEL_SIGMA[rating.source] * random.gauss(0, 1)
-            + SITE_SIGMA * random.gauss(0, 1)
-            + RIG_SIGMA * random.gauss(0, 1)
-        )
+        off = RIG_SIGMA * random.gauss(0, 1)
+        off += sum(sigma * random.gauss(0, 1) for _, sigma in common_errors(rating, ""))
         held[0] += hashrate in estimate.hashrate_interval
         held[1] += hashrate * float(rating.j_per_th) * 1e-12 * (1 + off) in estimate.interval
     row("worker", count, windows, *held)

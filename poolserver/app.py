@@ -123,7 +123,7 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
-        routes = [*power_routes(lambda: room.view), *signals]
+        routes = [*power_routes(room), *signals]
         http = HttpServer(self._registry, coordinator.not_ready_because, routes)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)

@@ -249,6 +249,9 @@ class Coordinator:
                 self.room.take_rigs(message.rigs)
             case WorkerCounters():
                 self.workers[message.source] = message
+                self.room.take_fault_of_pool(
+                    any(each.journal_failed or each.pool_at_fault for each in self.workers.values())
+                )
             case WorkerStarted():
                 self.ports = message.ports
                 log.info("listening", source=message.source, ports=message.ports)

@@ -81,6 +81,9 @@ class SignalApi:
             web.delete(f"{API}/programme/budget", self._told(self._delete_budget)),
             web.put(f"{API}/nodes/{{path:.+}}/budget", self._told(self._put_budget)),
             web.delete(f"{API}/nodes/{{path:.+}}/budget", self._told(self._delete_budget)),
+            web.post(
+                f"{API}/nodes/{{path:.+}}/calibration/accept", self._told(self._accept_calibration)
+            ),
             web.put(f"{API}/ai-loads/{{site}}/{{name}}", self._told(self._put_ai_load)),
             web.put(f"{API}/meters/{{name}}", self._told(self._put_reading)),
         ]
@@ -128,6 +131,12 @@ class SignalApi:
         state = self._sink.take_reading(meter_reading(name, body, now_s))
         judged = {"quality": state.quality.value, "reason": state.reason}
         return web.Response(body=msgspec.json.encode(judged), content_type="application/json")
+
+    async def _accept_calibration(self, request: web.Request) -> web.Response:
+        node = request.match_info["path"]
+        self._admitted(request, "meter", node)
+        self._sink.accept_calibration(node)
+        return web.Response(status=204)
 
     # --- who may tell it --------------------------------------------------------------------
 

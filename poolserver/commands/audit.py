@@ -164,7 +164,10 @@ def export_command(
 )
 @click.option("--day", type=DAY, metavar="DAY", help="If it is told: TIME must be in it.")
 @click.option("--site", help="Where the worker had rows at several.")
-def proof_command(path: Path, worker: str, begin_s: int, day: int | None, site: str | None) -> None:
+@click.option("--account", help="Whose, where several had a worker of this name.")
+def proof_command(
+    path: Path, worker: str, begin_s: int, day: int | None, site: str | None, account: str | None
+) -> None:
     """Prove that a worker's row is one of those that were signed: as JSON, for anybody.
 
     `poolserver ledger check-proof` checks it, and needs nothing of the pool.
@@ -173,7 +176,7 @@ def proof_command(path: Path, worker: str, begin_s: int, day: int | None, site: 
         raise click.UsageError("the interval is not of that day")
     config = load(path)
     try:
-        proof = make_proof(ledger_database(config), begin_s, worker, site=site)
+        proof = make_proof(ledger_database(config), begin_s, worker, site=site, account=account)
     except (LedgerError, StartError) as error:
         fail(str(error))
     click.echo(msgspec.json.format(msgspec.json.encode(proof), indent=2).decode())

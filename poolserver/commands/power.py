@@ -4,8 +4,11 @@ import click
 
 from poolserver.commands.power_break_even import break_even_command
 from poolserver.commands.power_models import models
+from poolserver.commands.power_node import node
+from poolserver.commands.power_report import report_command
 from poolserver.commands.power_status import status
 from poolserver.commands.power_token import token
+from poolserver.commands.power_verify import verify_command
 
 
 @click.group()
@@ -15,5 +18,8 @@ def power() -> None:
 
 power.add_command(break_even_command)
 power.add_command(models)
+power.add_command(node)
+power.add_command(report_command)
 power.add_command(status)
 power.add_command(token)
+power.add_command(verify_command)

@@ -1,9 +1,10 @@
 """``poolserver power status``: the tree of a running pool, asked of its HTTP server."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
 import aiohttp
 import click
@@ -20,8 +21,8 @@ from poolserver.control_room.view import Figure, NodeView, PowerView
 
 ANSWER_TIMEOUT_S = 5.0
 WATCH_INTERVAL_S = 2.0
-# Of the last column, which is wrapped where the terminal is narrow.
-MIN_BINDS = 12
+WIDE = 200
+"""Columns of a terminal that has room for everything."""
 # What a limit's colour is: beyond it, and within a fiftieth of it.
 NEAR = 0.02
 
@@ -30,18 +31,15 @@ _HASH_UNITS = ((1e18, "EH/s"), (1e15, "PH/s"), (1e12, "TH/s"), (1e9, "GH/s"))
 
 
 _COLUMNS = (
-    "node",
-    "draws",
-    "by",
-    "limit",
-    "headroom",
-    "AI",
-    "residual",
-    "hashrate",
-    "rigs",
-    "binds",
+    *("node", "draws", "limit", "headroom", "AI", "residual", "rigs", "binds", "hashrate", "by"),
 )
+"""The most wanted first: a terminal that is too narrow for all lacks the last ones."""
 _TEXTS = frozenset({"node", "by", "binds"})
+_GAP = 2
+
+
+T = TypeVar("T")
+NO_PARAMETERS: Mapping[str, str] = {}
 
 
 class StatusError(Exception):
@@ -59,7 +57,7 @@ def status(
     path: Path, url: str | None, under: str, depth: int | None, watch: bool, as_json: bool
 ) -> None:
     """Tell what each node of the running pool's tree draws and may draw, and what binds."""
-    base = url or _base_url(load(path))
+    base = url or base_url(load(path))
     try:
         if watch:
             run_async(_watch(base, under, depth))
@@ -68,7 +66,8 @@ def status(
             if as_json:
                 click.echo(msgspec.json.format(msgspec.json.encode(view), indent=2).decode())
             else:
-                Console().print(status_table(view, under, depth))
+                console = Console()
+                console.print(status_table(view, under, depth, width=console.width))
                 for sentence in view.intended:
                     click.echo(sentence)
     except StatusError as error:
@@ -77,48 +76,68 @@ def status(
         pass
 
 
-def _base_url(config: Config) -> str:
+def base_url(config: Config) -> str:
     """Of the pool's own HTTP server, as it is reached from this machine."""
     host, port = config.http.address
     here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)
     return f"http://{Endpoint(here, port)}"
 
 
-async def read_view(base_url: str) -> PowerView:
-    """What the pool tells.
+async def read_view(url: str) -> PowerView:
+    """What the pool at ``url`` tells of its tree.
 
     Raises:
         StatusError: it does not answer, or not so.
     """
+    return await asked(url, "power", PowerView)
+
+
+async def asked(
+    url: str, what: str, kind: type[T], parameters: Mapping[str, str] = NO_PARAMETERS
+) -> T:
+    """What the pool at ``url`` answers to a call of its API.
+
+    Raises:
+        StatusError: it does not answer, or something else.
+    """
     timeout = aiohttp.ClientTimeout(total=ANSWER_TIMEOUT_S)
-    url = f"{base_url.rstrip('/')}/api/v1/power"
+    call = f"{url.rstrip('/')}/api/v1/{what}"
     try:
         async with (
             aiohttp.ClientSession(trust_env=False, timeout=timeout) as session,
-            session.get(url) as reply,
+            session.get(call, params=parameters) as reply,
         ):
             body = await reply.read()
-            if reply.status != 200:
-                raise StatusError(f"{url} answers {reply.status} {reply.reason}")
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         reason = str(error) or "no answer in time"
-        raise StatusError(f"no pool answers at {url}: is it running? ({reason})") from error
+        raise StatusError(f"no pool answers at {call}: is it running? ({reason})") from error
+    if reply.status in (404, 503):
+        raise StatusError(body.decode(errors="replace").strip())
+    if reply.status != 200:
+        raise StatusError(f"{call} answers {reply.status} {reply.reason}")
     try:
-        return msgspec.json.decode(body, type=PowerView)
+        return msgspec.json.decode(body, type=kind)
     except msgspec.DecodeError as error:
-        raise StatusError(f"{url} gives something else: {error}") from error
+        raise StatusError(f"{call} gives something else: {error}") from error
 
 
 async def _watch(base_url: str, under: str, depth: int | None) -> None:
     console = Console()
     with Live(console=console, auto_refresh=False, screen=console.is_terminal) as live:
         while True:
-            live.update(status_table(await read_view(base_url), under, depth), refresh=True)
+            view = await read_view(base_url)
+            live.update(status_table(view, under, depth, width=console.width), refresh=True)
             await asyncio.sleep(WATCH_INTERVAL_S)
 
 
-def status_table(view: PowerView, under: str = "/", depth: int | None = None) -> Table:
-    """For people: a row for each node at ``under`` and below it."""
+def status_table(
+    view: PowerView, under: str = "/", depth: int | None = None, *, width: int = WIDE
+) -> Table:
+    """For people: a row for each node at ``under`` and below it, in ``width`` columns.
+
+    Raises:
+        StatusError: there is no such node.
+    """
     rows = list(_chosen(view.nodes, under, depth))
     if not rows:
         raise StatusError(f"there is no node {under}")
@@ -127,17 +146,24 @@ def status_table(view: PowerView, under: str = "/", depth: int | None = None) ->
     title = f"power at {at} UTC, {view.mode}: {limits}"
     table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     cells = [list(_cells(node, node.depth - rows[0].depth)) for node in rows]
-    # A column that nobody has anything in only takes room.
-    shown = [index for index in range(len(_COLUMNS)) if any(str(row[index]) for row in cells)]
+    shown = list(_fitting(cells, width))
     for index in shown:
-        name = _COLUMNS[index]
-        is_text = name in _TEXTS
-        width = MIN_BINDS if name == "binds" else None
-        justify: JustifyMethod = "left" if is_text else "right"
-        table.add_column(name, justify=justify, no_wrap=width is None, min_width=width)
+        justify: JustifyMethod = "left" if _COLUMNS[index] in _TEXTS else "right"
+        table.add_column(_COLUMNS[index], justify=justify, no_wrap=True)
     for row in cells:
         table.add_row(*(row[index] for index in shown))
     return table
+
+
+def _fitting(cells: Sequence[Sequence[str | Text]], width: int) -> Iterator[int]:
+    """The columns that there is room for; one that nobody has anything in only takes room."""
+    for index, name in enumerate(_COLUMNS):
+        widest = max(len(str(row[index])) for row in cells)
+        width -= max(widest, len(name)) + _GAP
+        if widest and width >= 0:
+            yield index
+        elif not widest:
+            width += len(name) + _GAP
 
 
 def _chosen(nodes: tuple[NodeView, ...], under: str, depth: int | None) -> Iterator[NodeView]:
@@ -152,17 +178,18 @@ def _chosen(nodes: tuple[NodeView, ...], under: str, depth: int | None) -> Itera
 
 
 def _cells(node: NodeView, indent: int) -> Iterator[str | Text]:
+    """In the order of _COLUMNS."""
     # Names of racks are made up by whoever connects: they are no markup of ours.
     yield Text(f"{' ' * indent}{node.name}")
-    yield _watts(node.total_w)
-    yield node.method if node.meter is None else f"{node.method} ({node.meter.quality})"
+    yield figure_text(node.total_w)
     yield "" if node.limit_w is None else watts_text(node.limit_w)
     yield _headroom(node)
     yield _ai(node)
-    yield "" if node.residual_w is None else _watts(node.residual_w)
-    yield hashrate_text(node.hashrate_h_s.value)
+    yield "" if node.residual_w is None else figure_text(node.residual_w)
     yield f"{node.rigs}" + (f", {node.silent} silent" if node.silent else "")
     yield Text("; ".join(_binds(node)))
+    yield hashrate_text(node.hashrate_h_s.value)
+    yield _by(node)
 
 
 def _binds(node: NodeView) -> Iterator[str]:
@@ -171,6 +198,12 @@ def _binds(node: NodeView) -> Iterator[str]:
     for binding in node.mining_limits[:1]:
         whose = f"{binding.source} {binding.reason}".strip()
         yield f"mining {watts_text(binding.limit_w)} {whose}"
+
+
+def _by(node: NodeView) -> str:
+    if node.meter is None or node.meter.quality == "good":
+        return node.method
+    return f"{node.method}, meter {node.meter.quality}"
 
 
 def _headroom(node: NodeView) -> Text:
@@ -188,9 +221,11 @@ def _ai(node: NodeView) -> str:
     return watts_text(node.ai_w) + ("" if node.ai_known else " assumed")
 
 
-def _watts(figure: Figure) -> str:
-    size, unit = _unit(figure.value, _UNITS, "W")
-    digits = 0 if unit == "W" else _digits(figure.value / size)
+def figure_text(figure: Figure) -> str:
+    """Watts with their error, as people read them."""
+    largest = max(abs(figure.value), figure.sigma)
+    size, unit = _unit(largest, _UNITS, "W")
+    digits = 0 if unit == "W" else _digits(largest / size)
     return f"{figure.value / size:.{digits}f} ±{figure.sigma / size:.{digits}f} {unit}"
 
 

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 
 from poolserver.config.budget_checks import check_budgets
 from poolserver.config.checks import check, known
+from poolserver.config.energy_checks import check_energy
 from poolserver.config.errors import ConfigError, Problem
 from poolserver.config.ledger import LedgerConfig
 from poolserver.config.rig_models_checks import check_rig_models
@@ -60,6 +61,7 @@ def parse_config(text: str, *, source: str, folder: Path, environ: Mapping[str, 
     problems.extend(check_signals(config, environ))
     problems.extend(check_rig_models(config))
     problems.extend(check_budgets(config))
+    problems.extend(check_energy(config))
     if problems:
         raise ConfigError(problems)
     return replace(

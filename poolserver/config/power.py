@@ -42,6 +42,9 @@ class PowerConfig(msgspec.Struct, frozen=True, kw_only=True):
     ] = "any"
     interval_s: Annotated[
         int,
-        Meta(ge=300, le=86_400),
-        doc("The intervals that energy is accounted for in: a divisor of a day."),
+        Meta(ge=900, le=86_400),
+        doc(
+            "The intervals that energy is [accounted for](energy.md) in: quarters of an hour, or "
+            "as many together as divide a day."
+        ),
     ] = 900

@@ -4,7 +4,7 @@ The one place where these stand: the walker (walk.py) reads TOML by them and the
 docs/configuration.md is made of them. The names are a contract with the operators, and are
 not changed. A limit or default cites its reason in the description, for the operator, or in
 a comment, for us. Those on how rigs are dealt with stand in rigs.py, those on journal and books
-in ledger.py, those on sites and power in sites.py, power.py, rig_models.py and
+in ledger.py, those on sites and power in sites.py, power.py, rig_models.py, tariff.py and
 signals.py.
 """
 
@@ -26,6 +26,7 @@ from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.signals import ApiTokenConfig, MeterConfig, MqttConfig
 from poolserver.config.simulation import SimulationConfig
 from poolserver.config.sites import SiteConfig
+from poolserver.config.tariff import TariffConfig
 from poolserver.config.values import (
     Account,
     CoinbaseTag,
@@ -257,6 +258,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     budgets: tuple[BudgetConfig, ...] = ()
     budget_sources: tuple[BudgetSourceConfig, ...] = ()
     meters: tuple[MeterConfig, ...] = ()
+    tariff: TariffConfig = TariffConfig()
     mqtt: MqttConfig | None = None
     api_tokens: tuple[ApiTokenConfig, ...] = ()
     journal: JournalConfig = JournalConfig()

@@ -43,7 +43,7 @@ class FleetConfig(msgspec.Struct, frozen=True, kw_only=True):
         SignedPercent | None,
         doc(
             "How far the true J/TH of this model lies above its nameplate.",
-            default="drawn once for each model, see `model_sigma_percent`",
+            default="drawn for each model, see `model_sigma_percent`, `nameplate_sigma_percent`",
         ),
     ] = None
     off_percent: Annotated[Percent, doc("So many are switched off when the day begins.")] = 0.0
@@ -107,6 +107,9 @@ class SimulationConfig(msgspec.Struct, frozen=True, kw_only=True):
         Percent,
         doc("How far a model's J/TH is from its nameplate: what `bias_percent` is drawn by."),
     ] = 4.0
+    nameplate_sigma_percent: Annotated[
+        Percent, doc("How far all nameplates are off together, in the same direction.")
+    ] = 2.5
     site_sigma_percent: Annotated[
         Percent, doc("The same of what all rigs of a site have in common, whatever their model.")
     ] = 4.0

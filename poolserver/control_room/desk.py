@@ -7,11 +7,11 @@ Nothing here reads a clock or waits. The room (``room.py``) does both; a simulat
 same desk in a time of its own.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from poolserver.control_room.books import Outside
-from poolserver.control_room.view import PowerView, power_view
+from poolserver.control_room.view import CalibrationView, PowerView, power_view
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.belief import believe
 from poolserver.power.calibration import Calibrator
@@ -29,6 +29,9 @@ MODE = "observe"
 # Of the power of rigs by groups, which the controller chooses among: 100 rigs at 12 shares a
 # minute are known to 2.9% in it.
 GROUP_WINDOW_S = 60.0
+
+LONGEST_TICK_S = 30.0
+"""If nobody looked for longer, the pool stood still: what rigs sent meanwhile is yet to be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +61,12 @@ class PowerDesk:
     silence: SilenceWatch = field(default_factory=SilenceWatch)
     _controller: Controller = field(init=False)
     _state: ControlState = field(default_factory=ControlState)
+    _looked_s: float = field(init=False)
 
     def __post_init__(self) -> None:
         self.estimator = Estimator(self.tree, self.now_s)
         self._controller = Controller(self.tree, self.terms)
+        self._looked_s = self.now_s
 
     def take_work(self, nodes: Mapping[NodeKey, NodeWork], now_s: float) -> None:
         """Work that the fold has added up."""
@@ -73,6 +78,10 @@ class PowerDesk:
     ) -> Tick:
         """Look at everything, and say what would be done."""
         self.now_s = now_s = max(self.now_s, now_s)
+        if now_s - self._looked_s > LONGEST_TICK_S:
+            self.silence.hold(self._looked_s)
+            self.silence.resume(now_s)
+        self._looked_s = now_s
         changes = tuple(self.silence.look(now_s))
         self.estimator.note_rigs(groups)
         nodes = believe(
@@ -92,8 +101,15 @@ class PowerDesk:
             mode=MODE,
             state="within" if not decision.overloads else "over",
             intended=[sentence(self.tree, each) for each in decision.intentions],
+            calibrations=dict(self._calibrations()),
         )
         return Tick(unix_s, readings, decision, changes, view)
+
+    def _calibrations(self) -> Iterator[tuple[str, CalibrationView]]:
+        for path, lesson in self.calibrator.lessons().items():
+            if (alpha := self.calibrator.alpha(path)) is not None:
+                factor, sigma = alpha
+                yield path, CalibrationView(factor, sigma, lesson.newest, lesson.teaching)
 
     def groups(self, rigs: Iterable[RigRow]) -> tuple[RigGroup, ...]:
         """The rigs that hash or are silent, by node and rating, with what they draw together."""

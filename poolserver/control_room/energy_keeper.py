@@ -26,7 +26,7 @@ from poolserver.log import RateLimited
 from poolserver.power.control.decision import Decision
 from poolserver.power.energy_meter import MeterEnergy, MeterPoint
 from poolserver.power.readings import MeterSpec
-from poolserver.power.tree import PowerTree
+from poolserver.power.tree import AiLoad, PowerTree, parent_path
 
 GRACE_S = 120.0
 """After an interval's end: shares are saved every ten seconds, meters are read as often, and
@@ -71,11 +71,16 @@ class EnergyKeeper:
     """The states that were saved."""
     _books: OpenBooks = field(init=False, default_factory=OpenBooks)
     _meters: dict[str, MeterEnergy] = field(init=False, default_factory=dict)
+    _configured: list[str] = field(init=False)
+    _ai_loads: list[AiLoad] = field(init=False)
+    _homes: dict[str, str] = field(init=False, default_factory=dict)
     _closer: DayCloser = field(init=False)
     _saving: asyncio.Task[None] | None = field(init=False, default=None)
     _trouble: RateLimited = field(init=False)
 
     def __post_init__(self) -> None:
+        self._configured = [node.path for node in self.tree if node.is_configured]
+        self._ai_loads = [load for node in self.tree for load in node.ai_loads]
         self._closer = DayCloser(GRACE_S, self.interval_s)
         self._trouble = RateLimited(log)
         self._meters = {spec.name: MeterEnergy(spec, INTERVAL_S) for spec in self.specs}
@@ -105,30 +110,50 @@ class EnergyKeeper:
     # --- what comes in -------------------------------------------------------------------
 
     def take(self, outside: Outside, tick: Tick) -> None:
-        """What a tick found."""
-        curtailed_w = _curtailed_w(self.tree, tick.decision)
+        """What a tick found. On the event loop: what is of many racks is added up first."""
+        curtailed_w = self._curtailed_w(tick.decision)
         excess_w = {each.node: each.excess_w for each in tick.decision.overloads}
         nodes = {}
+        for path in self._configured:
+            limit = outside.limits.get(path)
+            nodes[path] = NodeTick(
+                None if limit is None else limit.limit_w,
+                round(excess_w.get(path, 0)),
+                round(curtailed_w.get(path, 0)),
+            )
         ai_loads = {}
-        for node in self.tree:
-            for load in node.ai_loads:
-                power_w = outside.ai_w.get((load.site, load.name))
-                ai_loads[load.site, load.name] = (
-                    AiTick(load.assumed_w, is_known=False)
-                    if power_w is None
-                    else AiTick(round(power_w), is_known=True)
-                )
-            if node.is_configured:
-                limit = outside.limits.get(node.path)
-                nodes[node.path] = NodeTick(
-                    None if limit is None else limit.limit_w,
-                    round(excess_w.get(node.path, 0)),
-                    round(curtailed_w.get(node.path, 0)),
-                )
+        for load in self._ai_loads:
+            power_w = outside.ai_w.get((load.site, load.name))
+            ai_loads[load.site, load.name] = (
+                AiTick(load.assumed_w, is_known=False)
+                if power_w is None
+                else AiTick(round(power_w), is_known=True)
+            )
         self._books.take_tick(PowerTick(int(tick.unix_s * 1000), nodes, ai_loads))
         for name, state in outside.meters.items():
             if (meter := self._meters.get(name)) is not None:
                 self._books.take_pieces(name, meter.take(state))
+
+    def _curtailed_w(self, decision: Decision) -> dict[str, float]:
+        """What would be switched off, by configured node: with PUE at sites and above."""
+        there_w: dict[str, float] = {}
+        for command in decision.intended:
+            home = self._homes.get(command.node) or self._home(command.node)
+            there_w[home] = there_w.get(home, 0.0) + command.power_w
+        found: dict[str, float] = {}
+        for home, power_w in there_w.items():
+            for node in self.tree.lineage(home):
+                power_w *= float(node.pue)
+                found[node.path] = found.get(node.path, 0.0) + power_w
+        return found
+
+    def _home(self, path: str) -> str:
+        """The configured node that a node is, or that it is in."""
+        home = path
+        while not self.tree[home].is_configured:
+            home = parent_path(home)
+        self._homes[path] = home
+        return home
 
     # --- to the store --------------------------------------------------------------------
 
@@ -181,14 +206,3 @@ class EnergyKeeper:
                 break
             closed += rows
         return closed
-
-
-def _curtailed_w(tree: PowerTree, decision: Decision) -> dict[str, float]:
-    """What would be switched off, by node: with PUE at sites and above."""
-    found: dict[str, float] = {}
-    for command in decision.intended:
-        power_w = command.power_w
-        for node in tree.lineage(command.node):
-            power_w *= float(node.pue)
-            found[node.path] = found.get(node.path, 0.0) + power_w
-    return found

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 import structlog
 
 from poolserver.control_room.desk import Tick
+from poolserver.control_room.view import PowerView
 from poolserver.power.budget import Silence
+from poolserver.power.calibration import Teaching
 from poolserver.power.silence import RigChange, RigState
 from poolserver.power.state import MeterState, Quality
 
@@ -22,6 +24,7 @@ class PowerNews:
     def __init__(self) -> None:
         self._flagged: dict[str, Quality] = {}
         self._unheard: set[tuple[str, str]] = set()
+        self._frozen: set[str] = set()
 
     def tell(
         self, tick: Tick, silences: Iterable[Silence], meters: Mapping[str, MeterState]
@@ -32,6 +35,25 @@ class PowerNews:
         self._tell_meters(meters)
         self._tell_sources(silences)
         self._tell_rigs(tick.changes)
+        self._tell_calibrations(tick.view)
+
+    def _tell_calibrations(self, view: PowerView) -> None:
+        for node in view.nodes:
+            taught = node.calibration
+            is_frozen = taught is not None and taught.teaching == Teaching.FROZEN
+            if is_frozen is (node.path in self._frozen) or taught is None:
+                continue
+            if is_frozen:
+                self._frozen.add(node.path)
+                log.warning(
+                    "calibration_frozen",
+                    node=node.path,
+                    factor=round(taught.factor, 4),
+                    newest=round(taught.newest, 4),
+                )
+            else:
+                self._frozen.discard(node.path)
+                log.info("calibration_goes_on", node=node.path, factor=round(taught.factor, 4))
 
     def _tell_meters(self, meters: Mapping[str, MeterState]) -> None:
         for name, meter in meters.items():

@@ -52,6 +52,7 @@ def control_room(
         tree,
         rigs=rigs,
         rig_keeper=RigKeeper(rigs, store, reading_of, clock=clock),
+        reading_of=reading_of,
         books=books,
         word_keeper=WordKeeper(books.budget, store, clock=clock),
         energy_keeper=EnergyKeeper(

@@ -20,6 +20,15 @@ import structlog
 from poolserver.cluster.messages import RigNews
 from poolserver.control_room.books import Outside, OutsideBooks
 from poolserver.control_room.desk import PowerDesk, Tick
+from poolserver.control_room.detail import (
+    NodeDetail,
+    Watched,
+    WindowView,
+    limit_ahead,
+    node_windows,
+    rig_views,
+    watched,
+)
 from poolserver.control_room.energy_keeper import EnergyKeeper
 from poolserver.control_room.news import PowerNews
 from poolserver.control_room.rig_keeper import RigKeeper
@@ -32,6 +41,7 @@ from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
 from poolserver.power.state import MeterReading, MeterState
 from poolserver.power.tree import PowerTree
+from poolserver.stats.meter import Reading
 
 # The name that what meters have taught is saved by.
 CALIBRATION = "calibration"
@@ -67,6 +77,7 @@ class ControlRoom:
         *,
         rigs: RigBook,
         rig_keeper: RigKeeper,
+        reading_of: Callable[[str, str], Reading],
         books: OutsideBooks,
         word_keeper: WordKeeper,
         energy_keeper: EnergyKeeper,
@@ -78,6 +89,7 @@ class ControlRoom:
         self.tree = tree
         self.rigs = rigs
         self._rig_keeper = rig_keeper
+        self._reading_of = reading_of
         self.books = books
         self._word_keeper = word_keeper
         self._energy_keeper = energy_keeper
@@ -93,7 +105,9 @@ class ControlRoom:
         self._desk = PowerDesk(tree, self._now_s(), terms)
         self._work: deque[_Work] = deque()
         self._rig_news: deque[RigNews] = deque()
+        self._accepted: deque[str] = deque()
         self._news = PowerNews()
+        self._is_at_fault = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
         self._learned = "{}"  # what meters have taught, as it is saved
         self.last: Tick | None = None
@@ -179,6 +193,10 @@ class ControlRoom:
             self.rigs.take(news, now_ms)
             self._rig_news.append(news)
 
+    def take_fault_of_pool(self, is_at_fault: bool) -> None:
+        """Whether the pool itself cannot take shares now: no rig is silent by that."""
+        self._is_at_fault = is_at_fault
+
     def take_reading(self, reading: MeterReading) -> MeterState:
         """See SignalSink."""
         if reading.meter not in self.books.meters:
@@ -208,12 +226,43 @@ class ControlRoom:
                 by=word.issued_by,
             )
 
+    def accept_calibration(self, node: str) -> None:
+        """See SignalSink."""
+        seen = () if self.view is None else self.view.nodes
+        if not any(each.path == node and each.calibration is not None for each in seen):
+            raise UnknownSignalError(f"no meter has taught anything at {node!r}")
+        self._accepted.append(node)
+        log.info("calibration_accepted", node=node)
+
     # --- for those who look --------------------------------------------------------------
 
     @property
     def view(self) -> PowerView | None:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
+
+    async def detail(self, path: str, most_rigs: int) -> NodeDetail | None:
+        """A node and the rigs right at it; None where there is none, or before the first tick."""
+        seen = () if self.view is None else self.view.nodes
+        node = next((each for each in seen if each.path == path), None)
+        if node is None:
+            return None
+        run = asyncio.get_running_loop().run_in_executor
+        windows, rigs = await run(self._thread, lambda: self._look_at(path))
+        site, left_out = self.tree.site_of(path), max(0, len(rigs) - most_rigs)
+        if site is None:
+            rigs = []
+        del rigs[most_rigs:]
+        readings = [self._reading_of(each.rig.account, each.rig.worker) for each in rigs]
+        views = await run(self._thread, lambda: rig_views(rigs, readings, site))
+        ahead = limit_ahead(self.books.budget.next_change(path, self.unix_time()))
+        return NodeDetail(node, windows, ahead, views, left_out)
+
+    def _look_at(self, path: str) -> tuple[tuple[WindowView, ...], list[Watched]]:
+        """In the thread. Rigs that are silent come first."""
+        rigs = watched(self._desk, list(self.rigs.rigs_at(path)))
+        rigs.sort(key=lambda each: (each.chance, each.rig.worker))
+        return node_windows(self._desk, path), rigs
 
     # --- a tick --------------------------------------------------------------------------
 
@@ -226,11 +275,17 @@ class ControlRoom:
         while self._rig_news:
             news = self._rig_news.popleft()
             desk.silence.note(news.worker, news.share_work, news.sessions, now_s)
+        while self._accepted:
+            desk.calibrator.accept(self._accepted.popleft())
         while self._work:
             each = self._work.popleft()
             desk.take_work(each.nodes, each.at_s)
             for worker, proven_work, squares in each.rigs:
                 desk.silence.shares(worker, proven_work, squares, each.at_s)
+        if self._is_at_fault:
+            desk.silence.hold(now_s)
+        else:
+            desk.silence.resume(now_s)
         tick = desk.tick(outside, desk.groups(self.rigs.rows()), now_s, unix_s)
         self._learned = json.dumps(desk.calibrator.state())
         return tick

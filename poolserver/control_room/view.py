@@ -39,6 +39,19 @@ class MeterView(msgspec.Struct, frozen=True, gc=False):
     at: float | None
 
 
+class CalibrationView(msgspec.Struct, frozen=True, gc=False):
+    """What a node's meter has taught of how far ratings are off; see ``power.calibration``."""
+
+    factor: float
+    """Metered mining over estimated mining."""
+    sigma: float
+    """Relative; the meter's own error is in it."""
+    newest: float
+    """What the last period alone would say."""
+    teaching: str
+    """``learning``, ``settled``, or ``frozen`` at a step."""
+
+
 class NodeView(msgspec.Struct, frozen=True, gc=False):
     """A node of the tree. ``depth`` is 0 for the programme."""
 
@@ -65,6 +78,7 @@ class NodeView(msgspec.Struct, frozen=True, gc=False):
     limits: tuple[LimitView, ...]
     """All that hold, the one that binds first."""
     meter: MeterView | None
+    calibration: CalibrationView | None
     mining_limits: tuple[LimitView, ...] = ()
     """All that hold of mining alone, likewise."""
 
@@ -88,6 +102,7 @@ class Rigs(msgspec.Struct, frozen=True, gc=False):
 
 NO_RIGS = Rigs()
 NO_LIMIT = EffectiveLimit(None)
+NONE_TAUGHT: Mapping[str, CalibrationView] = {}
 
 
 def power_view(
@@ -98,6 +113,7 @@ def power_view(
     mode: str,
     state: str,
     intended: Iterable[str],
+    calibrations: Mapping[str, CalibrationView] = NONE_TAUGHT,
 ) -> PowerView:
     """The whole tree, each node before those below it."""
     rigs = rigs_of_nodes(tree, readings.groups)
@@ -107,6 +123,7 @@ def power_view(
             readings.nodes.get(node.path) or NodePower(node.path),
             readings.limits.get(node.path, NO_LIMIT),
             rigs.get(node.path, NO_RIGS),
+            calibrations.get(node.path),
             readings.mining_limits.get(node.path, NO_LIMIT),
         )
         for node in tree.depth_first()
@@ -119,6 +136,7 @@ def node_view(
     power: NodePower,
     limit: EffectiveLimit,
     rigs: Rigs,
+    calibration: CalibrationView | None = None,
     mining_limit: EffectiveLimit = NO_LIMIT,
 ) -> NodeView:
     """One row."""
@@ -144,6 +162,7 @@ def node_view(
         headroom_w=None if limit.limit_w is None else limit.limit_w - power.total_w.value,
         limits=tuple(map(_limit, limit.limits)),
         meter=None if power.meter is None else _meter(power.meter),
+        calibration=calibration,
         mining_limits=tuple(map(_limit, mining_limit.limits)),
     )
 

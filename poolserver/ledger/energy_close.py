@@ -82,8 +82,7 @@ class _Closing:
         self._own: dict[str, list[EnergyLine]] = {}
         """By the configured node: of rigs at it, or at nodes below it that are not configured."""
         self._work: dict[str, NodeWork] = {}
-        for (path, rating), work in interval.work.items():
-            self._book(path, rating, work)
+        self._book_work()
         self._lines: dict[str, list[EnergyLine]] = {}
         self._mining: dict[str, _Mining] = {}
 
@@ -203,22 +202,32 @@ class _Closing:
             its.spread_ms += meter.spread_ms
             its.late_j += meter.late_j
 
-    def _book(self, path: str, rating: Rating, work: NodeWork) -> None:
-        """Work of a node that is configured no more is booked at the next one above that is."""
+    def _book_work(self) -> None:
+        """Thousands of racks are added up first, by the configured node that they are in."""
+        there: dict[tuple[str, Rating], NodeWork] = {}
+        homes: dict[str, str] = {}
+        for (path, rating), work in self._interval.work.items():
+            home = homes.get(path) or homes.setdefault(path, self._home(path))
+            there.setdefault((home, rating), NodeWork()).add(work)
+        for (home, rating), work in there.items():
+            site = self._tree.site_of(home)
+            scale = 1 if site is None else site.work_scale
+            line = EnergyLine(
+                "" if site is None else site.path,
+                rating,
+                rating.j_per_th * scale,
+                work.proven_work,
+                work.proven_work_sq,
+            )
+            self._own.setdefault(home, []).append(line)
+            for above in self._tree.lineage(home):
+                self._work.setdefault(above.path, NodeWork()).add(work)
+
+    def _home(self, path: str) -> str:
+        """The configured node that it is or was in."""
         while path not in self._tree or not self._tree[path].is_configured:
             path = parent_path(path)
-        site = self._tree.site_of(path)
-        scale = 1 if site is None else site.work_scale
-        line = EnergyLine(
-            "" if site is None else site.path,
-            rating,
-            rating.j_per_th * scale,
-            work.proven_work,
-            work.proven_work_sq,
-        )
-        self._own.setdefault(path, []).append(line)
-        for above in self._tree.lineage(path):
-            self._work.setdefault(above.path, NodeWork()).add(work)
+        return path
 
 
 def _times(pue: Fraction, lines: list[EnergyLine]) -> list[EnergyLine]:

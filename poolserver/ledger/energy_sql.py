@@ -5,6 +5,7 @@ from dataclasses import astuple
 from fractions import Fraction
 from typing import Any, NamedTuple
 
+from poolserver.ledger.blocks import EARNING
 from poolserver.ledger.database import Connection, Table, Value
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.ledger.energy import FIRST_PREVIOUS, ChainedRow, EnergyRow, chained
@@ -46,6 +47,7 @@ _CHAINED = f"number, {_ROW}, head"
 _BIG = frozenset({"proven_work", "accepted_work", "expected_msat"})
 _FRACTIONS = frozenset({"pue", "estimated_pj"})
 _AS_TEXT = _BIG | _FRACTIONS | {"method"}
+_EARNING = ", ".join("?" * len(EARNING))
 _FACT_TABLES = (NODE_FACT, AI_FACT, METER_FACT)
 
 
@@ -70,10 +72,12 @@ def add_node_work(connection: Connection, nodes: Mapping[NodeKey, NodeWork]) -> 
     if not nodes:
         return
     closed_s = closed_until(connection)
-    booked: dict[NodeKey, NodeWork] = {}
-    for key, work in nodes.items():
-        key = key._replace(begin_s=max(key.begin_s, closed_s))
-        booked.setdefault(key, NodeWork()).add(work)
+    booked = nodes
+    if any(key.begin_s < closed_s for key in nodes):  # seldom: it is thousands of racks
+        booked = {}
+        for key, work in nodes.items():
+            key = key._replace(begin_s=max(key.begin_s, closed_s))
+            booked.setdefault(key, NodeWork()).add(work)
     connection.upsert(
         NODE_WORK,
         (
@@ -118,9 +122,37 @@ def node_work(
         " FROM node_work WHERE begin_s >= ? AND begin_s < ? ORDER BY begin_s",
         (from_s, before_s),
     )
+    ratings: dict[tuple[str, int, str], Rating] = {}  # few: to read a fraction takes long
     for begin_s, node, j_per_th, source, model, *work in rows:
-        rating = Rating(Fraction(j_per_th), RatingSource(source), model)
+        rating = ratings.get((j_per_th, source, model))
+        if rating is None:
+            rating = Rating(Fraction(j_per_th), RatingSource(source), model)
+            ratings[j_per_th, source, model] = rating
         yield NodeKey(begin_s, node, rating), NodeWork(*map(int, work))
+
+
+def node_totals(connection: Connection) -> dict[str, tuple[int, int]]:
+    """By site, when the first work at its nodes begins, and all of it."""
+    found: dict[str, tuple[int, int]] = {}
+    for begin_s, node, work in connection.execute(
+        "SELECT begin_s, node, proven_work FROM node_work ORDER BY begin_s"
+    ):
+        site = node.partition("/")[0]
+        first_s, total = found.get(site, (begin_s, 0))
+        found[site] = first_s, total + int(work)
+    return found
+
+
+def worker_totals_since(connection: Connection, from_s: int) -> dict[str, int]:
+    """By site, the proven work of its workers in intervals that begin from then on."""
+    found: dict[str, int] = {}
+    for site, work in connection.execute(
+        "SELECT site, proven_work FROM worker_interval JOIN worker ON id = worker_id"
+        " WHERE begin_s >= ?",
+        (from_s,),
+    ):
+        found[site] = found.get(site, 0) + int(work)
+    return found
 
 
 # --- what is told of open intervals -----------------------------------------------------------
@@ -195,6 +227,31 @@ def put_states(connection: Connection, states: Mapping[str, str]) -> None:
 def _gaps(text: str) -> tuple[tuple[int, int], ...]:
     pairs = (each.split("-") for each in text.split())
     return tuple((int(from_ms), int(until_ms)) for from_ms, until_ms in pairs)
+
+
+# --- what blocks pay --------------------------------------------------------------------------
+
+
+def found_values(
+    connection: Connection, from_ms: int, before_ms: int
+) -> list[tuple[int, str, int]]:
+    """Of blocks that count and were found then: when, by whose account, and what they are worth."""
+    rows = connection.execute(
+        "SELECT found_at_ms, worker, value_sat FROM block JOIN block_payout USING (hash)"
+        f" WHERE found_at_ms >= ? AND found_at_ms < ? AND state IN ({_EARNING})",
+        (from_ms, before_ms, *EARNING),
+    )
+    return [(at_ms, worker.partition(".")[0], int(value)) for at_ms, worker, value in rows]
+
+
+def paid_values(connection: Connection, from_ms: int, before_ms: int) -> list[tuple[int, str, int]]:
+    """What such blocks pay to whom: when they were found, the label, and satoshi."""
+    rows = connection.execute(
+        "SELECT found_at_ms, label, due_sat - unpaid_sat FROM block JOIN block_due USING (hash)"
+        f" WHERE found_at_ms >= ? AND found_at_ms < ? AND state IN ({_EARNING})",
+        (from_ms, before_ms, *EARNING),
+    )
+    return [(at_ms, label, int(paid)) for at_ms, label, paid in rows]
 
 
 # --- the chain --------------------------------------------------------------------------------

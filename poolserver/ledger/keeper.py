@@ -126,15 +126,17 @@ class LedgerKeeper:
         self.totals = state.totals
         self._ended = state.ended
         self._taken = dict(state.progress)
-        opened_ms = int(self._unix_time() * 1000)
-        self._seals = [Seal(state.sealed_through, opened_ms, state.cutoffs)]
+        # It stands for all seals until now.
+        self._seals = [Seal(state.sealed_through, int(self._unix_time() * 1000), state.cutoffs)]
         self._fold = self._fold_from(state)
         for block in await self._store.known_blocks():
             self.blocks.enter(block)
         await self._store.read(self.rewards.load)
         await self._store.read(self._load)
         await self._take_up()
-        await self._tell_unknown_payouts()
+        blocks, height = await self._store.without_payout()
+        if blocks:
+            log.warning("payouts_not_known", blocks=blocks, highest=height)
 
     def _fold_from(self, state: LedgerState) -> Fold:
         return Fold(
@@ -163,7 +165,9 @@ class LedgerKeeper:
         self._stuck |= reading.stuck
         self._take(reading.take_part(), tell=False)
         await self.save()
-        await self._end(reading.ended)
+        if reading.ended and not self._unsaved:  # nobody reads the files of these again
+            await self._store.end_sources(reading.ended)
+            self._ended.update(reading.ended)
 
     async def run(self) -> None:
         """Fold and save in turn, and save at once what becomes of blocks; for ever."""
@@ -180,7 +184,8 @@ class LedgerKeeper:
             if self._clock() >= self._prune_at and self._is_time_sure():
                 self._prune_at = self._clock() + PRUNE_INTERVAL_S
                 # A task of its own: a database that hangs does not hold up the fold.
-                pruning = self._pruner.prune({*self._ended}, self._unix_time(), self._clock())
+                ended = {source: self._taken.get(source, 0) for source in self._ended}
+                pruning = self._pruner.prune(ended, self._unix_time(), self._clock())
                 self._pruning = asyncio.create_task(pruning, name="journal retention")
             is_due = self._clock() - self._saved_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
@@ -388,17 +393,6 @@ class LedgerKeeper:
         lacking = await refill.fill(left, moved, int(self._unix_time() * 1000))
         if lacking & self._unsaved.begins().keys():
             self._refill_at = self._clock() + REFILL_INTERVAL_S
-
-    async def _end(self, sources: list[str]) -> None:
-        """Nobody reads the files of these again."""
-        if sources and not self._unsaved:
-            await self._store.end_sources(sources)
-            self._ended.update(sources)
-
-    async def _tell_unknown_payouts(self) -> None:
-        blocks, height = await self._store.without_payout()
-        if blocks:
-            log.warning("payouts_not_known", blocks=blocks, highest=height)
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

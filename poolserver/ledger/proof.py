@@ -66,8 +66,17 @@ class Proof(msgspec.Struct, frozen=True, kw_only=True):
     later: list[LaterDay]
 
 
-def make_proof(database: Database, begin_s: int, worker: str, *, site: str | None = None) -> Proof:
+def make_proof(
+    database: Database,
+    begin_s: int,
+    worker: str,
+    *,
+    site: str | None = None,
+    account: str | None = None,
+) -> Proof:
     """The proof for a worker's row of an interval. Blocking.
+
+    ``site`` and ``account`` need to be told only where there are several such rows.
 
     Raises:
         ProofError: its day is not signed, there is no such row or more than one, or the row is
@@ -76,12 +85,14 @@ def make_proof(database: Database, begin_s: int, worker: str, *, site: str | Non
     """
     try:
         with closing(database.reader()) as connection, connection.transaction():
-            return _proof(connection, begin_s, worker, site)
+            return _proof(connection, begin_s, worker, site, account)
     except database.errors as error:
         raise database.error(error) from error
 
 
-def _proof(connection: Connection, begin_s: int, worker: str, site: str | None) -> Proof:
+def _proof(
+    connection: Connection, begin_s: int, worker: str, site: str | None, account: str | None
+) -> Proof:
     day = begin_s // DAY_S
     days = audit_sql.signed_days(connection)
     at = next((number for number, each in enumerate(days) if each.day == day), None)
@@ -92,13 +103,15 @@ def _proof(connection: Connection, begin_s: int, worker: str, site: str | None) 
     found = [
         (place, row)
         for place, row in enumerate(reader.rows(begin_s))
-        if row.key.worker == worker and site in (None, row.key.site)
+        if row.key.worker == worker
+        and site in (None, row.key.site)
+        and account in (None, row.key.account)
     ]
     if not found:
         raise ProofError(f"{worker} has no row in the interval {interval_text(begin_s)}")
     if len(found) > 1:
-        sites = ", ".join(row.key.site for _, row in found)
-        raise ProofError(f"{worker} has rows at several sites, name one of them: {sites}")
+        rows = ", ".join(f"{row.key.account} at {row.key.site}" for _, row in found)
+        raise ProofError(f"{worker} has several rows, name an account or a site: {rows}")
     ((place, row),) = found
     leaves, before = _day_leaves(connection, day, begin_s)
     index = before + place

@@ -1,7 +1,7 @@
 """Deletes files of the journal that have expired: first noted in the store, then done."""
 
 import asyncio
-from collections.abc import Collection
+from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
@@ -25,15 +25,17 @@ class Pruner:
         self.through: dict[str, int] = {}
         """The last record of each source that was deleted in this life."""
 
-    async def prune(self, ended: Collection[str], unix_s: float, now_s: float) -> None:
+    async def prune(self, ended: Mapping[str, int], unix_s: float, now_s: float) -> None:
         """Delete what has expired and what the store has wholly; ``now_s`` is monotonic.
 
-        Of ``ended`` sources the store has all. What cannot be done is told, and done next time.
+        ``ended`` is the last record of each source that has ended: a store that has gone back may
+        lack it again. What cannot be done is told, and done next time.
         """
         folder, terms = self._journal_dir, self._terms
         try:
             saved = await self._store.load_progress()
-            plan = await asyncio.to_thread(plan_pruning, folder, saved, ended, terms, unix_s)
+            whole = {source for source, last in ended.items() if saved.get(source, 0) >= last}
+            plan = await asyncio.to_thread(plan_pruning, folder, saved, whole, terms, unix_s)
             # First noted, then done: what is missing and was not noted was not deleted by us.
             await self._store.note_pruned(plan.through, plan.gone_sources)
             self.through |= plan.through

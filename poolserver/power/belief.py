@@ -170,11 +170,11 @@ def _plus(quantity: Uncertain, exactly: float) -> Uncertain:
 
 
 def _untold(children: Iterable[NodePower]) -> float:
-    """What meters below see of AI load beyond what it is assumed to be; below 0 if it is less."""
+    """What meters below see beyond mining, AI and auxiliary load: of AI load that is assumed to be
+    less. Below 0 where that is assumed, or said, to be more than the meter sees in all."""
     return sum(
         child.total_w.value - child.mining_w.value - child.ai_w - child.auxiliary_w
         for child in children
-        if not child.ai_known
     )
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from fractions import Fraction
 from typing import NamedTuple
 
-from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
+from poolserver.power.rating import RIG_SIGMA, Rating, common_errors
 from poolserver.power.uncertain import Uncertain
 
 PJ_PER_J = 10**12
@@ -46,9 +46,6 @@ def energy_of(lines: Iterable[EnergyLine], span_s: float) -> Uncertain:
         variance += line.proven_work_sq * j_per_hash * j_per_hash
         # Rigs of energy e each that are off by a part r of it, independent: r^2 e^2 times E / e.
         variance += RIG_SIGMA**2 * energy_j * min(energy_j, RIG_W * span_s)
-        for source, sigma in (
-            (line.rating.error_source, MODEL_SIGMA[line.rating.source]),
-            (f"site:{line.site}", SITE_SIGMA),
-        ):
+        for source, sigma in common_errors(line.rating, line.site):
             common[source] = common.get(source, 0.0) + energy_j * sigma
     return Uncertain(value, variance, common)

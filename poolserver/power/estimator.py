@@ -10,7 +10,7 @@ The error of a power has these parts (docs/estimates.md):
 - chance in the shares: the variance of a sum of energies is the sum of their squares;
 - what differs from rig to rig (RIG_SIGMA) averages out: the variance of rigs of power p is that
   part of p, squared, so over a node it is the sum of power times the power of one rig;
-- what a model or a site has in common (MODEL_SIGMA, SITE_SIGMA) does not: a sum by source.
+- what a model or a site has in common (``rating.common_errors``) does not: a sum by source.
 
 Work here is that of real hashes: times ``work_scale``. Energy is with PUE at sites and above.
 """
@@ -21,7 +21,7 @@ from math import inf, sqrt
 from typing import NamedTuple, Protocol, TypeVar
 
 from poolserver.power.poisson import WeightedCount, widened
-from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
+from poolserver.power.rating import RIG_SIGMA, Rating, common_errors
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
 from poolserver.power.uncertain import NOTHING, Z95, Interval, Uncertain
@@ -173,16 +173,22 @@ class _Node:
 class _Line:
     """Work of rigs of one rating right at a node."""
 
-    __slots__ = ("j_per_hash", "model", "model_sigma", "node", "rig_w", "scale", "site", "slot")
+    __slots__ = ("common", "j_per_hash", "node", "rig_w", "scale", "slot")
 
-    def __init__(self, node: _Node, rating: Rating, scale: int, site: str, slot: int) -> None:
+    def __init__(
+        self,
+        node: _Node,
+        rating: Rating,
+        scale: int,
+        common: tuple[tuple[int, float], ...],
+        slot: int,
+    ) -> None:
         self.node = node
         self.scale = scale
         self.j_per_hash = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH * node.times
         self.rig_w = UNCOUNTED_RIG_W * node.times
-        self.model = node.sources[rating.error_source]
-        self.model_sigma = MODEL_SIGMA[rating.source]
-        self.site = node.sources[site]
+        self.common = common
+        """Errors in common with others: which sum of the node, and one sigma, relative."""
         self.slot = slot
         """Where the sum of its own energy is."""
 
@@ -219,8 +225,8 @@ class Estimator:
             fresh[_ENERGY] += energy_j
             fresh[_ENERGY_SQ] += squares * line.j_per_hash * line.j_per_hash
             fresh[_RIG] += energy_j * line.rig_w
-            fresh[line.model] += energy_j * line.model_sigma
-            fresh[line.site] += energy_j * SITE_SIGMA
+            for index, sigma in line.common:
+                fresh[index] += energy_j * sigma
             self._windows.sums[line.slot] += energy_j
         self._is_fresh = True
 
@@ -323,12 +329,13 @@ class Estimator:
     def _new_line(self, path: str, rating: Rating) -> _Line:
         node = self._node(self._tree[path])
         site = self._tree.site_of(path)
-        source = f"site:{site.path if site else PROGRAMME}"
-        for each in (rating.error_source, source):
-            self._source_index(node, each)
+        common = tuple(
+            (self._source_index(node, source), sigma)
+            for source, sigma in common_errors(rating, site.path if site else PROGRAMME)
+        )
         scale = site.work_scale if site else 1
         node.has_lines = True
-        line = _Line(node, rating, scale, source, self._windows.new())
+        line = _Line(node, rating, scale, common, self._windows.new())
         self._lines[path, rating] = line
         return line
 
@@ -366,10 +373,7 @@ def worker_estimate(
     variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
     power_w = hashrate_h_s * w_per_h_s
     chance_w2 = variance * w_per_h_s * w_per_h_s
-    common = {
-        rating.error_source: power_w * MODEL_SIGMA[rating.source],
-        f"site:{site}": power_w * SITE_SIGMA,
-    }
+    common = {source: power_w * sigma for source, sigma in common_errors(rating, site)}
     return Estimate(
         Uncertain(hashrate_h_s, variance),
         hashrate_h_s,

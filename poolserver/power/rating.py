@@ -40,8 +40,8 @@ class Rating(NamedTuple):
         return f"model:{self.model}" if self.model else f"rating:{self.source.label}"
 
 
-# One sigma, relative. A nameplate is good to 5 to 10 % (design: power.md), so 10 % is two of
-# these together with SITE_SIGMA. A site default is a guess at a mix of models.
+# One sigma, relative. A nameplate is good to 5 to 10 % (docs/estimates.md): with the three parts
+# below two sigma of rigs of one model at one site are 11 %. A site default is a guess at a mix.
 MODEL_SIGMA = {
     RatingSource.TELEMETRY: 0.02,
     RatingSource.OPERATOR: 0.03,
@@ -50,10 +50,23 @@ MODEL_SIGMA = {
     RatingSource.IDENTITY: 0.04,
     RatingSource.SITE_DEFAULT: 0.08,
 }
+NAMEPLATE_SIGMA = 0.025
+"""Of what all nameplates have in common: makers print what a rig does at their best, new and at 25
+degrees. All figures but a rig's own telemetry go back to nameplates."""
 SITE_SIGMA = 0.04
 """Of what a site's rigs have in common whatever their model: heat, voltage, age, firmware."""
 RIG_SIGMA = 0.03
 """Of what differs from rig to rig of one model; it averages out."""
+
+
+def common_errors(rating: Rating, site: str) -> tuple[tuple[str, float], ...]:
+    """What rigs of this rating at this site have in common with others: by source one sigma,
+    relative. See ``uncertain.Uncertain.common``."""
+    own = (rating.error_source, MODEL_SIGMA[rating.source])
+    of_site = (f"site:{site}", SITE_SIGMA)
+    if rating.source is RatingSource.TELEMETRY:
+        return own, of_site
+    return own, of_site, ("nameplates", NAMEPLATE_SIGMA)
 
 
 class Place(NamedTuple):

@@ -81,3 +81,10 @@ class SignalSink(Protocol):
         """Raises:
         SignalError: it is refused.
         """
+
+    def accept_calibration(self, node: str) -> None:
+        """An operator says that what a node's meter shows now is right: it teaches anew.
+
+        Raises:
+            UnknownSignalError: no meter has taught anything there.
+        """

@@ -28,6 +28,10 @@ MIN_SHARES = 4.0
 """Of fewer nothing is said: a rig that just came may not have begun."""
 LOOK_S = (5.0, 60.0)
 """A rig is looked at no more and no less often; a silence is told up to the first later."""
+LATE_S = 15.0
+"""Shares are folded once a second, later by a busy machine, and looked at in ticks: a shorter
+silence is the pool's. It matters for a name that a whole farm or a proxy mines under: that sends
+hundreds of shares a second."""
 _DAY_S = 86_400.0
 
 
@@ -83,6 +87,8 @@ class _Rig:
     announced_work: float = 0.0
     last_work: float = 0.0
     """What the last one stood for."""
+    left_s: float = 0.0
+    """When its last connection ended."""
     in_heap: bool = False
 
 
@@ -96,11 +102,6 @@ class SilenceWatch:
         self._due: list[tuple[float, str]] = []
         self._changes: list[RigChange] = []
         self._held_since_s: float | None = None
-        self._swept_s = 0.0
-
-    def __len__(self) -> int:
-        """How many rigs are known."""
-        return len(self._rigs)
 
     def note(self, worker: str, share_work: float, sessions: int, now_s: float) -> None:
         """What is known of its connections: how many, and what its shares now stand for."""
@@ -117,6 +118,8 @@ class SilenceWatch:
             self._change(worker, rig, RigState.NEW, now_s)
         elif rig.sessions and not sessions:
             self._change(worker, rig, RigState.DISCONNECTED, now_s)
+            rig.left_s = now_s
+            self._watch(worker, rig, now_s)
         rig.sessions = sessions
         if share_work > 0:
             rig.announced_work = share_work
@@ -131,6 +134,7 @@ class SilenceWatch:
         rig = self._rigs.get(worker)
         if rig is None:
             rig = self._rigs[worker] = _Rig(began_s=at_s, updated_s=at_s)
+            self._watch(worker, rig, at_s)
         elif at_s - rig.updated_s > MEMORY_S:  # it is back from a long silence
             _begin(rig, at_s)
         left = exp((rig.updated_s - at_s) / MEMORY_S) if at_s > rig.updated_s else 1.0
@@ -158,14 +162,15 @@ class SilenceWatch:
                     self._change(worker, rig, RigState.SILENT, now_s)
                 else:
                     self._watch(worker, rig, now_s)
-        if now_s - self._swept_s >= MEMORY_S:
-            self._sweep(now_s)
+            elif not rig.sessions:
+                self._wait_or_forget(worker, rig, now_s)
         changes, self._changes = self._changes, []
         return changes
 
     def hold(self, now_s: float) -> None:
         """Shares may fail to come by the pool's own fault from now on: nobody is silent."""
-        self._held_since_s = self._held_since_s or now_s
+        if self._held_since_s is None:
+            self._held_since_s = now_s
 
     def resume(self, now_s: float) -> None:
         """They come again; the time between was not seen."""
@@ -175,6 +180,10 @@ class SilenceWatch:
             seen_s = max(0.0, self._held_since_s - rig.last_s)
             rig.last_s = max(rig.last_s, now_s - seen_s)
         self._held_since_s = None
+
+    def __len__(self) -> int:
+        """How many rigs are kept: those that are connected, or were in the last MEMORY_S."""
+        return len(self._rigs)
 
     def state_of(self, worker: str) -> RigState:
         """What a rig does now; one never heard of is disconnected."""
@@ -210,26 +219,19 @@ class SilenceWatch:
                 logarithm += _log_chance(rig, now_s - since_s)
         return GroupCheck(tuple(silent), tuple(sending), tuple(unknown), exp(logarithm))
 
-    def _sweep(self, now_s: float) -> None:
-        """Forget who has left for so long that nothing of before counts any more: names are made
-        up by whoever connects."""
-        self._swept_s = now_s
-        gone = [
-            worker
-            for worker, rig in self._rigs.items()
-            if not rig.sessions
-            and not rig.in_heap
-            and now_s - max(rig.updated_s, rig.last_s) > MEMORY_S
-        ]
-        for worker in gone:
-            del self._rigs[worker]
-
     def _watch(self, worker: str, rig: _Rig, now_s: float) -> None:
         if not rig.in_heap:
             soonest, latest = LOOK_S
             due_s = min(now_s + latest, max(now_s + soonest, _deadline_s(rig, self._false_alarms)))
             heappush(self._due, (due_s, worker))
             rig.in_heap = True
+
+    def _wait_or_forget(self, worker: str, rig: _Rig, now_s: float) -> None:
+        """Names are made up by whoever connects. Of one that left long ago nothing is of use."""
+        if now_s - max(rig.left_s, rig.updated_s) > MEMORY_S:
+            del self._rigs[worker]
+        else:
+            self._watch(worker, rig, now_s)
 
     def _change(self, worker: str, rig: _Rig, state: RigState, now_s: float) -> None:
         silent_s = max(0.0, now_s - rig.last_s)
@@ -263,12 +265,13 @@ def _rate(rig: _Rig) -> float:
 
 def _deadline_s(rig: _Rig, false_alarms: float) -> float:
     """When it has been silent for too long, if no share comes."""
-    shares, rate = _shares(rig), _rate(rig)
-    if shares < MIN_SHARES or rate <= 0:
+    shares = _shares(rig)
+    rate = _rate(rig) if shares >= MIN_SHARES else 0.0
+    if rate <= 0:
         return inf
     # (1 + rate t / n)^-n = false_alarms / (rate * day), of one gap a day at least.
     gaps = max(1.0, rate * _DAY_S)
-    return rig.last_s + shares / rate * expm1(log(gaps / false_alarms) / shares)
+    return rig.last_s + max(LATE_S, shares / rate * expm1(log(gaps / false_alarms) / shares))
 
 
 def _log_chance(rig: _Rig, silent_s: float) -> float:

@@ -146,3 +146,14 @@ def parent_path(path: str) -> str:
     ('Sahiwal', '/', '/')
     """
     return path.rpartition("/")[0] or PROGRAMME
+
+
+def prefixes(path: str) -> Iterator[str]:
+    """A node's path and those above it in its site, whether they are in a tree or not.
+
+    >>> list(prefixes("Sahiwal/F1/T2"))
+    ['Sahiwal/F1/T2', 'Sahiwal/F1', 'Sahiwal']
+    """
+    while path:
+        yield path
+        path = path.rpartition("/")[0]

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 TICK_S = 5.0
 WINDOWS_S = (TICK_S, 60.0, 300.0, 900.0, 3600.0)
-# How often a copy is kept, for ages up to each window: 46 copies in all. A window is longer
-# than its name by less than a twelfth, and how long is known.
+# How often a copy is kept, for ages up to each window: 47 copies in all. A window is longer than
+# its name by a twelfth at most, the tick's by up to a tick, and how long is known.
 _STEPS_S = ((60.0, 5.0), (300.0, 20.0), (900.0, 60.0), (3600.0, 300.0))
 _KEPT_S = 3600.0 + 300.0
 

@@ -130,6 +130,15 @@ async def test_the_tree_of_a_running_pool_says_what_is_drawn_and_what_binds(
             assert shown.exit_code == 0, shown.output
             assert "evening peak" in shown.output
             assert "r01" in shown.output
+            shown = await asyncio.to_thread(
+                CliRunner().invoke,
+                main,
+                ["power", "node", "demo/T1/r01", "--config", str(tmp_path / "pool.toml")],
+                env={"COLUMNS": "120"},
+            )
+            assert shown.exit_code == 0, shown.output
+            assert "demo.hall-r01-s001" in shown.output
+            assert "60 min" in shown.output
     told = [each["what"] for each in logs if each["event"] == "power_intended"]
     assert any(text.startswith("would shed 1 rig") and "grid" in text for text in told), told
 

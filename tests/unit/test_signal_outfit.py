@@ -154,4 +154,5 @@ def test_what_may_be_told_by_http_has_a_route_each(tmp_path: Path) -> None:
         (each.method, each.path) for each in signal_routes(made, SINK, power_tree(made), time.time)
     }
     assert ("PUT", "/api/v1/meters/{name}") in routes
-    assert len(routes) == 6
+    assert ("POST", "/api/v1/nodes/{path:.+}/calibration/accept") in routes
+    assert len(routes) == 7

@@ -125,4 +125,7 @@ def what_changed(tree: PowerTree, path: str, before: Cap | None, now: Cap) -> st
 
 def _ai(tree: PowerTree, path: str) -> str:
     names = [load.name for node in tree.depth_first(path) for load in node.ai_loads]
-    return f"AI {names[0]}" if len(names) == 1 else "AI load"
+    if len(names) != 1:
+        return "AI load"
+    (name,) = names
+    return name if name.upper().startswith("AI") else f"AI {name}"

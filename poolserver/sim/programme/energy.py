@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from poolserver.ledger.delta import NodeKey, NodeWork
-from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating
+from poolserver.power.rating import RIG_SIGMA, Rating, common_errors
 from poolserver.power.tree import PowerTree
 from poolserver.power.uncertain import Uncertain, total
 
@@ -40,11 +40,8 @@ class WorkBook:
         energy_j = work.proven_work * pj_per_hash / PJ_PER_J
         chance = work.proven_work_sq * (pj_per_hash / PJ_PER_J) ** 2
         own = (RIG_SIGMA * energy_j) ** 2 / max(1, self.rigs.get((node, rating), 1))
-        return (
-            Uncertain(energy_j, chance + own)
-            .blurred(rating.error_source, MODEL_SIGMA[rating.source])
-            .blurred(f"site:{site.path}", SITE_SIGMA)
-        )
+        common = {source: energy_j * sigma for source, sigma in common_errors(rating, site.path)}
+        return Uncertain(energy_j, chance + own, common)
 
 
 @dataclass(frozen=True, slots=True)

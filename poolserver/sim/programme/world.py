@@ -80,11 +80,12 @@ class World:
 
     def _cohorts(self, config: Config, models: MinerModels) -> Iterator[Cohort]:
         biases: dict[str, float] = {}
+        of_all = float(self._random.standard_normal()) * self.config.nameplate_sigma_percent / 100
         defaults = {site.name: site.default_j_per_th for site in config.sites}
         for fleet in config.simulation.fleets:
             model = models.find(fleet.model)
             drawn = float(self._random.standard_normal()) * self.config.model_sigma_percent / 100
-            bias = biases.setdefault(str(model), drawn)
+            bias = biases.setdefault(str(model), drawn + of_all)
             if fleet.bias_percent is not None:
                 bias = fleet.bias_percent / 100
             paths = paths_matching(self.tree, fleet.node)

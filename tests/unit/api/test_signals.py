@@ -208,3 +208,13 @@ async def test_what_makes_no_sense_is_refused(ask: Ask, path: str, body: bytes) 
 
 async def test_a_body_that_is_too_long_is_not_read(ask: Ask) -> None:
     assert (await ask("PUT", "nodes/Sahiwal/budget", body=b" " * 5000)).status == 413
+
+
+async def test_a_calibration_is_accepted_by_who_may_tell_of_meters(
+    ask: Ask, books: BookSink
+) -> None:
+    path = "nodes/Port Qasim/T 2/calibration/accept"
+    assert (await ask("POST", path, "qasim")).status == 403
+    assert (await ask("POST", "nodes/Sahiwal/calibration/accept", "meter")).status == 403
+    assert (await ask("POST", path, "meter")).status == 204
+    assert books.accepted == ["Port Qasim/T 2"]

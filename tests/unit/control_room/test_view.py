@@ -149,4 +149,4 @@ def test_a_meter_is_shown_with_what_is_thought_of_it() -> None:
     row: NodeView = node_view(TREE["hall"], known, EffectiveLimit(None), Rigs())
     assert row.meter is not None
     assert (row.meter.quality, row.meter.reason, row.meter.power_w) == ("stale", "61 s old", 9.5e5)
-    assert "calibrated (stale)" in shown(PowerView(0.0, "observe", "n", (row,), ()), "hall")
+    assert "calibrated, meter stale" in shown(PowerView(0.0, "observe", "n", (row,), ()), "hall")

@@ -8,7 +8,8 @@ from poolserver.ledger.energy import EnergyRow
 from poolserver.ledger.energy_close import Method, close_interval, expected_msat
 from poolserver.ledger.energy_facts import AiFact, Facts, MeterFact, NodeFact
 from poolserver.ledger.totals import Earning
-from tests.unit.ledger.energies import BEGIN, END, SPAN_MS, interval, tree, work
+from poolserver.power.rating import RIG_SIGMA, common_errors
+from tests.unit.ledger.energies import BEGIN, END, RATING, SPAN_MS, interval, tree, work
 
 KNOWN_AI = AiFact(energy_mj=100_000, known_ms=SPAN_MS)
 
@@ -142,7 +143,7 @@ def test_on_a_test_network_work_is_worth_more_than_63_bits_hold() -> None:
 def test_the_error_has_chance_in_it_and_that_of_the_model() -> None:
     row = rows({"Hall/F1": work(100_000)})["Hall/F1"]
     # One share alone is known to 100 %, and a rating to a few percent on top.
-    parts = 1 + 0.03**2 + 0.04**2 + 0.03**2
+    parts = 1 + RIG_SIGMA**2 + sum(sigma**2 for _, sigma in common_errors(RATING, "Hall"))
     assert row.sigma_j == pytest.approx(2_000_000 * parts**0.5, rel=0.01)
 
 

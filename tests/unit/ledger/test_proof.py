@@ -7,12 +7,15 @@ from msgspec.structs import replace
 from poolserver.ledger import audit_sql
 from poolserver.ledger.database import StoreError
 from poolserver.ledger.proof import LaterDay, Proof, ProofError, check_proof, make_proof
+from poolserver.ledger.records import WorkerRecord
 from tests.unit.ledger.books import (
     DAY,
     RIGS,
     Books,
+    day_ms,
     day_of_shares,
     declared,
+    share,
     template,
     two_signed_days,
 )
@@ -132,10 +135,27 @@ async def test_of_a_worker_at_two_sites_one_must_be_named(tmp_path: Path) -> Non
     await books.book(day_of_shares(DAY))
     await books.seal(DAY)
     await books.sign()
-    with pytest.raises(ProofError, match="name one of them: barn, hall"):
+    with pytest.raises(ProofError, match="a site: north at barn, north at hall"):
         make_proof(books.database, BEGIN_S, "north.rig1")
     proof = make_proof(books.database, BEGIN_S, "north.rig1", site="barn")
     assert proof.site == "barn"
+    check_proof(proof)
+
+
+async def test_of_a_name_that_workers_of_two_accounts_have_one_account_must_be_named(
+    tmp_path: Path,
+) -> None:
+    books = Books(tmp_path)
+    for number, account in enumerate(("north", "south"), 1):
+        worker = WorkerRecord(1, 1, account, "north.rig1")  # as where the rules of accounts changed
+        shares = [share(1, day_ms(DAY, second)) for second in range(number)]
+        await books.book([worker, template(), *shares], f"pool-1/{number}/100")
+    await books.seal(DAY)
+    await books.sign()
+    with pytest.raises(ProofError, match="an account or a site: north at hall, south at hall"):
+        make_proof(books.database, DAY * 86_400, "north.rig1", site="hall")
+    proof = make_proof(books.database, DAY * 86_400, "north.rig1", account="south")
+    assert (proof.account, proof.row["accepted"]) == ("south", "2")
     check_proof(proof)
 
 

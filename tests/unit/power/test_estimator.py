@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.estimator import Estimator, worker_estimate
-from poolserver.power.rating import MODEL_SIGMA, RIG_SIGMA, SITE_SIGMA, Rating, RatingSource
+from poolserver.power.rating import (
+    MODEL_SIGMA,
+    NAMEPLATE_SIGMA,
+    RIG_SIGMA,
+    SITE_SIGMA,
+    Rating,
+    RatingSource,
+    common_errors,
+)
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree
 
@@ -155,13 +163,14 @@ def relative_sigma(rigs: int, models: int = 1) -> float:
 
 def test_the_error_of_a_rating_does_not_average_out_over_one_model() -> None:
     model = MODEL_SIGMA[RatingSource.OPERATOR]
-    floor = sqrt(model**2 + SITE_SIGMA**2)
+    of_all = sqrt(NAMEPLATE_SIGMA**2 + SITE_SIGMA**2)
+    floor = sqrt(model**2 + of_all**2)
     # Of one rig it is that, what differs from rig to rig and the chance of 720 shares; of a
     # million rigs it is the first alone, and no more rigs make it less.
     assert relative_sigma(10_000) == pytest.approx(floor, rel=1e-3)
     assert relative_sigma(1_000_000) == pytest.approx(floor, rel=1e-4)
-    # Over many models the part of the model does, that of the site does not.
-    assert relative_sigma(10_000, 100) == pytest.approx(sqrt(model**2 / 100 + SITE_SIGMA**2), 1e-3)
+    # Over many models the part of the model does, those of all nameplates and the site do not.
+    assert relative_sigma(10_000, 100) == pytest.approx(sqrt(model**2 / 100 + of_all**2), 1e-3)
 
 
 def test_what_differs_from_rig_to_rig_averages_out_over_counted_rigs() -> None:
@@ -183,6 +192,8 @@ def test_sites_are_off_each_by_itself_and_models_together() -> None:
     assert programme.common["site:B"] == pytest.approx(SITE_SIGMA * site_b.value)
     model = MODEL_SIGMA[RatingSource.OPERATOR] * (site_a.value + site_b.value)
     assert programme.common["model:Antminer S21"] == pytest.approx(model)
+    of_all = NAMEPLATE_SIGMA * (site_a.value + site_b.value)
+    assert programme.common["nameplates"] == pytest.approx(of_all)
 
 
 def test_a_rack_that_names_grow_later_is_measured_too() -> None:
@@ -194,7 +205,8 @@ def test_a_rack_that_names_grow_later_is_measured_too() -> None:
     assert estimator.read("A/F1/new", 60.0, 60.0).effective_shares == pytest.approx(5)
     feeder = estimator.read("A/F1", 60.0, 60.0)
     assert feeder.effective_shares == pytest.approx(10)
-    assert set(feeder.power_w.common) == {"model:Antminer S21", "model:Antminer S19 XP", "site:A"}
+    models = {"model:Antminer S21", "model:Antminer S19 XP"}
+    assert set(feeder.power_w.common) == {*models, "nameplates", "site:A"}
 
 
 def test_mixed_difficulties_tell_less_than_as_many_alike() -> None:
@@ -212,13 +224,12 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(per_window: int)
     random = Random(per_window)
     estimator, held, windows = Estimator(tree(), 0.0), 0, 800
     truth_w = per_window * SHARE * 17.5 / TH / 60 * 1.05
-    model, site = MODEL_SIGMA[RatingSource.OPERATOR], SITE_SIGMA
     for window in range(1, windows + 1):
         count, gap = 0, random.expovariate(per_window)
         while gap < 1:
             count, gap = count + 1, gap + random.expovariate(per_window)
         estimator.add({key("A"): work(count)}, window * 60.0)
-        off = model * random.gauss(0, 1) + site * random.gauss(0, 1)
+        off = sum(sigma * random.gauss(0, 1) for _, sigma in common_errors(S21, "A"))
         off += RIG_SIGMA * random.gauss(0, 1)
         if window == 1:
             estimator.note_rigs([RigGroup("A", S21, 1, 0, truth_w / 1.05)])
@@ -231,9 +242,8 @@ def test_one_rig_has_its_error_whole() -> None:
     estimate = worker_estimate(200e12, 0.1, 2e12, S21, "A")
     assert estimate.power_w.value == pytest.approx(3500)
     relative = estimate.power_w.sigma / 3500
-    assert relative == pytest.approx(
-        sqrt(0.1**2 + RIG_SIGMA**2 + MODEL_SIGMA[RatingSource.OPERATOR] ** 2 + SITE_SIGMA**2)
-    )
+    of_all = sum(sigma**2 for _, sigma in common_errors(S21, "A"))
+    assert relative == pytest.approx(sqrt(0.1**2 + RIG_SIGMA**2 + of_all))
     assert estimate.effective_shares == pytest.approx(100)
 
 
@@ -247,3 +257,8 @@ def test_a_rig_that_has_sent_nothing_for_long_may_still_hash_as_one_with_bad_luc
     # What is left of an old share is next to nothing; one that comes now would be a whole one.
     estimate = worker_estimate(1e6, 1.0, 1e12, S21)
     assert estimate.hashrate_interval.high == pytest.approx(3.68888e12, rel=1e-3)
+
+
+def test_telemetry_owes_nothing_to_nameplates() -> None:
+    told = Rating(Fraction(17), RatingSource.TELEMETRY, "")
+    assert "nameplates" not in dict(common_errors(told, "A"))

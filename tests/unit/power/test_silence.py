@@ -85,6 +85,20 @@ def test_of_a_rig_that_just_came_nothing_is_said() -> None:
     assert watch.state_of("nobody") is RigState.DISCONNECTED
 
 
+def test_a_farm_under_one_name_is_not_silent_between_two_folds() -> None:
+    # A thousand rigs: by chance alone a tenth of a second would be too long.
+    watch = SilenceWatch()
+    watch.note("proxy", WORK, 1, 0.0)
+    for second in range(1, 1201):
+        if second % 5:  # a fold may be late
+            watch.shares("proxy", 200 * WORK, 200 * WORK**2, float(second))
+        if second % 5 == 0 and second > 60:
+            assert watch.look(second + 0.9) == []
+        elif second == 60:
+            watch.look(60.0)
+    assert told_after_s(watch, 1200.0) <= 20
+
+
 def test_a_higher_difficulty_is_waited_for_at_once() -> None:
     watch = SilenceWatch()
     last_s = hashing(watch)
@@ -144,20 +158,30 @@ def test_a_long_lost_rig_begins_anew() -> None:
     assert 95 <= told_after_s(watch, back_s + 60) <= 400
 
 
-def test_rigs_that_have_long_left_are_forgotten() -> None:
-    """Names are made up by the thousand."""
+def test_rigs_that_have_left_are_forgotten() -> None:
     watch = SilenceWatch()
     last_s = hashing(watch)
-    for number in range(1000):
-        watch.note(f"rig-{number}", WORK, 1, last_s)
-        watch.note(f"rig-{number}", WORK, 0, last_s)
-        watch.shares(f"unknown-{number}", WORK, WORK**2, last_s)
+    for name in range(1000):  # who only connects, and goes, under ever new names
+        watch.note(f"made-up-{name}", WORK, 1, last_s)
+        watch.note(f"made-up-{name}", WORK, 0, last_s)
+        watch.shares(f"never-heard-of-{name}", WORK, WORK**2, last_s)
+    watch.note("rig", WORK, 0, last_s)
+    watch.look(last_s + MEMORY_S)
+    assert watch.chance("rig", last_s + MEMORY_S) < 1.0
+    for minute in range(1, 3):
+        watch.look(last_s + MEMORY_S + minute * 60)
+    assert len(watch) == 0
+    assert watch.state_of("rig") is RigState.DISCONNECTED
+
+
+def test_a_rig_that_is_back_in_time_is_not_forgotten() -> None:
+    watch = SilenceWatch()
+    last_s = hashing(watch)
+    watch.note("rig", WORK, 0, last_s)
     watch.look(last_s + 60)
-    assert len(watch) == 2001
-    watch.look(last_s + 2 * MEMORY_S)
+    watch.note("rig", WORK, 1, last_s + 300)
+    watch.look(last_s + 5 * MEMORY_S)
     assert len(watch) == 1
-    assert watch.state_of("rig") is RigState.SILENT
-    assert watch.state_of("rig-1") is RigState.DISCONNECTED
 
 
 def test_honest_rigs_are_not_called_silent_and_those_that_stop_are() -> None:

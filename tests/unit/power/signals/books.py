@@ -20,6 +20,7 @@ class BookSink:
         self.meters = MeterBook(specs)
         self.ai_loads = AiLoadBook(tree, self.meter)
         self.budgets = BudgetBook(tree)
+        self.accepted: list[str] = []
 
     def meter(self, name: str) -> MeterState:
         return self.meters.state(name, self.clock())
@@ -37,3 +38,6 @@ class BookSink:
 
     def take_budget(self, signal: BudgetSignal) -> None:
         self.budgets.take(signal, self.clock())
+
+    def accept_calibration(self, node: str) -> None:
+        self.accepted.append(node)

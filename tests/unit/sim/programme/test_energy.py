@@ -15,6 +15,13 @@ heat_percent = 0
 pue_swing_percent = 0
 """
 
+EXACT = """
+model_sigma_percent = 0
+nameplate_sigma_percent = 0
+site_sigma_percent = 0
+rig_sigma_percent = 0
+"""
+
 
 def held(config: Config, seed: int, path: str, hours: float = 2) -> Held:
     run = Run(config, seed, hours, tick_s=600)
@@ -26,7 +33,7 @@ def held(config: Config, seed: int, path: str, hours: float = 2) -> Held:
 
 
 def test_with_nameplates_that_are_true_only_chance_is_left(programme: Programme) -> None:
-    true = PLAIN + "model_sigma_percent = 0\nsite_sigma_percent = 0\nrig_sigma_percent = 0\n"
+    true = PLAIN + EXACT
     # F1 has no load but rigs; S21 and T21 are taken for what they are but for the T21s, which
     # are rated by the site's default of 17.5 J/TH and truly take 19.
     found = held(programme(true), 1, "North/F1")

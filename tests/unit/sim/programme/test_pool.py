@@ -18,6 +18,13 @@ pue_swing_percent = 0
 meter_outages_per_day = 0
 """
 
+EXACT = """
+model_sigma_percent = 0
+nameplate_sigma_percent = 0
+site_sigma_percent = 0
+rig_sigma_percent = 0
+"""
+
 
 def last(config: Config, hold_out: tuple[str, ...] = ()) -> tuple[Run, Tick, desk.Tick]:
     """After five minutes."""
@@ -55,7 +62,7 @@ def test_a_sites_meter_counts_above_it_while_nobody_tells_its_ai_load(programme:
 
 
 def test_rigs_that_mine_elsewhere_are_in_the_residual(programme: Programme) -> None:
-    exact = STEADY + "model_sigma_percent = 0\nsite_sigma_percent = 0\nrig_sigma_percent = 0\n"
+    exact = STEADY + EXACT
     leave = (
         '[[simulation.events]]\nat_h = 0.001\nkind = "rigs_leave"\nnode = "North/F1"\npercent = 30'
     )

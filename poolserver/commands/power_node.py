@@ -1,0 +1,115 @@
+"""``poolserver power node``: one node of a running pool over all windows, and its rigs."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+import msgspec
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from poolserver.commands.common import config_option, fail, load, run_async
+from poolserver.commands.power_status import (
+    StatusError,
+    asked,
+    base_url,
+    figure_text,
+    hashrate_text,
+    watts_text,
+)
+from poolserver.control_room.detail import NodeDetail, RigView, WindowView
+
+WIDE = 100
+"""Columns of a terminal that has room for all of it."""
+_SHOWN_S = 900.0
+"""The window of a rig that the table shows."""
+
+
+@click.command()
+@config_option
+@click.argument("node", default="/")
+@click.option("--url", help="Of the pool's HTTP server; otherwise as the configuration has it.")
+@click.option("--rigs", default=20, show_default=True, type=click.IntRange(0, 500))
+@click.option("--json", "as_json", is_flag=True, help="For programs.")
+def node(path: Path, node: str, url: str | None, rigs: int, as_json: bool) -> None:
+    """Tell of NODE, as Sahiwal/T2, hashrate and power over a minute to an hour, and its rigs."""
+    base = url or base_url(load(path))
+    try:
+        detail = run_async(asked(base, "power/node", NodeDetail, {"path": node}))
+    except StatusError as error:
+        fail(str(error))
+    if as_json:
+        click.echo(msgspec.json.format(msgspec.json.encode(detail), indent=2).decode())
+        return
+    console = Console()
+    console.print(windows_table(detail, is_wide=console.width >= WIDE))
+    if detail.next_limit is not None:
+        at = datetime.fromtimestamp(detail.next_limit.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
+        limit_w = detail.next_limit.limit_w
+        limit = "no limit" if limit_w is None else watts_text(limit_w)
+        console.print(Text(f"from {at} on: {limit} {detail.next_limit.source}".rstrip()))
+    if detail.rigs and rigs:
+        console.print(rigs_table(detail, rigs))
+
+
+def windows_table(detail: NodeDetail, *, is_wide: bool) -> Table:
+    """What is known over each window, with the 95% interval; credit too where it is wide."""
+    title = Text(f"{detail.node.path}: mining by proven work")
+    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for column in ("over", "hashrate", "95%", "power", "95%", "shares", *(["credit"] * is_wide)):
+        table.add_column(column, justify="right", no_wrap=True)
+    for window in detail.windows:
+        table.add_row(
+            _duration(window.window_s),
+            hashrate_text(window.hashrate_h_s.value),
+            span_text(hashrate_text, window.hashrate_low_h_s, window.hashrate_high_h_s),
+            watts_text(window.power_w.value),
+            span_text(watts_text, window.power_low_w, window.power_high_w),
+            f"{window.shares:,.0f}",
+            *([hashrate_text(window.accepted_h_s or 0.0)] * is_wide),
+        )
+    return table
+
+
+def rigs_table(detail: NodeDetail, most: int) -> Table:
+    """The rigs right at the node, those first that are likeliest to hang."""
+    left_out = detail.more + max(0, len(detail.rigs) - most)
+    caption = f"and {left_out:,} more" if left_out else None
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
+    for column in ("rig", "state", "hashrate", "power", "J/TH", "rated by", "model"):
+        is_text = column in ("rig", "state", "rated by", "model")
+        table.add_column(column, justify="left" if is_text else "right", overflow="fold")
+    for rig in detail.rigs[:most]:
+        window = _shown(rig)
+        # Names and models are what rigs say: they are no markup of ours.
+        table.add_row(
+            Text(rig.worker),
+            rig.state,
+            hashrate_text(window.hashrate_h_s.value),
+            figure_text(window.power_w),
+            f"{rig.j_per_th:.3g}",
+            rig.rated_by,
+            Text(rig.model),
+        )
+    return table
+
+
+def span_text(text: Callable[[float], str], low: float, high: float) -> str:
+    """Both ends, the unit once where it is the same.
+
+    >>> span_text(watts_text, 9.1e3, 108e3), span_text(watts_text, 900, 1.1e3)
+    ('9.10 to 108 kW', '900 W to 1.10 kW')
+    """
+    (number, unit), ends = text(low).rsplit(" ", 1), text(high)
+    return f"{number} to {ends}" if ends.endswith(f" {unit}") else f"{number} {unit} to {ends}"
+
+
+def _shown(rig: RigView) -> WindowView:
+    return next(window for window in rig.windows if window.window_s == _SHOWN_S)
+
+
+def _duration(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 60 else f"{seconds / 60:.0f} min"
