@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from poolserver.commands.common import config_option, fail, load
+from poolserver.commands.fitting import fitting_table
 from poolserver.config import Config
 from poolserver.control_room.tariff_outfit import power_tariff
 from poolserver.ledger.energy_report import By, Spans, Sum, Terms, report
@@ -137,8 +138,11 @@ def report_command(
     currency = config.tariff.currency if terms.tariff is not None else None
     try:
         found = _read(config, terms)
-        if kind == "table":
-            Console().print(_table(found, zone, currency))
+        if kind == "table" and not found:
+            click.echo("no interval of that time is closed")
+        elif kind == "table":
+            console = Console()
+            console.print(_table(found, zone, currency, console.width))
         else:
             _write([_line(each, currency) for each in found], kind, out)
     except BrokenPipeError:
@@ -250,45 +254,48 @@ def _row(line: Line) -> list[str | int | None]:
 # --- for people -------------------------------------------------------------------------------
 
 
-def _table(found: list[Sum], zone: str, currency: str | None) -> Table:
-    table = Table(box=None, pad_edge=False, caption=f"MWh; by the clock of {zone}")
-    heads = ["span", "node", "metered", "estimated", "mining", "AI", "residual", "allocated"]
-    heads += ["over", "EH/s", "J/TH", "sats", "paid", "sats/MWh", "told by meter", "pool there"]
-    if currency is not None:
-        heads += ["baseline", "incremental", currency]
-    for name in heads:
-        table.add_column(
-            name, justify="left" if name in ("span", "node") else "right", no_wrap=True
-        )
-    for each in found:
-        table.add_row(*_cells(each))
-    return table
+_HEADS = (
+    *("span", "node", "metered", "mining", "AI", "estimated", "J/TH", "sats", "residual", "cost"),
+    *("allocated", "over", "sats/MWh", "paid", "baseline", "incremental", "EH/s"),
+    *("told by meter", "pool there"),
+)
+"""The most wanted first."""
 
 
-def _cells(each: Sum) -> list[str]:
-    closed_ms = each.closed_s * 1000
-    cells = [
-        each.span,
+def _table(found: list[Sum], zone: str, currency: str | None, width: int) -> Table:
+    """Energy in MWh. A span that all rows are of stands in the caption."""
+    spans = {each.span for each in found}
+    span = f"{spans.pop()}, " if len(spans) == 1 else ""
+    cost = f", cost in {currency}" if currency else ""
+    rows = [_cells(each, with_span=not span) for each in found]
+    caption = f"{span}MWh{cost}, by the clock of {zone}"
+    return fitting_table(_HEADS, rows, width, texts=("span", "node"), caption=caption)
+
+
+def _cells(each: Sum, *, with_span: bool) -> list[str]:
+    """In the order of _HEADS."""
+    closed_ms, bill = each.closed_s * 1000, each.bill
+    return [
+        each.span if with_span else "",
         each.node,
         _mwh(each.metered_j),
-        f"{_mwh(int(each.estimated_pj // _PJ_PER_J))} ± {_mwh(each.sigma_j)}",
         _mwh(each.mining_j),
         _mwh(each.ai_j),
-        _mwh(each.residual_j),
-        _mwh(each.allocated_j),
-        _mwh(each.excess_j),
-        f"{each.hashrate_h_s / 1e18:.3g}",
+        f"{_mwh(int(each.estimated_pj // _PJ_PER_J))} ±{_mwh(each.sigma_j)}",
         "-" if each.j_per_th is None else f"{each.j_per_th:.2f}",
         "-" if each.expected_msat is None else f"{each.expected_msat // 1000:,}",
-        "-" if each.paid_sat is None else f"{each.paid_sat:,}",
+        _mwh(each.residual_j),
+        "-" if bill is None else _money(bill.total),
+        _mwh(each.allocated_j),
+        _mwh(each.excess_j),
         "-" if each.sat_per_mwh is None else f"{each.sat_per_mwh:,.0f}",
+        "-" if each.paid_sat is None else f"{each.paid_sat:,}",
+        "-" if bill is None else _mwh(int(bill.baseline_j)),
+        "-" if bill is None else _mwh(int(bill.incremental_j)),
+        f"{each.hashrate_h_s / 1e18:.3g}",
         f"{each.covered_ms / closed_ms:.1%}",
         f"{each.observed_ms / closed_ms:.1%}",
     ]
-    if each.bill is not None:
-        bill = each.bill
-        cells += [_mwh(int(bill.baseline_j)), _mwh(int(bill.incremental_j)), _money(bill.total)]
-    return cells
 
 
 def _mwh(energy_j: int | None) -> str:

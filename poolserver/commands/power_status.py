@@ -1,7 +1,7 @@
 """``poolserver power status``: the tree of a running pool, asked of its HTTP server."""
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeVar
@@ -9,13 +9,13 @@ from typing import TypeVar
 import aiohttp
 import click
 import msgspec
-from rich import box
-from rich.console import Console, JustifyMethod
+from rich.console import Console
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
 from poolserver.commands.common import config_option, fail, load, run_async
+from poolserver.commands.fitting import fitting_table
 from poolserver.config import Config, Endpoint
 from poolserver.control_room.view import Figure, NodeView, PowerView
 
@@ -35,7 +35,6 @@ _COLUMNS = (
 )
 """The most wanted first: a terminal that is too narrow for all lacks the last ones."""
 _TEXTS = frozenset({"node", "by", "binds"})
-_GAP = 2
 
 
 T = TypeVar("T")
@@ -144,26 +143,8 @@ def status_table(
     at = datetime.fromtimestamp(view.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
     limits = "over a limit" if view.state == "over" else "within all limits"
     title = f"power at {at} UTC, {view.mode}: {limits}"
-    table = Table(title=title, box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
     cells = [list(_cells(node, node.depth - rows[0].depth)) for node in rows]
-    shown = list(_fitting(cells, width))
-    for index in shown:
-        justify: JustifyMethod = "left" if _COLUMNS[index] in _TEXTS else "right"
-        table.add_column(_COLUMNS[index], justify=justify, no_wrap=True)
-    for row in cells:
-        table.add_row(*(row[index] for index in shown))
-    return table
-
-
-def _fitting(cells: Sequence[Sequence[str | Text]], width: int) -> Iterator[int]:
-    """The columns that there is room for; one that nobody has anything in only takes room."""
-    for index, name in enumerate(_COLUMNS):
-        widest = max(len(str(row[index])) for row in cells)
-        width -= max(widest, len(name)) + _GAP
-        if widest and width >= 0:
-            yield index
-        elif not widest:
-            width += len(name) + _GAP
+    return fitting_table(_COLUMNS, cells, width, texts=_TEXTS, title=title)
 
 
 def _chosen(nodes: tuple[NodeView, ...], under: str, depth: int | None) -> Iterator[NodeView]:
