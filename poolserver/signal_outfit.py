@@ -16,6 +16,7 @@ from poolserver.control_room.view import PowerView
 from poolserver.outfit import StartError
 from poolserver.power.signal import SignalSink
 from poolserver.power.signals.words import SiteWord
+from poolserver.power.state import Method
 from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
@@ -113,11 +114,14 @@ def signal_routes(
 
 
 def site_words(view: PowerView) -> dict[str, SiteWord]:
-    """What others are told of each site; ``state`` is that of the whole pool."""
+    """What others are told of each site; ``state`` is that of the whole pool.
+
+    Nothing is told of a site that nothing is known of yet, as after a start: 0 W would be believed.
+    """
     return {
         node.name: SiteWord(
             view.at, node.total_w.value, node.total_w.sigma, node.limit_w, view.state
         )
         for node in view.nodes
-        if node.kind == "site"
+        if node.kind == "site" and node.method != Method.NOTHING
     }

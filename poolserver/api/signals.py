@@ -43,6 +43,8 @@ _TITLES = {
     422: "Refused",
 }
 
+_IS_TRUE = {"true": True, "false": False}
+
 log = structlog.get_logger(__name__)
 
 
@@ -101,7 +103,10 @@ class SignalApi:
     async def _delete_budget(self, request: web.Request) -> web.Response:
         node = request.match_info.get("path", PROGRAMME)
         token = self._admitted(request, "budget", node)
-        of_mining = request.query.get("of_mining") == "true"
+        # One that is mistyped must not take back the other budget.
+        of_mining = _IS_TRUE.get(request.query.get("of_mining", "false"))
+        if of_mining is None:
+            raise WordError("of_mining must be true or false")
         self._sink.take_budget(
             BudgetSignal(
                 node,

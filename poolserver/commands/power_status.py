@@ -141,7 +141,8 @@ def status_table(
     if not rows:
         raise StatusError(f"there is no node {under}")
     at = datetime.fromtimestamp(view.at, UTC).strftime("%Y-%m-%d %H:%M:%S")
-    title = f"power at {at} UTC, {view.mode}: {view.state} all limits"
+    limits = "over a limit" if view.state == "over" else "within all limits"
+    title = f"power at {at} UTC, {view.mode}: {limits}"
     cells = [list(_cells(node, node.depth - rows[0].depth)) for node in rows]
     return fitting_table(_COLUMNS, cells, width, texts=_TEXTS, title=title)
 
@@ -167,10 +168,17 @@ def _cells(node: NodeView, indent: int) -> Iterator[str | Text]:
     yield _ai(node)
     yield "" if node.residual_w is None else figure_text(node.residual_w)
     yield f"{node.rigs}" + (f", {node.silent} silent" if node.silent else "")
-    binding = node.limits[0] if node.limits else None
-    yield "" if binding is None else Text(f"{binding.source} {binding.reason}".strip())
+    yield Text("; ".join(_binds(node)))
     yield hashrate_text(node.hashrate_h_s.value)
     yield _by(node)
+
+
+def _binds(node: NodeView) -> Iterator[str]:
+    for binding in node.limits[:1]:
+        yield f"{binding.source} {binding.reason}".strip()
+    for binding in node.mining_limits[:1]:
+        whose = f"{binding.source} {binding.reason}".strip()
+        yield f"mining {watts_text(binding.limit_w)} {whose}"
 
 
 def _by(node: NodeView) -> str:

@@ -8,7 +8,7 @@ same desk in a time of its own.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from poolserver.control_room.books import Outside
 from poolserver.control_room.view import CalibrationView, PowerView, power_view
@@ -96,7 +96,7 @@ class PowerDesk:
         self._state, decision = self._controller.step(self._state, readings, unix_s)
         view = power_view(
             self.tree,
-            readings,
+            replace(readings, limits=decision.limits),
             at_s=unix_s,
             mode=MODE,
             state="within" if not decision.overloads else "over",

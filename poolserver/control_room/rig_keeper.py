@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from fractions import Fraction
 from functools import partial
+from itertools import islice
 
 import structlog
 
@@ -20,6 +21,8 @@ from poolserver.power.rig_book import KnownRig, RigBook
 from poolserver.stats.meter import Reading
 
 LOOK_INTERVAL_S = 60.0
+# So many are measured in a row: one takes some 15 us, and all 10,000 of a site an answer's time.
+AT_ONCE = 100
 # A hashrate is known well where an hour's error is this at most, and steady where that of the
 # last quarter agrees with it: of a rig that was off for a while neither is true.
 KNOWN_SIGMA = 0.05
@@ -53,7 +56,7 @@ class RigKeeper:
         """Measure and save every minute; for ever."""
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
-            self.look()
+            await self.look()
             await self.save()
 
     async def close(self) -> None:
@@ -62,9 +65,12 @@ class RigKeeper:
             await asyncio.wait([self._saving])
         await self.save()
 
-    def look(self) -> None:
-        """Measure rigs of which that tells more."""
-        self._book.measure(self._hashrate_of)
+    async def look(self) -> None:
+        """Measure rigs of which that tells more, a few at a time: others wait for the loop."""
+        rigs = iter(self._book.asking())
+        while part := list(islice(rigs, AT_ONCE)):
+            self._book.measure(part, self._hashrate_of)
+            await asyncio.sleep(0)
 
     async def save(self) -> None:
         """Save the rigs that changed. If that fails it is tried again with the next."""

@@ -12,14 +12,14 @@ from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 
 
-class Figure(msgspec.Struct, frozen=True):
+class Figure(msgspec.Struct, frozen=True, gc=False):
     """A value and its standard error, in the unit that its name says."""
 
     value: float
     sigma: float
 
 
-class LimitView(msgspec.Struct, frozen=True):
+class LimitView(msgspec.Struct, frozen=True, gc=False):
     """A limit and who says so."""
 
     limit_w: int
@@ -29,7 +29,7 @@ class LimitView(msgspec.Struct, frozen=True):
     valid_until: float | None
 
 
-class MeterView(msgspec.Struct, frozen=True):
+class MeterView(msgspec.Struct, frozen=True, gc=False):
     """A node's own meter."""
 
     name: str
@@ -39,7 +39,7 @@ class MeterView(msgspec.Struct, frozen=True):
     at: float | None
 
 
-class CalibrationView(msgspec.Struct, frozen=True):
+class CalibrationView(msgspec.Struct, frozen=True, gc=False):
     """What a node's meter has taught of how far ratings are off; see ``power.calibration``."""
 
     factor: float
@@ -52,7 +52,7 @@ class CalibrationView(msgspec.Struct, frozen=True):
     """``learning``, ``settled``, or ``frozen`` at a step."""
 
 
-class NodeView(msgspec.Struct, frozen=True):
+class NodeView(msgspec.Struct, frozen=True, gc=False):
     """A node of the tree. ``depth`` is 0 for the programme."""
 
     path: str
@@ -79,9 +79,11 @@ class NodeView(msgspec.Struct, frozen=True):
     """All that hold, the one that binds first."""
     meter: MeterView | None
     calibration: CalibrationView | None
+    mining_limits: tuple[LimitView, ...] = ()
+    """All that hold of mining alone, likewise."""
 
 
-class PowerView(msgspec.Struct, frozen=True):
+class PowerView(msgspec.Struct, frozen=True, gc=False):
     """The whole tree. ``intended`` are the sentences of what would be done, and why."""
 
     at: float
@@ -91,7 +93,7 @@ class PowerView(msgspec.Struct, frozen=True):
     intended: tuple[str, ...]
 
 
-class Rigs(msgspec.Struct, frozen=True):
+class Rigs(msgspec.Struct, frozen=True, gc=False):
     """How many rigs hash at a node and below it, and how many are silent."""
 
     hashing: int = 0
@@ -122,6 +124,7 @@ def power_view(
             readings.limits.get(node.path, NO_LIMIT),
             rigs.get(node.path, NO_RIGS),
             calibrations.get(node.path),
+            readings.mining_limits.get(node.path, NO_LIMIT),
         )
         for node in tree.depth_first()
     )
@@ -134,6 +137,7 @@ def node_view(
     limit: EffectiveLimit,
     rigs: Rigs,
     calibration: CalibrationView | None = None,
+    mining_limit: EffectiveLimit = NO_LIMIT,
 ) -> NodeView:
     """One row."""
     residual = power.residual_w
@@ -159,6 +163,7 @@ def node_view(
         limits=tuple(map(_limit, limit.limits)),
         meter=None if power.meter is None else _meter(power.meter),
         calibration=calibration,
+        mining_limits=tuple(map(_limit, mining_limit.limits)),
     )
 
 

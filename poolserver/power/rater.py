@@ -23,6 +23,9 @@ MEASURED_STEP = Fraction(1, 2)
 # The best machine announced takes 9.5 (data/miner-models.csv). Below this it is a slip or a lie,
 # and a rig that says it draws nothing would be left out of the budget.
 LEAST_TOLD = Fraction(5)
+# So many times its site's default at the most: nothing that still mines takes 350 J/TH (an S9 takes
+# 98). One rig that says 10^9 would be over every limit by itself, and in the books for ever.
+MOST_TOLD = 20
 
 
 class Identity(NamedTuple):
@@ -99,12 +102,13 @@ class Rater:
     def rate(self, site: str, username: str, identity: Identity) -> Rated:
         """What is known of a rig of one of the sites; ``username`` is ``account.worker``."""
         known = self._sites[site]
-        if identity.telemetry is not None and identity.telemetry >= LEAST_TOLD:
+        most = known.default.rating.j_per_th * MOST_TOLD
+        if identity.telemetry is not None and LEAST_TOLD <= identity.telemetry <= most:
             j_per_th = rounded(identity.telemetry, _STEP)
             return Rated(Rating(j_per_th, RatingSource.TELEMETRY, ""), "the rig's own report")
         return (
             known.rules.find(username, identity.address)
-            or _by_hint(identity)
+            or _by_hint(identity, most)
             or self._by_name(known.names, username, identity)
             or self._by_identity(identity)
             or known.default._replace(asks_hashrate=identity.watts is not None)
@@ -139,13 +143,13 @@ def rounded(j_per_th: Fraction, step: Fraction) -> Fraction:
     return round(j_per_th / step) * step
 
 
-def _by_hint(identity: Identity) -> Rated | None:
-    if identity.j_per_th is not None and identity.j_per_th >= LEAST_TOLD:
+def _by_hint(identity: Identity, most: Fraction) -> Rated | None:
+    if identity.j_per_th is not None and LEAST_TOLD <= identity.j_per_th <= most:
         j_per_th = rounded(identity.j_per_th, _STEP)
         return Rated(Rating(j_per_th, RatingSource.HINT, ""), "jth= in the rig's password")
     if identity.watts is not None and identity.th_s:
         j_per_th = identity.watts / identity.th_s
-        if j_per_th >= LEAST_TOLD:
+        if LEAST_TOLD <= j_per_th <= most:
             rating = Rating(rounded(j_per_th, MEASURED_STEP), RatingSource.HINT, "")
             return Rated(rating, "w= in the rig's password over its hashrate", True)
     return None

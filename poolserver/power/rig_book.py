@@ -149,14 +149,22 @@ class RigBook:
             if (rig := self._rigs.get(worker)) is not None:
                 _identify(rig, rig.identity._replace(telemetry=j_per_th))
 
-    def measure(self, hashrate_of: Callable[[KnownRig], Fraction | None]) -> None:
-        """Ask for the hashrate in TH/s of rigs whose rating it betters; None where unsure.
+    def asking(self) -> list[KnownRig]:
+        """Connected rigs whose rating their hashrate betters."""
+        return [
+            rig
+            for rig in list(self._rigs.values())
+            if rig.sessions and rig.rated is not None and rig.rated.asks_hashrate
+        ]
+
+    def measure(
+        self, rigs: Iterable[KnownRig], hashrate_of: Callable[[KnownRig], Fraction | None]
+    ) -> None:
+        """Ask for the hashrate in TH/s of some that are ``asking``; None where unsure.
 
         Called every minute or so, on the thread of ``take``.
         """
-        for rig in list(self._rigs.values()):
-            if not rig.sessions or rig.rated is None or not rig.rated.asks_hashrate:
-                continue
+        for rig in rigs:
             th_s, before = hashrate_of(rig), rig.identity.th_s
             if th_s and (before is None or abs(th_s - before) > DEPARTURE * before):
                 with self._lock:

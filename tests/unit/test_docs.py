@@ -63,7 +63,7 @@ def a_power_view() -> PowerView:
     meter = MeterState("m", Quality.GOOD, "", 1.0, None, 1.0)
     hall = NodePower("hall", meter=meter, residual_w=Uncertain(1.0))
     limits = {"hall": EffectiveLimit(1, (Limit("hall", LimitKind.PHYSICAL, 1, "site"),))}
-    readings = Readings({"hall": hall}, limits)
+    readings = Readings({"hall": hall}, limits, limits)
     tree = PowerTree([PowerNode("hall", "site")])
     return power_view(tree, readings, at_s=0.0, mode="observe", state="within", intended=())
 

@@ -17,7 +17,7 @@ from poolserver.outfit import StartError
 from poolserver.power.readings import MeterSpec
 from poolserver.power.registers import Register
 from poolserver.power.signals.words import SiteWord
-from poolserver.power.state import EffectiveLimit, NodePower, Readings
+from poolserver.power.state import EffectiveLimit, Method, NodePower, Readings
 from poolserver.power.uncertain import Uncertain
 from poolserver.signal_outfit import (
     api_tokens,
@@ -140,12 +140,22 @@ def test_a_file_of_trust_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 
 def test_others_are_told_of_each_site_and_of_no_node_below_it(tmp_path: Path) -> None:
-    readings = Readings(
-        {"A": NodePower("A", total_w=Uncertain(900.0, 25.0))}, {"A": EffectiveLimit(1000)}
+    site = NodePower("A", total_w=Uncertain(900.0, 25.0), method=Method.SHARES)
+    assert words_on(tmp_path, site) == {"A": SiteWord(5.0, 900.0, 5.0, 1000, "within")}
+
+
+def test_of_a_site_that_nothing_is_known_of_yet_nobody_is_told_that_it_draws_nothing(
+    tmp_path: Path,
+) -> None:
+    assert words_on(tmp_path, NodePower("A")) == {}
+
+
+def words_on(folder: Path, site: NodePower) -> dict[str, SiteWord]:
+    readings = Readings({site.path: site}, {site.path: EffectiveLimit(1000)})
+    tree = power_tree(config(folder))
+    return site_words(
+        power_view(tree, readings, at_s=5.0, mode="observe", state="within", intended=())
     )
-    tree = power_tree(config(tmp_path))
-    view = power_view(tree, readings, at_s=5.0, mode="observe", state="within", intended=())
-    assert site_words(view) == {"A": SiteWord(5.0, 900.0, 5.0, 1000, "within")}
 
 
 def test_what_may_be_told_by_http_has_a_route_each(tmp_path: Path) -> None:

@@ -80,6 +80,7 @@ class _Tick:
             for each in limit.limits
             if each.kind is LimitKind.FAILSAFE
         }
+        self._limits = limits
         self._caps = caps(plant.tree, readings, limits, terms)
         self._of_path = {cap.path: cap for cap in self._caps}
         self._aboves: dict[str, Above] = {}
@@ -143,6 +144,7 @@ class _Tick:
             told=(*told.values(), *changed),
             overloads=tuple(cap.overload() for cap in self._caps if cap.excess_w > 0),
             blind=tuple(sorted(self._blind_since)),
+            limits=self._limits,
         )
 
     # --- what is known ---------------------------------------------------------------------------

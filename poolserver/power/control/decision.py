@@ -8,7 +8,7 @@ from typing import NamedTuple
 from poolserver.power.control.headroom import Cap, Overload
 from poolserver.power.control.states import DeviceState, SiteState
 from poolserver.power.rating import Rating
-from poolserver.power.state import Limit
+from poolserver.power.state import EffectiveLimit, Limit
 
 RigKey = tuple[str, str, int, int, int]
 """A node and a rating: a fraction takes too long to look up some thousand times a tick."""
@@ -150,6 +150,8 @@ class Decision:
     """All nodes that are over their limit in this tick, whatever is done about it."""
     blind: tuple[str, ...] = ()
     """Nodes below which nothing may rise."""
+    limits: Mapping[str, EffectiveLimit] = field(default_factory=dict)
+    """Of all load, by path: those that were read, and failsafe ones where a meter is not heard."""
 
 
 def rigs_in(batches: Iterable[Batch], *states: DeviceState) -> int:

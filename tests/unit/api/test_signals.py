@@ -109,6 +109,9 @@ async def test_a_budget_of_mining_alone_is_another(ask: Ask, books: BookSink) ->
     assert books.budgets.mining_limits(NOW_S)["Sahiwal"].limit_w == 9_000_000
     assert (await ask("DELETE", "nodes/Sahiwal/budget")).status == 204
     assert books.budgets.mining_limits(NOW_S)["Sahiwal"].limits[0].kind is LimitKind.MINING
+    for mistyped in ("True", "1", ""):
+        taken = await ask("DELETE", f"nodes/Sahiwal/budget?of_mining={mistyped}")
+        assert taken.status == 422
     assert (await ask("DELETE", "nodes/Sahiwal/budget?of_mining=true")).status == 204
     assert books.budgets.mining_limits(NOW_S) == {}
 

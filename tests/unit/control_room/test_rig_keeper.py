@@ -1,5 +1,6 @@
 """The rigs, kept over a restart."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from fractions import Fraction
 from pathlib import Path
@@ -9,7 +10,7 @@ import structlog
 
 from poolserver.config import parse_config
 from poolserver.control_room.outfit import power_tree, rig_book
-from poolserver.control_room.rig_keeper import RigKeeper, steady_th_s
+from poolserver.control_room.rig_keeper import AT_ONCE, RigKeeper, steady_th_s
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import WorkerKey
@@ -56,7 +57,7 @@ async def test_after_a_restart_work_is_booked_at_the_same_place(store: LedgerSto
     keeper = RigKeeper(book, store, lambda account, worker: reading(200e12, 201e12))
     book.take(News(watts=3500), 1000)
     book.place_of(KEY)
-    keeper.look()
+    await keeper.look()
     before = book.place_of(KEY)
     assert before is not None
     assert (before.node, before.rating.source) == ("Sahiwal/T1", RatingSource.HINT)
@@ -65,6 +66,21 @@ async def test_after_a_restart_work_is_booked_at_the_same_place(store: LedgerSto
     again = new_book()
     await store.read(RigKeeper(again, store, lambda account, worker: NO_READING).load)
     assert again.place_of(KEY) == before
+
+
+async def test_rigs_are_measured_a_few_at_a_time(store: LedgerStore) -> None:
+    book = new_book()
+    turns = []
+    keeper = RigKeeper(book, store, lambda account, worker: turns.append(turn) or NO_READING)  # type: ignore[func-returns-value]
+    for number in range(3 * AT_ONCE):
+        name = f"sahiwal.a{number}"
+        book.take(News(worker=name, watts=3500), 1000)
+        book.place_of(WorkerKey("Sahiwal", "sahiwal", name))
+    looking, turn = asyncio.create_task(keeper.look()), 0
+    while not looking.done():
+        await asyncio.sleep(0)
+        turn += 1
+    assert [turns.count(each) for each in sorted(set(turns))] == [AT_ONCE] * 3
 
 
 async def test_what_could_not_be_saved_is_saved_later(tmp_path: Path) -> None:

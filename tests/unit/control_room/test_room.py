@@ -19,6 +19,7 @@ from poolserver.ledger.delta import Delta, NodeKey, NodeWork
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import IntervalKey, ShareTotals, WorkerKey
+from poolserver.power.estimator import Total
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, SignalError, UnknownSignalError
 from poolserver.power.state import MeterReading
 from poolserver.stats.meter import NO_READING
@@ -93,16 +94,16 @@ class Pool:
         return next(node for node in self.room.view.nodes if node.path == path)
 
 
-def config(folder: Path) -> Config:
-    return parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
+def config(folder: Path, more: str = "") -> Config:
+    return parse_config(CONFIG + SITE + more, source="pool.toml", folder=folder, environ={})
 
 
-async def opened(folder: Path) -> Pool:
+async def opened(folder: Path, more: str = "") -> Pool:
     store = LedgerStore(SqliteDatabase(folder / "ledger.sqlite"))
     await store.open()
     pool: Any = Pool(None, store)  # type: ignore[arg-type]
     pool.room = control_room(
-        config(folder),
+        config(folder, more),
         store,
         lambda account, worker: NO_READING,
         clock=lambda: pool.now_s - 1_700_000_000.0,
@@ -276,3 +277,44 @@ async def test_a_node_is_told_over_all_windows_with_its_rigs(pool: Pool) -> None
     assert site.next_limit.at == pool.now_s + 60  # the word ends, and the site's own limit holds
     assert site.next_limit.limit_w == 2_000_000
     assert await pool.room.detail("nowhere", 3) is None
+
+
+async def test_a_pool_that_stops_before_its_first_tick_keeps_what_meters_have_taught(
+    tmp_path: Path,
+) -> None:
+    taught = None
+    for ticks in (1, 0, 1):  # in the second a port was taken, say
+        pool = await opened(tmp_path)
+        calibrator = pool.room._desk.calibrator
+        if taught is None:
+            for minute in range(120):
+                calibrator.take("hall", minute * 60.0, 1.04e6, 0.003, Total(minute * 60e6, 0.0))
+            taught = calibrator.lessons()["hall"].alpha
+            assert taught > 1.01
+        for _ in range(ticks):
+            await pool.tick()
+        await pool.room.close()
+        await pool.store.close()
+    assert calibrator.lessons()["hall"].alpha == taught
+
+
+async def test_a_failsafe_limit_that_holds_as_a_meter_is_not_heard_is_shown(
+    tmp_path: Path,
+) -> None:
+    source = """
+[[budget_sources]]
+name = "npcc"
+node = "hall"
+failsafe_mw = 1.2
+max_age_s = 86400
+"""
+    pool = await opened(tmp_path, source)
+    pool.room.take_budget(BudgetSignal("hall", 1.5e6, "npcc", pool.now_s))
+    await pool.tick()
+    site = pool.node("hall")
+    assert (site.limit_w, site.limits[0].source) == (1_500_000, "npcc")
+    await pool.tick(301.0)
+    site = pool.node("hall")
+    assert (site.limit_w, site.limits[0].source) == (1_200_000, "meter main")
+    await pool.room.close()
+    await pool.store.close()

@@ -69,6 +69,28 @@ def test_the_limit_that_binds_comes_first_and_headroom_is_against_it() -> None:
     assert [limit.source for limit in site.limits] == ["dispatch", "site"]
 
 
+def test_limits_of_mining_alone_are_shown_apart() -> None:
+    of_mining = Limit("hall", LimitKind.MINING, 400_000, "grid", "frequency")
+    readings = Readings(
+        {node.path: power(node.path, 9e5) for node in TREE},
+        {"hall": LIMIT},
+        {"hall": EffectiveLimit(400_000, (of_mining,))},
+    )
+    view = power_view(TREE, readings, at_s=0.0, mode="observe", state="over", intended=())
+    (told,) = view.nodes[1].mining_limits
+    assert (told.limit_w, told.kind, told.source) == (400_000, "mining", "grid")
+    assert view.nodes[1].limit_w == 1_000_000
+    assert "dispatch evening peak; mining 400 kW grid frequency" in shown(view)
+
+
+@pytest.mark.parametrize(
+    ("state", "words"), [("within", "within all limits"), ("over", "over a limit")]
+)
+def test_the_table_says_whether_any_limit_is_broken(state: str, words: str) -> None:
+    view = power_view(TREE, Readings({}, {}), at_s=0.0, mode="observe", state=state, intended=())
+    assert f"observe: {words}" in shown(view)
+
+
 def test_without_a_limit_there_is_no_headroom() -> None:
     programme = tree_view().nodes[0]
     assert programme.limit_w is None

@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.power.models import MinerModel, MinerModels, load_models
-from poolserver.power.rater import LEAST_TOLD, Identity, ModelRule, Rater, SiteRatings, rounded
+from poolserver.power.rater import (
+    LEAST_TOLD,
+    MOST_TOLD,
+    Identity,
+    ModelRule,
+    Rater,
+    SiteRatings,
+    rounded,
+)
 from poolserver.power.rating import RatingSource
 
 S21 = "Antminer S21 (200 TH/s, 17.5 J/TH)"
@@ -143,6 +151,18 @@ def test_a_rig_that_says_it_takes_next_to_nothing_is_not_believed() -> None:
         Identity(j_per_th=LEAST_TOLD - Fraction(1, 1000)),
     ):
         assert rater().rate("Sahiwal", "s.x", identity).rating.source is RatingSource.SITE_DEFAULT
+
+
+def test_what_a_rig_cannot_draw_is_not_believed() -> None:
+    """It would be over its site's limit by itself, and in the books for ever."""
+    most = MOST_TOLD * Fraction("17.5")
+    for identity in (
+        Identity(j_per_th=most + 1),
+        Identity(watts=10**9, th_s=Fraction(200)),
+        Identity(telemetry=Fraction(10**9)),
+    ):
+        assert rater().rate("Sahiwal", "s.x", identity).rating.source is RatingSource.SITE_DEFAULT
+    assert rater().rate("Sahiwal", "s.x", Identity(j_per_th=most)).rating.j_per_th == most
 
 
 @given(st.fractions(LEAST_TOLD, 10**9))

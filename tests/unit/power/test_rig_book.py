@@ -140,7 +140,7 @@ def test_only_those_are_measured_whom_it_tells_more_of(book: RigBook) -> None:
     book.place_of(key())
     book.place_of(key("sahiwal.a2"))
     hashrates = Hashrates(None)
-    book.measure(hashrates)
+    book.measure(book.asking(), hashrates)
     assert hashrates.asked == ["sahiwal.a1"]  # the third has proven nothing
     assert told(book)[2] is RatingSource.SITE_DEFAULT
 
@@ -150,7 +150,7 @@ def test_a_measured_hashrate_is_kept_until_it_is_off_by_more_than_luck(book: Rig
     book.place_of(key())
     rates = []
     for th_s in (200, 215, 186, 140, 139):
-        book.measure(Hashrates(th_s))
+        book.measure(book.asking(), Hashrates(th_s))
         rates.append(told(book)[1])
     assert rates == [17.5, 17.5, 17.5, 25.0, 25.0]
 
@@ -190,7 +190,7 @@ def test_hints_cannot_make_places_without_end(monkeypatch: pytest.MonkeyPatch) -
 def test_what_changed_is_saved_once_and_taken_up_again(book: RigBook) -> None:
     book.take(News(watts=3500), 1234)
     book.place_of(key())
-    book.measure(Hashrates(200))
+    book.measure(book.asking(), Hashrates(200))
     saved = book.take_unsaved()
     identity = Identity("10.0.0.1", "cgminer/4.11.1", "", 3500, None, Fraction(200))
     assert saved == [SavedRig("sahiwal.a1", "sahiwal", identity, 1234)]
