@@ -36,6 +36,7 @@ from poolserver.control_room.view import PowerView
 from poolserver.control_room.word_keeper import WordKeeper
 from poolserver.ledger.database import Connection
 from poolserver.ledger.delta import Delta, NodeKey, NodeWork
+from poolserver.log import RateLimited
 from poolserver.power.control import Terms
 from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
@@ -107,6 +108,7 @@ class ControlRoom:
         self._rig_news: deque[RigNews] = deque()
         self._accepted: deque[str] = deque()
         self._news = PowerNews()
+        self._trouble = RateLimited(log)
         self._is_at_fault = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
         self._learned = "{}"  # what meters have taught, as it is saved
@@ -154,7 +156,15 @@ class ControlRoom:
     async def _run(self) -> None:
         at_s = self._clock()
         while True:
-            await self.tick()
+            try:
+                await self.tick()
+            except Exception as error:
+                # A bug of ours. Shares and blocks do not depend on power, and go on; what is shown
+                # of power grows old, and that it does is told each minute.
+                self._trouble.failed("power_tick_failed", repr(error), self._clock())
+                log.debug("power_tick_failed", exc_info=True)
+            else:
+                self._trouble.restored("power_ticks_again", self._clock())
             at_s = max(at_s + self._tick_s, self._clock())
             await asyncio.sleep(at_s - self._clock())
 

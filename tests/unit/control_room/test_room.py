@@ -1,7 +1,9 @@
 """The room at work, by clocks of its own: what comes in is in the next tick, and what is news."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -318,3 +320,24 @@ max_age_s = 86400
     assert (site.limit_w, site.limits[0].source) == (1_200_000, "meter main")
     await pool.room.close()
     await pool.store.close()
+
+
+async def test_a_bug_in_a_tick_is_told_and_ends_nothing(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ticked = 0
+
+    async def tick() -> None:
+        nonlocal ticked
+        ticked += 1
+        if ticked == 1:
+            raise KeyError("a bug")
+        if ticked == 3:
+            raise asyncio.CancelledError
+
+    monkeypatch.setattr(pool.room, "tick", tick)
+    monkeypatch.setattr(pool.room, "_tick_s", 0.0)
+    with structlog.testing.capture_logs() as logs, suppress(asyncio.CancelledError):
+        await pool.room._run()
+    events = [each["event"] for each in logs if each["log_level"] != "debug"]
+    assert events == ["power_tick_failed", "power_ticks_again"]
