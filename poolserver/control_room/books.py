@@ -49,6 +49,5 @@ class OutsideBooks:
         for path, power in nodes.items():
             node = self.tree[path]
             if node.meter is not None:
-                by_shares_w = power.estimated_w.value + power.ai_w + power.auxiliary_w
                 is_known = power.ai_known and power.estimated_w.value > 0
-                self.meters.expect(node.meter, by_shares_w if is_known else None)
+                self.meters.expect(node.meter, power.by_shares_w if is_known else None)

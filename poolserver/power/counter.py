@@ -6,8 +6,6 @@ Energy in joules, whatever the counter's own unit is.
 from enum import StrEnum
 from typing import NamedTuple
 
-WH_J = 3600
-
 # A counter may be read a moment before or after its time is taken, and by steps of its own unit.
 SLACK_S = 30.0
 

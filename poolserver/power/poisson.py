@@ -70,9 +70,6 @@ class WeightedCount(NamedTuple):
         return gamma_quantile(shape, p) * variance / mean if shape else 0.0
 
 
-NO_SHARES = WeightedCount(0.0, 0.0, 0.0)
-
-
 def widened(interval: Interval, value: float, sigma: float, z: float) -> Interval:
     """An interval about ``value``, with an independent normal error more.
 

@@ -133,6 +133,11 @@ class NodePower:
     """Metered less AI, auxiliary and *uncalibrated* estimate: load that mines elsewhere, or does
     not mine at all. None without a good meter."""
 
+    @property
+    def by_shares_w(self) -> float:
+        """All load, with mining by proven work and ratings alone."""
+        return self.estimated_w.value + self.ai_w + self.auxiliary_w
+
 
 # --- limits ------------------------------------------------------------------------------------
 

@@ -59,12 +59,6 @@ class Uncertain:
             {source: sigma * factor for source, sigma in self.common.items()},
         )
 
-    def blurred(self, source: str, relative_sigma: float) -> "Uncertain":
-        """The same with an error more, in proportion to the value, from a common source."""
-        common = dict(self.common)
-        common[source] = common.get(source, 0.0) + self.value * relative_sigma
-        return Uncertain(self.value, self.variance, common)
-
 
 NOTHING = Uncertain()
 

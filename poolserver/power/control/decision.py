@@ -1,6 +1,6 @@
 """What goes into a tick and what comes out of it. Power in watts, times in Unix seconds."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import NamedTuple
@@ -152,8 +152,3 @@ class Decision:
     """Nodes below which nothing may rise."""
     limits: Mapping[str, EffectiveLimit] = field(default_factory=dict)
     """Of all load, by path: those that were read, and failsafe ones where a meter is not heard."""
-
-
-def rigs_in(batches: Iterable[Batch], *states: DeviceState) -> int:
-    """How many rigs are in these states."""
-    return sum(batch.rigs for batch in batches if batch.state in states)

@@ -5,16 +5,12 @@ from collections.abc import Sequence
 
 from poolserver.config import Config
 from poolserver.control_room import desk
-from poolserver.control_room.books import OutsideBooks
-from poolserver.control_room.budget_outfit import budget_book, control_terms
+from poolserver.control_room.budget_outfit import control_terms
 from poolserver.control_room.desk import GROUP_WINDOW_S, PowerDesk
-from poolserver.control_room.meter_outfit import meter_specs
-from poolserver.control_room.outfit import power_tree
-from poolserver.power.ai_loads import AiLoadBook
+from poolserver.control_room.outfit import outside_books, power_tree
 from poolserver.power.energy_meter import MeterEnergy
 from poolserver.power.rating import Rating
-from poolserver.power.readings import MeterBook
-from poolserver.power.state import MeterState, NodePower, RigGroup
+from poolserver.power.state import MeterState, RigGroup
 from poolserver.sim.programme.fleets import Cohort
 from poolserver.sim.programme.run import Tick
 
@@ -24,7 +20,9 @@ class Pool:
 
     def __init__(self, config: Config, cohorts: Sequence[Cohort], now_s: float) -> None:
         self.tree = power_tree(config)
-        self.meters = MeterBook(meter_specs(config))
+        self._now_s = now_s
+        self._outside = outside_books(config, self.tree, lambda: self._now_s)
+        self.meters = self._outside.meters
         self._accounts = {
             spec.name: MeterEnergy(spec, config.power.interval_s) for spec in self.meters.specs
         }
@@ -32,13 +30,6 @@ class Pool:
         """By meter and begin of the interval."""
         self._first_j: dict[str, int] = {}
         self._newest_j: dict[str, int] = {}
-        self._now_s = now_s
-        self._outside = OutsideBooks(
-            self.tree,
-            self.meters,
-            AiLoadBook(self.tree, lambda name: self.meters.state(name, self._now_s)),
-            budget_book(config, self.tree),
-        )
         self._desk = PowerDesk(self.tree, now_s, control_terms(config))
         self._rated = groups_of(cohorts)
 
@@ -76,11 +67,6 @@ class Pool:
         )
         rigs = round(power_w * rated.rigs / rated.power_w)
         return RigGroup(rated.node, rated.rating, rigs, 0, power_w)
-
-
-def by_shares_w(power: NodePower) -> float:
-    """All load of a node, mining by proven work and nameplates alone."""
-    return power.estimated_w.value + power.ai_w + power.auxiliary_w
 
 
 def groups_of(cohorts: Sequence[Cohort]) -> tuple[RigGroup, ...]:

@@ -9,7 +9,6 @@ from math import nan
 from poolserver.control_room import desk
 from poolserver.sim.programme.overruns import Overruns
 from poolserver.sim.programme.plot import Line, Panel, plot
-from poolserver.sim.programme.pool import by_shares_w
 from poolserver.sim.programme.run import Run, Tick
 
 MW = 1e6
@@ -63,7 +62,7 @@ class Recorder:
                     "meters": power.total_w.value > limit.limit_w,
                     "the controller": node.path in overloads,
                     "an intention": node.path in intended,
-                    "shares": by_shares_w(power) > limit.limit_w,
+                    "shares": power.by_shares_w > limit.limit_w,
                 }
                 true_w = float(tick.truth.node_w[row])
                 self.overruns.note(node.path, tick.at_s, true_w, limit.limit_w, shows)
@@ -80,7 +79,7 @@ class Recorder:
             hour=(tick.at_s - self._run.world.begin_s) / 3600,
             true_mw=float(tick.truth.node_w[self._row]) / MW,
             believed_mw=power.total_w.value / MW,
-            shares_mw=by_shares_w(power) / MW,
+            shares_mw=power.by_shares_w / MW,
             taught_mw=(power.calibrated_w.value + other_w) / MW,
             shares_low_mw=(interval.low + other_w) / MW,
             shares_high_mw=(interval.high + other_w) / MW,

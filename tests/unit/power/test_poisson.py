@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.power.poisson import (
-    NO_SHARES,
     WeightedCount,
     gamma_cdf,
     gamma_quantile,
@@ -102,7 +101,7 @@ def test_the_unit_does_not_matter(count: float, share: float) -> None:
 
 
 def test_without_a_share_and_its_work_nothing_is_said() -> None:
-    assert NO_SHARES.interval() == Interval(0.0, 0.0)
+    assert WeightedCount(0.0, 0.0, 0.0).interval() == Interval(0.0, 0.0)
 
 
 def test_a_normal_error_adds_in_quadrature_on_each_side() -> None:

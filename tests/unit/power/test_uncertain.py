@@ -32,12 +32,6 @@ def test_a_difference_is_free_of_what_both_have_in_common() -> None:
     assert left.sigma == 2.0
 
 
-def test_an_error_in_proportion_comes_on_top_of_the_same_source() -> None:
-    blurred = Uncertain(1000.0, common={"site": 10.0}).blurred("site", 0.04)
-    assert blurred.sigma == 50.0
-    assert Uncertain(1000.0).blurred("site", 0.04).blurred("model", 0.03).sigma == 50.0
-
-
 def test_the_interval_is_the_normal_one() -> None:
     interval = Uncertain(100.0, 25.0).interval()
     assert interval == pytest.approx(Interval(90.20018, 109.79982))

@@ -7,7 +7,7 @@ import pytest
 from poolserver.config import Config
 from poolserver.control_room import desk
 from poolserver.power.state import Method
-from poolserver.sim.programme.pool import Pool, by_shares_w, groups_of
+from poolserver.sim.programme.pool import Pool, groups_of
 from poolserver.sim.programme.run import Run, Tick
 
 Programme = Callable[..., Config]
@@ -72,7 +72,7 @@ def test_rigs_that_mine_elsewhere_are_in_the_residual(programme: Programme) -> N
     assert all(each.residual_w is not None for each in found)
     grown = [each.residual_w.value for each in found if each.residual_w is not None]
     assert grown[1] - grown[0] == pytest.approx(0.3 * (500 * 3500 + 300 * 3610), rel=0.15)
-    assert by_shares_w(found[1]) < 0.75 * found[1].total_w.value
+    assert found[1].by_shares_w < 0.75 * found[1].total_w.value
 
 
 def test_meters_that_fall_silent_lose_no_energy_and_invent_none(programme: Programme) -> None:
