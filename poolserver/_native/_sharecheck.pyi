@@ -7,8 +7,8 @@ out of range a ``ValueError`` that names the argument. Nothing is truncated or w
 ``_le``: 32 bytes in digest order, which Bitcoin reads as a little-endian 256-bit integer.
 """
 
-from collections.abc import Sequence
-from typing import Self, final
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, Self, final
 
 from poolserver._native.share_sum import ShareSum as ShareSum
 
@@ -147,3 +147,197 @@ def sum_shares(
         The offset at which it stopped, the number of shares, and their sums in the order in which
         each came up first.
     """
+
+@final
+class ShareSet:
+    """Hashes of shares, each of 32 bytes in digest order, in the order in which they were added.
+
+    It is what a set of ``bytes`` is, with a tenth of the memory, and the lane can add to it.
+    """
+
+    def __new__(cls) -> Self: ...
+    def __len__(self) -> int: ...
+    def __contains__(self, hash_le: object, /) -> bool: ...
+    def add(self, hash_le: bytes, /) -> bool:
+        """Add a hash; False if it was there."""
+
+    def to_bytes(self) -> bytes:
+        """All hashes, one behind the other."""
+
+    def update(self, hashes_le: bytes, /) -> None:
+        """Add what ``to_bytes`` gave; those that are there already stay once."""
+
+@final
+class LaneRig:
+    """What the ordinary shares of one connection are judged by; see share_lane.h.
+
+    ``owner`` is whatever Python calls the connection: credits name it. A cycle with it is broken
+    by ``close``.
+    """
+
+    def __new__(cls, owner: object) -> Self: ...
+    @property
+    def is_open(self) -> bool: ...
+    def open(
+        self,
+        version_mask: int,
+        terms: Sequence[tuple[object, int, bytes, int, int, bytes, int]],
+        workers: Sequence[tuple[object, bytes, int]],
+        /,
+    ) -> None:
+        """From now on what this connection sends may be ordinary.
+
+        Args:
+            version_mask: which bits the rig may roll in any of its jobs.
+            terms: by first job, ascending, each ``(owner, first_job, target_le, work,
+                version_mask, extranonce1, coinbase_class)``; see ``miner.ChangePoint``.
+            workers: each ``(owner, name, ref)``: the name in UTF-8, ``ref`` the journal's number.
+                One whose name cannot stand in JSON as it is, is left out.
+        """
+
+    def close(self) -> None:
+        """Nothing of it is ordinary any more; lets go of all owners but its own."""
+
+@final
+class ShareLane:
+    """The jobs on offer to ordinary shares, and the judge of these; see share_lane.h."""
+
+    def __new__(cls, extranonce2_size: int) -> Self: ...
+    def __len__(self) -> int:
+        """The number of jobs on offer."""
+
+    def offer(
+        self,
+        owner: object,
+        job_id: str,
+        number: int,
+        version: int,
+        ntime_min: int,
+        ntime_max: int,
+        hashers: Sequence[JobHasher],
+        seen: ShareSet,
+        /,
+    ) -> None:
+        """Put a job on offer, without an end to its time; ``hashers`` by coinbase class."""
+
+    def expire(self, owner: object, at: float, /) -> None:
+        """The job of that owner is on offer until ``at`` (monotonic seconds) and no longer."""
+
+    def withdraw(self, expired_before: float, /) -> None:
+        """Take jobs whose time is over by then off the offer; with ``inf`` all jobs."""
+
+    def judge(
+        self, rig: LaneRig, data: bytes, now: float, sequence: int, unix_ms: int, room: int, /
+    ) -> LaneTurn | None:
+        """A turn with one connection's data, for tests and measurements: None if none is ordinary.
+
+        ``LaneTurn.taken`` tells how many bytes of ``data`` were settled.
+        """
+
+@final
+class LaneTurn:
+    """The ordinary shares of one turn of the event loop, judged and counted nowhere else yet."""
+
+    @property
+    def count(self) -> int:
+        """How many shares there are."""
+
+    @property
+    def records(self) -> bytes:
+        """Their journal records, in the order of their sequence numbers."""
+
+    @property
+    def credits(self) -> list[tuple[Any, Any, Any, Any, int]]:
+        """Owners of ``(rig, worker, terms, job)``, and how many shares in a row were theirs."""
+
+    @property
+    def taken(self) -> int:
+        """After ``ShareLane.judge``: how many bytes of its data are settled."""
+
+    @property
+    def replies(self) -> bytes:
+        """All answers, for tests."""
+
+    def release(self) -> None:
+        """Send the answers to all that are still connected. Once."""
+
+class SocketProtocol(Protocol):
+    """What a rig's socket needs of its ``asyncio.Protocol``."""
+
+    def connection_made(self, transport: Any, /) -> None: ...
+    def data_received(self, data: bytes, /) -> None: ...
+    def eof_received(self) -> bool | None: ...
+    def connection_lost(self, error: Exception | None, /) -> None: ...
+    def pause_writing(self) -> None: ...
+    def resume_writing(self) -> None: ...
+
+@final
+class RigSocket:
+    """One rig's plain TCP socket: an ``asyncio.Transport`` in all that ``ServerProtocol`` asks for.
+
+    ``write`` sends at once what the kernel takes. The protocol is told of the end by
+    ``connection_lost``, always from a turn of the event loop of its own.
+    """
+
+    rig: LaneRig | None
+    """Set it and what comes in is looked at by the lane first."""
+
+    def write(self, data: bytes, /) -> None: ...
+    def close(self) -> None:
+        """No more is read; the end comes when all that was written is sent."""
+
+    def abort(self) -> None: ...
+    def is_closing(self) -> bool: ...
+    def get_extra_info(self, name: str, default: Any = None, /) -> Any:
+        """``peername`` and ``sockname`` as sockets give them; of no other name anything."""
+
+    def get_write_buffer_size(self) -> int: ...
+    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None: ...
+    def set_protocol(self, protocol: SocketProtocol, /) -> None: ...
+    def get_protocol(self) -> SocketProtocol: ...
+    def detach(self) -> tuple[int, bytes]:
+        """The file descriptor, which is the caller's from now on, and what is not sent yet.
+
+        The protocol is told nothing, and let go. For a handover to another process.
+        """
+
+@final
+class RigSockets:
+    """The plain TCP sockets of all rigs of a process, in one epoll set. Linux only.
+
+    The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, whenever it is readable.
+    """
+
+    def __new__(cls, lane: ShareLane, call_soon: Callable[[Callable[[], None]], object]) -> Self:
+        """``call_soon`` is the event loop's."""
+
+    def __len__(self) -> int:
+        """The number of connections."""
+
+    def fileno(self) -> int: ...
+    def listen(self, fd: int, accept: Callable[[RigSocket], SocketProtocol], /) -> None:
+        """Accept from a listening socket, non-blocking; its descriptor stays the caller's.
+
+        ``accept`` gives a new connection's protocol, whose ``connection_made`` is then called. If
+        it raises, the connection is closed and the error is raised by ``deliver`` at its end.
+        """
+
+    def unlisten(self, fd: int, /) -> None: ...
+    def adopt(self, fd: int, unsent: bytes, protocol: SocketProtocol, /) -> RigSocket:
+        """Take over a connected socket, such as ``detach`` gave; ``connection_made`` is not called."""
+
+    def turn(self, now: float, sequence: int, unix_ms: int, room: int, /) -> LaneTurn | None:
+        """Accept, read and judge what there is, within limits; calls no Python code.
+
+        ``now`` is monotonic seconds; the first share's record is number ``sequence``; at most
+        ``room`` shares go the lane's way. None if no ordinary share came.
+        """
+
+    def deliver(self) -> None:
+        """Hand new connections, all that was not ordinary, and ends to the protocols."""
+
+    def write_all(self, sockets: Sequence[RigSocket], data: bytes, /) -> None:
+        """The same to many, in their order."""
+
+    def close(self) -> None:
+        """Abort all connections, and close the epoll set once they have been told."""
