@@ -6,6 +6,7 @@ nobody comes by somebody else's session, and a rig that returns to another proce
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from poolserver.mining.miner import ChangePoint, extranonces_of
@@ -66,6 +67,14 @@ class LostSessions:
     def drop_oldest(self) -> LostSession | None:
         """Take out the longest lost session: its extranonce1 is needed."""
         return self._lost.popitem(last=False)[1][1] if self._lost else None
+
+    def __iter__(self) -> Iterator[tuple[float, LostSession]]:
+        """Until when, and which, the longest lost first."""
+        return iter(self._lost.values())
+
+    def restore(self, until: float, lost: LostSession) -> None:
+        """Hold a session that another process had lost, in the order in which it gives them."""
+        self._lost[lost.session_id] = until, lost
 
     def __len__(self) -> int:
         return len(self._lost)

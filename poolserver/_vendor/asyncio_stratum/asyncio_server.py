@@ -146,6 +146,31 @@ class ServerProtocol(asyncio.Protocol):
         self._set_deadline(self._limits.handshake_timeout_s, self._handshake_is_due)
         self._turn(self._application.on_connect, self)
 
+    def taken_up(self, transport: asyncio.BaseTransport) -> None:
+        """In place of ``connection_made``: go on with a connection that another process began.
+
+        ``connection`` is restored and ``peername`` given before. The deadlines begin anew.
+        """
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limits.outbox_bytes)
+        if self.connection.state is not State.READY:
+            self._set_deadline(self._limits.handshake_timeout_s, self._handshake_is_due)
+        self._watch_line(ended_one=False)
+        self._write()
+
+    def given_up(self) -> asyncio.BaseTransport | None:
+        """The transport, if the connection is open, for another process to go on with it.
+
+        Nothing more happens here, unless ``taken_up`` is called.
+        """
+        transport = self._transport
+        if transport is None or transport.is_closing() or self.connection.state is State.CLOSED:
+            return None
+        self._cancel_line_deadline()
+        if self._deadline is not None:
+            self._deadline.cancel()
+        return transport
+
     def data_received(self, data: bytes) -> None:
         self._turn(self._handle, data)
         # Nearly all data is whole lines, and what is asked here is asked for every share.

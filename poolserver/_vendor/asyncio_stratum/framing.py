@@ -55,6 +55,16 @@ class LineBuffer:
             raise LineTooLong(f"a line is longer than {self._limit} bytes")
         return line
 
+    def rest(self) -> tuple[bytes, bool]:
+        """What was fed and not taken yet, and whether it is the end of a line that is too long."""
+        whole = b"".join(line + b"\n" for line in self._lines if line is not None)
+        return whole + self._tail, self._discarding
+
+    def restore(self, rest: bytes, *, discarding: bool) -> None:
+        """Go on, in a new buffer, where another left off."""
+        self.feed(rest)
+        self._discarding = discarding
+
     @property
     def is_within_line(self) -> bool:
         """Whether a line was begun that has not ended yet."""
