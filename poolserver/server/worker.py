@@ -10,7 +10,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import cycle
-from math import inf
 from pathlib import Path
 
 import structlog
@@ -45,6 +44,7 @@ from poolserver.node.submitter import BlockSubmitter
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.door import RigDoor
+from poolserver.server.freshness import Freshness
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
@@ -111,11 +111,7 @@ class Worker:
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
-        self._latest: BlockTemplate | None = None
-        self._sent_at = self._fresh_at = self._template_at = -inf
-        self._outdated_at: float | None = None
-        self._stopgap_since: float | None = None
-        self._stopgap_seconds = 0.0
+        self.freshness = Freshness(settings.template_max_age_s, settings.node_loss_grace_s)
         # A peer that takes more at once than the outbox holds is dropped; and one more line.
         self.transactions_limit = settings.outbox_limit // 2
         self.malformed = 0
@@ -192,9 +188,9 @@ class Worker:
             case TemplateUpdate(template):
                 self._on_template(template)
             case TemplateConfirmed():
-                self._fresh_at, self._outdated_at = self._now(), None
+                self.freshness.confirmed(self._now())
             case WorkOutdated():
-                self._outdated_at = self._now()
+                self.freshness.outdated(self._now())
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
             case WorkerSettings():  # the first word of a coordinator, which knows no rig
@@ -203,34 +199,23 @@ class Worker:
 
     def _on_template(self, template: BlockTemplate) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
-        now = self._now()
         self._wall.note_chain(template.mintime)
-        self._fresh_at = self._template_at = now
-        self._outdated_at = None
-        before, self._latest = self._latest, template
-        is_new_tip = before is None or template.prevhash_le != before.prevhash_le
-        self._count_stopgap(now, is_stopgap=template.stopgap)
-        if is_new_tip or template.stopgap or (before is not None and before.stopgap):
+        if self.freshness.on_template(template, self._now()):
             self._broadcast()
-
-    def _count_stopgap(self, now: float, *, is_stopgap: bool) -> None:
-        if self._stopgap_since is not None:
-            self._stopgap_seconds += now - self._stopgap_since
-        self._stopgap_since = now if is_stopgap else None
 
     def _broadcast(self) -> None:
         """One job for every session; those with the most hashrate are first."""
-        if self._latest is None:
+        latest, before = self.freshness.latest, self.pool.jobs.current
+        if latest is None:
             return
-        before = self.pool.jobs.current
         try:
-            job = self.pool.on_template(self._latest, self._now(), self.unix_time())
+            job = self.pool.on_template(latest, self._now(), self.unix_time())
         except CoinbaseError as error:
-            log.error("no_job", height=self._latest.height, reason=str(error))
+            log.error("no_job", height=latest.height, reason=str(error))
             return
         template = job.template
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
-        self._sent_at = self._now()
+        self.freshness.sent(self._now())
         is_clean = before is None or _replaces(job.template, before.template)
         self._with_each_session(
             lambda session: session.send_job(job, clean=is_clean or not session.has_work)
@@ -253,9 +238,8 @@ class Worker:
 
     def unix_time(self) -> int:
         """Unix seconds for ntime: the node's clock, which judges our blocks, and not ours."""
-        if self._latest is None:
-            return int(self._unix_time())
-        return self._latest.curtime + int(self._now() - self._template_at)
+        of_node = self.freshness.unix_time(self._now())
+        return int(self._unix_time()) if of_node is None else of_node
 
     def enter(self, session: MinerSession) -> None:
         """A rig has connected; while there is no work to be trusted it is sent away at once."""
@@ -265,7 +249,7 @@ class Worker:
             session.abort()
             return
         self._sessions.add(session)
-        if self._latest is not None and self._work_is_lost():
+        if self.freshness.is_lost(self._now()):
             session.close()
 
     def leave(self, session: MinerSession) -> None:
@@ -292,13 +276,13 @@ class Worker:
 
     def tick(self, *, sweep: bool) -> None:
         """Refresh work that is old, ease silent rigs, report."""
-        now, settings = self._now(), self._settings
-        age = now - self._fresh_at
-        if self._latest is not None:
-            if self._work_is_lost():
-                self._send_rigs_away(age)
-            elif self._work_may_be_good() and now - self._sent_at >= settings.refresh_interval_s:
-                self._broadcast()
+        now, fresh = self._now(), self.freshness
+        if fresh.is_lost(now):
+            self._send_rigs_away(fresh.age_s(now))
+        elif (
+            fresh.may_be_good(now) and fresh.sent_before_s(now) >= self._settings.refresh_interval_s
+        ):
+            self._broadcast()
         self.guard.look(now)
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
@@ -308,19 +292,6 @@ class Worker:
         self._up.send(self._counters())
         if news := self.roll.take():
             self._up.send(RigsChanged(self._source, news))
-
-    def _work_may_be_good(self) -> bool:
-        """Nothing newer than the last template is known, and it is not too old."""
-        age = self._now() - self._fresh_at
-        return self._outdated_at is None and age <= self._settings.template_max_age_s
-
-    def _work_is_lost(self) -> bool:
-        """Whether it has not been good for so long that nothing is waited for any more."""
-        now, settings = self._now(), self._settings
-        no_good_since = self._fresh_at + settings.template_max_age_s
-        if self._outdated_at is not None:
-            no_good_since = min(no_good_since, self._outdated_at)
-        return now - no_good_since > settings.node_loss_grace_s
 
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""
@@ -363,8 +334,7 @@ class Worker:
             bans=self.guard.bans(now),
             rejecting=self.guard.rejecting,
             pool_at_fault=self.guard.pool_at_fault,
-            stopgap_seconds=self._stopgap_seconds
-            + (now - self._stopgap_since if self._stopgap_since is not None else 0.0),
+            stopgap_seconds=self.freshness.stopgap_seconds(now),
             stopgap_work=float(self.pool.stopgap_work),
             certificate_expires_unix=min(
                 (each.not_after_unix for each in self._certificates), default=None
