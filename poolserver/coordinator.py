@@ -113,6 +113,8 @@ class Coordinator:
         self.template: BlockTemplate | None = None
         self.template_at: float | None = None
         self.is_outdated = False
+        self.has_template = asyncio.Event()
+        self._books_are_open = False
         store = LedgerStore(database)
         self._on_plan = on_plan
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
@@ -168,8 +170,16 @@ class Coordinator:
 
     # --- life ----------------------------------------------------------------------------
 
+    def watch(self) -> None:
+        """Begin to ask for templates. Before ``start`` no plan is made: the books tell who is paid.
+
+        A process that takes the rigs of another does so while that one has the books.
+        """
+        run = self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
+        self._tasks = [asyncio.create_task(run, name="templates")]
+
     async def start(self) -> None:
-        """Open the books and begin to ask for templates.
+        """Open the books and begin to ask for templates, unless that has begun.
 
         Raises:
             StoreError: the database cannot be used.
@@ -181,13 +191,15 @@ class Coordinator:
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
-        self._tasks = [
+        self._books_are_open = True
+        if self.template is not None:
+            self.paymaster.on_template(self.template)
+        if not self._tasks:
+            self.watch()
+        self._tasks += [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self.auditor.run(), name="ledger auditor"),
             asyncio.create_task(self._statistics.run(), name="statistics keeper"),
-            asyncio.create_task(
-                self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
-            ),
             asyncio.create_task(self._follower.run(), name="block follower"),
             asyncio.create_task(self.paymaster.run(), name="paymaster"),
             *(asyncio.create_task(each, name="control room") for each in self.room.tasks()),
@@ -223,7 +235,9 @@ class Coordinator:
             )
             self._follower.on_tip()
         self.template, self.template_at, self.is_outdated = template, received_at, False
-        self.paymaster.on_template(template)
+        self.has_template.set()
+        if self._books_are_open:
+            self.paymaster.on_template(template)
         self._down.send(TemplateUpdate(template))
 
     def _on_confirmed(self, received_at: float) -> None:

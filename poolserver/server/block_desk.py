@@ -89,6 +89,10 @@ class BlockDesk:
                 self._journal.append_block(found.height, hash_le, ref, found.distribution)
         self._submitter.report_to(self._on_verdict)
 
+    async def spooled(self) -> None:
+        """Wait until no finder's answer waits for the disk, for ten seconds at most."""
+        await self._submitter.spooled()
+
     async def close(self) -> None:
         """Give blocks a last chance; the spool keeps those that have no final word."""
         await self._submitter.close()

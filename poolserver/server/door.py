@@ -1,6 +1,7 @@
 """The way from a listener's new connection to a session of this worker."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -34,8 +35,19 @@ class RigDoor:
 
     def accept(self, peer: ProxiedPeer | None, address: Address | None) -> ServerProtocol:
         """Make a connection's session; with ``address`` None it is admitted as it connects."""
+        return self._protocol(MinerSession(self.house, self.vardiff, address), peer)
+
+    def take_up(self, peer: Any) -> tuple[ServerProtocol, MinerSession]:
+        """Make the session of a connection that was begun in another process.
+
+        ``peer`` is its ``peername`` there. The transport, and all that is known, come after.
+        """
+        session = MinerSession(self.house, self.vardiff)
+        return self._protocol(session, peer), session
+
+    def _protocol(self, session: MinerSession, peer: Any) -> ServerProtocol:
         return ServerProtocol(
-            MinerSession(self.house, self.vardiff, address),
+            session,
             codec=self.codec,
             limits=self.limits,
             extranonce2_size=self.extranonce2_size,

@@ -8,7 +8,7 @@ to them, and they are the cheapest in a storm; there the session asks for its ad
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -89,7 +89,9 @@ class Listener:
         self.door = door
         self.is_closed = False
         self._terms = terms
-        self._server: asyncio.Server | None = None
+        self._sockets: list[socket.socket] = []
+        self._servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
         """Each with what is to be closed when it ends."""
         self._headers = asyncio.Semaphore(MAX_HEADERS)
@@ -97,19 +99,57 @@ class Listener:
         self._next_accept_log_at = -inf
 
     async def open(self) -> int:
-        """Listen; the port, which is a free one where 0 was asked for.
+        """Listen and accept; the port.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        await self.bind()
+        await self.go_on()
+        return self.port
+
+    async def bind(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen, and accept nothing yet.
+
+        ``sockets`` listen already: those of another process, which are this listener's from now on.
 
         Raises:
             OSError: the address cannot be bound.
         """
         terms = self._terms
-        if terms.proxy_from or terms.tls is not None:
-            return await self._open_with_admission()
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self.door.accept(None, None), terms.host, terms.port, backlog=terms.backlog
-        )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+        self._sockets = list(sockets) or await bound(terms.host, terms.port, terms.backlog)
+
+    @property
+    def port(self) -> int:
+        """What is listened at, which is a free one where 0 was asked for."""
+        return int(self._sockets[0].getsockname()[1])
+
+    def pause(self) -> list[socket.socket]:
+        """Accept nothing more; who knocks waits, at sockets that go on listening: these.
+
+        A TLS handshake or PROXY header that is under way goes on.
+        """
+        for server in self._servers:
+            server.close()
+        for task in self._accepting:
+            task.cancel()
+        self._servers.clear()
+        self._accepting.clear()
+        return list(self._sockets)
+
+    async def go_on(self) -> None:
+        """Accept, for the first time or after a pause."""
+        loop, terms = asyncio.get_running_loop(), self._terms
+        for sock in self._sockets:
+            own = sock.dup()  # closed by who accepts from it; and the loops use one as one file
+            own.setblocking(False)
+            if terms.proxy_from or terms.tls is not None:
+                self._accepting.append(self._start(self._accept_for_ever(own), own))
+            else:
+                server = await loop.create_server(
+                    lambda: self.door.accept(None, None), sock=own, backlog=terms.backlog
+                )
+                self._servers.append(server)
 
     def close(self) -> None:
         """Take no more connections; sessions that live are not touched.
@@ -118,38 +158,20 @@ class Listener:
         loop's next turns.
         """
         self.is_closed = True
-        if self._server is not None:
-            self._server.close()
+        for sock in self.pause():
+            sock.close()
         for task in self._tasks:
             task.cancel()
 
     # --- admission first -----------------------------------------------------------------
 
-    async def _open_with_admission(self) -> int:
-        terms, loop = self._terms, asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            terms.host or None, terms.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        ports = []
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                sock = socket.create_server(
-                    cast(tuple[str, int], address), family=family, backlog=terms.backlog
-                )
-                sock.setblocking(False)
-                self._start(self._accept_for_ever(sock), sock)
-                ports.append(int(sock.getsockname()[1]))
-        except OSError:
-            self.close()
-            raise
-        return ports[0]
-
     def _start(
         self, coroutine: Coroutine[Any, Any, None], left: "socket.socket | _Arrival"
-    ) -> None:
+    ) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks[task] = left
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Close what a task has left; before, the loop would still look at the socket.
@@ -171,6 +193,9 @@ class Listener:
                 self._tell_of_trouble(error, loop.time())
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
+            except asyncio.CancelledError:  # a pause, after which it is needed again
+                self._headers.release()
+                raise
             arrival = _Arrival(self, sock, str(peer[0]))
             self._start(self._introduce(arrival), arrival)
             if accepted % ACCEPTS_PER_TURN == 0:
@@ -267,6 +292,29 @@ class _Arrival(asyncio.Protocol):
         self.sock.close()
         if self.address is not None:
             self._listener.door.give_up(self.address)
+
+
+async def bound(host: str, port: int, backlog: int) -> list[socket.socket]:
+    """Sockets that listen at all addresses of ``host``.
+
+    Raises:
+        OSError: one of them cannot be bound.
+    """
+    found = await asyncio.get_running_loop().getaddrinfo(
+        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+    )
+    sockets: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            sock = socket.create_server(
+                cast(tuple[str, int], address), family=family, backlog=backlog
+            )
+            sockets.append(sock)
+    except OSError:
+        for sock in sockets:
+            sock.close()
+        raise
+    return sockets
 
 
 def is_among(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

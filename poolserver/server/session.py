@@ -132,6 +132,25 @@ class MinerSession:
         self.miner = self._house.pool.connect(self._vardiff, self._house.now())
         self._house.enter(self)
 
+    def taken_up(
+        self, session: ServerProtocol, miner: Miner, *, accepted_at: float, has_work: bool
+    ) -> None:
+        """In place of ``on_connect``: the connection was begun in another process."""
+        self._protocol = session
+        self.miner = miner
+        self.accepted_at, self.has_work = accepted_at, has_work
+        self._house.enter_again(self)
+
+    @property
+    def protocol(self) -> ServerProtocol:
+        """Its connection's."""
+        return self._protocol
+
+    @property
+    def terms(self) -> VardiffTerms:
+        """Those of its listener."""
+        return self._vardiff
+
     def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
         if type(request) is Submit:  # nearly every request is one
             self._submit(request)

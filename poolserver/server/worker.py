@@ -6,9 +6,10 @@ has, and submits and spools a block alone.
 """
 
 import asyncio
+import socket
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
 
@@ -101,13 +102,15 @@ class Worker:
             wall_ms=self._wall.unix_ms,
         )
         self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
-        self._sessions: set[MinerSession] = set()
+        self.sessions: set[MinerSession] = set()
         self.roll = RigRoll()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
-            admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
+            admission_terms(settings.limits), conduct_terms(settings.limits), self.sessions
         )
         self._listeners: list[Listener] = []
+        self.doors: list[RigDoor] = []
+        """Of the listeners, in their order."""
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
@@ -126,10 +129,52 @@ class Worker:
         Raises:
             OSError: an address cannot be bound.
         """
+        await self.resume_blocks()
+        await self.bind({})
+        await self.serve()
+
+    async def resume_blocks(self) -> None:
+        """Take up spooled blocks again, once no other process is at them."""
         await self._blocks.resume()
-        ports = tuple([await self._listen(listener) for listener in self._settings.listeners])
+
+    async def bind(self, inherited: Mapping[tuple[str, int], Sequence[socket.socket]]) -> None:
+        """Listen, and accept nothing yet; some sockets may listen already, by their address.
+
+        Raises:
+            OSError: an address cannot be bound.
+        """
+        for settings in self._settings.listeners:
+            listener = self._listener(settings)
+            self._listeners.append(listener)
+            await listener.bind(inherited.get((settings.host, settings.port), ()))
+
+    async def serve(self) -> None:
+        """Accept rigs, read what they say, and do what is to be done from time to time."""
+        for listener in self._listeners:
+            await listener.go_on()
+        ports = tuple(listener.port for listener in self._listeners)
         self._up.send(WorkerStarted(self._source, ports))
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
+
+    def pause(self) -> list[list[socket.socket]]:
+        """Accept nothing more and do nothing by itself; what listens, for each listener.
+
+        Who knocks waits. What rigs send is still read; templates are the caller's affair.
+        """
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        return [listener.pause() for listener in self._listeners]
+
+    async def settle(self) -> bool:
+        """Have all that was judged on the disk, and answered; False where it cannot be."""
+        await self._blocks.spooled()
+        return await self.journal.settle()
+
+    def forget_rigs(self) -> None:
+        """They are another process's now: nothing more is told of them."""
+        self.sessions.clear()
+        self.by_session_id.clear()
 
     async def stop(self) -> None:
         """Close the listeners and every session; save the journal and give blocks a last chance."""
@@ -146,7 +191,7 @@ class Worker:
         if self._ticker is not None and self._ticker.done() and not self._ticker.cancelled():
             self._ticker.result()
 
-    async def _listen(self, listener: ListenerSettings) -> int:
+    def _listener(self, listener: ListenerSettings) -> Listener:
         settings = self._settings
         limits = Limits(
             line_bytes=settings.line_limit,
@@ -169,9 +214,8 @@ class Worker:
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
         )
-        opened = Listener(terms, door)
-        self._listeners.append(opened)
-        return await opened.open()
+        self.doors.append(door)
+        return Listener(terms, door)
 
     def _certificate(self, listener: ListenerSettings) -> ServerCertificate | None:
         if listener.tls_cert is None or listener.tls_key is None:
@@ -223,7 +267,7 @@ class Worker:
 
     def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
         """The edge of a session here: what goes wrong with one ends that one alone."""
-        for session in sorted(self._sessions, key=_difficulty, reverse=True):
+        for session in sorted(self.sessions, key=_difficulty, reverse=True):
             try:
                 call(session)
             except Exception:
@@ -248,15 +292,26 @@ class Worker:
         if session.address is None:
             session.abort()
             return
-        self._sessions.add(session)
+        self.sessions.add(session)
         if self.freshness.is_lost(self._now()):
             session.close()
+
+    def enter_again(self, session: MinerSession) -> None:
+        """A rig is taken over from another process, which had let it in."""
+        miner = session.miner
+        session.address = self.guard.enter_again(session.host)
+        self.guard.added(session, len(miner.workers))
+        self.sessions.add(session)
+        if miner.session_id:
+            self.by_session_id[miner.session_id] = session
+        for name in miner.workers:
+            self.roll.enter(session, name)
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""
         self.roll.leave(session)
         self.guard.leave(session, self._now())
-        self._sessions.discard(session)
+        self.sessions.discard(session)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         """A share is a block; see ``BlockDesk``. What it repays is not repaid by the next, too."""
@@ -295,13 +350,13 @@ class Worker:
 
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""
-        if self._sessions:
-            log.error("rigs_sent_away", template_age_s=round(age), rigs=len(self._sessions))
+        if self.sessions:
+            log.error("rigs_sent_away", template_age_s=round(age), rigs=len(self.sessions))
         self._send_away()
 
     def _send_away(self) -> None:
         """End every session; the rigs go to the operator's other pools, or find their own."""
-        for session in list(self._sessions):
+        for session in list(self.sessions):
             refuge = next(self._refuges, None)
             if refuge is None:
                 session.close()
@@ -319,12 +374,10 @@ class Worker:
 
     def _counters(self) -> WorkerCounters:
         now = self._now()
-        workers = [
-            worker for session in self._sessions for worker in session.miner.workers.values()
-        ]
+        workers = [worker for session in self.sessions for worker in session.miner.workers.values()]
         return WorkerCounters(
             source=self._source,
-            connections=len(self._sessions),
+            connections=len(self.sessions),
             rigs=dict(Counter(worker.account for worker in workers)),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
