@@ -3,8 +3,10 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -21,6 +23,10 @@ from poolserver.cluster.messages import (
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
+from poolserver.handover.giving import greeting
+from poolserver.handover.heir import Heir
+from poolserver.handover.state import HandoverError
+from poolserver.handover.upgrade import Upgrade
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
@@ -55,19 +61,23 @@ from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, sit
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
+# Who takes rigs over does so only when it has work for them; a node that answers has it at once.
+FIRST_TEMPLATE_S = 60.0
 
 log = structlog.get_logger(__name__)
 
 
 # What means that the pool could not start and is no bug: one line each for the operator.
-START_ERRORS = (StartError, LedgerError, OSError)
+START_ERRORS = (StartError, LedgerError, HandoverError, OSError)
 
 
 class PoolServer:
     """Coordinator and one worker in one process, on the running loop."""
 
-    def __init__(self, config: Config, group_terms: GroupTerms | None = None) -> None:
-        """Make it, not started yet.
+    def __init__(
+        self, config: Config, group_terms: GroupTerms | None = None, heir: Heir | None = None
+    ) -> None:
+        """Make it, not started yet; as ``heir`` it takes another process's rigs over.
 
         Raises:
             StartError: a file that the config names cannot be used.
@@ -79,7 +89,16 @@ class PoolServer:
         self._registry = CollectorRegistry()
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
+        self._heir = heir
+        self._upgrade: Upgrade | None = None
         self.http_port = 0
+
+    def upgrade(self) -> None:
+        """Start this command anew, hand the rigs over to it, and end."""
+        if self._upgrade is None:
+            log.warning("upgrade_refused", reason="the pool is not running yet")
+        else:
+            self._upgrade.begin()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set.
@@ -94,13 +113,18 @@ class PoolServer:
         rpcs = submit_rpcs(submit_nodes(self._config), self._rpc_metrics.observe)
         submitter = block_submitter(spool_dir(self._config), rpcs)
         try:
-            # Before all else: whatever else has to be waited for, a block has not the time.
-            await submitter.resume(time.time())
+            if self._heir is None:
+                # Before all else: whatever else has to be waited for, a block has not the time.
+                await submitter.resume(time.time())
+            else:
+                await self._heir.greet(self._config)
             passed = await self._found_nodes(candidates, stop)
             if passed:
                 await self._serve(self._node_group(candidates, passed), submitter, stop)
         finally:
             await submitter.close()
+            if self._upgrade is not None:
+                self._upgrade.end()
             for rpc in self._rpcs:
                 await rpc.close()
 
@@ -127,21 +151,61 @@ class PoolServer:
         http = HttpServer(self._registry, coordinator.not_ready_because, routes)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
-            self.http_port = await http.start(*config.http.address)
-            log.info("http_listening", port=self.http_port)
+            if self._heir is None:
+                self.http_port = await http.start(*config.http.address)
+                log.info("http_listening", port=self.http_port)
             parts.push_async_callback(coordinator.stop)
-            await coordinator.start()
+            if self._heir is None:
+                await coordinator.start()
             # Only now, so that a start that fails leaves no journal; and before the next turn,
             # in which it may be sent a template.
             worker = Worker(settings, up, submitter)
             parts.push_async_callback(asyncio.sleep, 0)  # the last batch crosses the link
             parts.push_async_callback(worker.stop)
-            await worker.start()
+            if self._heir is None:
+                await worker.start()
+            else:
+                inherited = self._inherit(self._heir, worker, coordinator, http, (up, down))
+                await _unless_stopped(inherited, stop, self._heir.give_up)
             log.info("running", version=__version__, network=config.network)
+            hello = partial(greeting, config, worker, http.sockets)
+            self._upgrade = Upgrade(worker, down, hello, stop.set)
+            parts.push_async_callback(self._upgrade.close)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 worker.check()
             log.info("stopping")
+
+    async def _inherit(
+        self,
+        heir: Heir,
+        worker: Worker,
+        coordinator: Coordinator,
+        http: HttpServer,
+        links: tuple[LocalLink[Up], LocalLink[Down]],
+    ) -> None:
+        """Take the rigs over, answer them, and open the books when the other has closed them."""
+        up, down = links
+        up.hold()
+        down.hold()
+        await worker.bind(heir.listening)
+        coordinator.watch()
+        try:
+            async with asyncio.timeout(FIRST_TEMPLATE_S):
+                await coordinator.has_template.wait()
+        except TimeoutError as error:
+            raise StartError("no template has come") from error
+        await heir.take(worker)
+        await heir.read()
+        await worker.serve()
+        down.let_go()
+        await heir.books_are_closed()
+        address = self._config.http.address
+        self.http_port = await http.start(*address, heir.http(*address))
+        log.info("http_listening", port=self.http_port)
+        await coordinator.start()
+        up.let_go()
+        await worker.resume_blocks()
 
     def _open_ways_in(self, room: ControlRoom) -> None:
         """Signals that the pool fetches or is sent; those by HTTP come by the HTTP server.
@@ -240,6 +304,21 @@ class PoolServer:
         return rpc
 
 
+async def _unless_stopped(
+    coroutine: Coroutine[Any, Any, None], stop: asyncio.Event, give_up: Callable[[], None]
+) -> None:
+    """Wait for its end, or give it up when ``stop`` is set."""
+    task, stopped = asyncio.create_task(coroutine), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        give_up()
+        task.cancel()
+        await asyncio.wait([task])
+    else:
+        task.result()
+
+
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -248,7 +327,7 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def serve(config: Config) -> None:
-    """Run the pool until SIGINT or SIGTERM.
+    """Run the pool until SIGINT or SIGTERM; on SIGUSR2 hand it over to a new process.
 
     Raises:
         StartError: it cannot start.
@@ -257,4 +336,6 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await PoolServer(config).run(stop)
+    server = PoolServer(config, heir=Heir.of())
+    loop.add_signal_handler(signal.SIGUSR2, server.upgrade)
+    await server.run(stop)

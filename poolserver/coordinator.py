@@ -114,7 +114,7 @@ class Coordinator:
         self.template_at: float | None = None
         self.is_outdated = False
         self.has_template = asyncio.Event()
-        self._books_are_open = False
+        self._is_started = self._may_plan = False
         store = LedgerStore(database)
         self._on_plan = on_plan
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
@@ -185,13 +185,14 @@ class Coordinator:
             StoreError: the database cannot be used.
             SigningKeyError: the key that days are signed with cannot be used.
         """
+        self._is_started = True
         await self.keeper.open()
         await self.auditor.open()
         await self._statistics.open()
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
-        self._books_are_open = True
+        self._may_plan = True
         if self.template is not None:
             self.paymaster.on_template(self.template)
         if not self._tasks:
@@ -210,6 +211,8 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._is_started:
+            return
         await self.keeper.take_in()  # so that the statistics have it too
         await self._statistics.close()
         await self.room.close()
@@ -236,7 +239,7 @@ class Coordinator:
             self._follower.on_tip()
         self.template, self.template_at, self.is_outdated = template, received_at, False
         self.has_template.set()
-        if self._books_are_open:
+        if self._may_plan:
             self.paymaster.on_template(template)
         self._down.send(TemplateUpdate(template))
 

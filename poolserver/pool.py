@@ -5,7 +5,7 @@ ntime. The share path (``submit_share``) is synchronous and makes one call into 
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from math import inf
 from typing import NamedTuple
@@ -191,6 +191,16 @@ class Pool:
             self.raise_floor(miner, miner.firmware.min_difficulty)
         if miner.firmware.rolls_version_unasked and not miner.version_mask:
             miner.version_mask = self.version_mask
+
+    def take_up(self, miner: Miner) -> None:
+        """Go on with a connection that another process began."""
+        self.adopt(miner.extranonces)
+        self.recognise(miner)
+
+    def adopt(self, extranonces: Iterable[bytes]) -> None:
+        """These were given out by another process, and are none of ours to give."""
+        for extranonce1 in extranonces:
+            self.extranonces.adopt(extranonce1)
 
     def renew_extranonce1(self, miner: Miner) -> bytes:
         """A new extranonce1 for the jobs from the next one on; older ones keep theirs.

@@ -27,7 +27,11 @@ _PIECE = 1 << 20
 
 
 class PassingError(OSError):
-    """The other process is gone, or does not keep to the form."""
+    """The other process does not read, or does not keep to the form."""
+
+
+class GoneError(PassingError):
+    """The other process has ended, or has closed its end."""
 
 
 class Passage:
@@ -35,7 +39,11 @@ class Passage:
 
     def __init__(self, sock: socket.socket, timeout_s: float) -> None:
         self._sock = sock
-        sock.settimeout(timeout_s)
+        self.wait_at_most(timeout_s)
+
+    def wait_at_most(self, timeout_s: float) -> None:
+        """From now on."""
+        self._sock.settimeout(timeout_s)
 
     @classmethod
     def inherited(cls, fd: int, timeout_s: float) -> "Passage":
@@ -53,6 +61,15 @@ class Passage:
             raise PassingError(f"descriptor {fd} is no Unix stream socket")
         sock.set_inheritable(False)
         return cls(sock, timeout_s)
+
+    def fileno(self) -> int:
+        """The descriptor."""
+        return self._sock.fileno()
+
+    def abort(self) -> None:
+        """End what waits in another thread, on both ends."""
+        with suppress(OSError):
+            self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         """The other end sees the end of what was sent."""
@@ -100,7 +117,7 @@ class Passage:
         while len(whole) < size:
             piece = self._sock.recv(min(_PIECE, size - len(whole)))
             if not piece:
-                raise PassingError("the other process is gone")
+                raise GoneError("the other process is gone")
             whole += piece
         return whole
 

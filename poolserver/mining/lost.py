@@ -46,7 +46,11 @@ class LostSessions:
 
     def keep(self, lost: LostSession, now: float) -> None:
         """Hold a session whose connection has just ended."""
-        self._lost[lost.session_id] = now + self._window_s, lost
+        self._lost[lost.session_id] = self.until(now), lost
+
+    def until(self, now: float) -> float:
+        """How long a session is held that is lost now."""
+        return now + self._window_s
 
     def take(self, session_id: str, now: float) -> LostSession | None:
         """The lost session of that id, once; None where there is none or its time is over."""

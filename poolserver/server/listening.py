@@ -89,7 +89,7 @@ class Listener:
         self.door = door
         self.is_closed = False
         self._terms = terms
-        self._sockets: list[socket.socket] = []
+        self.sockets: list[socket.socket] = []
         self._servers: list[asyncio.Server] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
@@ -117,15 +117,15 @@ class Listener:
             OSError: the address cannot be bound.
         """
         terms = self._terms
-        self._sockets = list(sockets) or await bound(terms.host, terms.port, terms.backlog)
+        self.sockets = list(sockets) or await bound(terms.host, terms.port, terms.backlog)
 
     @property
     def port(self) -> int:
         """What is listened at, which is a free one where 0 was asked for."""
-        return int(self._sockets[0].getsockname()[1])
+        return int(self.sockets[0].getsockname()[1])
 
-    def pause(self) -> list[socket.socket]:
-        """Accept nothing more; who knocks waits, at sockets that go on listening: these.
+    def pause(self) -> None:
+        """Accept nothing more; who knocks waits, at sockets that go on listening.
 
         A TLS handshake or PROXY header that is under way goes on.
         """
@@ -135,12 +135,11 @@ class Listener:
             task.cancel()
         self._servers.clear()
         self._accepting.clear()
-        return list(self._sockets)
 
     async def go_on(self) -> None:
         """Accept, for the first time or after a pause."""
         loop, terms = asyncio.get_running_loop(), self._terms
-        for sock in self._sockets:
+        for sock in self.sockets:
             own = sock.dup()  # closed by who accepts from it; and the loops use one as one file
             own.setblocking(False)
             if terms.proxy_from or terms.tls is not None:
@@ -158,7 +157,8 @@ class Listener:
         loop's next turns.
         """
         self.is_closed = True
-        for sock in self.pause():
+        self.pause()
+        for sock in self.sockets:
             sock.close()
         for task in self._tasks:
             task.cancel()

@@ -45,7 +45,7 @@ from poolserver.node.submitter import BlockSubmitter
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.door import RigDoor
-from poolserver.server.freshness import Freshness
+from poolserver.server.freshness import Freshness, FreshnessState
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
@@ -149,27 +149,49 @@ class Worker:
             await listener.bind(inherited.get((settings.host, settings.port), ()))
 
     async def serve(self) -> None:
-        """Accept rigs, read what they say, and do what is to be done from time to time."""
-        for listener in self._listeners:
-            await listener.go_on()
+        """Accept rigs, and say that they may come."""
+        await self.go_on()
         ports = tuple(listener.port for listener in self._listeners)
         self._up.send(WorkerStarted(self._source, ports))
+
+    async def go_on(self) -> None:
+        """Accept rigs, and do what is to be done from time to time."""
+        for listener in self._listeners:
+            await listener.go_on()
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
 
-    def pause(self) -> list[list[socket.socket]]:
-        """Accept nothing more and do nothing by itself; what listens, for each listener.
+    def listening(self) -> list[list[socket.socket]]:
+        """What is listened at, for each listener."""
+        return [listener.sockets for listener in self._listeners]
+
+    def pause(self) -> None:
+        """Accept nothing more and do nothing by itself.
 
         Who knocks waits. What rigs send is still read; templates are the caller's affair.
         """
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-        return [listener.pause() for listener in self._listeners]
+        for listener in self._listeners:
+            listener.pause()
 
     async def settle(self) -> bool:
         """Have all that was judged on the disk, and answered; False where it cannot be."""
         await self._blocks.spooled()
         return await self.journal.settle()
+
+    @property
+    def addresses(self) -> list[tuple[str, int]]:
+        """Of the listeners, as the settings have them."""
+        return [(each.host, each.port) for each in self._settings.listeners]
+
+    def go_on_from(self, latest: BlockTemplate | None, state: FreshnessState) -> None:
+        """Take up another process's work; the pool has its jobs already."""
+        self.freshness.restore(latest, state)
+        if latest is not None:
+            self._wall.note_chain(latest.mintime)
+        if self.pool.jobs.current is not None:
+            self._note(self.pool.jobs.current.template)
 
     def forget_rigs(self) -> None:
         """They are another process's now: nothing more is told of them."""
@@ -257,13 +279,15 @@ class Worker:
         except CoinbaseError as error:
             log.error("no_job", height=latest.height, reason=str(error))
             return
-        template = job.template
-        self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
+        self._note(job.template)
         self.freshness.sent(self._now())
         is_clean = before is None or _replaces(job.template, before.template)
         self._with_each_session(
             lambda session: session.send_job(job, clean=is_clean or not session.has_work)
         )
+
+    def _note(self, template: BlockTemplate) -> None:
+        self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
 
     def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
         """The edge of a session here: what goes wrong with one ends that one alone."""

@@ -24,7 +24,7 @@ FLOORS = [
     {"server"},
     {"paymaster", "control_room"},
     {"coordinator"},
-    {"metrics", "api"},
+    {"metrics", "api", "handover"},
     {"outfit", "signal_outfit"},
     {"app"},
     {"demo", "sim.programme"},

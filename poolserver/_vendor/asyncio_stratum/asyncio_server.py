@@ -158,18 +158,18 @@ class ServerProtocol(asyncio.Protocol):
         self._watch_line(ended_one=False)
         self._write()
 
-    def given_up(self) -> asyncio.BaseTransport | None:
-        """The transport, if the connection is open, for another process to go on with it.
-
-        Nothing more happens here, unless ``taken_up`` is called.
-        """
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The way to the peer; None where there is none any more, or it is being closed."""
         transport = self._transport
-        if transport is None or transport.is_closing() or self.connection.state is State.CLOSED:
-            return None
+        is_open = transport is not None and not transport.is_closing()
+        return transport if is_open and self.connection.state is not State.CLOSED else None
+
+    def given_up(self) -> None:
+        """Another process goes on with the connection; nothing more happens here by itself."""
         self._cancel_line_deadline()
         if self._deadline is not None:
             self._deadline.cancel()
-        return transport
 
     def data_received(self, data: bytes) -> None:
         self._turn(self._handle, data)
