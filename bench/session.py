@@ -28,7 +28,7 @@ import uvloop
 
 path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from poolserver._vendor.asyncio_stratum import Limits, ServerProtocol
+from poolserver._vendor.asyncio_stratum import Handshakes, Limits, ServerProtocol
 from poolserver.cluster.messages import TemplateUpdate
 from poolserver.config import LimitsConfig
 from poolserver.outfit import limit_settings
@@ -87,7 +87,15 @@ class Bench:
             Nobody(),
             block_submitter(folder / "spool", [FakeNode()]),
         )
-        self._door = RigDoor(self.worker, vardiff_terms(), MsgspecCodec(), Limits(), 8)
+        limits_of_peers = Limits()
+        self._door = RigDoor(
+            self.worker,
+            vardiff_terms(),
+            MsgspecCodec(),
+            limits_of_peers,
+            8,
+            Handshakes(limits_of_peers.handshake_timeout_s),
+        )
         self._sessions = sessions
         self._profiled = profiled
         self._rigs: list[ServerProtocol] = []

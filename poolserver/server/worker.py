@@ -15,7 +15,7 @@ from pathlib import Path
 
 import structlog
 
-from poolserver._vendor.asyncio_stratum import Limits
+from poolserver._vendor.asyncio_stratum import Handshakes, Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
@@ -165,7 +165,14 @@ class Worker:
             minimum=listener.min_difficulty,
             maximum=listener.max_difficulty,
         )
-        door = RigDoor(self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size)
+        door = RigDoor(
+            self,
+            vardiff,
+            MsgspecCodec(),
+            limits,
+            settings.extranonce2_size,
+            Handshakes(limits.handshake_timeout_s),
+        )
         terms = ListenerTerms(
             host=listener.host,
             port=listener.port,
