@@ -45,6 +45,7 @@ from poolserver.node.submitter import BlockSubmitter
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.door import RigDoor
+from poolserver.server.fan_out import FanOut
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
@@ -107,6 +108,7 @@ class Worker:
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
         )
+        self._fan_out = FanOut()
         self._listeners: list[Listener] = []
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
@@ -239,13 +241,11 @@ class Worker:
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
         self._sent_at = self._now()
         is_clean = before is None or _replaces(job.template, before.template)
-        self._with_each_session(
-            lambda session: session.send_job(job, clean=is_clean or not session.has_work)
-        )
+        self._fan_out.send(self._sessions, job, is_clean=is_clean)
 
     def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
         """The edge of a session here: what goes wrong with one ends that one alone."""
-        for session in sorted(self._sessions, key=_difficulty, reverse=True):
+        for session in list(self._sessions):
             try:
                 call(session)
             except Exception:
@@ -417,7 +417,3 @@ def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:
     """Whether work on the one before is worth nothing any more: a new tip, or it was refused."""
     is_new_tip = template.prevhash_le != before.prevhash_le
     return is_new_tip or (template.stopgap and not before.stopgap)
-
-
-def _difficulty(session: MinerSession) -> float:
-    return session.miner.vardiff.difficulty

@@ -160,6 +160,17 @@ class ServerProtocol(asyncio.Protocol):
         if not (self._in_turn or self._held):
             self._write()
 
+    @property
+    def free_transport(self) -> asyncio.Transport | None:
+        """The transport, to be written to directly; None where something would be overtaken.
+
+        For who writes the same to many: a session's own part of that takes longer than a write.
+        """
+        transport = self._transport
+        if self._in_turn or self._held or self.connection.has_data_to_send or transport is None:
+            return None
+        return None if transport.is_closing() else transport
+
     def close(self) -> None:
         """Write what is queued, held or not, and end the connection; nothing more is read.
 

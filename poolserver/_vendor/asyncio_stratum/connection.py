@@ -78,6 +78,11 @@ class Connection(ABC, Generic[EventT]):
         self._outbox.clear()
         return data
 
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether ``data_to_send`` would give anything."""
+        return bool(self._outbox)
+
     def write_rendered(self, lines: bytes) -> None:
         """Queue one or more rendered lines as they are."""
         self._outbox.append(lines)
