@@ -46,17 +46,17 @@ BRANCH = (b"\x11" * 32,) * 12  # 3,000 transactions: a notify of some 1.9 kB
 
 
 class NullTransport:
-    """Takes all there is to write, and remembers when it was written to first and last."""
+    """Takes all there is to write, and remembers when it was written to first."""
 
     __slots__ = ("peername",)
-    first_ns = last_ns = 0
+    first_ns = 0
 
     def __init__(self, port: int) -> None:
         self.peername = ("127.0.0.1", port)
 
     def write(self, data: bytes) -> None:
-        NullTransport.last_ns = time.process_time_ns()
-        NullTransport.first_ns = NullTransport.first_ns or NullTransport.last_ns
+        if not NullTransport.first_ns:
+            NullTransport.first_ns = time.process_time_ns()
 
     def get_extra_info(self, name: str) -> Any:
         return self.peername if name == "peername" else None
@@ -150,7 +150,7 @@ class Bench:
         self.worker.receive(TemplateUpdate(made))
         if self._rigs:
             first_ms = (NullTransport.first_ns - started) / 1e6
-            rest_ms = (NullTransport.last_ns - NullTransport.first_ns) / 1e6
+            rest_ms = (time.process_time_ns() - NullTransport.first_ns) / 1e6
             print(f"{'  first to last':<28}{rest_ms:7.2f} ms, the first after {first_ms:.2f} ms")
 
     def _ticks(self) -> None:

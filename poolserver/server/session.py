@@ -60,6 +60,7 @@ BANNED = StratumError(ErrorCode.UNAUTHORIZED, "banned")
 # Connections of one proxy that all name the id it was told last would throw each other out
 # for ever; so who has just taken a session over keeps it for a while.
 TAKE_OVER_INTERVAL_S = 60.0
+READY = State.READY  # looking a member up in its enum takes 0.1 us in Python 3.11
 UNAUTHORIZED = ANSWERS[ShareOutcome.UNAUTHORIZED]
 # What the library refuses by itself and what is booked as a judged share all the same.
 REFUSED_SUBMITS = {
@@ -354,7 +355,7 @@ class MinerSession:
     # --- jobs out ------------------------------------------------------------------------
 
     def _is_ready(self) -> bool:
-        return self._protocol.connection.state is State.READY
+        return self._protocol.connection.state is READY
 
     def _send_first_job(self) -> None:
         """Difficulty and job go out once both subscribed and authorized, and only then.

@@ -102,7 +102,9 @@ class Worker:
             wall_ms=self._wall.unix_ms,
         )
         self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
-        self._sessions: set[MinerSession] = set()
+        # In the order in which they came, which is nearly that of memory: to go through 10,000 in
+        # that of a set takes twice as long.
+        self._sessions: dict[MinerSession, None] = {}
         self.roll = RigRoll()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
@@ -271,7 +273,7 @@ class Worker:
         if session.address is None:
             session.abort()
             return
-        self._sessions.add(session)
+        self._sessions[session] = None
         if self._latest is not None and self._work_is_lost():
             session.close()
 
@@ -279,7 +281,7 @@ class Worker:
         """Its connection has ended."""
         self.roll.leave(session)
         self.guard.leave(session, self._now())
-        self._sessions.discard(session)
+        self._sessions.pop(session, None)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         """A share is a block; see ``BlockDesk``. What it repays is not repaid by the next, too."""
