@@ -1,7 +1,6 @@
 """The pool's side of a connection."""
 
 from collections.abc import Callable
-from itertools import count
 from typing import Any, NamedTuple, TypeAlias
 
 from .codec import Codec
@@ -61,7 +60,7 @@ class ConnectionState(NamedTuple):
     unread: bytes
     discarding: bool
     unsent: bytes
-    next_id: int
+    last_id: int
     waiting: dict[int, str]
 
 
@@ -105,8 +104,6 @@ class ServerConnection(Connection[Request]):
     def snapshot(self) -> ConnectionState:
         """How it stands; what is queued is in it and is taken out here."""
         unread, discarding = self._lines.rest()
-        next_id = next(self._next_id)
-        self._next_id = count(next_id)
         return ConnectionState(
             self._state.value,
             self.extranonce2_size,
@@ -117,8 +114,8 @@ class ServerConnection(Connection[Request]):
             unread,
             discarding,
             self.data_to_send(),
-            next_id,
-            dict(self._waiting),
+            self._last_id,
+            dict(self._waiting or {}),
         )
 
     def restore(self, state: ConnectionState) -> None:
@@ -136,8 +133,8 @@ class ServerConnection(Connection[Request]):
         self._lines.restore(state.unread, discarding=state.discarding)
         if state.unsent:
             self._outbox.append(state.unsent)
-        self._next_id = count(state.next_id)
-        self._waiting = dict(state.waiting)
+        self._last_id = state.last_id
+        self._waiting = dict(state.waiting) or None
 
     # --- incoming --------------------------------------------------------------------------------
 
