@@ -10,6 +10,7 @@ from typing import Any
 
 from poolserver.cluster.messages import SentPlan
 from poolserver.config import Config
+from poolserver.handover.collector import without_collector
 from poolserver.handover.passing import close_all
 from poolserver.handover.state import (
     FORMAT,
@@ -83,6 +84,10 @@ class Giver:
 
     def hand(self, now: float) -> tuple[Callable[[], Jobs], Handed, list[int]]:
         """The last jobs, and all else with the rigs' sockets; nothing is heard of rigs any more."""
+        with without_collector():
+            return self._hand(now)
+
+    def _hand(self, now: float) -> tuple[Callable[[], Jobs], Handed, list[int]]:
         worker, jobs = self._worker, self.jobs()
         lost: list[LostState] = []
         for session in worker.sessions:

@@ -9,6 +9,7 @@ from typing import NamedTuple, cast
 import msgspec
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol
+from poolserver.handover.collector import without_collector
 from poolserver.handover.passing import close_all
 from poolserver.handover.state import (
     Handed,
@@ -66,6 +67,10 @@ class Taker:
         if len(fds) != len(handed.sessions):
             close_all(fds)
             raise HandoverError(f"{len(fds)} sockets came for {len(handed.sessions)} rigs")
+        with without_collector():
+            self._take(handed, fds, now)
+
+    def _take(self, handed: Handed, fds: Sequence[int], now: float) -> None:
         worker = self._worker
         self._take_pool(handed.pool)
         latest = None if handed.latest is None else self._templates[handed.latest]
