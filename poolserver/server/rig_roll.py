@@ -28,16 +28,23 @@ class RigRoll:
     """The rigs of one worker process by name; of several sessions of one name the newest tells."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, dict[Enrolled, None]] = {}  # by name, the newest last
+        # By name; where a name has several, the newest last. Nearly none has, and a dict for each
+        # would be 245 bytes a rig.
+        self._sessions: dict[str, Enrolled | dict[Enrolled, None]] = {}
         self._changed: set[Enrolled] = set()
         self._to_tell: dict[str, str] = {}  # account by name
         self._told: set[str] = set()  # those who were told as connected, and not as gone
 
     def enter(self, session: Enrolled, name: str) -> None:
         """A worker was authorized, for the first time or again."""
-        sessions = self._sessions.setdefault(name, {})
-        sessions.pop(session, None)
-        sessions[session] = None
+        before = self._sessions.get(name, session)
+        if before is session:
+            self._sessions[name] = session
+        elif isinstance(before, dict):
+            before.pop(session, None)
+            before[session] = None
+        else:
+            self._sessions[name] = {before: None, session: None}
         self._to_tell[name] = session.miner.workers[name].account
 
     def changed(self, session: Enrolled) -> None:
@@ -49,9 +56,10 @@ class RigRoll:
         """Its connection has ended. What it had is in its ``miner`` still."""
         self._changed.discard(session)
         for name, worker in session.miner.workers.items():
-            sessions = self._sessions.get(name, {})
-            sessions.pop(session, None)
-            if not sessions:
+            sessions = self._sessions.get(name)
+            if isinstance(sessions, dict):
+                sessions.pop(session, None)
+            if not sessions or sessions is session:
                 self._sessions.pop(name, None)
                 if name not in self._told:  # nobody has heard of it, and nobody will
                     self._to_tell.pop(name, None)
@@ -61,7 +69,7 @@ class RigRoll:
     def tell_all(self) -> None:
         """Whoever was told has forgotten: tell of every rig anew."""
         for sessions in self._sessions.values():
-            self._changed.update(sessions)
+            self._changed.update(_each(sessions))
 
     def take(self) -> tuple[RigNews, ...]:
         """What there is to tell, MAX_NEWS at most; the rest comes with the next call."""
@@ -77,7 +85,7 @@ class RigRoll:
             self._told.discard(name)
             return RigNews(name, account, "", "", "", None, None, 0.0, 0)
         self._told.add(name)
-        newest = next(reversed(sessions))
+        newest = next(reversed(_each(sessions)))
         miner = newest.miner
         hint = miner.workers[name].hint
         return RigNews(
@@ -89,8 +97,12 @@ class RigRoll:
             watts=hint.watts,
             j_per_th=None if hint.j_per_th is None else str(hint.j_per_th),
             share_work=float(miner.changes[-1].difficulty.work) if miner.changes else 0.0,
-            sessions=len(sessions),
+            sessions=len(_each(sessions)),
         )
+
+
+def _each(sessions: Enrolled | dict[Enrolled, None]) -> dict[Enrolled, None]:
+    return sessions if isinstance(sessions, dict) else {sessions: None}
 
 
 def _hardware(miner: Miner) -> str:
