@@ -4,6 +4,7 @@ Nothing of it is on the share path: a rig is marked when it is authorized, tells
 another difficulty or goes, and what it then is, is read when the next message is made.
 """
 
+from collections import Counter
 from itertools import islice
 from typing import Protocol
 
@@ -34,18 +35,24 @@ class RigRoll:
         self._changed: set[Enrolled] = set()
         self._to_tell: dict[str, str] = {}  # account by name
         self._told: set[str] = set()  # those who were told as connected, and not as gone
+        self.rigs: Counter[str] = Counter()
+        """Workers by account, each once for every session that it is authorized on."""
 
     def enter(self, session: Enrolled, name: str) -> None:
         """A worker was authorized, for the first time or again."""
-        before = self._sessions.get(name, session)
-        if before is session:
+        account = session.miner.workers[name].account
+        before = self._sessions.get(name)
+        if before is None or before is session:
+            is_new = before is None
             self._sessions[name] = session
-        elif isinstance(before, dict):
-            before.pop(session, None)
-            before[session] = None
         else:
-            self._sessions[name] = {before: None, session: None}
-        self._to_tell[name] = session.miner.workers[name].account
+            sessions = self._sessions[name] = _each(before)
+            is_new = session not in sessions
+            sessions.pop(session, None)
+            sessions[session] = None
+        if is_new:
+            self.rigs[account] += 1
+        self._to_tell[name] = account
 
     def changed(self, session: Enrolled) -> None:
         """It told something of itself, or was sent another difficulty."""
@@ -56,15 +63,22 @@ class RigRoll:
         """Its connection has ended. What it had is in its ``miner`` still."""
         self._changed.discard(session)
         for name, worker in session.miner.workers.items():
-            sessions = self._sessions.get(name)
-            if isinstance(sessions, dict):
-                sessions.pop(session, None)
-            if not sessions or sessions is session:
-                self._sessions.pop(name, None)
-                if name not in self._told:  # nobody has heard of it, and nobody will
-                    self._to_tell.pop(name, None)
-                    continue
+            entered = self._sessions.pop(name, None)
+            others = {} if entered is None else _each(entered)
+            if session in others:
+                del others[session]
+                self._count_out(worker.account)
+            if others:
+                self._sessions[name] = others
+            elif name not in self._told:  # nobody has heard of it, and nobody will
+                self._to_tell.pop(name, None)
+                continue
             self._to_tell[name] = worker.account
+
+    def _count_out(self, account: str) -> None:
+        self.rigs[account] -= 1
+        if not self.rigs[account]:
+            del self.rigs[account]
 
     def tell_all(self) -> None:
         """Whoever was told has forgotten: tell of every rig anew."""
