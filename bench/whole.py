@@ -3,15 +3,15 @@
     python -m bench.whole [--seconds 5] [--runs 3] [--workers N] [--against CHECKOUT]
 
 Pool, made-up node and simulated rigs are processes of their own; shares were solved before, each
-has a fresh extranonce2, and everything is on, with a scrape of /metrics each second. The rigs are in
-Python: they cost more a share than the pool, so shares a second are what both manage side by side.
+has a fresh extranonce2, and everything is on, with a scrape of /metrics each second. The rigs are
+in Python and cost about as much as the pool: shares a second are what both manage side by side.
 ``--against`` runs another checkout by turns with this one.
 """
 
 import argparse
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,8 +28,13 @@ LOADS: dict[str, tuple[object, ...]] = {
 COLUMNS = ("us_per_share", "user_us", "system_us", "shares_per_s", "p50_ms", "p99_ms", "longest_ms")
 
 
-def measure(pool: RunningPool, options: Sequence[object], seconds: float) -> dict[str, Any]:
-    """One load, with a scrape a second."""
+def measure(
+    pool: RunningPool,
+    options: Sequence[object],
+    seconds: float,
+    then: Callable[[], None] = lambda: None,
+) -> dict[str, Any]:
+    """One load, with a scrape a second; ``then`` see ``RunningPool.load``."""
     ended = threading.Event()
 
     def scrape() -> None:
@@ -39,7 +44,7 @@ def measure(pool: RunningPool, options: Sequence[object], seconds: float) -> dic
     scraping = threading.Thread(target=scrape)
     scraping.start()
     try:
-        return pool.load(*options, "--seconds", seconds)
+        return pool.load(*options, "--seconds", seconds, then=then)
     finally:
         ended.set()
         scraping.join()

@@ -9,7 +9,7 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,6 @@ from poolserver.node.process import free_port
 REPOSITORY = Path(__file__).parents[2]
 READY_TIMEOUT_S = 90.0
 STOP_TIMEOUT_S = 60.0
-RIGS_TIMEOUT_S = 600.0
 
 # Every part is on: vardiff (pinned, so that each share costs its rig the same), journal, ledger on
 # SQLite, statistics, power of a site. A share takes four hashes.
@@ -95,10 +94,12 @@ class RunningPool:
             finally:
                 process.kill()
 
-    def load(self, *options: object) -> dict[str, Any]:
-        """What a crowd of rigs has measured."""
+    def load(self, *options: object, then: Callable[[], None] = lambda: None) -> dict[str, Any]:
+        """What a crowd of rigs has measured; ``then`` is called while they are connected still."""
         with self.rigs(*options) as process:
-            told, _ = process.communicate(timeout=RIGS_TIMEOUT_S)
+            assert process.stdout is not None
+            told = process.stdout.readline()
+            then()
         measured: dict[str, Any] = json.loads(told)
         return measured
 
@@ -128,12 +129,13 @@ def running_pool(
     node_options: Sequence[object] = (),
     *,
     top: str = "",
+    more: str = "",
     module: Sequence[str] = ("poolserver",),
     environment: dict[str, str] | None = None,
     checkout: Path = REPOSITORY,
 ) -> Iterator[RunningPool]:
-    """A pool and its node. ``top`` are settings of the top of the config, ``module`` is what is
-    run, ``checkout`` the sources and the environment that it is of."""
+    """A pool and its node. ``top`` are settings of the top of the config and ``more`` sections of
+    it, ``module`` is what is run, ``checkout`` the sources and the environment that it is of."""
     allow_many_files()
     port, http_port = free_port(), free_port()
     with (
@@ -142,7 +144,7 @@ def running_pool(
     ):
         config = Path(folder) / "pool.toml"
         config.write_text(
-            CONFIG.format(top=top, node_port=node_port, port=port, http_port=http_port)
+            CONFIG.format(top=top, node_port=node_port, port=port, http_port=http_port) + more
         )
         with subprocess.Popen(
             [str(checkout / ".venv/bin/python"), "-m", *module, "run", "--config", str(config)],

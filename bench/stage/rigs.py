@@ -2,10 +2,10 @@
 
     python -m bench.stage.rigs PORT --rigs 100 --window 8 --seconds 5 --pid PID
 
-Closed loop (``--window``): each rig keeps so many shares outstanding. Open loop (``--rate``): shares
-are due at even times over all rigs, and their answers are timed from then, however late they were
-sent. Each share has a fresh extranonce2 and meets its difficulty. What the pool's process took in the
-window is read from /proc. The result is one line of JSON.
+Closed loop (``--window``): each rig keeps so many shares outstanding. Open loop (``--rate``):
+shares are due at even times over all rigs, and their answers are timed from then, however late they
+were sent. Each share has a fresh extranonce2 and meets its difficulty. What the pool's process took
+in the window is read from /proc. The result is one line of JSON; the rigs stay connected.
 """
 
 import argparse
@@ -268,7 +268,7 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
     if given.shares_each is not None:  # each sends what it was told, and that is all
         for rig in rigs:
             rig.begin()
-            while rig.outstanding:
+            while rig.outstanding:  # noqa: ASYNC110 - of one after the other
                 await asyncio.sleep(PACE_S)
         return {}
     pacing = asyncio.create_task(pace(rigs, given.rate)) if given.rate else None
@@ -302,6 +302,12 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+async def run_and_tell(given: argparse.Namespace) -> None:
+    """Whoever started this process ends it: rigs that leave cost the pool something too."""
+    print(json.dumps(await run(given)), flush=True)
+    await asyncio.Event().wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("port", type=int)
@@ -317,7 +323,7 @@ def main() -> None:
     parser.add_argument("--settle", type=float, default=1.0, metavar="S")
     parser.add_argument("--seconds", type=float, default=5.0)
     given = parser.parse_args()
-    print(json.dumps(uvloop.run(run(given))), flush=True)
+    uvloop.run(run_and_tell(given))
 
 
 if __name__ == "__main__":
