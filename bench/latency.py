@@ -52,16 +52,23 @@ def report(seen: dict[str, Any], found: dict[str, Any]) -> None:
         f"p99 {seen['p99_ms']}, p99.9 {seen['p999_ms']}, longest {seen['longest_ms']} ms; "
         f"rejects {seen['rejects']}"
     )
-    print(f"the loop was late: p99 {found['lag_p99_ms']:.2f}, {found['lag_longest_ms']:.1f} ms")
+    print(
+        f"the loop was late by itself: p99 {found['lag_p99_ms']:.2f}, {found['lag_longest_ms']:.1f} ms"
+    )
+    rate = seen["shares_per_s"] * found["seconds"]
+    for name, worked_s in sorted(found["threads"].items(), key=lambda each: -each[1]):
+        print(f"  {1e6 * worked_s / rate:6.2f} us a share in the thread {name}")
     for generation, (times, total_s, longest_s) in sorted(found["collections"].items()):
         print(
             f"garbage collection {generation}: {times} times, {1000 * total_s:.0f} ms in all, "
             f"{1000 * longest_s:.1f} ms the longest"
         )
-    print("the longest pauses, ms, and what threads were seen at in them:")
-    for late_s, names in found["pauses"][:TOLD]:
+    print(
+        "the longest pauses, ms, the time that it waited for a core besides, and what was at work:"
+    )
+    for late_s, without_core_s, names in found["pauses"][:TOLD]:
         what = "; ".join(f"{name} x{times}" for name, times in names.items())
-        print(f"  {1000 * late_s:6.1f}  {what}")
+        print(f"  {1000 * late_s:6.1f} + {1000 * without_core_s:5.1f}  {what}")
 
 
 def main() -> int:

@@ -4,7 +4,8 @@
 
 A heart beats on the loop each millisecond. Another thread looks each half millisecond: where the
 heart is late it takes down what every thread is at. Runs of the garbage collector are taken down
-as well. On SIGUSR1 the counts begin anew; on SIGUSR2 what was seen goes to the file that POOL_PROBE
+as well, and how long the loop's thread was ready to run and had no core: that is the machine's doing.
+On SIGUSR1 the counts begin anew; on SIGUSR2 what was seen goes to the file that POOL_PROBE
 names, as JSON. It needs nothing of the pool's own.
 """
 
@@ -35,6 +36,8 @@ class Probe:
         self._loop = loop
         self._main = threading.main_thread().ident
         self._beat_at = time.perf_counter()
+        self._schedule = open("/proc/thread-self/schedstat")  # noqa: SIM115 - for ever
+        self._waited_s = 0.0
         self._seen: Counter[str] = Counter()  # in the pause that goes on
         self._began_collecting = 0.0
         self.begin()
@@ -45,7 +48,9 @@ class Probe:
         self._beat()
 
     def begin(self) -> None:
-        self.pauses: list[tuple[float, dict[str, int]]] = []
+        self._began_at = time.perf_counter()
+        self._worked_s = _processor_s()
+        self.pauses: list[tuple[float, float, dict[str, int]]] = []
         self.lags_s: list[float] = []
         self.collections: list[tuple[int, float]] = []
 
@@ -56,9 +61,13 @@ class Probe:
         late_s = now - self._beat_at - BEAT_S
         self._beat_at = now
         seen, self._seen = self._seen, Counter()
-        self.lags_s.append(late_s)
-        if late_s >= LATE_S:
-            self.pauses.append((late_s, dict(seen.most_common(4))))
+        self._schedule.seek(0)
+        waited_s = int(self._schedule.read().split()[1]) / 1e9
+        without_core_s, self._waited_s = waited_s - self._waited_s, waited_s
+        own_s = max(0.0, late_s - without_core_s)
+        self.lags_s.append(own_s)
+        if own_s >= LATE_S:
+            self.pauses.append((own_s, without_core_s, dict(seen.most_common(4))))
         self._loop.call_later(BEAT_S, self._beat)
 
     def _on_collection(self, phase: str, told: dict[str, int]) -> None:
@@ -101,6 +110,11 @@ class Probe:
             "pauses": sorted(self.pauses, key=lambda each: -each[0])[:KEPT],
             "collections": by_generation,
         }
+        worked_s = _processor_s()
+        for name, before in self._worked_s.items():
+            worked_s[name] = worked_s.get(name, 0.0) - before
+        told["threads"] = worked_s
+        told["seconds"] = time.perf_counter() - self._began_at
         path = os.environ["POOL_PROBE"]
         with open(path + ".part", "w") as file:
             json.dump(told, file)
@@ -116,6 +130,16 @@ def _place(frame: FrameType) -> str:
             ours = f"{at.f_code.co_qualname} ({os.path.basename(at.f_code.co_filename)})"
         at = at.f_back
     return ours if ours.startswith(inner) or not ours else f"{inner} in {ours}"
+
+
+def _processor_s() -> dict[str, float]:
+    """How long threads have worked so far, those of one pool together."""
+    worked_s: dict[str, float] = {}
+    for thread in threading.enumerate():
+        name = "loop" if thread is threading.main_thread() else thread.name.split("_")[0]
+        with open(f"/proc/self/task/{thread.native_id}/schedstat") as file:
+            worked_s[name] = worked_s.get(name, 0.0) + int(file.read().split()[0]) / 1e9
+    return worked_s
 
 
 def main() -> None:

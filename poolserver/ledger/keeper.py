@@ -1,4 +1,4 @@
-"""Keeps the books: journal batches into sums five times a second, into the store every ten.
+"""Keeps the books: journal batches into sums once a second, into the store every ten.
 
 The journal is the truth and the store is derived from it. A batch that was missed is read from
 the journal's segments, and a store that fails for a while is caught up: nothing is lost. What
@@ -32,14 +32,14 @@ from poolserver.ledger.refill import Refill, Standing
 from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards, read_window
 from poolserver.ledger.store import LedgerState, LedgerStore
-from poolserver.ledger.totals import Totals, WorkerKey
+from poolserver.ledger.totals import ShareTotals, Totals, WorkerKey
 from poolserver.ledger.unsaved import PART_ROWS, Unsaved
 from poolserver.log import RateLimited
 from poolserver.power.rating import Place
 
-# Often enough that what a fold makes is taken in on the event loop within a millisecond or two,
-# with 10,000 rigs; and seldom enough that the shares of a busy connection are one sum.
-FOLD_INTERVAL_S = 0.2
+# What a worker's shares cost here they cost once for all that it sent in an interval, and a busy rig
+# sends five or ten a second.
+FOLD_INTERVAL_S = 1.0
 # As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 PRUNE_INTERVAL_S = 3600.0
@@ -160,14 +160,18 @@ class LedgerKeeper:
         while goes_on:
             goes_on = await self._in_thread(reading.step)
             if reading.rows >= PART_ROWS:
-                self._take(reading.take_part(), tell=False)
+                self._take_part(reading)
                 await self._save()
         self._stuck |= reading.stuck
-        self._take(reading.take_part(), tell=False)
+        self._take_part(reading)
         await self.save()
         if reading.ended and not self._unsaved:  # nobody reads the files of these again
             await self._store.end_sources(reading.ended)
             self._ended.update(reading.ended)
+
+    def _take_part(self, reading: CatchUp) -> None:
+        delta = reading.take_part()
+        self._take(delta, delta.by_site(), tell=False)
 
     async def run(self) -> None:
         """Fold and save in turn, and save at once what becomes of blocks; for ever."""
@@ -220,10 +224,14 @@ class LedgerKeeper:
 
     async def _take_in(self) -> None:
         batches, self._batches = self._batches, []
-        self._take(await self._in_thread(lambda: self._fold_all(batches)), tell=True)
+        self._take(*await self._in_thread(lambda: self._fold_all(batches)), tell=True)
 
-    def _fold_all(self, batches: list[JournalBatch]) -> Delta:
-        """In the thread. Of a source with a gap nothing is taken: it was said."""
+    def _fold_all(self, batches: list[JournalBatch]) -> tuple[Delta, dict[str, ShareTotals]]:
+        """In the thread: the delta, and its shares by site.
+
+        Of a source with a gap nothing is taken: it was said.
+        """
+        self._unsaved.settle()  # what was taken before
         delta = Delta()
         for batch in batches:
             if batch.source in self._stuck:
@@ -237,7 +245,7 @@ class LedgerKeeper:
                     self._stuck.add(batch.source)
                     log.error("ledger_stuck", source=batch.source, reason=str(error))
         self._tell_in_thread(delta)
-        return delta
+        return delta, delta.by_site()
 
     def _catch_up(self) -> Delta:
         """In the thread: what the journal has beyond the fold."""
@@ -250,10 +258,10 @@ class LedgerKeeper:
         finally:
             self._stuck |= reading.stuck
 
-    def _take(self, delta: Delta, *, tell: bool) -> None:
+    def _take(self, delta: Delta, sites: dict[str, ShareTotals], *, tell: bool) -> None:
         if not delta:
             return
-        self.totals.add(delta.by_worker().items(), delta.site_energy_pj)
+        self.totals.add(sites, delta.site_energy_pj)
         self._taken |= {source: through for source, (_, through) in delta.progress.items()}
         self._take_blocks(delta)
         self.rewards.take(delta)

@@ -3,7 +3,7 @@
 Adding is commutative and associative, so sums may be made in any order and of any parts.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from math import floor
@@ -92,13 +92,38 @@ class ShareTotals:
         return total
 
     def add(self, other: "ShareTotals") -> None:
+        # Once for each worker that had a share in a second: spelled out, 1.1 us and not 2.4.
         self.accepted_work += other.accepted_work
         self.proven_work += other.proven_work
         self.proven_work_sq += other.proven_work_sq
         self.shares = list(map(add, self.shares, other.shares))
-        self.best_hash = _least(self.best_hash, other.best_hash)
-        self.first_ms = _least(self.first_ms, other.first_ms)
-        self.last_ms = _greatest(self.last_ms, other.last_ms)
+        mine, its = self.best_hash, other.best_hash
+        if its is not None and (mine is None or its < mine):
+            self.best_hash = its
+        mine, its = self.first_ms, other.first_ms
+        if its is not None and (mine is None or its < mine):
+            self.first_ms = its
+        mine, its = self.last_ms, other.last_ms
+        if its is not None and (mine is None or its > mine):
+            self.last_ms = its
+
+    @staticmethod
+    def sum(many: Sequence["ShareTotals"]) -> "ShareTotals":
+        """All of them added up: a column at a time, 0.5 us each."""
+        if len(many) < 2:
+            return replace(many[0]) if many else ShareTotals()
+        best = [each.best_hash for each in many if each.best_hash is not None]
+        first = [each.first_ms for each in many if each.first_ms is not None]
+        last = [each.last_ms for each in many if each.last_ms is not None]
+        return ShareTotals(
+            sum([each.accepted_work for each in many]),
+            sum([each.proven_work for each in many]),
+            sum([each.proven_work_sq for each in many]),
+            list(map(sum, zip(*[each.shares for each in many], strict=True))),
+            min(best, default=None),
+            min(first, default=None),
+            max(last, default=None),
+        )
 
 
 @dataclass(slots=True)
@@ -114,13 +139,11 @@ class Totals:
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
 
     def add(
-        self,
-        workers: Iterable[tuple[WorkerKey, ShareTotals]],
-        site_energy_pj: Mapping[str, Fraction],
+        self, sites: Mapping[str, ShareTotals], site_energy_pj: Mapping[str, Fraction]
     ) -> None:
-        """Add sums of workers, and energy by site."""
-        for key, totals in workers:
-            self.sites.setdefault(key.site, ShareTotals()).add(totals)
+        """Add sums and energy, by site."""
+        for site, totals in sites.items():
+            self.sites.setdefault(site, ShareTotals()).add(totals)
         add_energy(self.site_energy_pj, site_energy_pj)
 
     def energy_j(self, site: str) -> int:
@@ -148,10 +171,3 @@ def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str
                 raise ValueError(f"account {account!r} is claimed by sites {other!r} and {site!r}")
     return lambda account: site_of_account.get(account, UNASSIGNED_SITE)
 
-
-def _least(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else min(a, b)
-
-
-def _greatest(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)

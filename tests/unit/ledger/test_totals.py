@@ -5,8 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.bitcoin.target import DIFFICULTY_1_TARGET
+from poolserver.ledger.delta import Delta
 from poolserver.ledger.totals import (
     UNASSIGNED_SITE,
+    IntervalKey,
     ShareTotals,
     Totals,
     WorkerKey,
@@ -37,14 +39,16 @@ share_totals = st.builds(
 energies = st.dictionaries(
     st.sampled_from(["north", "south"]), st.fractions(min_value=0, max_value=10**30)
 )
-parts = st.tuples(st.lists(st.tuples(st.sampled_from(KEYS), share_totals), max_size=3), energies)
-Part = tuple[list[tuple[WorkerKey, ShareTotals]], dict[str, Fraction]]
+parts = st.tuples(
+    st.dictionaries(st.sampled_from(["north", "south"]), share_totals, max_size=3), energies
+)
+Part = tuple[dict[str, ShareTotals], dict[str, Fraction]]
 
 
 def total_of(parts: list[Part]) -> Totals:
     total = Totals()
-    for workers, site_energy_pj in parts:
-        total.add(workers, site_energy_pj)
+    for sites, site_energy_pj in parts:
+        total.add(sites, site_energy_pj)
     return total
 
 
@@ -69,9 +73,23 @@ def test_sums_are_the_same_in_any_parts(a: ShareTotals, b: ShareTotals, c: Share
     assert left == right
 
 
+@given(st.lists(share_totals, max_size=5))
+def test_the_sum_of_many_is_what_they_add_up_to(many: list[ShareTotals]) -> None:
+    total = ShareTotals()
+    for each in many:
+        total.add(each)
+    assert ShareTotals.sum(many) == total
+
+
 def test_a_site_has_what_all_of_its_workers_have() -> None:
-    total = total_of([([(key, ShareTotals(accepted_work=5)) for key in KEYS], {})] * 2)
-    assert {site: each.accepted_work for site, each in total.sites.items()} == {
+    delta = Delta(
+        intervals={
+            IntervalKey(begin_s, key): ShareTotals(accepted_work=5)
+            for begin_s in (0, 900)
+            for key in KEYS
+        }
+    )
+    assert {site: each.accepted_work for site, each in delta.by_site().items()} == {
         "north": 20,
         "south": 10,
     }
@@ -79,7 +97,7 @@ def test_a_site_has_what_all_of_its_workers_have() -> None:
 
 def test_adding_leaves_the_other_as_it_was() -> None:
     part = ShareTotals(accepted_work=5)
-    total = total_of([([(KEYS[0], part), (KEYS[1], part)], {})])
+    total = total_of([({"north": part}, {}), ({"north": part}, {})])
     assert total.sites["north"].accepted_work == 10
     assert part.accepted_work == 5
 
@@ -100,7 +118,7 @@ def test_the_best_share_is_the_one_of_the_lowest_hash() -> None:
 def test_energy_is_shown_in_whole_joules_rounded_down() -> None:
     total = Totals(site_energy_pj={"north": Fraction(2 * 10**12) - Fraction(1, 3)})
     assert total.energy_j("north") == 1
-    total.add([], {"north": Fraction(1, 3)})
+    total.add({}, {"north": Fraction(1, 3)})
     assert total.energy_j("north") == 2
     assert total.energy_j("south") == 0
 
