@@ -18,12 +18,14 @@ from poolserver.cluster.messages import (
     Down,
     Up,
 )
+from poolserver.collector import Collector
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
+    CollectorMetrics,
     NodeMetrics,
     PoolMetrics,
     ProposalMetrics,
@@ -120,6 +122,8 @@ class PoolServer:
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
+        collector = Collector()
+        self._registry.register(CollectorMetrics(collector))
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
@@ -137,10 +141,13 @@ class PoolServer:
             parts.push_async_callback(asyncio.sleep, 0)  # the last batch crosses the link
             parts.push_async_callback(worker.stop)
             await worker.start()
+            collector.start(time.monotonic())
+            parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 worker.check()
+                collector.look(time.monotonic())
             log.info("stopping")
 
     def _open_ways_in(self, room: ControlRoom) -> None:
