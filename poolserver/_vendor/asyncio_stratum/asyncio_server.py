@@ -220,7 +220,7 @@ class ServerProtocol(asyncio.Protocol):
         self._transport = None
         # That was the last call. Application and session hold each other, and an error holds its
         # frames: left so, each connection that ends would wait for the garbage collector.
-        self._cause = self._deadline = None
+        self._cause = self._closing = None
         del self._application
 
     def pause_writing(self) -> None:
