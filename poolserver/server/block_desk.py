@@ -93,6 +93,10 @@ class BlockDesk:
         """Wait until no finder's answer waits for the disk, for ten seconds at most."""
         await self._submitter.spooled()
 
+    def note_ours(self, hash_hex: str) -> None:
+        """A node has taken another worker's block: none of ours is preferred to it."""
+        self._submitter.note_ours(hash_hex)
+
     async def close(self) -> None:
         """Give blocks a last chance; the spool keeps those that have no final word."""
         await self._submitter.close()

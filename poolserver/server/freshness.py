@@ -54,9 +54,14 @@ class Freshness:
 
     # --- what comes of the node ----------------------------------------------------------
 
-    def on_template(self, template: BlockTemplate, now: float) -> bool:
-        """Whether it goes out at once: a new tip, a stopgap, or what follows one."""
-        self._fresh_at = self._template_at = now
+    def on_template(
+        self, template: BlockTemplate, now: float, age_s: float = 0.0, unconfirmed_s: float = 0.0
+    ) -> bool:
+        """Whether it goes out at once: a new tip, a stopgap, or what follows one.
+
+        It was made ``age_s`` ago, and a node has last confirmed it ``unconfirmed_s`` ago.
+        """
+        self._template_at, self._fresh_at = now - age_s, now - unconfirmed_s
         self._outdated_at = None
         before, self.latest = self.latest, template
         if self._stopgap_since is not None:

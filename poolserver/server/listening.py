@@ -49,13 +49,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ListenerTerms:
-    """``proxy_from`` are the proxies that a PROXY header is expected from; empty: of nobody."""
+    """``proxy_from`` are the proxies that a PROXY header is expected from; empty: of nobody.
+
+    ``is_shared``: other processes listen at the same address, and each has its part of the rigs.
+    """
 
     host: str
     port: int
     backlog: int
     tls: ServerCertificate | None
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
+    is_shared: bool = False
 
 
 class Door(Protocol):
@@ -117,7 +121,9 @@ class Listener:
             OSError: the address cannot be bound.
         """
         terms = self._terms
-        self.sockets = list(sockets) or await bound(terms.host, terms.port, terms.backlog)
+        self.sockets = list(sockets) or await bound(
+            terms.host, terms.port, terms.backlog, is_shared=terms.is_shared
+        )
 
     @property
     def port(self) -> int:
@@ -294,8 +300,10 @@ class _Arrival(asyncio.Protocol):
             self._listener.door.give_up(self.address)
 
 
-async def bound(host: str, port: int, backlog: int) -> list[socket.socket]:
-    """Sockets that listen at all addresses of ``host``.
+async def bound(
+    host: str, port: int, backlog: int, *, is_shared: bool = False
+) -> list[socket.socket]:
+    """Sockets that listen at all addresses of ``host``; ``is_shared`` as in ``ListenerTerms``.
 
     Raises:
         OSError: one of them cannot be bound.
@@ -307,7 +315,10 @@ async def bound(host: str, port: int, backlog: int) -> list[socket.socket]:
     try:
         for family, _, _, _, address in dict.fromkeys(found):
             sock = socket.create_server(
-                cast(tuple[str, int], address), family=family, backlog=backlog
+                cast(tuple[str, int], address),
+                family=family,
+                backlog=backlog,
+                reuse_port=is_shared,
             )
             sockets.append(sock)
     except OSError:

@@ -8,7 +8,6 @@ has, and submits and spools a block alone.
 import asyncio
 import socket
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
@@ -21,6 +20,7 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
+    OurBlock,
     PayoutUpdate,
     RigsChanged,
     TemplateConfirmed,
@@ -52,12 +52,11 @@ from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
+from poolserver.server.sweep import Sweep
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
 
 TICK_S = 1.0
-# Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
-VARDIFF_SWEEP_TICKS = 10
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
 # Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
@@ -112,9 +111,11 @@ class Worker:
             admission_terms(settings.limits), conduct_terms(settings.limits), self.sessions
         )
         self._fan_out = FanOut()
+        self._sweep = Sweep(self.sessions)
         self._listeners: list[Listener] = []
         self.doors: list[RigDoor] = []
         """Of the listeners, in their order."""
+        self._ports: tuple[int, ...] = ()
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
@@ -155,8 +156,8 @@ class Worker:
     async def serve(self) -> None:
         """Accept rigs, and say that they may come."""
         await self.go_on()
-        ports = tuple(listener.port for listener in self._listeners)
-        self._up.send(WorkerStarted(self._source, ports))
+        self._ports = tuple(listener.port for listener in self._listeners)
+        self._up.send(WorkerStarted(self._source, self._ports))
 
     async def go_on(self) -> None:
         """Accept rigs, and do what is to be done from time to time."""
@@ -246,6 +247,7 @@ class Worker:
             backlog=LISTEN_BACKLOG,
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
+            is_shared=settings.shares_ports,
         )
         self.doors.append(door)
         return Listener(terms, door)
@@ -262,22 +264,32 @@ class Worker:
     def receive(self, message: Down) -> None:
         """Take one message of the coordinator."""
         match message:
-            case TemplateUpdate(template):
-                self._on_template(template)
+            case TemplateUpdate(template, age_s, unconfirmed_s):
+                self._on_template(template, age_s, unconfirmed_s)
             case TemplateConfirmed():
                 self.freshness.confirmed(self._now())
             case WorkOutdated():
                 self.freshness.outdated(self._now())
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
-            case WorkerSettings():  # the first word of a coordinator, which knows no rig
-                self.roll.tell_all()
-                log.warning("settings_ignored", reason="a worker's settings hold for its life")
+            case OurBlock(hash_hex):
+                self._blocks.note_ours(hash_hex)
+            case WorkerSettings():
+                self._introduce_again(message)
 
-    def _on_template(self, template: BlockTemplate) -> None:
+    def _introduce_again(self, settings: WorkerSettings) -> None:
+        """A coordinator's first word: this one knows neither the worker nor its rigs."""
+        self._up.send(WorkerStarted(self._source, self._ports))
+        self.roll.tell_all()
+        if settings != self._settings:
+            log.warning("settings_ignored", reason="a worker's settings hold for its life")
+
+    def _on_template(
+        self, template: BlockTemplate, age_s: float = 0.0, unconfirmed_s: float = 0.0
+    ) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         self._wall.note_chain(template.mintime)
-        if self.freshness.on_template(template, self._now()):
+        if self.freshness.on_template(template, self._now(), age_s, unconfirmed_s):
             self._broadcast()
 
     def _broadcast(self) -> None:
@@ -297,15 +309,6 @@ class Worker:
 
     def _note(self, template: BlockTemplate) -> None:
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
-
-    def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
-        """The edge of a session here: what goes wrong with one ends that one alone."""
-        for session in list(self.sessions):
-            try:
-                call(session)
-            except Exception:
-                log.exception("session_dropped")
-                session.abort()
 
     # --- for the sessions ----------------------------------------------------------------
 
@@ -358,12 +361,12 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
+            self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
                 self.look_at_certificates()
 
-    def tick(self, *, sweep: bool) -> None:
-        """Refresh work that is old, ease silent rigs, report."""
+    def tick(self, *, sweep_steps: int = 1) -> None:
+        """Refresh work that is old, ease silent rigs, report; every second."""
         now, fresh = self._now(), self.freshness
         if fresh.is_lost(now):
             self._send_rigs_away(fresh.age_s(now))
@@ -375,8 +378,8 @@ class Worker:
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
-        if sweep:
-            self._with_each_session(lambda session: session.tick(now))
+        for _ in range(sweep_steps):
+            self._sweep.step(now)
         self._up.send(self._counters())
         if news := self.roll.take():
             self._up.send(RigsChanged(self._source, news))
@@ -407,14 +410,13 @@ class Worker:
 
     def _counters(self) -> WorkerCounters:
         now = self._now()
-        workers = [worker for session in self.sessions for worker in session.miner.workers.values()]
         return WorkerCounters(
             source=self._source,
             connections=len(self.sessions),
-            rigs=dict(Counter(worker.account for worker in workers)),
+            rigs=dict(self.roll.rigs),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
-            unresolved=sum(not each.is_resolved and each.is_active(now) for each in workers),
+            unresolved=self._sweep.unresolved,
             resumed=self.pool.resumed,
             refused=dict(self.guard.refused),
             bans=self.guard.bans(now),
