@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import MutableMapping
+from itertools import chain
 
 import structlog
 
@@ -127,8 +128,10 @@ class Heir:
             self._talk.end()
 
     def give_up(self) -> None:
-        """End what waits for the other process."""
+        """End what waits for the other process, and listen no more at what it has given."""
         self._talk.end()
+        for sock in (*chain(*self.listening.values()), *self._http):
+            sock.close()
 
 
 def _first(sockets: list[socket.socket], listening: Listening) -> list[socket.socket]:

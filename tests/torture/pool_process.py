@@ -84,7 +84,7 @@ class Orphan:
         os.kill(self.pid, signal.SIGTERM)
 
     async def wait(self) -> int:
-        while (status := self.returncode) is None:
+        while (status := self.returncode) is None:  # noqa: ASYNC110 - a process
             await asyncio.sleep(0.02)
         return status
 
