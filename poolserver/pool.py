@@ -18,7 +18,7 @@ from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, Job, JobFactory, JobTerms
 from poolserver.mining.lost import RESUME_WINDOW_S, LostSession, LostSessions
-from poolserver.mining.miner import AuthorizedWorker, Miner, PowerHint
+from poolserver.mining.miner import AuthorizedWorker, ChangePoint, Miner, PowerHint
 from poolserver.mining.password import parse_password
 from poolserver.mining.payout import Distribution, PayoutPlan
 from poolserver.mining.registry import JobRegistry
@@ -149,6 +149,7 @@ class Pool:
         return lost is not None
 
     def _take_up(self, miner: Miner, lost: LostSession) -> None:
+        miner.close_lane()
         miner.extranonce1, miner.changes = lost.extranonce1, lost.changes
         miner.last_job = lost.last_job
         miner.expected_workers = lost.workers
@@ -176,7 +177,7 @@ class Pool:
         if miner.firmware.min_difficulty:
             self.raise_floor(miner, miner.firmware.min_difficulty)
         if miner.firmware.rolls_version_unasked and not miner.version_mask:
-            miner.version_mask = self.version_mask
+            miner.roll_versions(self.version_mask)
 
     def renew_extranonce1(self, miner: Miner) -> bytes:
         """A new extranonce1 for the jobs from the next one on; older ones keep theirs.
@@ -210,6 +211,7 @@ class Pool:
             worker = AuthorizedWorker(declare(account, username), account, username, now)
             if not miner.workers:
                 self._start_from_last_rate(miner, username)
+            miner.close_lane()
             miner.workers[username] = worker
             # What comes is taken to mine; see tick.
             miner.vardiff.aim_for(max(len(miner.workers), miner.expected_workers))
@@ -404,6 +406,20 @@ class Pool:
             self.stopgap_work += work
         change_to = miner.vardiff.on_share(difficulty.value, now, self._ceiling)
         return Judgement(outcome, worker, True, work, job.number, hash_le, block, change_to)
+
+    def credit(
+        self, miner: Miner, worker: AuthorizedWorker, change: ChangePoint, count: int, now: float
+    ) -> float | None:
+        """Count shares that were judged and accepted in the lane; a new difficulty to tell, if any.
+
+        It does what ``submit_share`` does for so many shares of one worker and difficulty.
+        """
+        worker.shares += count
+        worker.active_at = now
+        difficulty, told = change.difficulty.value, None
+        for _ in range(count):
+            told = miner.vardiff.on_share(difficulty, now, self._ceiling) or told
+        return told
 
     def _outcome(
         self, job: Job, submit: Submit, outside_mask: bool, meets_share: bool, proven: bool

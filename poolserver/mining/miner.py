@@ -1,12 +1,15 @@
 """One connection as the pool's domain sees it: its extranonce1, its terms, its workers."""
 
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from poolserver._vendor.asyncio_stratum import RigInfo
 from poolserver.bitcoin.target import Difficulty
 from poolserver.mining.firmware import Firmware
 from poolserver.mining.vardiff import Vardiff
+
+if TYPE_CHECKING:
+    from poolserver._native import LaneRig
 
 # So long after its last share a worker still counts as one that mines: at one share a minute,
 # below which nothing is known of it, ten minutes without any have a chance of e^-10.
@@ -70,6 +73,18 @@ class ChangePoint(NamedTuple):
     extranonce1: bytes
     coinbase_class: int
 
+    def for_lane(self) -> tuple["ChangePoint", int, bytes, int, int, bytes, int]:
+        """As ``LaneRig.open`` takes it."""
+        return (
+            self,
+            self.first_job,
+            self.difficulty.target_le,
+            self.difficulty.work,
+            self.version_mask,
+            self.extranonce1,
+            self.coinbase_class,
+        )
+
 
 def extranonces_of(extranonce1: bytes, changes: list[ChangePoint]) -> set[bytes]:
     """Every extranonce1 of a connection that has this one now, and these change points."""
@@ -94,6 +109,7 @@ class Miner:
         "firmware",
         "info",
         "is_resumable",
+        "lane",
         "last_job",
         "session_id",
         "user_agent",
@@ -119,6 +135,27 @@ class Miner:
         self.expected_workers = 1  # of a session that is resumed as many as it had
         self.announced: float | None = None
         """The difficulty that the rig was told last on this connection."""
+        self.lane: "LaneRig | None" = None
+        """Where its ordinary shares are judged in C, if that is so on this connection."""
+
+    def roll_versions(self, version_mask: int) -> None:
+        """From now on the rig may roll these bits, in its older jobs too."""
+        self.close_lane()
+        self.version_mask = version_mask
+
+    def open_lane(self) -> None:
+        """Let ordinary shares be judged in C, by the present terms, until one of these changes."""
+        if self.lane is not None and not self.lane.is_open:
+            self.lane.open(
+                self.version_mask,
+                [change.for_lane() for change in self.changes],
+                [(each, each.name.encode(), each.ref) for each in self.workers.values()],
+            )
+
+    def close_lane(self) -> None:
+        """Something that shares are judged by is about to change."""
+        if self.lane is not None:
+            self.lane.close()
 
     def terms_of(self, job_number: int) -> ChangePoint:
         """The terms that the job was issued with on this connection."""
@@ -144,6 +181,7 @@ class Miner:
 
         Returns each extranonce1 that nothing of this connection needs any more.
         """
+        self.close_lane()
         before = self.extranonces
         self.changes.append(
             ChangePoint(
@@ -168,6 +206,7 @@ class Miner:
 
     def relax(self, difficulty: Difficulty) -> None:
         """Judge all older jobs by ``difficulty``: this rig applies a lowered one to old work."""
+        self.close_lane()
         last = max(i for i, c in enumerate(self.changes) if c.difficulty == difficulty)
         self.changes[:last] = [
             change._replace(difficulty=difficulty)

@@ -6,15 +6,18 @@ has, and submits and spools a block alone.
 """
 
 import asyncio
+import sys
 import time
 from collections import Counter
 from collections.abc import Callable
 from itertools import cycle
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from poolserver._native import IMPLEMENTATION
 from poolserver._vendor.asyncio_stratum import Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
@@ -52,6 +55,9 @@ from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
+
+if TYPE_CHECKING:
+    from poolserver.server.rig_wire import RigWire
 
 TICK_S = 1.0
 # Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
@@ -107,6 +113,7 @@ class Worker:
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
         )
+        self._wire = self._make_wire()
         self._listeners: list[Listener] = []
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
@@ -144,6 +151,8 @@ class Worker:
         self._send_away()
         await self._blocks.close()
         await self.journal.close()
+        if self._wire is not None:
+            self._wire.close()
 
     def check(self) -> None:
         """Raise what ended the ticks, which should never end, if they have."""
@@ -165,7 +174,9 @@ class Worker:
             minimum=listener.min_difficulty,
             maximum=listener.max_difficulty,
         )
-        door = RigDoor(self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size)
+        door = RigDoor(
+            self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size, self._wire
+        )
         terms = ListenerTerms(
             host=listener.host,
             port=listener.port,
@@ -183,6 +194,20 @@ class Worker:
         certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
         self._certificates.append(certificate)
         return certificate
+
+    def _make_wire(self) -> "RigWire | None":
+        """The fast way for plain TCP rigs, where it was built: see rig_wire.py."""
+        if IMPLEMENTATION != "c" or sys.platform != "linux":
+            return None
+        from poolserver.server.rig_wire import RigWire
+
+        return RigWire(
+            asyncio.get_running_loop(),
+            self.pool.jobs,
+            self.journal,
+            self._settings.extranonce2_size,
+            self._now,
+        )
 
     # --- from the coordinator ------------------------------------------------------------
 
@@ -228,6 +253,8 @@ class Worker:
         except CoinbaseError as error:
             log.error("no_job", height=self._latest.height, reason=str(error))
             return
+        if self._wire is not None:
+            self._wire.withdraw()
         template = job.template
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
         self._sent_at = self._now()
@@ -267,6 +294,12 @@ class Worker:
         self._sessions.add(session)
         if self._latest is not None and self._work_is_lost():
             session.close()
+
+    def offer(self, job_id: str) -> None:
+        """A rig whose ordinary shares are judged in the lane had one for this job accepted."""
+        issued = self.pool.jobs.get(job_id, self._now())
+        if self._wire is not None and issued is not None:
+            self._wire.offer(issued)
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""

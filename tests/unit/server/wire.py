@@ -145,6 +145,8 @@ class FakeHouse:
         self.guard.leave(session, self.clock)
         self.sessions.discard(session)
 
+    def offer(self, job_id: str) -> None: ...
+
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         self.blocks.append((block, worker_name, on_spooled))
 
