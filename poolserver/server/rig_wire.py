@@ -81,18 +81,19 @@ class RigWire:
     # --- a turn ----------------------------------------------------------------------------
 
     def _on_ready(self) -> None:
-        turn = self.sockets.turn(self._now(), *self._journal.packing())
+        now = self._now()
+        turn = self.sockets.turn(now, *self._journal.packing())
         if turn is not None:
-            self._book(turn)
+            self._book(turn, now)
         self.sockets.deliver()
 
-    def _book(self, turn: LaneTurn) -> None:
+    def _book(self, turn: LaneTurn, now: float) -> None:
         """Record the shares of a turn, let their answers wait for that, and credit them."""
         self._journal.append_shares(turn.records, turn.count)
         self._journal.release(turn.release)
         for session, worker, change, _, count in turn.credits:
             try:
-                session.credit(worker, change, count)
+                session.credit(worker, change, count, now)
             except Exception:  # the edge of a session here: it ends that one alone
                 log.exception("session_dropped")
                 session.abort()

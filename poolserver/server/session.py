@@ -209,10 +209,9 @@ class MinerSession:
         if judgement.difficulty is not None:
             self.send_fresh_job()
 
-    def credit(self, worker: AuthorizedWorker, change: ChangePoint, count: int) -> None:
+    def credit(self, worker: AuthorizedWorker, change: ChangePoint, count: int, now: float) -> None:
         """Shares were judged and accepted in the lane, and are recorded there."""
-        house, now = self._house, self._house.now()
-        difficulty = house.pool.credit(self.miner, worker, change, count, now)
+        difficulty = self._house.pool.credit(self.miner, worker, change, count, now)
         for _ in range(count if self.conduct is not None else 1):
             self._was_accepted(now)
         if difficulty is not None:

@@ -174,9 +174,7 @@ class Worker:
             minimum=listener.min_difficulty,
             maximum=listener.max_difficulty,
         )
-        door = RigDoor(
-            self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size, self._wire
-        )
+        door = RigDoor(self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size, self._wire)
         terms = ListenerTerms(
             host=listener.host,
             port=listener.port,

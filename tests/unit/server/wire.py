@@ -158,10 +158,15 @@ class Line:
     """A rig on the wire: says lines, and reads what was written since it last looked."""
 
     def __init__(
-        self, house: FakeHouse, vardiff: VardiffTerms | None = None, host: str = "192.0.2.1"
+        self,
+        house: FakeHouse,
+        vardiff: VardiffTerms | None = None,
+        host: str = "192.0.2.1",
+        lane: Any = None,
     ) -> None:
         self.house = house
         self.session = MinerSession(house, vardiff or vardiff_terms())
+        self.session.lane = lane
         self.protocol = ServerProtocol(self.session, codec=MsgspecCodec())
         self.transport = FakeTransport(host)
         self.protocol.connection_made(self.transport)
