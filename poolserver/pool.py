@@ -416,10 +416,7 @@ class Pool:
         """
         worker.shares += count
         worker.active_at = now
-        difficulty, told = change.difficulty.value, None
-        for _ in range(count):
-            told = miner.vardiff.on_share(difficulty, now, self._ceiling) or told
-        return told
+        return miner.vardiff.on_share(change.difficulty.value, now, self._ceiling, count)
 
     def _outcome(
         self, job: Job, submit: Submit, outside_mask: bool, meets_share: bool, proven: bool

@@ -135,7 +135,7 @@ class Miner:
         self.expected_workers = 1  # of a session that is resumed as many as it had
         self.announced: float | None = None
         """The difficulty that the rig was told last on this connection."""
-        self.lane: "LaneRig | None" = None
+        self.lane: LaneRig | None = None
         """Where its ordinary shares are judged in C, if that is so on this connection."""
 
     def roll_versions(self, version_mask: int) -> None:

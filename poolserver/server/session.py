@@ -121,7 +121,7 @@ class MinerSession:
         self._next_transactions_at = -inf
         self._taken_over_at = -inf
         self.miner: Miner  # from on_connect on
-        self.lane: "LaneRig | None" = None
+        self.lane: LaneRig | None = None
         """Where its ordinary shares are judged, if its socket has one."""
         self.address = address
         self.conduct: Conduct | None = None  # once something was wrong; most never have one
