@@ -177,7 +177,7 @@ class Pool:
         if miner.firmware.min_difficulty:
             self.raise_floor(miner, miner.firmware.min_difficulty)
         if miner.firmware.rolls_version_unasked and not miner.version_mask:
-            miner.roll_versions(self.version_mask)
+            miner.version_mask = self.version_mask
 
     def renew_extranonce1(self, miner: Miner) -> bytes:
         """A new extranonce1 for the jobs from the next one on; older ones keep theirs.
@@ -338,11 +338,16 @@ class Pool:
 
     def issue(self, miner: Miner, job: Job) -> float | None:
         """Note that ``job`` goes out here; the difficulty to announce before it, if new."""
-        miner.vardiff.cap(self._ceiling)
-        wanted = miner.vardiff.difficulty
+        vardiff = miner.vardiff
+        if vardiff.difficulty > self._ceiling:
+            vardiff.cap(self._ceiling)
+        wanted = vardiff.difficulty
         miner.last_job = job.number
+        if wanted == miner.announced and not miner.has_new_terms:
+            return None
         if not miner.holds(wanted):
             self._free(miner.change(job.number, Difficulty.of(wanted), self.jobs.oldest_number))
+        miner.has_new_terms = False
         if miner.announced == wanted:
             return None
         miner.announced = wanted

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from poolserver._vendor.asyncio_stratum import Codec, Limits, ServerProtocol
+from poolserver._vendor.asyncio_stratum import Codec, Handshakes, Limits, ServerProtocol
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.server.admission import Address
 from poolserver.server.house import House
@@ -28,6 +28,7 @@ class RigDoor:
     codec: Codec
     limits: Limits
     extranonce2_size: int
+    handshakes: Handshakes
     wire: "RigWire | None" = None
 
     def admit(self, host: str) -> Address | None:
@@ -49,6 +50,7 @@ class RigDoor:
             limits=self.limits,
             extranonce2_size=self.extranonce2_size,
             peername=peer,
+            handshakes=self.handshakes,
         )
 
     def take_in(self, rig_socket: "RigSocket") -> ServerProtocol:

@@ -15,6 +15,7 @@ import structlog
 from poolserver._native import LaneRig, LaneTurn, RigSocket, RigSockets, ShareLane
 from poolserver.ledger.journal import Journal
 from poolserver.mining.registry import IssuedJob, JobRegistry
+from poolserver.server.fan_out import FanOut
 from poolserver.server.session import MinerSession
 
 # With turns more often than this the next one waits so long, and what comes meanwhile is one turn's:
@@ -48,6 +49,10 @@ class RigWire:
         """End all connections that are left, and watch no more."""
         self._loop.remove_reader(self.sockets.fileno())
         self.sockets.close()
+
+    def fan_out(self) -> FanOut:
+        """Sends jobs, to the rigs on the wire many at once."""
+        return FanOut(RigSocket, self.sockets.write_all)
 
     # --- what ordinary shares may be for ---------------------------------------------------
 
