@@ -309,7 +309,7 @@ class RigSocket:
 class RigSockets:
     """The plain TCP sockets of all rigs of a process, in one epoll set. Linux only.
 
-    The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, whenever it is readable.
+    The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, when it is readable.
     """
 
     def __new__(cls, lane: ShareLane, call_soon: Callable[[Callable[[], None]], object]) -> Self:
@@ -342,7 +342,7 @@ class RigSockets:
     def adopt(self, fd: int, unsent: bytes, protocol: SocketProtocol, /) -> RigSocket:
         """Take over a connected socket, such as ``detach`` gave; ``connection_made`` is not called.
 
-        The descriptor is the set's from now on, whatever happens.
+        The descriptor is the set's from now on, unless that is closed.
 
         Raises:
             OSError: it cannot be watched, and is closed.

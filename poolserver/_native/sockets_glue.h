@@ -196,20 +196,21 @@ static void deliver_arrival(RigSockets *self, struct arrival *arrival, struct fi
     RigSocket *socket = add_socket(self, arrival->fd);
 
     arrival->fd = -1; /* the socket's, or closed */
-    if (socket != NULL) {
-        socket->wire.peer = arrival->peer;
-        PyObject *protocol =
-            PyObject_CallFunctionObjArgs(arrival->accept, (PyObject *)socket, NULL);
-        if (protocol == NULL) {
-            end_socket(socket, 0); /* nobody is to be told */
-        } else if (!socket->is_ended) {
-            set_reference(&socket->protocol, protocol);
-            call_method(protocol, "connection_made", (PyObject *)socket);
-        }
-        Py_XDECREF(protocol);
+    if (socket == NULL) {
+        note_error(first, (PyObject *)self);
+        return;
+    }
+    socket->wire.peer = arrival->peer;
+    PyObject *protocol = PyObject_CallFunctionObjArgs(arrival->accept, (PyObject *)socket, NULL);
+    if (protocol != NULL && !socket->is_ended) {
+        set_reference(&socket->protocol, protocol);
+        call_method(protocol, "connection_made", (PyObject *)socket);
     }
     note_error(first, (PyObject *)self);
-    Py_XDECREF((PyObject *)socket);
+    if (protocol == NULL)
+        end_socket(socket, 0); /* nobody is to be told */
+    Py_XDECREF(protocol);
+    Py_DECREF((PyObject *)socket);
 }
 
 static void empty_stage(struct turn_stage *stage)
