@@ -1,4 +1,4 @@
-"""Rigs' sockets in C: what an asyncio transport does, turn by turn, and nothing is lost or leaks."""
+"""Rigs' sockets in C do what asyncio's transports do, turn by turn, and nothing is lost or leaks."""
 
 import gc
 import os
@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.unit._native.rig_hall import RigHall, Recorder, received, whole
+from tests.unit._native.rig_hall import Recorder, RigHall, received, whole
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="epoll is Linux's")
 

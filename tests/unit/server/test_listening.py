@@ -872,10 +872,10 @@ async def test_where_one_address_of_a_host_cannot_be_bound_none_is_kept(
             await asyncio.open_connection(other, port)
 
 
-async def test_a_listener_may_be_on_all_addresses(sockets: "RigSockets | None") -> None:
+async def test_a_listener_may_be_on_all_addresses() -> None:
     async with opened(proxy_from=LOOPBACK, host="") as port:
         assert await port.talk(HEADER + b"hello\n") == b"203.0.113.7\nhello\n"
-    async with opened(host="", sockets=sockets) as port:
+    async with rig_sockets() as sockets, opened(host="", sockets=sockets) as port:
         assert await port.talk(b"hello\n") == b"127.0.0.1\nhello\n"
 
 
