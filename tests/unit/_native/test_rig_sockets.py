@@ -1,4 +1,4 @@
-"""Rigs' sockets in C do what asyncio's transports do, turn by turn, and nothing is lost or leaks."""
+"""Rigs' sockets in C do what asyncio's transports do, and nothing is lost or leaks."""
 
 import gc
 import os
