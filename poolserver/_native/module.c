@@ -8,6 +8,7 @@
 #include "journal_glue.h"
 #include "meter_glue.h"
 #include "sha256d.h"
+#include "sockets_glue.h"
 #include "template_glue.h"
 
 /* ---- JobHasher ------------------------------------------------------------------------------- */
@@ -425,17 +426,26 @@ static void module_free(void *module)
     module_clear(module);
 }
 
-static int module_exec(PyObject *module)
+static int add_type(PyObject *module, PyType_Spec *spec)
 {
-    journal_init();
-    if (add_share_sum(module) < 0)
-        return -1;
-    PyObject *type = PyType_FromModuleAndSpec(module, &JobHasher_spec, NULL);
+    PyObject *type = PyType_FromModuleAndSpec(module, spec, NULL);
     if (type == NULL)
         return -1;
     int status = PyModule_AddType(module, (PyTypeObject *)type);
     Py_DECREF(type);
-    return status < 0 ? -1 : add_backends(module);
+    return status;
+}
+
+static int module_exec(PyObject *module)
+{
+    journal_init();
+    if (add_share_sum(module) < 0 || add_type(module, &JobHasher_spec) < 0)
+        return -1;
+#ifdef __linux__
+    if (add_type(module, &RigSocket_spec) < 0 || add_type(module, &RigSockets_spec) < 0)
+        return -1;
+#endif
+    return add_backends(module);
 }
 
 static PyModuleDef_Slot module_slots[] = {

@@ -194,7 +194,7 @@ class Worker:
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
         )
-        opened = Listener(terms, door)
+        opened = Listener(terms, door, None if self._wire is None else self._wire.sockets)
         self._listeners.append(opened)
         return await opened.open()
 

@@ -1,0 +1,502 @@
+/*
+ * A rig's socket as Python sees it: an asyncio transport over a rig_wire. See _sharecheck.pyi.
+ *
+ * A socket is in its set from its first moment to connection_lost, and the set owns a reference to
+ * it, so no event of the set points to what is gone. Any call of Python code may close, abort or
+ * detach any socket: what is done after one looks at the socket's state again.
+ */
+#ifndef POOLSERVER_RIG_SOCKET_GLUE_H
+#define POOLSERVER_RIG_SOCKET_GLUE_H
+
+#include <Python.h>
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "rig_sockets.h"
+
+typedef struct RigSocket RigSocket;
+
+/* What one event has brought: it is told by deliver(). */
+struct delivery {
+    RigSocket *socket;     /* owned */
+    uint32_t offset, size; /* in the arena */
+    int error;             /* errno; 0: none */
+    bool is_end, is_sent;  /* the peer sends no more; something that waited was sent */
+};
+
+struct arrival {
+    PyObject *accept; /* owned */
+    int fd;
+    union rig_address peer;
+};
+
+/* What a turn has brought, until it is delivered. */
+struct turn_stage {
+    size_t delivery_count, arrival_count, used; /* used: of the arena */
+    struct delivery deliveries[RIG_TURN_EVENTS];
+    struct arrival arrivals[RIG_TURN_ACCEPTS];
+    uint8_t arena[RIG_ARENA_SIZE];
+};
+
+typedef struct {
+    PyObject_HEAD
+    struct rig_set plain;
+    RigSocket *first; /* all connections; each reference is owned */
+    Py_ssize_t count;
+    RigSocket *first_ended, *last_ended; /* those whose protocol is to be told */
+    struct turn_stage *stage;            /* owned */
+    PyObject *lane, *call_soon, *data_received; /* the last one is a name */
+    PyTypeObject *socket_type;
+    bool is_bury_due, is_delivering, is_closed;
+} RigSockets;
+
+struct RigSocket {
+    PyObject_HEAD
+    RigSockets *set; /* owned; NULL: it has left the set */
+    RigSocket *previous, *next, *next_ended;
+    PyObject *protocol, *rig; /* owned, or NULL */
+    struct rig_wire wire;
+    uint32_t high, low; /* bytes that wait: from which on writing is paused, and is resumed */
+    int error;          /* errno it has ended with */
+    bool is_closing, is_ended, is_paused;
+    bool is_staged;      /* something of it is read and not delivered */
+    bool is_within_line; /* what the protocol was given last did not end a line */
+};
+
+enum { OUTBOX_HIGH = 64 << 10 }; /* as asyncio's; low is a quarter of it */
+
+static void set_reference(PyObject **place, PyObject *value)
+{
+    PyObject *before = *place;
+
+    *place = Py_XNewRef(value);
+    Py_XDECREF(before);
+}
+
+/* ---- In the set, and out of it ----------------------------------------------------------------- */
+
+/* A connection in the set; the descriptor is closed if that fails. A new reference. */
+static RigSocket *add_socket(RigSockets *set, int fd)
+{
+    allocfunc allocate = (allocfunc)PyType_GetSlot(set->socket_type, Py_tp_alloc);
+    RigSocket *self = (RigSocket *)allocate(set->socket_type, 0); /* zeroed */
+
+    if (self == NULL) {
+        close(fd);
+        return NULL;
+    }
+    self->high = OUTBOX_HIGH;
+    self->low = OUTBOX_HIGH / 4;
+    int error = rig_wire_open(&self->wire, &set->plain, fd);
+    if (error != 0) {
+        rig_wire_end(&self->wire);
+        Py_DECREF((PyObject *)self);
+        errno = error;
+        return (RigSocket *)PyErr_SetFromErrno(PyExc_OSError);
+    }
+    self->set = (RigSockets *)Py_NewRef((PyObject *)set);
+    self->next = set->first;
+    if (set->first != NULL)
+        set->first->previous = self;
+    set->first = (RigSocket *)Py_NewRef((PyObject *)self);
+    set->count++;
+    return self;
+}
+
+/* The set's reference to it is the caller's from now on; it lets go of all that it holds. */
+static void remove_socket(RigSocket *self)
+{
+    RigSockets *set = self->set;
+
+    if (self->previous != NULL)
+        self->previous->next = self->next;
+    else
+        set->first = self->next;
+    if (self->next != NULL)
+        self->next->previous = self->previous;
+    self->previous = self->next = NULL;
+    self->set = NULL;
+    self->is_closing = self->is_ended = true;
+    rig_wire_end(&self->wire);
+    if (--set->count == 0 && set->is_closed)
+        rig_set_close(&set->plain);
+    Py_CLEAR(self->protocol);
+    Py_CLEAR(self->rig);
+    Py_DECREF((PyObject *)set);
+}
+
+/* The end has come; the protocol is told in a turn of its own. False: it had come before. */
+static bool mark_ended(RigSocket *self, int error)
+{
+    RigSockets *set = self->set;
+
+    if (self->is_ended)
+        return false;
+    self->is_ended = self->is_closing = true;
+    self->error = error;
+    rig_wire_end(&self->wire);
+    rig_set_resume(&set->plain); /* a descriptor is free */
+    if (set->last_ended != NULL)
+        set->last_ended->next_ended = self;
+    else
+        set->first_ended = self;
+    set->last_ended = self;
+    return true;
+}
+
+/* One call for all that end in a turn of the event loop. */
+static void call_for_burial(RigSockets *set)
+{
+    if (set->is_bury_due || set->first_ended == NULL)
+        return;
+    set->is_bury_due = true;
+    PyObject *bury = PyObject_GetAttrString((PyObject *)set, "_bury");
+    PyObject *result =
+        bury == NULL ? NULL : PyObject_CallFunctionObjArgs(set->call_soon, bury, NULL);
+    Py_XDECREF(bury);
+    Py_XDECREF(result);
+    if (result == NULL) {
+        set->is_bury_due = false; /* the next end tries again */
+        PyErr_WriteUnraisable((PyObject *)set);
+    }
+}
+
+static void end_socket(RigSocket *self, int error)
+{
+    RigSockets *set = self->set;
+
+    if (mark_ended(self, error)) {
+        Py_INCREF((PyObject *)set);
+        call_for_burial(set);
+        Py_DECREF((PyObject *)set);
+    }
+}
+
+/* ---- What is sent ------------------------------------------------------------------------------ */
+
+static void tell_of_writing(RigSocket *self, bool is_paused)
+{
+    self->is_paused = is_paused;
+    if (self->protocol == NULL)
+        return;
+    PyObject *protocol = Py_NewRef(self->protocol);
+    PyObject *result =
+        PyObject_CallMethod(protocol, is_paused ? "pause_writing" : "resume_writing", NULL);
+    if (result == NULL)
+        PyErr_WriteUnraisable(protocol); /* the writer cannot help it */
+    Py_XDECREF(result);
+    Py_DECREF(protocol);
+}
+
+/* After something was sent, or kept; calls Python code. */
+static void after_sending(RigSocket *self, int error)
+{
+    if (self->is_ended)
+        return;
+    if (error != 0) {
+        end_socket(self, error);
+        return;
+    }
+    const size_t waiting = rig_wire_waiting(&self->wire);
+    if (self->is_closing && waiting == 0 && self->wire.held == 0)
+        end_socket(self, 0);
+    else if (!self->is_paused && waiting > self->high)
+        tell_of_writing(self, true);
+    else if (self->is_paused && waiting <= self->low)
+        tell_of_writing(self, false);
+}
+
+static void write_bytes(RigSocket *self, const struct bytes_view *data)
+{
+    if (!self->is_closing)
+        after_sending(self, rig_wire_write(&self->wire, data->data, (size_t)data->size));
+}
+
+/* ---- Its methods ------------------------------------------------------------------------------- */
+
+PyDoc_STRVAR(RigSocket_write_doc, "write($self, data, /)\n--\n\nSend; what the kernel does not take, waits.");
+
+static PyObject *RigSocket_write(PyObject *object, PyObject *data)
+{
+    struct bytes_view view;
+
+    if (get_bytes(data, "data", &view) < 0)
+        return NULL;
+    write_bytes((RigSocket *)object, &view);
+    Py_RETURN_NONE;
+}
+
+static void close_socket(RigSocket *self)
+{
+    if (self->is_closing)
+        return;
+    self->is_closing = true;
+    rig_wire_stop_reading(&self->wire);
+    if (self->wire.outbox == NULL && self->wire.held == 0)
+        end_socket(self, 0);
+}
+
+PyDoc_STRVAR(RigSocket_close_doc, "close($self, /)\n--\n\nRead no more; end when all is sent.");
+
+static PyObject *RigSocket_close(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    close_socket((RigSocket *)object);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(RigSocket_abort_doc, "abort($self, /)\n--\n\nEnd at once.");
+
+static PyObject *RigSocket_abort(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    end_socket((RigSocket *)object, 0);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(RigSocket_is_closing_doc,
+             "is_closing($self, /)\n--\n\nWhether it is closed, or on the way to it.");
+
+static PyObject *RigSocket_is_closing(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return PyBool_FromLong(((RigSocket *)object)->is_closing);
+}
+
+/* As Python's sockets name it; NULL without an exception: neither IPv4 nor IPv6. */
+static PyObject *name_of(const union rig_address *address)
+{
+    char host[INET6_ADDRSTRLEN];
+
+    if (address->any.sa_family == AF_INET) {
+        inet_ntop(AF_INET, &address->ip4.sin_addr, host, sizeof host);
+        return Py_BuildValue("(si)", host, (int)ntohs(address->ip4.sin_port));
+    }
+    if (address->any.sa_family == AF_INET6) {
+        const struct sockaddr_in6 *ip6 = &address->ip6;
+        inet_ntop(AF_INET6, &ip6->sin6_addr, host, sizeof host);
+        return Py_BuildValue("(siII)", host, (int)ntohs(ip6->sin6_port),
+                             (unsigned)ntohl(ip6->sin6_flowinfo), (unsigned)ip6->sin6_scope_id);
+    }
+    return NULL;
+}
+
+PyDoc_STRVAR(RigSocket_get_extra_info_doc,
+             "get_extra_info($self, name, default=None, /)\n--\n\npeername or sockname.");
+
+static PyObject *RigSocket_get_extra_info(PyObject *object, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"", "default", NULL};
+    const RigSocket *self = (RigSocket *)object;
+    PyObject *name, *otherwise = Py_None, *found = NULL;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "U|O:get_extra_info", keywords, &name,
+                                     &otherwise))
+        return NULL;
+    if (PyUnicode_CompareWithASCIIString(name, "peername") == 0) {
+        found = name_of(&self->wire.peer);
+    } else if (PyUnicode_CompareWithASCIIString(name, "sockname") == 0) {
+        union rig_address own;
+        socklen_t size = sizeof own;
+        if (self->wire.fd >= 0 && getsockname(self->wire.fd, &own.any, &size) == 0)
+            found = name_of(&own);
+    }
+    if (found == NULL && !PyErr_Occurred())
+        found = Py_NewRef(otherwise);
+    return found;
+}
+
+PyDoc_STRVAR(RigSocket_get_write_buffer_size_doc,
+             "get_write_buffer_size($self, /)\n--\n\nHow many bytes wait to be sent.");
+
+static PyObject *RigSocket_get_write_buffer_size(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromSize_t(rig_wire_waiting(&((RigSocket *)object)->wire));
+}
+
+PyDoc_STRVAR(RigSocket_set_write_buffer_limits_doc,
+             "set_write_buffer_limits($self, high=None, low=None)\n--\n\n"
+             "From how many bytes that wait on the protocol pauses, and down to how many.");
+
+static PyObject *RigSocket_set_write_buffer_limits(PyObject *object, PyObject *args,
+                                                   PyObject *kwargs)
+{
+    static char *keywords[] = {"high", "low", NULL};
+    RigSocket *self = (RigSocket *)object;
+    PyObject *high_given = Py_None, *low_given = Py_None;
+    uint32_t high = OUTBOX_HIGH, low = 0;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "|OO:set_write_buffer_limits", keywords,
+                                     &high_given, &low_given))
+        return NULL;
+    if (low_given != Py_None && get_uint32(low_given, "low", &low) < 0)
+        return NULL;
+    if (high_given != Py_None) {
+        if (get_uint32(high_given, "high", &high) < 0)
+            return NULL;
+    } else if (low_given != Py_None) {
+        high = low > UINT32_MAX / 4 ? UINT32_MAX : 4 * low;
+    }
+    if (low_given == Py_None)
+        low = high / 4;
+    if (low > high) {
+        PyErr_SetString(PyExc_ValueError, "low must not be above high");
+        return NULL;
+    }
+    self->high = high;
+    self->low = low;
+    after_sending(self, 0);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(RigSocket_set_protocol_doc,
+             "set_protocol($self, protocol, /)\n--\n\nWho is told from now on.");
+
+static PyObject *RigSocket_set_protocol(PyObject *object, PyObject *protocol)
+{
+    RigSocket *self = (RigSocket *)object;
+
+    if (self->set != NULL)
+        set_reference(&self->protocol, protocol);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(RigSocket_get_protocol_doc, "get_protocol($self, /)\n--\n\nWho is told.");
+
+static PyObject *RigSocket_get_protocol(PyObject *object, PyObject *unused)
+{
+    const RigSocket *self = (RigSocket *)object;
+
+    (void)unused;
+    return Py_NewRef(self->protocol == NULL ? Py_None : self->protocol);
+}
+
+PyDoc_STRVAR(RigSocket_detach_doc,
+             "detach($self, /)\n--\n\nThe file descriptor, and what is not sent yet.");
+
+static PyObject *RigSocket_detach(PyObject *object, PyObject *unused)
+{
+    RigSocket *self = (RigSocket *)object;
+
+    (void)unused;
+    if (self->is_closing || self->is_staged || self->wire.held > 0) {
+        PyErr_SetString(PyExc_RuntimeError,
+                        self->is_closing ? "the socket is closing or closed"
+                                         : "there is data to be delivered or released first");
+        return NULL;
+    }
+    PyObject *unsent = PyBytes_FromStringAndSize((const char *)rig_wire_unsent(&self->wire),
+                                                 (Py_ssize_t)rig_wire_waiting(&self->wire));
+    if (unsent == NULL)
+        return NULL;
+    int fd = rig_wire_take_out(&self->wire);
+    remove_socket(self);
+    Py_DECREF((PyObject *)self); /* the set's reference; the caller has one */
+    return Py_BuildValue("(iN)", fd, unsent);
+}
+
+static PyObject *RigSocket_get_rig(PyObject *object, void *unused)
+{
+    const RigSocket *self = (RigSocket *)object;
+
+    (void)unused;
+    return Py_NewRef(self->rig == NULL ? Py_None : self->rig);
+}
+
+static int RigSocket_set_rig(PyObject *object, PyObject *rig, void *unused)
+{
+    RigSocket *self = (RigSocket *)object;
+
+    (void)unused;
+    if (rig == NULL) {
+        PyErr_SetString(PyExc_AttributeError, "rig cannot be deleted");
+        return -1;
+    }
+    if (self->set != NULL)
+        set_reference(&self->rig, rig == Py_None ? NULL : rig);
+    return 0;
+}
+
+/* ---- The type ---------------------------------------------------------------------------------- */
+
+static int RigSocket_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    RigSocket *self = (RigSocket *)object;
+
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT((PyObject *)self->set);
+    Py_VISIT(self->protocol);
+    Py_VISIT(self->rig);
+    return 0;
+}
+
+/* What is left of a cycle that nobody can reach: the set, which closes the descriptor, has its turn. */
+static int RigSocket_clear(PyObject *object)
+{
+    RigSocket *self = (RigSocket *)object;
+
+    Py_CLEAR(self->protocol);
+    Py_CLEAR(self->rig);
+    return 0;
+}
+
+static void RigSocket_dealloc(PyObject *object)
+{
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+    PyObject_GC_UnTrack(object); /* it has left the set: that owned a reference */
+    RigSocket_clear(object);
+    release(object);
+    Py_DECREF(type);
+}
+
+PyDoc_STRVAR(RigSocket_doc, "One rig's plain TCP socket: what ServerProtocol asks of a transport.");
+
+static PyMethodDef RigSocket_methods[] = {
+    {"write", RigSocket_write, METH_O, RigSocket_write_doc},
+    {"close", RigSocket_close, METH_NOARGS, RigSocket_close_doc},
+    {"abort", RigSocket_abort, METH_NOARGS, RigSocket_abort_doc},
+    {"is_closing", RigSocket_is_closing, METH_NOARGS, RigSocket_is_closing_doc},
+    {"get_extra_info", (PyCFunction)(void (*)(void))RigSocket_get_extra_info,
+     METH_VARARGS | METH_KEYWORDS, RigSocket_get_extra_info_doc},
+    {"get_write_buffer_size", RigSocket_get_write_buffer_size, METH_NOARGS,
+     RigSocket_get_write_buffer_size_doc},
+    {"set_write_buffer_limits", (PyCFunction)(void (*)(void))RigSocket_set_write_buffer_limits,
+     METH_VARARGS | METH_KEYWORDS, RigSocket_set_write_buffer_limits_doc},
+    {"set_protocol", RigSocket_set_protocol, METH_O, RigSocket_set_protocol_doc},
+    {"get_protocol", RigSocket_get_protocol, METH_NOARGS, RigSocket_get_protocol_doc},
+    {"detach", RigSocket_detach, METH_NOARGS, RigSocket_detach_doc},
+    {NULL},
+};
+
+static PyGetSetDef RigSocket_properties[] = {
+    {"rig", RigSocket_get_rig, RigSocket_set_rig, "Set it, and the lane looks first.", NULL},
+    {NULL},
+};
+
+static PyType_Slot RigSocket_slots[] = {
+    {Py_tp_doc, (void *)RigSocket_doc},
+    {Py_tp_dealloc, (void *)RigSocket_dealloc},
+    {Py_tp_traverse, (void *)RigSocket_traverse},
+    {Py_tp_clear, (void *)RigSocket_clear},
+    {Py_tp_methods, RigSocket_methods},
+    {Py_tp_getset, RigSocket_properties},
+    {0, NULL},
+};
+
+static PyType_Spec RigSocket_spec = {
+    .name = "poolserver._native._sharecheck.RigSocket",
+    .basicsize = sizeof(RigSocket),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC |
+             Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .slots = RigSocket_slots,
+};
+
+#endif

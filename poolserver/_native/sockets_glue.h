@@ -1,0 +1,568 @@
+/*
+ * RigSockets: the turns of a process's rigs. See _sharecheck.pyi and rig_socket_glue.h.
+ *
+ * turn() calls no Python code, so all pointers that the kernel gives it stay good to its end; what it
+ * has brought is staged with references, and deliver() calls the protocols. Linux only.
+ */
+#ifndef POOLSERVER_SOCKETS_GLUE_H
+#define POOLSERVER_SOCKETS_GLUE_H
+#ifdef __linux__
+
+#include <sys/epoll.h>
+
+#include "rig_socket_glue.h"
+
+/* ---- A turn ------------------------------------------------------------------------------------ */
+
+static struct delivery *stage_delivery(RigSockets *self, RigSocket *socket)
+{
+    struct delivery *staged = &self->stage->deliveries[self->stage->delivery_count++];
+
+    *staged = (struct delivery){.socket = (RigSocket *)Py_NewRef((PyObject *)socket)};
+    socket->is_staged = true;
+    return staged;
+}
+
+static void gather_read(struct turn_stage *stage, RigSocket *socket, struct delivery *staged)
+{
+    uint8_t *data = stage->arena + stage->used;
+    ptrdiff_t size = rig_wire_read(&socket->wire, data, RIG_READ_SIZE, &staged->error);
+
+    staged->is_end = size == 0;
+    if (size > 0) {
+        staged->offset = (uint32_t)stage->used;
+        staged->size = (uint32_t)size;
+        stage->used += (size_t)size;
+    }
+}
+
+static void gather_wire(RigSockets *self, RigSocket *socket, uint32_t events)
+{
+    struct delivery *staged = stage_delivery(self, socket);
+
+    if (events & EPOLLOUT) {
+        staged->is_sent = true;
+        staged->error = rig_wire_flush(&socket->wire);
+    }
+    if (staged->error == 0 && socket->wire.is_reading && (events & ~(uint32_t)EPOLLOUT))
+        gather_read(self->stage, socket, staged);
+    else if (staged->error == 0 && !socket->wire.is_reading && (events & (EPOLLERR | EPOLLHUP)))
+        staged->error = rig_wire_error(&socket->wire);
+}
+
+static void gather_arrivals(RigSockets *self, const struct rig_listener *listener)
+{
+    struct turn_stage *stage = self->stage;
+
+    while (stage->arrival_count < RIG_TURN_ACCEPTS) {
+        struct arrival *arrival = &stage->arrivals[stage->arrival_count];
+        arrival->fd = rig_accept(&self->plain, listener, &arrival->peer);
+        if (arrival->fd < 0)
+            break;
+        arrival->accept = Py_NewRef((PyObject *)listener->owner);
+        stage->arrival_count++;
+    }
+}
+
+/* What there is, up to the limits; the set is level-triggered, so the rest is told of again. */
+static void gather(RigSockets *self)
+{
+    struct epoll_event events[RIG_TURN_EVENTS];
+    const int count = epoll_wait(self->plain.epoll_fd, events, RIG_TURN_EVENTS, 0);
+
+    for (int i = 0; i < count && self->stage->used <= RIG_ARENA_SIZE - RIG_READ_SIZE; i++) {
+        uint8_t *watched = events[i].data.ptr;
+        switch (*watched) {
+        case RIG_WIRE:
+            gather_wire(self, (RigSocket *)(watched - offsetof(RigSocket, wire)),
+                        events[i].events);
+            break;
+        case RIG_LISTENER:
+            gather_arrivals(self, (struct rig_listener *)watched);
+            break;
+        case RIG_TIMER:
+            rig_set_resume(&self->plain);
+        }
+    }
+}
+
+PyDoc_STRVAR(RigSockets_turn_doc,
+             "turn($self, now, sequence, unix_ms, room, /)\n--\n\n"
+             "Accept, read and judge what there is; the ordinary shares, or None.");
+
+static PyObject *RigSockets_turn(PyObject *object, PyObject *const *args, Py_ssize_t arg_count)
+{
+    RigSockets *self = (RigSockets *)object;
+    uint64_t sequence, unix_ms, room;
+
+    if (check_arg_count("turn", 4, arg_count) < 0)
+        return NULL;
+    const double now = PyFloat_AsDouble(args[0]);
+    if ((now == -1.0 && PyErr_Occurred()) ||
+        get_uint(args[1], "sequence", UINT64_MAX, &sequence) < 0 ||
+        get_uint(args[2], "unix_ms", UINT64_MAX, &unix_ms) < 0 ||
+        get_uint(args[3], "room", SIZE_MAX, &room) < 0)
+        return NULL;
+    if (self->is_delivering)
+        return PyErr_Format(PyExc_RuntimeError, "a turn within deliver()");
+    if (self->stage->delivery_count > 0 || self->stage->arrival_count > 0 || self->is_closed)
+        Py_RETURN_NONE; /* the last turn is not delivered, after an error perhaps: it comes first */
+    gather(self);
+    Py_RETURN_NONE;
+}
+
+/* ---- What it brought is told --------------------------------------------------------------------- */
+
+/* The first error of many calls; all others are only reported. */
+struct first_error {
+    PyObject *type, *value, *traceback;
+};
+
+static void note_error(struct first_error *first, PyObject *where)
+{
+    if (!PyErr_Occurred())
+        return;
+    if (first->type == NULL)
+        PyErr_Fetch(&first->type, &first->value, &first->traceback);
+    else
+        PyErr_WriteUnraisable(where);
+}
+
+static PyObject *none_or_error(struct first_error *first)
+{
+    if (first->type == NULL)
+        Py_RETURN_NONE;
+    PyErr_Restore(first->type, first->value, first->traceback);
+    return NULL;
+}
+
+static void deliver_data(RigSockets *self, const struct delivery *staged, struct first_error *first)
+{
+    RigSocket *socket = staged->socket;
+    const char *data = (const char *)self->stage->arena + staged->offset;
+    PyObject *bytes = PyBytes_FromStringAndSize(data, staged->size);
+
+    socket->is_within_line = data[staged->size - 1] != '\n';
+    if (bytes != NULL && socket->protocol != NULL) {
+        PyObject *protocol = Py_NewRef(socket->protocol);
+        Py_XDECREF(PyObject_CallMethodObjArgs(protocol, self->data_received, bytes, NULL));
+        Py_DECREF(protocol);
+    }
+    Py_XDECREF(bytes);
+    note_error(first, (PyObject *)socket);
+}
+
+static void deliver_end(RigSocket *socket, struct first_error *first)
+{
+    PyObject *protocol = Py_XNewRef(socket->protocol);
+    PyObject *answer =
+        protocol == NULL ? NULL : PyObject_CallMethod(protocol, "eof_received", NULL);
+    const int stays = answer == NULL ? 0 : PyObject_IsTrue(answer);
+
+    note_error(first, (PyObject *)socket);
+    if (stays > 0)
+        rig_wire_stop_reading(&socket->wire);
+    else
+        close_socket(socket);
+    Py_XDECREF(answer);
+    Py_XDECREF(protocol);
+}
+
+static void deliver_one(RigSockets *self, const struct delivery *staged, struct first_error *first)
+{
+    RigSocket *socket = staged->socket;
+
+    socket->is_staged = false;
+    if (staged->is_sent)
+        after_sending(socket, 0);
+    if (staged->size > 0 && socket->wire.is_reading)
+        deliver_data(self, staged, first);
+    if (staged->is_end && socket->wire.is_reading)
+        deliver_end(socket, first);
+    if (staged->error != 0)
+        end_socket(socket, staged->error);
+}
+
+static int call_method(PyObject *object, const char *name, PyObject *argument)
+{
+    PyObject *result = PyObject_CallMethod(object, name, "O", argument);
+
+    Py_XDECREF(result);
+    return result == NULL ? -1 : 0;
+}
+
+static void deliver_arrival(RigSockets *self, struct arrival *arrival, struct first_error *first)
+{
+    RigSocket *socket = add_socket(self, arrival->fd);
+
+    arrival->fd = -1; /* the socket's, or closed */
+    if (socket == NULL) {
+        note_error(first, (PyObject *)self);
+        return;
+    }
+    socket->wire.peer = arrival->peer;
+    PyObject *protocol = PyObject_CallFunctionObjArgs(arrival->accept, (PyObject *)socket, NULL);
+    if (protocol != NULL && !socket->is_ended) {
+        set_reference(&socket->protocol, protocol);
+        call_method(protocol, "connection_made", (PyObject *)socket);
+    }
+    note_error(first, (PyObject *)self);
+    if (protocol == NULL)
+        end_socket(socket, 0); /* nobody is to be told */
+    Py_XDECREF(protocol);
+    Py_DECREF((PyObject *)socket);
+}
+
+static void empty_stage(struct turn_stage *stage)
+{
+    while (stage->delivery_count > 0)
+        Py_DECREF((PyObject *)stage->deliveries[--stage->delivery_count].socket);
+    while (stage->arrival_count > 0) {
+        const struct arrival *arrival = &stage->arrivals[--stage->arrival_count];
+        if (arrival->fd >= 0)
+            close(arrival->fd);
+        Py_DECREF(arrival->accept);
+    }
+    stage->used = 0;
+}
+
+PyDoc_STRVAR(RigSockets_deliver_doc,
+             "deliver($self, /)\n--\n\nTell the protocols what the turn has brought for them.");
+
+static PyObject *RigSockets_deliver(PyObject *object, PyObject *unused)
+{
+    RigSockets *self = (RigSockets *)object;
+    struct turn_stage *stage = self->stage;
+    struct first_error first = {0};
+
+    (void)unused;
+    if (self->is_delivering)
+        return PyErr_Format(PyExc_RuntimeError, "deliver() within deliver()");
+    self->is_delivering = true;
+    for (size_t i = 0; i < stage->delivery_count; i++)
+        deliver_one(self, &stage->deliveries[i], &first);
+    for (size_t i = 0; i < stage->arrival_count && !self->is_closed; i++)
+        deliver_arrival(self, &stage->arrivals[i], &first);
+    empty_stage(stage);
+    self->is_delivering = false;
+    return none_or_error(&first);
+}
+
+static PyObject *cause_of_end(const RigSocket *socket)
+{
+    if (socket->error == 0)
+        Py_RETURN_NONE;
+    return PyObject_CallFunction(PyExc_OSError, "is", socket->error, strerror(socket->error));
+}
+
+static void bury_one(RigSocket *socket, struct first_error *first)
+{
+    PyObject *protocol = socket->protocol, *cause = cause_of_end(socket);
+
+    socket->protocol = NULL;
+    if (protocol != NULL && cause != NULL)
+        call_method(protocol, "connection_lost", cause);
+    note_error(first, (PyObject *)socket);
+    remove_socket(socket);
+    Py_XDECREF(cause);
+    Py_XDECREF(protocol);
+    Py_DECREF((PyObject *)socket); /* the set's reference */
+}
+
+/* Called by the event loop. Those that end meanwhile have a call of their own. */
+static PyObject *RigSockets_bury(PyObject *object, PyObject *unused)
+{
+    RigSockets *self = (RigSockets *)object;
+    struct first_error first = {0};
+
+    (void)unused;
+    self->is_bury_due = false;
+    for (RigSocket *socket = NULL, *last = self->last_ended; socket != last;) {
+        socket = self->first_ended;
+        self->first_ended = socket->next_ended;
+        if (socket == self->last_ended)
+            self->last_ended = NULL;
+        bury_one(socket, &first);
+    }
+    return none_or_error(&first);
+}
+
+/* ---- Its other methods ------------------------------------------------------------------------- */
+
+static bool is_refused(const RigSockets *self)
+{
+    if (self->is_closed)
+        PyErr_SetString(PyExc_RuntimeError, "the sockets are closed");
+    return self->is_closed;
+}
+
+PyDoc_STRVAR(RigSockets_fileno_doc, "fileno($self, /)\n--\n\nWhat to watch; -1: closed.");
+
+static PyObject *RigSockets_fileno(PyObject *object, PyObject *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((RigSockets *)object)->plain.epoll_fd);
+}
+
+PyDoc_STRVAR(RigSockets_listen_doc,
+             "listen($self, fd, accept, /)\n--\n\nAccept from a listening socket.");
+
+static PyObject *RigSockets_listen(PyObject *object, PyObject *args)
+{
+    RigSockets *self = (RigSockets *)object;
+    PyObject *accept;
+    int fd;
+
+    if (!PyArg_ParseTuple(args, "iO:listen", &fd, &accept) || is_refused(self))
+        return NULL;
+    errno = rig_set_listen(&self->plain, fd, accept);
+    if (errno != 0)
+        return PyErr_SetFromErrno(PyExc_OSError);
+    Py_INCREF(accept);
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(RigSockets_unlisten_doc,
+             "unlisten($self, fd, /)\n--\n\nAccept from it no more.");
+
+static PyObject *RigSockets_unlisten(PyObject *object, PyObject *arg)
+{
+    const int fd = (int)PyLong_AsLong(arg);
+
+    if (fd == -1 && PyErr_Occurred())
+        return NULL;
+    Py_XDECREF((PyObject *)rig_set_unlisten(&((RigSockets *)object)->plain, fd));
+    Py_RETURN_NONE;
+}
+
+PyDoc_STRVAR(RigSockets_adopt_doc,
+             "adopt($self, fd, unsent, protocol, /)\n--\n\nTake over a connected socket.");
+
+static PyObject *RigSockets_adopt(PyObject *object, PyObject *args)
+{
+    RigSockets *self = (RigSockets *)object;
+    PyObject *unsent, *protocol;
+    struct bytes_view view;
+    int fd;
+
+    if (!PyArg_ParseTuple(args, "iOO:adopt", &fd, &unsent, &protocol) ||
+        get_bytes(unsent, "unsent", &view) < 0 || is_refused(self))
+        return NULL;
+    RigSocket *socket = add_socket(self, fd);
+    if (socket == NULL)
+        return NULL;
+    socklen_t size = sizeof socket->wire.peer;
+    getpeername(fd, &socket->wire.peer.any, &size);
+    set_reference(&socket->protocol, protocol);
+    write_bytes(socket, &view);
+    return (PyObject *)socket;
+}
+
+PyDoc_STRVAR(RigSockets_write_all_doc,
+             "write_all($self, sockets, data, /)\n--\n\nThe same to many, in their order.");
+
+static PyObject *RigSockets_write_all(PyObject *object, PyObject *args)
+{
+    const RigSockets *self = (RigSockets *)object;
+    PyObject *sockets, *data;
+    struct bytes_view view;
+
+    if (!PyArg_ParseTuple(args, "OO:write_all", &sockets, &data) ||
+        get_bytes(data, "data", &view) < 0)
+        return NULL;
+    PyObject *all = PySequence_Tuple(sockets); /* a list could change under our hands */
+    if (all == NULL)
+        return NULL;
+    const Py_ssize_t count = PyTuple_Size(all);
+    for (Py_ssize_t i = 0; i < count; i++) {
+        PyObject *socket = PyTuple_GetItem(all, i);
+        if (!Py_IS_TYPE(socket, self->socket_type)) {
+            wrong_type("sockets", "RigSockets' own", socket);
+            Py_DECREF(all);
+            return NULL;
+        }
+        write_bytes((RigSocket *)socket, &view);
+    }
+    Py_DECREF(all);
+    Py_RETURN_NONE;
+}
+
+static void unlisten_all(RigSockets *self)
+{
+    while (self->plain.listeners != NULL)
+        Py_DECREF((PyObject *)rig_set_unlisten(&self->plain, self->plain.listeners->fd));
+}
+
+PyDoc_STRVAR(RigSockets_close_doc,
+             "close($self, /)\n--\n\nAbort all connections; end when they have been told.");
+
+static PyObject *RigSockets_close(PyObject *object, PyObject *unused)
+{
+    RigSockets *self = (RigSockets *)object;
+
+    (void)unused;
+    if (self->is_closed)
+        Py_RETURN_NONE;
+    self->is_closed = true;
+    unlisten_all(self);
+    if (!self->is_delivering)
+        empty_stage(self->stage);
+    for (RigSocket *socket = self->first; socket != NULL; socket = socket->next)
+        mark_ended(socket, 0);
+    if (self->first == NULL)
+        rig_set_close(&self->plain);
+    call_for_burial(self);
+    Py_RETURN_NONE;
+}
+
+static Py_ssize_t RigSockets_length(PyObject *object)
+{
+    return ((RigSockets *)object)->count;
+}
+
+static PyObject *RigSockets_get_accept_failures(PyObject *object, void *unused)
+{
+    const struct rig_set *set = &((RigSockets *)object)->plain;
+
+    (void)unused;
+    return PyLong_FromUnsignedLongLong(set->accept_failures);
+}
+
+static PyObject *RigSockets_get_accept_errno(PyObject *object, void *unused)
+{
+    (void)unused;
+    return PyLong_FromLong(((RigSockets *)object)->plain.accept_errno);
+}
+
+/* ---- The type ---------------------------------------------------------------------------------- */
+
+static PyObject *RigSockets_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
+{
+    static char *keywords[] = {"lane", "call_soon", NULL};
+    PyObject *lane, *call_soon;
+
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:RigSockets", keywords, &lane, &call_soon))
+        return NULL;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    RigSockets *self = (RigSockets *)allocate(type, 0); /* zeroed */
+    if (self == NULL)
+        return NULL;
+    self->plain.epoll_fd = self->plain.timer_fd = -1;
+    self->lane = Py_NewRef(lane);
+    self->call_soon = Py_NewRef(call_soon);
+    self->data_received = PyUnicode_InternFromString("data_received");
+    self->socket_type =
+        (PyTypeObject *)PyObject_GetAttrString(PyType_GetModule(type), "RigSocket");
+    self->stage = PyMem_Malloc(sizeof *self->stage);
+    if (self->stage == NULL)
+        PyErr_NoMemory();
+    else
+        self->stage->delivery_count = self->stage->arrival_count = self->stage->used = 0;
+    if (!PyErr_Occurred() && (errno = rig_set_open(&self->plain)) != 0)
+        PyErr_SetFromErrno(PyExc_OSError);
+    if (PyErr_Occurred()) {
+        Py_DECREF((PyObject *)self);
+        return NULL;
+    }
+    return (PyObject *)self;
+}
+
+static int RigSockets_traverse(PyObject *object, visitproc visit, void *arg)
+{
+    const RigSockets *self = (RigSockets *)object;
+
+    Py_VISIT(Py_TYPE(object));
+    Py_VISIT(self->lane);
+    Py_VISIT(self->call_soon);
+    Py_VISIT((PyObject *)self->socket_type);
+    for (RigSocket *socket = self->first; socket != NULL; socket = socket->next)
+        Py_VISIT((PyObject *)socket);
+    for (struct rig_listener *each = self->plain.listeners; each != NULL; each = each->next)
+        Py_VISIT((PyObject *)each->owner);
+    for (size_t i = 0; self->stage != NULL && i < self->stage->delivery_count; i++)
+        Py_VISIT((PyObject *)self->stage->deliveries[i].socket);
+    for (size_t i = 0; self->stage != NULL && i < self->stage->arrival_count; i++)
+        Py_VISIT(self->stage->arrivals[i].accept);
+    return 0;
+}
+
+/* Nobody can reach it: its connections end without a word. */
+static int RigSockets_clear(PyObject *object)
+{
+    RigSockets *self = (RigSockets *)object;
+
+    self->is_closed = true;
+    unlisten_all(self);
+    if (self->stage != NULL)
+        empty_stage(self->stage);
+    self->first_ended = self->last_ended = NULL;
+    while (self->first != NULL) {
+        RigSocket *socket = self->first;
+        remove_socket(socket);
+        Py_DECREF((PyObject *)socket);
+    }
+    Py_CLEAR(self->lane);
+    Py_CLEAR(self->call_soon);
+    return 0;
+}
+
+static void RigSockets_dealloc(PyObject *object)
+{
+    RigSockets *self = (RigSockets *)object;
+    PyTypeObject *type = Py_TYPE(object);
+    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
+
+    PyObject_GC_UnTrack(object);
+    RigSockets_clear(object);
+    rig_set_close(&self->plain);
+    PyMem_Free(self->stage);
+    Py_CLEAR(self->data_received);
+    Py_XDECREF((PyObject *)self->socket_type);
+    release(object);
+    Py_DECREF(type);
+}
+
+PyDoc_STRVAR(RigSockets_doc,
+             "RigSockets(lane, call_soon)\n--\n\n"
+             "The plain TCP sockets of all rigs of a process, in one epoll set.");
+
+static PyMethodDef RigSockets_methods[] = {
+    {"fileno", RigSockets_fileno, METH_NOARGS, RigSockets_fileno_doc},
+    {"listen", RigSockets_listen, METH_VARARGS, RigSockets_listen_doc},
+    {"unlisten", RigSockets_unlisten, METH_O, RigSockets_unlisten_doc},
+    {"adopt", RigSockets_adopt, METH_VARARGS, RigSockets_adopt_doc},
+    {"turn", (PyCFunction)(void (*)(void))RigSockets_turn, METH_FASTCALL, RigSockets_turn_doc},
+    {"deliver", RigSockets_deliver, METH_NOARGS, RigSockets_deliver_doc},
+    {"write_all", RigSockets_write_all, METH_VARARGS, RigSockets_write_all_doc},
+    {"close", RigSockets_close, METH_NOARGS, RigSockets_close_doc},
+    {"_bury", RigSockets_bury, METH_NOARGS, NULL},
+    {NULL},
+};
+
+static PyGetSetDef RigSockets_properties[] = {
+    {"accept_failures", RigSockets_get_accept_failures, NULL, "How often accepting failed.", NULL},
+    {"accept_errno", RigSockets_get_accept_errno, NULL, "By what it failed last; 0: never.", NULL},
+    {NULL},
+};
+
+static PyType_Slot RigSockets_slots[] = {
+    {Py_tp_doc, (void *)RigSockets_doc},
+    {Py_tp_new, (void *)RigSockets_new},
+    {Py_tp_dealloc, (void *)RigSockets_dealloc},
+    {Py_tp_traverse, (void *)RigSockets_traverse},
+    {Py_tp_clear, (void *)RigSockets_clear},
+    {Py_tp_methods, RigSockets_methods},
+    {Py_tp_getset, RigSockets_properties},
+    {Py_sq_length, (void *)RigSockets_length},
+    {0, NULL},
+};
+
+static PyType_Spec RigSockets_spec = {
+    .name = "poolserver._native._sharecheck.RigSockets",
+    .basicsize = sizeof(RigSockets),
+    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC,
+    .slots = RigSockets_slots,
+};
+
+#endif
+#endif
