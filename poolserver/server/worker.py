@@ -8,7 +8,6 @@ has, and submits and spools a block alone.
 import asyncio
 import sys
 import time
-from collections import Counter
 from collections.abc import Callable
 from itertools import cycle
 from math import inf
@@ -24,6 +23,7 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
+    OurBlock,
     PayoutUpdate,
     RigsChanged,
     TemplateConfirmed,
@@ -54,6 +54,7 @@ from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
+from poolserver.server.sweep import Sweep
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
 
@@ -61,8 +62,6 @@ if TYPE_CHECKING:
     from poolserver.server.rig_wire import RigWire
 
 TICK_S = 1.0
-# Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
-VARDIFF_SWEEP_TICKS = 10
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
 # Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
@@ -118,7 +117,9 @@ class Worker:
         )
         self._wire = self._make_wire()
         self._fan_out = FanOut() if self._wire is None else self._wire.fan_out()
+        self._sweep = Sweep(self._sessions)
         self._listeners: list[Listener] = []
+        self._ports: tuple[int, ...] = ()
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
@@ -142,8 +143,8 @@ class Worker:
             OSError: an address cannot be bound.
         """
         await self._blocks.resume()
-        ports = tuple([await self._listen(listener) for listener in self._settings.listeners])
-        self._up.send(WorkerStarted(self._source, ports))
+        self._ports = tuple([await self._listen(each) for each in self._settings.listeners])
+        self._up.send(WorkerStarted(self._source, self._ports))
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
 
     async def stop(self) -> None:
@@ -193,6 +194,7 @@ class Worker:
             backlog=LISTEN_BACKLOG,
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
+            is_shared=settings.shares_ports,
         )
         opened = Listener(terms, door, None if self._wire is None else self._wire.sockets)
         self._listeners.append(opened)
@@ -224,23 +226,33 @@ class Worker:
     def receive(self, message: Down) -> None:
         """Take one message of the coordinator."""
         match message:
-            case TemplateUpdate(template):
-                self._on_template(template)
+            case TemplateUpdate(template, age_s, unconfirmed_s):
+                self._on_template(template, age_s, unconfirmed_s)
             case TemplateConfirmed():
                 self._fresh_at, self._outdated_at = self._now(), None
             case WorkOutdated():
                 self._outdated_at = self._now()
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
-            case WorkerSettings():  # the first word of a coordinator, which knows no rig
-                self.roll.tell_all()
-                log.warning("settings_ignored", reason="a worker's settings hold for its life")
+            case OurBlock(hash_hex):
+                self._blocks.note_ours(hash_hex)
+            case WorkerSettings():
+                self._introduce_again(message)
 
-    def _on_template(self, template: BlockTemplate) -> None:
+    def _introduce_again(self, settings: WorkerSettings) -> None:
+        """A coordinator's first word: this one knows neither the worker nor its rigs."""
+        self._up.send(WorkerStarted(self._source, self._ports))
+        self.roll.tell_all()
+        if settings != self._settings:
+            log.warning("settings_ignored", reason="a worker's settings hold for its life")
+
+    def _on_template(
+        self, template: BlockTemplate, age_s: float = 0.0, unconfirmed_s: float = 0.0
+    ) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
         self._wall.note_chain(template.mintime)
-        self._fresh_at = self._template_at = now
+        self._template_at, self._fresh_at = now - age_s, now - unconfirmed_s
         self._outdated_at = None
         before, self._latest = self._latest, template
         is_new_tip = before is None or template.prevhash_le != before.prevhash_le
@@ -270,15 +282,6 @@ class Worker:
         self._sent_at = self._now()
         is_clean = before is None or _replaces(job.template, before.template)
         self._fan_out.send(self._sessions, job, is_clean=is_clean)
-
-    def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
-        """The edge of a session here: what goes wrong with one ends that one alone."""
-        for session in list(self._sessions):
-            try:
-                call(session)
-            except Exception:
-                log.exception("session_dropped")
-                session.abort()
 
     # --- for the sessions ----------------------------------------------------------------
 
@@ -327,12 +330,12 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
+            self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
                 self.look_at_certificates()
 
-    def tick(self, *, sweep: bool) -> None:
-        """Refresh work that is old, ease silent rigs, report."""
+    def tick(self, *, sweep_steps: int = 1) -> None:
+        """Refresh work that is old, ease silent rigs, report; every second."""
         now, settings = self._now(), self._settings
         age = now - self._fresh_at
         if self._latest is not None:
@@ -344,8 +347,8 @@ class Worker:
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
-        if sweep:
-            self._with_each_session(lambda session: session.tick(now))
+        for _ in range(sweep_steps):
+            self._sweep.step(now)
         self._up.send(self._counters())
         if news := self.roll.take():
             self._up.send(RigsChanged(self._source, news))
@@ -389,16 +392,13 @@ class Worker:
 
     def _counters(self) -> WorkerCounters:
         now = self._now()
-        workers = [
-            worker for session in self._sessions for worker in session.miner.workers.values()
-        ]
         return WorkerCounters(
             source=self._source,
             connections=len(self._sessions),
-            rigs=dict(Counter(worker.account for worker in workers)),
+            rigs=dict(self.roll.rigs),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
-            unresolved=sum(not each.is_resolved and each.is_active(now) for each in workers),
+            unresolved=self._sweep.unresolved,
             resumed=self.pool.resumed,
             refused=dict(self.guard.refused),
             bans=self.guard.bans(now),
