@@ -45,7 +45,7 @@ static int set_branch_item(struct share_job *job, Py_ssize_t index, PyObject *it
     PyOS_snprintf(name, sizeof name, "merkle_branch[%d]", (int)index);
     if ((hash = get_sized(item, name, SHA256_DIGEST_SIZE)) == NULL)
         return -1;
-    memcpy(job->branch[index], hash, SHA256_DIGEST_SIZE);
+    sha256_digest_words(job->branch[index], hash);
     return 0;
 }
 
@@ -83,7 +83,7 @@ static int set_header(struct share_job *job, PyObject *prevhash_le, PyObject *nb
         return -1;
     if ((target = get_sized(network_target_le, "network_target_le", SHA256_DIGEST_SIZE)) == NULL)
         return -1;
-    memcpy(job->prevhash_le, prevhash, SHA256_DIGEST_SIZE);
+    sha256_digest_words(job->prevhash, prevhash);
     memcpy(job->network_target_le, target, SHA256_DIGEST_SIZE);
     return 0;
 }
