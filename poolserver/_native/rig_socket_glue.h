@@ -61,8 +61,9 @@ struct RigSocket {
     RigSocket *previous, *next, *next_ended;
     PyObject *protocol, *rig; /* owned, or NULL */
     struct rig_wire wire;
-    uint32_t high, low; /* bytes that wait: from which on writing is paused, and is resumed */
-    int error;          /* errno it has ended with */
+    uint32_t high, low;  /* bytes that wait: from which on writing is paused, and is resumed */
+    uint32_t unanswered; /* turns whose answers for it are not released */
+    int error;           /* errno it has ended with */
     bool is_closing, is_ended, is_paused;
     bool is_staged;      /* something of it is read and not delivered */
     bool is_within_line; /* what the protocol was given last did not end a line */
@@ -203,7 +204,7 @@ static void after_sending(RigSocket *self, int error)
         return;
     }
     const size_t waiting = rig_wire_waiting(&self->wire);
-    if (self->is_closing && waiting == 0 && self->wire.held == 0)
+    if (self->is_closing && waiting == 0)
         end_socket(self, 0);
     else if (!self->is_paused && waiting > self->high)
         tell_of_writing(self, true);
@@ -237,7 +238,7 @@ static void close_socket(RigSocket *self)
         return;
     self->is_closing = true;
     rig_wire_stop_reading(&self->wire);
-    if (self->wire.outbox == NULL && self->wire.held == 0)
+    if (self->wire.outbox == NULL)
         end_socket(self, 0);
 }
 
@@ -385,10 +386,10 @@ static PyObject *RigSocket_detach(PyObject *object, PyObject *unused)
     RigSocket *self = (RigSocket *)object;
 
     (void)unused;
-    if (self->is_closing || self->is_staged || self->wire.held > 0) {
+    if (self->is_closing || self->is_staged || self->unanswered > 0) {
         PyErr_SetString(PyExc_RuntimeError,
                         self->is_closing ? "the socket is closing or closed"
-                                         : "there is data to be delivered or released first");
+                                         : "something must be delivered or released first");
         return NULL;
     }
     PyObject *unsent = PyBytes_FromStringAndSize((const char *)rig_wire_unsent(&self->wire),

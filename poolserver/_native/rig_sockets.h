@@ -58,7 +58,6 @@ struct rig_wire {
     uint8_t kind;
     uint8_t watched; /* EPOLLIN, EPOLLOUT */
     bool is_reading;
-    uint32_t held; /* turns whose replies are not released: until then nothing is sent */
     int fd;        /* -1: ended */
     int epoll_fd;
     struct rig_outbox *outbox; /* NULL: nothing waits; owned */
@@ -95,13 +94,7 @@ void rig_wire_stop_reading(struct rig_wire *wire);
 /* Send at once, or behind what waits. */
 int rig_wire_write(struct rig_wire *wire, const uint8_t *data, size_t size);
 
-/* Keep it, whatever could be sent. */
-int rig_wire_keep(struct rig_wire *wire, const uint8_t *data, size_t size);
-
-/* One turn less holds it; `replies` go out ahead of all that waits. */
-int rig_wire_release(struct rig_wire *wire, const uint8_t *replies, size_t size);
-
-/* Send what waits, unless it is held. */
+/* Send what waits. */
 int rig_wire_flush(struct rig_wire *wire);
 
 /* What waits. */

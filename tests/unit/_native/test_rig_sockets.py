@@ -713,7 +713,7 @@ def test_one_of_which_something_is_read_and_not_delivered_is_not_given_away(
     rig.send(b"hello\n")
     assert hall.is_ready(5)
     hall.sockets.turn(0.0, 0, 0, 0)
-    with pytest.raises(RuntimeError, match="delivered or released first"):
+    with pytest.raises(RuntimeError, match="must be delivered or released first"):
         sock.detach()
     hall.sockets.deliver()
     assert protocol.told == [("data", b"hello\n")]
