@@ -20,7 +20,7 @@
 enum {
     RIG_TURN_EVENTS = 256,
     RIG_TURN_ACCEPTS = 100,   /* as server/listening.py's ACCEPTS_PER_TURN */
-    RIG_READ_SIZE = 8 << 10,  /* 40 submits; a fast sender's rest is in the next turn */
+    RIG_READ_SIZE = 64 << 10, /* 250 submits: no honest rig has so many on their way */
     RIG_ARENA_SIZE = 1 << 20, /* what is read in a turn; only what is used of it takes memory */
     RIG_ACCEPT_RETRY_MS = 100,
 };

@@ -59,11 +59,11 @@ def test_all_that_is_there_is_read_in_one_turn(hall: RigHall) -> None:
 
 def test_a_turn_reads_only_so_much_of_one_and_goes_on_in_the_next(hall: RigHall) -> None:
     rig, _, protocol = hall.pair()
-    rig.send(MUCH[:20_000])
+    rig.send(MUCH[:150_000])
     hall.turn()
-    assert len(whole(protocol.told)) == 8192
-    hall.until(lambda: len(whole(protocol.told)) == 20_000)
-    assert whole(protocol.told) == MUCH[:20_000]
+    assert len(whole(protocol.told)) == 65536
+    hall.until(lambda: len(whole(protocol.told)) == 150_000)
+    assert whole(protocol.told) == MUCH[:150_000]
 
 
 def test_a_crowd_that_sends_much_is_read_over_some_turns_and_nobody_is_left_out(
