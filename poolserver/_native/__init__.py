@@ -1,8 +1,9 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c, template_json.c and journal_records.c below
-module.c), ``twin`` says the same in Python. The twin stands in only where the extension was not
-built; one that is there but does not load is an error.
+``_sharecheck`` is the C extension (sha256d.c, template_json.c, journal_records.c and share_lane.c
+below module.c), ``twin`` says the same in Python, but for the lane of ordinary shares (lane.py). The
+twin stands in only where the extension was not built; one that is there but does not load is an
+error.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
         JobHasher,
+        ShareSet,
         ShareSum,
         backend,
         pack_share,
@@ -29,6 +31,7 @@ else:
         from poolserver._native._sharecheck import (
             BACKENDS,
             JobHasher,
+            ShareSet,
             ShareSum,
             backend,
             pack_share,
@@ -46,6 +49,7 @@ else:
         from poolserver._native.twin import (
             BACKENDS,
             JobHasher,
+            ShareSet,
             ShareSum,
             backend,
             pack_share,
@@ -64,6 +68,7 @@ __all__ = [
     "BACKENDS",
     "IMPLEMENTATION",
     "JobHasher",
+    "ShareSet",
     "ShareSum",
     "backend",
     "pack_share",

@@ -52,6 +52,8 @@ struct lane *lane_new(size_t extranonce2_size)
 
 void lane_free(struct lane *lane)
 {
+    if (lane == NULL)
+        return;
     lane_jobs_free(&lane->jobs);
     free(lane->runs);
     free(lane->pending);

@@ -47,7 +47,7 @@ struct lane_run {
 struct lane; /* jobs on offer, and the buffers of a turn: share_lane.c */
 
 struct lane *lane_new(size_t extranonce2_size); /* NULL: no memory */
-void lane_free(struct lane *lane);
+void lane_free(struct lane *lane); /* there must be no job left */
 
 /* The jobs on offer. A turn must not go on when one of them was taken away: lane_begin() then. */
 struct lane_jobs *lane_jobs_of(struct lane *lane);

@@ -110,24 +110,30 @@ static void collect(RigSockets *self, double now, size_t room)
     }
 }
 
-/* What is settled is not delivered, and answered when the turn is released. */
-static void settle(struct turn_stage *stage, const struct lane_run *runs, LaneTurn *turn)
+/* What is settled is not delivered, and is answered when the turn is released. */
+static int settle(struct turn_stage *stage, const struct lane_results *results, LaneTurn *turn)
 {
+    turn->sockets = malloc(results->run_count * sizeof *turn->sockets);
+    turn->reply_ends = malloc(results->run_count * sizeof *turn->reply_ends);
+    turn->send = take_answers;
+    if (turn->sockets == NULL || turn->reply_ends == NULL)
+        return -1;
     for (size_t i = 0; i < stage->delivery_count; i++) {
         struct delivery *staged = &stage->deliveries[i];
-        if (staged->run == 0 || runs[staged->run - 1].taken == 0)
+        if (staged->run == 0 || results->runs[staged->run - 1].taken == 0)
             continue;
-        const struct lane_run *run = &runs[staged->run - 1];
+        const struct lane_run *run = &results->runs[staged->run - 1];
         staged->offset += (uint32_t)run->taken;
         staged->size -= (uint32_t)run->taken;
         staged->socket->unanswered++;
         turn->sockets[turn->socket_count] = Py_NewRef((PyObject *)staged->socket);
         turn->reply_ends[turn->socket_count++] = run->replies + run->replies_size;
     }
+    return 0;
 }
 
-/* The ordinary shares of all that was read; the rest of it stays staged. Nothing is lost where there is
-   no memory to judge them: then all stays. */
+/* The ordinary shares of all that was read; the rest of it stays staged. All of it does where there is
+   no memory to judge them. */
 static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
 {
     struct lane *lane = self->lane->lane;
@@ -137,9 +143,11 @@ static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
     const struct lane_results results = lane_results(lane);
     if (results.record_count == 0)
         Py_RETURN_NONE;
-    LaneTurn *turn = lane_turn_take(self->lane, results.run_count, take_answers);
-    if (turn != NULL)
-        settle(self->stage, results.runs, turn);
+    LaneTurn *turn = lane_turn_take(self->lane);
+    if (turn != NULL && settle(self->stage, &results, turn) < 0) {
+        Py_DECREF((PyObject *)turn);
+        return PyErr_NoMemory();
+    }
     return (PyObject *)turn;
 }
 

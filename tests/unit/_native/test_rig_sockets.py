@@ -510,7 +510,7 @@ def test_an_event_loop_that_is_closed_is_reported_and_nothing_breaks(
 
     reported: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    sockets = c.RigSockets(None, call_soon)
+    sockets = c.RigSockets(c.ShareLane(8), call_soon)
     rig, ours = socket.socketpair()
     sockets.adopt(ours.detach(), b"", Recorder()).abort()
     assert [each.exc_type for each in reported] == [RuntimeError]
@@ -831,11 +831,15 @@ def test_a_socket_is_made_by_its_set_alone_and_takes_bytes(hall: RigHall, c: Mod
         c.RigSocket()
     with pytest.raises(TypeError):
         c.RigSockets()
+    with pytest.raises(TypeError, match="lane must be ShareLane, not NoneType"):
+        c.RigSockets(None, print)
     _, sock, _ = hall.pair()
     with pytest.raises(TypeError, match="data must be bytes, not str"):
         sock.write("text")
     with pytest.raises(TypeError):
         sock.get_extra_info(3)
+    with pytest.raises(TypeError, match="rig must be LaneRig, not int"):
+        sock.rig = 1
     with pytest.raises(AttributeError):
         del sock.rig
 
