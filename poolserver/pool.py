@@ -336,11 +336,16 @@ class Pool:
 
     def issue(self, miner: Miner, job: Job) -> float | None:
         """Note that ``job`` goes out here; the difficulty to announce before it, if new."""
-        miner.vardiff.cap(self._ceiling)
-        wanted = miner.vardiff.difficulty
+        vardiff = miner.vardiff
+        if vardiff.difficulty > self._ceiling:
+            vardiff.cap(self._ceiling)
+        wanted = vardiff.difficulty
         miner.last_job = job.number
+        if wanted == miner.announced and not miner.has_new_terms:
+            return None
         if not miner.holds(wanted):
             self._free(miner.change(job.number, Difficulty.of(wanted), self.jobs.oldest_number))
+        miner.has_new_terms = False
         if miner.announced == wanted:
             return None
         miner.announced = wanted
