@@ -1,9 +1,11 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c, template_json.c, journal_records.c and share_lane.c
-below module.c), ``twin`` says the same in Python, but for the lane of ordinary shares (lane.py). The
-twin stands in only where the extension was not built; one that is there but does not load is an
-error.
+``_sharecheck`` is the C extension (sha256d.c, share_lane.c, journal_records.c and template_json.c
+below module.c), ``twin`` says the same in Python. The twin stands in only where the extension was
+not built; one that is there but does not load is an error.
+
+The lane of ordinary shares (``ShareLane``, ``LaneRig``, ``LaneTurn``) is in C only: the plain path
+is its twin. Whether there is one tells ``IMPLEMENTATION == "c"``.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -14,6 +16,9 @@ if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
         JobHasher,
+        LaneRig,
+        LaneTurn,
+        ShareLane,
         ShareSet,
         ShareSum,
         backend,
@@ -25,12 +30,16 @@ if TYPE_CHECKING:
         skip_records,
         sum_shares,
         take_transactions,
+        update_meter,
     )
 else:
     try:
         from poolserver._native._sharecheck import (
             BACKENDS,
             JobHasher,
+            LaneRig,
+            LaneTurn,
+            ShareLane,
             ShareSet,
             ShareSum,
             backend,
@@ -42,6 +51,7 @@ else:
             skip_records,
             sum_shares,
             take_transactions,
+            update_meter,
         )
 
         IMPLEMENTATION = "c"
@@ -60,6 +70,7 @@ else:
             skip_records,
             sum_shares,
             take_transactions,
+            update_meter,
         )
 
         IMPLEMENTATION = "python"
@@ -79,4 +90,8 @@ __all__ = [
     "skip_records",
     "sum_shares",
     "take_transactions",
+    "update_meter",
 ]
+
+if IMPLEMENTATION == "c":
+    __all__ += ["LaneRig", "LaneTurn", "ShareLane"]

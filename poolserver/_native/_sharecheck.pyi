@@ -148,6 +148,29 @@ def sum_shares(
         each came up first.
     """
 
+def update_meter(
+    state: bytes,
+    decays: bytes,
+    at_s: float,
+    work: float,
+    squares: float,
+    judged: float,
+    stale: float,
+    rejected: float,
+    best: float,
+    round_number: float,
+    /,
+) -> bytes:
+    """The state of a meter (24 doubles, see stats/meter.py) with some more shares in it.
+
+    Args:
+        decays: 14 doubles: what is left of the work in each window, and of its squares.
+        at_s: when the shares came, not before the last ones.
+        work: of the new shares, in hashes; ``squares`` the sum of its squares.
+        judged: how many shares there are; so ``stale`` and ``rejected``.
+        best: the difficulty that the best of them would have met.
+    """
+
 @final
 class ShareSet:
     """Hashes of shares, each of 32 bytes in digest order, in the order in which they were added.

@@ -122,6 +122,8 @@ class Delta:
 
     progress: dict[str, Progress] = field(default_factory=dict)
     intervals: dict[IntervalKey, ShareTotals] = field(default_factory=dict)
+    sites: dict[str, ShareTotals] = field(default_factory=dict)
+    """The same shares by site."""
     earnings: dict[EarningKey, Earning] = field(default_factory=dict)
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
     nodes: dict[NodeKey, NodeWork] = field(default_factory=dict)
@@ -171,6 +173,9 @@ class Delta:
         for key, totals in later.intervals.items():
             if (mine_too := self.intervals.setdefault(key, totals)) is not totals:
                 mine_too.add(totals)
+        for site, totals in later.sites.items():
+            if (my_totals := self.sites.setdefault(site, totals)) is not totals:
+                my_totals.add(totals)
         for earned, earning in later.earnings.items():
             if (my_earning := self.earnings.setdefault(earned, earning)) is not earning:
                 my_earning.add(earning)

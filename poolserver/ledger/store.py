@@ -205,7 +205,10 @@ class LedgerStore:
 
 def _load(connection: Connection) -> LedgerState:
     totals = Totals()
-    totals.add(share_sql.totals(connection), share_sql.energy(connection))
+    totals.add(
+        ((key.site, each) for key, each in share_sql.totals(connection)),
+        share_sql.energy(connection),
+    )
     sealed_through, cutoffs = seal_sql.last_seal(connection)
     return LedgerState(
         totals,

@@ -96,9 +96,15 @@ class ShareTotals:
         self.proven_work += other.proven_work
         self.proven_work_sq += other.proven_work_sq
         self.shares = list(map(add, self.shares, other.shares))
-        self.best_hash = _least(self.best_hash, other.best_hash)
-        self.first_ms = _least(self.first_ms, other.first_ms)
-        self.last_ms = _greatest(self.last_ms, other.last_ms)
+        # Flat: this runs for each worker that sends anything, and a call costs as much as all here.
+        if self.best_hash is None or (
+            other.best_hash is not None and other.best_hash < self.best_hash
+        ):
+            self.best_hash = other.best_hash
+        if self.first_ms is None or (other.first_ms is not None and other.first_ms < self.first_ms):
+            self.first_ms = other.first_ms
+        if self.last_ms is None or (other.last_ms is not None and other.last_ms > self.last_ms):
+            self.last_ms = other.last_ms
 
 
 @dataclass(slots=True)
@@ -114,13 +120,11 @@ class Totals:
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
 
     def add(
-        self,
-        workers: Iterable[tuple[WorkerKey, ShareTotals]],
-        site_energy_pj: Mapping[str, Fraction],
+        self, sites: Iterable[tuple[str, ShareTotals]], site_energy_pj: Mapping[str, Fraction]
     ) -> None:
-        """Add sums of workers, and energy by site."""
-        for key, totals in workers:
-            self.sites.setdefault(key.site, ShareTotals()).add(totals)
+        """Add sums of sites, and their energy."""
+        for site, totals in sites:
+            self.sites.setdefault(site, ShareTotals()).add(totals)
         add_energy(self.site_energy_pj, site_energy_pj)
 
     def energy_j(self, site: str) -> int:
@@ -147,11 +151,3 @@ def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str
             if other != site:
                 raise ValueError(f"account {account!r} is claimed by sites {other!r} and {site!r}")
     return lambda account: site_of_account.get(account, UNASSIGNED_SITE)
-
-
-def _least(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else min(a, b)
-
-
-def _greatest(a: int | None, b: int | None) -> int | None:
-    return b if a is None else a if b is None else max(a, b)

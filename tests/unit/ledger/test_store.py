@@ -79,7 +79,7 @@ def delta(after: int, through: int, sums: Sums = ({}, {}), begin_s: int = 900) -
 def totals(*parts: Sums) -> Totals:
     total = Totals()
     for workers, energy_pj in parts:
-        total.add(workers.items(), energy_pj)
+        total.add(((key.site, each) for key, each in workers.items()), energy_pj)
     return total
 
 

@@ -44,7 +44,7 @@ Part = tuple[list[tuple[WorkerKey, ShareTotals]], dict[str, Fraction]]
 def total_of(parts: list[Part]) -> Totals:
     total = Totals()
     for workers, site_energy_pj in parts:
-        total.add(workers, site_energy_pj)
+        total.add(((key.site, each) for key, each in workers), site_energy_pj)
     return total
 
 
