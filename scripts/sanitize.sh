@@ -23,7 +23,7 @@ native=poolserver/_native
 gcc -shared -fPIC -std=c11 -O1 -g -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all -DPy_LIMITED_API=0x030B0000 \
     -I"$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-    $native/module.c $native/journal_records.c $native/rig_sockets.c $native/sha256d.c $native/template_json.c -o $native/_sharecheck.abi3.so
+    $native/*.c -o $native/_sharecheck.abi3.so
 
 # Python is not built with the sanitizers: their runtimes must be loaded before it.
 # detect_leaks=0: CPython keeps much until its end, and LeakSanitizer would report that;

@@ -1,8 +1,11 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c, template_json.c and journal_records.c below
-module.c), ``twin`` says the same in Python. The twin stands in only where the extension was not
-built; one that is there but does not load is an error.
+``_sharecheck`` is the C extension (sha256d.c, share_lane.c, journal_records.c and template_json.c
+below module.c), ``twin`` says the same in Python. The twin stands in only where the extension was
+not built; one that is there but does not load is an error.
+
+The lane of ordinary shares (``ShareLane``, ``LaneRig``, ``LaneTurn``) is in C only: the plain path
+is its twin. Whether there is one tells ``IMPLEMENTATION == "c"``.
 """
 
 from typing import TYPE_CHECKING, Literal
@@ -13,6 +16,10 @@ if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
         JobHasher,
+        LaneRig,
+        LaneTurn,
+        ShareLane,
+        ShareSet,
         ShareSum,
         backend,
         pack_share,
@@ -30,6 +37,10 @@ else:
         from poolserver._native._sharecheck import (
             BACKENDS,
             JobHasher,
+            LaneRig,
+            LaneTurn,
+            ShareLane,
+            ShareSet,
             ShareSum,
             backend,
             pack_share,
@@ -48,6 +59,7 @@ else:
         from poolserver._native.twin import (
             BACKENDS,
             JobHasher,
+            ShareSet,
             ShareSum,
             backend,
             pack_share,
@@ -67,6 +79,7 @@ __all__ = [
     "BACKENDS",
     "IMPLEMENTATION",
     "JobHasher",
+    "ShareSet",
     "ShareSum",
     "backend",
     "pack_share",
@@ -79,3 +92,6 @@ __all__ = [
     "take_transactions",
     "update_meter",
 ]
+
+if IMPLEMENTATION == "c":
+    __all__ += ["LaneRig", "LaneTurn", "ShareLane"]

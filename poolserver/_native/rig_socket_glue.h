@@ -17,6 +17,9 @@
 #include <unistd.h>
 
 #include "arguments.h"
+#include "lane_glue.h"
+#include "module_state.h"
+#include "rig_glue.h"
 #include "rig_sockets.h"
 
 typedef struct RigSocket RigSocket;
@@ -27,6 +30,7 @@ struct delivery {
     uint32_t offset, size; /* in the arena */
     int error;             /* errno; 0: none */
     bool is_end, is_sent;  /* the peer sends no more; something that waited was sent */
+    size_t run;            /* of the lane's runs in this turn, from 1 on; 0: none */
 };
 
 struct arrival {
@@ -50,8 +54,8 @@ typedef struct {
     Py_ssize_t count;
     RigSocket *first_ended, *last_ended; /* those whose protocol is to be told */
     struct turn_stage *stage;            /* owned */
-    PyObject *lane, *call_soon, *data_received; /* the last one is a name */
-    PyTypeObject *socket_type;
+    ShareLane *lane;
+    PyObject *call_soon, *data_received; /* the latter is a name */
     bool is_bury_due, is_delivering, is_closed;
 } RigSockets;
 
@@ -59,10 +63,12 @@ struct RigSocket {
     PyObject_HEAD
     RigSockets *set; /* owned; NULL: it has left the set */
     RigSocket *previous, *next, *next_ended;
-    PyObject *protocol, *rig; /* owned, or NULL */
+    PyObject *protocol; /* owned, or NULL, as is the rig */
+    LaneRig *rig;
     struct rig_wire wire;
-    uint32_t high, low; /* bytes that wait: from which on writing is paused, and is resumed */
-    int error;          /* errno it has ended with */
+    uint32_t high, low;  /* bytes that wait: from which on writing is paused, and is resumed */
+    uint32_t unanswered; /* turns whose answers for it are not released */
+    int error;           /* errno it has ended with */
     bool is_closing, is_ended, is_paused;
     bool is_staged;      /* something of it is read and not delivered */
     bool is_within_line; /* what the protocol was given last did not end a line */
@@ -83,8 +89,9 @@ static void set_reference(PyObject **place, PyObject *value)
 /* A connection in the set; the descriptor is closed if that fails. A new reference. */
 static RigSocket *add_socket(RigSockets *set, int fd)
 {
-    allocfunc allocate = (allocfunc)PyType_GetSlot(set->socket_type, Py_tp_alloc);
-    RigSocket *self = (RigSocket *)allocate(set->socket_type, 0); /* zeroed */
+    PyTypeObject *type = (PyTypeObject *)state_of((PyObject *)set)->rig_socket;
+    allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
+    RigSocket *self = (RigSocket *)allocate(type, 0); /* zeroed */
 
     if (self == NULL) {
         close(fd);
@@ -203,7 +210,7 @@ static void after_sending(RigSocket *self, int error)
         return;
     }
     const size_t waiting = rig_wire_waiting(&self->wire);
-    if (self->is_closing && waiting == 0 && self->wire.held == 0)
+    if (self->is_closing && waiting == 0)
         end_socket(self, 0);
     else if (!self->is_paused && waiting > self->high)
         tell_of_writing(self, true);
@@ -215,6 +222,17 @@ static void write_bytes(RigSocket *self, const struct bytes_view *data)
 {
     if (!self->is_closing)
         after_sending(self, rig_wire_write(&self->wire, data->data, (size_t)data->size));
+}
+
+/* A turn's answers for it are released, or there are none any more (NULL): lane_glue.h. */
+static void take_answers(PyObject *object, const uint8_t *replies, size_t size)
+{
+    RigSocket *self = (RigSocket *)object;
+    const struct bytes_view data = {.data = replies, .size = (Py_ssize_t)size};
+
+    self->unanswered--;
+    if (replies != NULL)
+        write_bytes(self, &data);
 }
 
 /* ---- Its methods ------------------------------------------------------------------------------- */
@@ -237,7 +255,7 @@ static void close_socket(RigSocket *self)
         return;
     self->is_closing = true;
     rig_wire_stop_reading(&self->wire);
-    if (self->wire.outbox == NULL && self->wire.held == 0)
+    if (self->wire.outbox == NULL)
         end_socket(self, 0);
 }
 
@@ -385,10 +403,10 @@ static PyObject *RigSocket_detach(PyObject *object, PyObject *unused)
     RigSocket *self = (RigSocket *)object;
 
     (void)unused;
-    if (self->is_closing || self->is_staged || self->wire.held > 0) {
+    if (self->is_closing || self->is_staged || self->unanswered > 0) {
         PyErr_SetString(PyExc_RuntimeError,
                         self->is_closing ? "the socket is closing or closed"
-                                         : "there is data to be delivered or released first");
+                                         : "something must be delivered or released first");
         return NULL;
     }
     PyObject *unsent = PyBytes_FromStringAndSize((const char *)rig_wire_unsent(&self->wire),
@@ -406,7 +424,7 @@ static PyObject *RigSocket_get_rig(PyObject *object, void *unused)
     const RigSocket *self = (RigSocket *)object;
 
     (void)unused;
-    return Py_NewRef(self->rig == NULL ? Py_None : self->rig);
+    return Py_NewRef(self->rig == NULL ? Py_None : (PyObject *)self->rig);
 }
 
 static int RigSocket_set_rig(PyObject *object, PyObject *rig, void *unused)
@@ -418,8 +436,13 @@ static int RigSocket_set_rig(PyObject *object, PyObject *rig, void *unused)
         PyErr_SetString(PyExc_AttributeError, "rig cannot be deleted");
         return -1;
     }
-    if (self->set != NULL)
-        set_reference(&self->rig, rig == Py_None ? NULL : rig);
+    if (rig != Py_None && Py_TYPE(rig) != (PyTypeObject *)state_of(object)->lane_rig)
+        return wrong_type("rig", "LaneRig", rig);
+    if (self->set != NULL) {
+        LaneRig *before = self->rig;
+        self->rig = rig == Py_None ? NULL : (LaneRig *)Py_NewRef(rig);
+        Py_XDECREF((PyObject *)before);
+    }
     return 0;
 }
 
@@ -432,7 +455,7 @@ static int RigSocket_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT((PyObject *)self->set);
     Py_VISIT(self->protocol);
-    Py_VISIT(self->rig);
+    Py_VISIT((PyObject *)self->rig);
     return 0;
 }
 

@@ -129,24 +129,23 @@ struct rig_outbox {
 
 enum { OUTBOX_LEAST = 1024 };
 
-/* Room for so much more behind what waits, or ahead of it. False: no memory. */
-static bool make_room(struct rig_wire *wire, size_t ahead, size_t behind)
+/* Room for so much more. False: no memory. */
+static bool make_room(struct rig_wire *wire, size_t more)
 {
     struct rig_outbox *old = wire->outbox;
     const size_t size = old == NULL ? 0 : old->size;
 
-    if (old != NULL && old->start >= ahead && old->capacity - old->start - size >= behind)
+    if (old != NULL && old->capacity - old->start - size >= more)
         return true;
-    size_t needed = ahead + size + behind;
-    size_t capacity = needed < OUTBOX_LEAST ? OUTBOX_LEAST : needed + needed / 2;
+    size_t capacity = size + more < OUTBOX_LEAST ? OUTBOX_LEAST : (size + more) * 3 / 2;
     struct rig_outbox *new = malloc(sizeof *new + capacity);
     if (new == NULL)
         return false;
-    new->start = ahead;
+    new->start = 0;
     new->size = size;
     new->capacity = capacity;
     if (old != NULL)
-        memcpy(new->data + ahead, old->data + old->start, size);
+        memcpy(new->data, old->data + old->start, size);
     free(old);
     wire->outbox = new;
     return true;
@@ -174,7 +173,7 @@ static int watch(struct rig_wire *wire)
 {
     uint32_t wanted = wire->is_reading ? EPOLLIN : 0;
 
-    if (wire->outbox != NULL && wire->held == 0)
+    if (wire->outbox != NULL)
         wanted |= EPOLLOUT;
     if (wanted == wire->watched)
         return 0;
@@ -240,11 +239,9 @@ static size_t send_some(const struct rig_wire *wire, const uint8_t *data, size_t
     return sent > 0 ? (size_t)sent : 0;
 }
 
-int rig_wire_keep(struct rig_wire *wire, const uint8_t *data, size_t size)
+static int keep(struct rig_wire *wire, const uint8_t *data, size_t size)
 {
-    if (size == 0)
-        return 0;
-    if (!make_room(wire, 0, size))
+    if (!make_room(wire, size))
         return ENOMEM;
     struct rig_outbox *outbox = wire->outbox;
     memcpy(outbox->data + outbox->start + outbox->size, data, size);
@@ -257,9 +254,9 @@ int rig_wire_write(struct rig_wire *wire, const uint8_t *data, size_t size)
     size_t sent = 0;
     int error = 0;
 
-    if (wire->outbox == NULL && wire->held == 0 && size > 0)
+    if (wire->outbox == NULL && size > 0)
         sent = send_some(wire, data, size, &error);
-    return error != 0 ? error : rig_wire_keep(wire, data + sent, size - sent);
+    return error != 0 || sent == size ? error : keep(wire, data + sent, size - sent);
 }
 
 int rig_wire_flush(struct rig_wire *wire)
@@ -267,7 +264,7 @@ int rig_wire_flush(struct rig_wire *wire)
     struct rig_outbox *outbox = wire->outbox;
     int error = 0;
 
-    if (outbox != NULL && wire->held == 0) {
+    if (outbox != NULL) {
         size_t sent = send_some(wire, outbox->data + outbox->start, outbox->size, &error);
         outbox->start += sent;
         outbox->size -= sent;
@@ -275,20 +272,6 @@ int rig_wire_flush(struct rig_wire *wire)
             drop_outbox(wire);
     }
     return error != 0 ? error : watch(wire);
-}
-
-int rig_wire_release(struct rig_wire *wire, const uint8_t *replies, size_t size)
-{
-    wire->held--;
-    if (wire->outbox == NULL)
-        return rig_wire_write(wire, replies, size);
-    if (!make_room(wire, size, 0))
-        return ENOMEM;
-    struct rig_outbox *outbox = wire->outbox;
-    outbox->start -= size;
-    outbox->size += size;
-    memcpy(outbox->data + outbox->start, replies, size);
-    return rig_wire_flush(wire);
 }
 
 int rig_wire_error(const struct rig_wire *wire)

@@ -20,7 +20,7 @@
 enum {
     RIG_TURN_EVENTS = 256,
     RIG_TURN_ACCEPTS = 100,   /* as server/listening.py's ACCEPTS_PER_TURN */
-    RIG_READ_SIZE = 8 << 10,  /* 40 submits; a fast sender's rest is in the next turn */
+    RIG_READ_SIZE = 64 << 10, /* 250 submits: no honest rig has so many on their way */
     RIG_ARENA_SIZE = 1 << 20, /* what is read in a turn; only what is used of it takes memory */
     RIG_ACCEPT_RETRY_MS = 100,
 };
@@ -58,7 +58,6 @@ struct rig_wire {
     uint8_t kind;
     uint8_t watched; /* EPOLLIN, EPOLLOUT */
     bool is_reading;
-    uint32_t held; /* turns whose replies are not released: until then nothing is sent */
     int fd;        /* -1: ended */
     int epoll_fd;
     struct rig_outbox *outbox; /* NULL: nothing waits; owned */
@@ -95,13 +94,7 @@ void rig_wire_stop_reading(struct rig_wire *wire);
 /* Send at once, or behind what waits. */
 int rig_wire_write(struct rig_wire *wire, const uint8_t *data, size_t size);
 
-/* Keep it, whatever could be sent. */
-int rig_wire_keep(struct rig_wire *wire, const uint8_t *data, size_t size);
-
-/* One turn less holds it; `replies` go out ahead of all that waits. */
-int rig_wire_release(struct rig_wire *wire, const uint8_t *replies, size_t size);
-
-/* Send what waits, unless it is held. */
+/* Send what waits. */
 int rig_wire_flush(struct rig_wire *wire);
 
 /* What waits. */

@@ -86,6 +86,71 @@ static void gather(RigSockets *self)
     }
 }
 
+/* Whether the lane may look at what was read: not in the midst of a line that it has not seen. */
+static bool is_for_lane(const struct delivery *staged)
+{
+    const RigSocket *socket = staged->socket;
+
+    return staged->size > 0 && socket->rig != NULL && socket->rig->rig.is_open &&
+           !socket->is_within_line;
+}
+
+static void collect(RigSockets *self, double now, size_t room)
+{
+    struct turn_stage *stage = self->stage;
+    size_t runs = 0;
+
+    lane_begin(self->lane->lane);
+    for (size_t i = 0; i < stage->delivery_count; i++) {
+        struct delivery *staged = &stage->deliveries[i];
+        if (is_for_lane(staged) &&
+            lane_collect(self->lane->lane, &staged->socket->rig->rig,
+                         stage->arena + staged->offset, staged->size, now, room) > 0)
+            staged->run = ++runs;
+    }
+}
+
+/* What is settled is not delivered, and is answered when the turn is released. */
+static int settle(struct turn_stage *stage, const struct lane_results *results, LaneTurn *turn)
+{
+    turn->sockets = malloc(results->run_count * sizeof *turn->sockets);
+    turn->reply_ends = malloc(results->run_count * sizeof *turn->reply_ends);
+    turn->send = take_answers;
+    if (turn->sockets == NULL || turn->reply_ends == NULL)
+        return -1;
+    for (size_t i = 0; i < stage->delivery_count; i++) {
+        struct delivery *staged = &stage->deliveries[i];
+        if (staged->run == 0 || results->runs[staged->run - 1].taken == 0)
+            continue;
+        const struct lane_run *run = &results->runs[staged->run - 1];
+        staged->offset += (uint32_t)run->taken;
+        staged->size -= (uint32_t)run->taken;
+        staged->socket->unanswered++;
+        turn->sockets[turn->socket_count] = Py_NewRef((PyObject *)staged->socket);
+        turn->reply_ends[turn->socket_count++] = run->replies + run->replies_size;
+    }
+    return 0;
+}
+
+/* The ordinary shares of all that was read; the rest of it stays staged. All of it does where there is
+   no memory to judge them. */
+static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
+{
+    struct lane *lane = self->lane->lane;
+
+    if (lane_pending(lane) == 0 || !lane_judge(lane, sequence, unix_ms))
+        Py_RETURN_NONE;
+    const struct lane_results results = lane_results(lane);
+    if (results.record_count == 0)
+        Py_RETURN_NONE;
+    LaneTurn *turn = lane_turn_take(self->lane);
+    if (turn != NULL && settle(self->stage, &results, turn) < 0) {
+        Py_DECREF((PyObject *)turn);
+        return PyErr_NoMemory();
+    }
+    return (PyObject *)turn;
+}
+
 PyDoc_STRVAR(RigSockets_turn_doc,
              "turn($self, now, sequence, unix_ms, room, /)\n--\n\n"
              "Accept, read and judge what there is; the ordinary shares, or None.");
@@ -101,14 +166,15 @@ static PyObject *RigSockets_turn(PyObject *object, PyObject *const *args, Py_ssi
     if ((now == -1.0 && PyErr_Occurred()) ||
         get_uint(args[1], "sequence", UINT64_MAX, &sequence) < 0 ||
         get_uint(args[2], "unix_ms", UINT64_MAX, &unix_ms) < 0 ||
-        get_uint(args[3], "room", SIZE_MAX, &room) < 0)
+        get_uint(args[3], "room", UINT32_MAX, &room) < 0)
         return NULL;
     if (self->is_delivering)
         return PyErr_Format(PyExc_RuntimeError, "a turn within deliver()");
     if (self->stage->delivery_count > 0 || self->stage->arrival_count > 0 || self->is_closed)
         Py_RETURN_NONE; /* the last turn is not delivered, after an error perhaps: it comes first */
     gather(self);
-    Py_RETURN_NONE;
+    collect(self, now, (size_t)room);
+    return judge(self, sequence, unix_ms);
 }
 
 /* ---- What it brought is told --------------------------------------------------------------------- */
@@ -363,7 +429,6 @@ PyDoc_STRVAR(RigSockets_write_all_doc,
 
 static PyObject *RigSockets_write_all(PyObject *object, PyObject *args)
 {
-    const RigSockets *self = (RigSockets *)object;
     PyObject *sockets, *data;
     struct bytes_view view;
 
@@ -376,7 +441,7 @@ static PyObject *RigSockets_write_all(PyObject *object, PyObject *args)
     const Py_ssize_t count = PyTuple_Size(all);
     for (Py_ssize_t i = 0; i < count; i++) {
         PyObject *socket = PyTuple_GetItem(all, i);
-        if (!Py_IS_TYPE(socket, self->socket_type)) {
+        if (Py_TYPE(socket) != (PyTypeObject *)state_of(object)->rig_socket) {
             wrong_type("sockets", "RigSockets' own", socket);
             Py_DECREF(all);
             return NULL;
@@ -443,16 +508,19 @@ static PyObject *RigSockets_new(PyTypeObject *type, PyObject *args, PyObject *kw
 
     if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:RigSockets", keywords, &lane, &call_soon))
         return NULL;
+    const struct module_state *state = PyType_GetModuleState(type);
+    if (Py_TYPE(lane) != (PyTypeObject *)state->share_lane) {
+        wrong_type("lane", "ShareLane", lane);
+        return NULL;
+    }
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
     RigSockets *self = (RigSockets *)allocate(type, 0); /* zeroed */
     if (self == NULL)
         return NULL;
     self->plain.epoll_fd = self->plain.timer_fd = -1;
-    self->lane = Py_NewRef(lane);
+    self->lane = (ShareLane *)Py_NewRef(lane);
     self->call_soon = Py_NewRef(call_soon);
     self->data_received = PyUnicode_InternFromString("data_received");
-    self->socket_type =
-        (PyTypeObject *)PyObject_GetAttrString(PyType_GetModule(type), "RigSocket");
     self->stage = PyMem_Malloc(sizeof *self->stage);
     if (self->stage == NULL)
         PyErr_NoMemory();
@@ -472,9 +540,8 @@ static int RigSockets_traverse(PyObject *object, visitproc visit, void *arg)
     const RigSockets *self = (RigSockets *)object;
 
     Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->lane);
+    Py_VISIT((PyObject *)self->lane);
     Py_VISIT(self->call_soon);
-    Py_VISIT((PyObject *)self->socket_type);
     for (RigSocket *socket = self->first; socket != NULL; socket = socket->next)
         Py_VISIT((PyObject *)socket);
     for (struct rig_listener *each = self->plain.listeners; each != NULL; each = each->next)
@@ -517,7 +584,6 @@ static void RigSockets_dealloc(PyObject *object)
     rig_set_close(&self->plain);
     PyMem_Free(self->stage);
     Py_CLEAR(self->data_received);
-    Py_XDECREF((PyObject *)self->socket_type);
     release(object);
     Py_DECREF(type);
 }

@@ -49,7 +49,8 @@ class RigHall:
 
     def __init__(self, c: ModuleType) -> None:
         self.soon: list[Callable[[], None]] = []
-        self.sockets = c.RigSockets(None, self.soon.append)
+        self.lane = c.ShareLane(8)
+        self.sockets = c.RigSockets(self.lane, self.soon.append)
         self.open = ExitStack()
         self.protocols: list[Recorder] = []
         self.told: list[tuple[Any, ...]] = []

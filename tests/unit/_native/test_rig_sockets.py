@@ -59,11 +59,11 @@ def test_all_that_is_there_is_read_in_one_turn(hall: RigHall) -> None:
 
 def test_a_turn_reads_only_so_much_of_one_and_goes_on_in_the_next(hall: RigHall) -> None:
     rig, _, protocol = hall.pair()
-    rig.send(MUCH[:20_000])
+    rig.send(MUCH[:150_000])
     hall.turn()
-    assert len(whole(protocol.told)) == 8192
-    hall.until(lambda: len(whole(protocol.told)) == 20_000)
-    assert whole(protocol.told) == MUCH[:20_000]
+    assert len(whole(protocol.told)) == 65536
+    hall.until(lambda: len(whole(protocol.told)) == 150_000)
+    assert whole(protocol.told) == MUCH[:150_000]
 
 
 def test_a_crowd_that_sends_much_is_read_over_some_turns_and_nobody_is_left_out(
@@ -510,7 +510,7 @@ def test_an_event_loop_that_is_closed_is_reported_and_nothing_breaks(
 
     reported: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    sockets = c.RigSockets(None, call_soon)
+    sockets = c.RigSockets(c.ShareLane(8), call_soon)
     rig, ours = socket.socketpair()
     sockets.adopt(ours.detach(), b"", Recorder()).abort()
     assert [each.exc_type for each in reported] == [RuntimeError]
@@ -713,7 +713,7 @@ def test_one_of_which_something_is_read_and_not_delivered_is_not_given_away(
     rig.send(b"hello\n")
     assert hall.is_ready(5)
     hall.sockets.turn(0.0, 0, 0, 0)
-    with pytest.raises(RuntimeError, match="delivered or released first"):
+    with pytest.raises(RuntimeError, match="must be delivered or released first"):
         sock.detach()
     hall.sockets.deliver()
     assert protocol.told == [("data", b"hello\n")]
@@ -831,11 +831,15 @@ def test_a_socket_is_made_by_its_set_alone_and_takes_bytes(hall: RigHall, c: Mod
         c.RigSocket()
     with pytest.raises(TypeError):
         c.RigSockets()
+    with pytest.raises(TypeError, match="lane must be ShareLane, not NoneType"):
+        c.RigSockets(None, print)
     _, sock, _ = hall.pair()
     with pytest.raises(TypeError, match="data must be bytes, not str"):
         sock.write("text")
     with pytest.raises(TypeError):
         sock.get_extra_info(3)
+    with pytest.raises(TypeError, match="rig must be LaneRig, not int"):
+        sock.rig = 1
     with pytest.raises(AttributeError):
         del sock.rig
 
