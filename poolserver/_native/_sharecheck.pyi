@@ -342,6 +342,10 @@ class RigSockets:
         """The number of connections, with those that have ended and are to be told."""
 
     @property
+    def staged(self) -> int:
+        """How many sockets, and new connections, the last turn found; until ``deliver``."""
+
+    @property
     def accept_failures(self) -> int:
         """How often accepting has failed; after each it is let be for 0.1 s.
 

@@ -485,6 +485,14 @@ static Py_ssize_t RigSockets_length(PyObject *object)
     return ((RigSockets *)object)->count;
 }
 
+static PyObject *RigSockets_get_staged(PyObject *object, void *unused)
+{
+    const struct turn_stage *stage = ((RigSockets *)object)->stage;
+
+    (void)unused;
+    return PyLong_FromSize_t(stage == NULL ? 0 : stage->delivery_count + stage->arrival_count);
+}
+
 static PyObject *RigSockets_get_accept_failures(PyObject *object, void *unused)
 {
     const struct rig_set *set = &((RigSockets *)object)->plain;
@@ -606,6 +614,7 @@ static PyMethodDef RigSockets_methods[] = {
 };
 
 static PyGetSetDef RigSockets_properties[] = {
+    {"staged", RigSockets_get_staged, NULL, "How many sockets wait for deliver().", NULL},
     {"accept_failures", RigSockets_get_accept_failures, NULL, "How often accepting failed.", NULL},
     {"accept_errno", RigSockets_get_accept_errno, NULL, "By what it failed last; 0: never.", NULL},
     {NULL},

@@ -18,8 +18,9 @@ from poolserver.mining.registry import IssuedJob, JobRegistry
 from poolserver.server.fan_out import FanOut
 from poolserver.server.session import MinerSession
 
-# With turns more often than this the next one waits so long, and what comes meanwhile is one turn's:
-# one journal write, one look at the sockets. Each costs as much as three shares, and no rig minds.
+# With turns more often than this the next one waits so long, and what comes meanwhile is one
+# turn's: one journal write, one look at the sockets. They cost as much as three shares, and no rig
+# minds.
 GATHER_S = 0.001
 
 log = structlog.get_logger(__name__)
@@ -43,11 +44,17 @@ class RigWire:
         self._lane = ShareLane(extranonce2_size)
         self._on_offer: set[int] = set()  # job numbers
         self.sockets = RigSockets(self._lane, loop.call_soon)
-        loop.add_reader(self.sockets.fileno(), self._on_ready)
+        self._fd = self.sockets.fileno()
+        self._turn_at = -inf
+        self._gathering: asyncio.TimerHandle | None = None
+        """The next turn, if that is not when a rig has sent something."""
+        self._watch()
 
     def close(self) -> None:
         """End all connections that are left, and watch no more."""
-        self._loop.remove_reader(self.sockets.fileno())
+        self._loop.remove_reader(self._fd)
+        if self._gathering is not None:
+            self._gathering.cancel()
         self.sockets.close()
 
     def fan_out(self) -> FanOut:
@@ -89,29 +96,33 @@ class RigWire:
 
     # --- a turn ----------------------------------------------------------------------------
 
+    def _watch(self) -> None:
+        self._gathering = None
+        self._loop.add_reader(self._fd, self._on_ready)
+
     def _on_ready(self) -> None:
         """A rig has sent something, after a pause."""
-        before, now = self._turn_at, self._turn()
-        if now - before < GATHER_S:
+        before = self._turn_at
+        self._turn()
+        if self._turn_at - before < GATHER_S:
             self._loop.remove_reader(self._fd)
             self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
 
     def _on_gathered(self) -> None:
-        before = self._turns
-        self._turn()
-        if self._turns != before: 
+        if self._turn():
             self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
         else:
             self._watch()
 
-    def _turn(self) -> float:
-        """Take what there is. The time by which it was taken."""
+    def _turn(self) -> bool:
+        """Take what there is; whether there was anything."""
         now = self._turn_at = self._now()
         turn = self.sockets.turn(now, *self._journal.packing())
+        found = self.sockets.staged > 0
         if turn is not None:
             self._book(turn, now)
         self.sockets.deliver()
-        return now
+        return found
 
     def _book(self, turn: LaneTurn, now: float) -> None:
         """Record the shares of a turn, let their answers wait for that, and credit them."""

@@ -6,7 +6,6 @@ has, and submits and spools a block alone.
 """
 
 import asyncio
-import sys
 import time
 from collections.abc import Callable
 from itertools import cycle
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import structlog
 
-from poolserver._native import IMPLEMENTATION
+from poolserver._native import HAS_WIRE
 from poolserver._vendor.asyncio_stratum import Handshakes, Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
@@ -209,7 +208,7 @@ class Worker:
 
     def _make_wire(self) -> "RigWire | None":
         """The fast way for plain TCP rigs, where it was built: see rig_wire.py."""
-        if IMPLEMENTATION != "c" or sys.platform != "linux":
+        if not HAS_WIRE:
             return None
         from poolserver.server.rig_wire import RigWire
 
