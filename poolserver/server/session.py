@@ -166,9 +166,9 @@ class MinerSession:
         house.pool.disconnect(self.miner, house.now())
 
     def _leave_lane(self) -> None:
-        """Nothing more of this miner is ordinary; and a cycle of objects is broken."""
+        """Nothing more of it is ordinary; and a cycle of objects is broken."""
         self.miner.close_lane()
-        self.miner.lane = None
+        self.miner.lane = self.lane = None
 
     @property
     def host(self) -> str:

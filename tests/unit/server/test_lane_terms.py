@@ -184,7 +184,7 @@ async def test_a_session_that_was_taken_over_has_left_the_lane(house: Offers) ->
     new = Line(house)
     new.say(SUBSCRIBE.replace(b'"rig/1.0"', b'"rig/1.0","%b"' % name.encode()))
     assert not lane.is_open
-    assert old.session.miner.lane is None
+    assert old.session.miner.lane is old.session.lane is None
 
 
 # --- credit ----------------------------------------------------------------------------------

@@ -95,6 +95,9 @@ class Port:
         self.let_in.append(self.new_session(peer))
         return self.let_in[-1]
 
+    def take_in(self, rig_socket: object) -> asyncio.Protocol:
+        return self.accept(None, None)
+
     def refused(self, host: str, reason: str) -> None:
         self.refusals.append((host, reason))
 
