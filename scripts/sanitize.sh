@@ -10,10 +10,10 @@ python=$(cd "$(dirname "$(command -v "$python")")" && pwd)/$(basename "$python")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/poolserver" "$work/tests"
+mkdir -p "$work/poolserver" "$work/tests/unit"
 cp poolserver/__init__.py "$work/poolserver/"
 cp -r poolserver/_native "$work/poolserver/"
-cp -r tests/unit/_native "$work/tests/"
+cp -r tests/unit/_native "$work/tests/unit/"
 cp pyproject.toml "$work/"
 rm -f "$work"/poolserver/_native/*.so
 cd "$work"
@@ -40,4 +40,4 @@ import sys
 from poolserver._native import _sharecheck
 assert _sharecheck.__file__.startswith(sys.argv[1]), _sharecheck.__file__
 ' "$work"
-run -m pytest -q -p no:cacheprovider tests/_native "$@"
+run -m pytest -q -p no:cacheprovider tests/unit/_native "$@"
