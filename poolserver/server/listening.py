@@ -54,15 +54,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ListenerTerms:
-    """``proxy_from`` are the proxies that a PROXY header is expected from; empty: of nobody."""
+    """``proxy_from`` are the proxies that a PROXY header is expected from; empty: of nobody.
+
+    ``is_shared``: other processes listen at the same address, and each has its part of the rigs.
+    """
 
     host: str
     port: int
     backlog: int
     tls: ServerCertificate | None
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
-    reuse_port: bool = False
-    """Other processes may listen there too: each connection comes to one of them."""
+    is_shared: bool = False
 
 
 class Door(Protocol):
@@ -125,7 +127,7 @@ class Listener:
             terms.host,
             terms.port,
             backlog=terms.backlog,
-            reuse_port=terms.reuse_port or None,
+            reuse_port=terms.is_shared,
         )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -155,7 +157,7 @@ class Listener:
     async def _open_listening(self) -> list[socket.socket]:
         terms = self._terms
         return await open_listening(
-            terms.host, terms.port, terms.backlog, reuse_port=terms.reuse_port
+            terms.host, terms.port, terms.backlog, reuse_port=terms.is_shared
         )
 
     # --- admission first -----------------------------------------------------------------
