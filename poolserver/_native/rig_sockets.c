@@ -57,7 +57,8 @@ int rig_set_listen(struct rig_set *set, int fd, void *owner)
         return ENOMEM;
     *listener = (struct rig_listener){
         .kind = RIG_LISTENER, .fd = fd, .next = set->listeners, .owner = owner};
-    int error = set_control(set->epoll_fd, EPOLL_CTL_ADD, fd, set->is_paused ? 0 : EPOLLIN, listener);
+    const uint32_t events = set->is_paused ? 0 : EPOLLIN;
+    int error = set_control(set->epoll_fd, EPOLL_CTL_ADD, fd, events, listener);
     if (error != 0) {
         free(listener);
         return error;

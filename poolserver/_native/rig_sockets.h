@@ -1,9 +1,10 @@
 /*
  * Rigs' plain TCP sockets in one epoll set: reading, sending, accepting.
  *
- * Plain C11 for Linux without Python.h; sockets_glue.h is the glue. Nothing here blocks. A
- * descriptor is taken out of the set before it is closed, for a process that is just being forked may
- * still have a copy, and then the set would go on to tell of it, with a pointer to what is gone.
+ * Plain C11 for Linux without Python.h; rig_socket.h and sockets_turn.h are built on it. Nothing
+ * here blocks. A descriptor is taken out of the set before it is closed, for a process that is just
+ * being forked may still have a copy, and then the set would go on to tell of it, with a pointer to
+ * what is gone.
  */
 #ifndef POOLSERVER_RIG_SOCKETS_H
 #define POOLSERVER_RIG_SOCKETS_H
@@ -64,7 +65,7 @@ struct rig_wire {
     union rig_address peer;
 };
 
-/* ---- The set: 0, or an errno ------------------------------------------------------------------ */
+/* ---- The set: 0, or an errno ----------------------------------------------------------------- */
 
 int rig_set_open(struct rig_set *set);
 void rig_set_close(struct rig_set *set); /* the glue has freed what owners there are */
@@ -77,7 +78,7 @@ int rig_accept(struct rig_set *set, const struct rig_listener *listener, union r
 
 void rig_set_resume(struct rig_set *set); /* accept again: a descriptor is free, or it is time */
 
-/* ---- A connection: 0, or the errno by which it has failed -------------------------------------- */
+/* ---- A connection: 0, or the errno by which it has failed ------------------------------------ */
 
 int rig_wire_open(struct rig_wire *wire, const struct rig_set *set, int fd);
 
