@@ -1,4 +1,4 @@
-"""Keeps the books: journal batches into sums five times a second, into the store every ten.
+"""Keeps the books: journal batches into sums once a second, into the store every ten.
 
 The journal is the truth and the store is derived from it. A batch that was missed is read from
 the journal's segments, and a store that fails for a while is caught up: nothing is lost. What
@@ -97,6 +97,8 @@ class LedgerKeeper:
         self._fold: Fold
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-fold")
         self._batches: list[JournalBatch] = []  # that are not folded yet
+        self._is_to_read = False  # what the journal has and no batch has told
+        self._to_end: set[str] = set()  # wholly folded, and perhaps not saved yet
         self._taken: dict[str, int] = {}  # the last record of each source in the sums here
         self._seals: list[Seal] = []  # that the store was given
         self._unsaved = Unsaved()
@@ -164,11 +166,9 @@ class LedgerKeeper:
                 self._take(reading.take_part(), tell=False)
                 await self._save()
         self._stuck |= reading.stuck
+        self._to_end.update(reading.ended)
         self._take(reading.take_part(), tell=False)
         await self.save()
-        if reading.ended and not self._unsaved:  # nobody reads the files of these again
-            await self._store.end_sources(reading.ended)
-            self._ended.update(reading.ended)
 
     async def run(self) -> None:
         """Fold and save in turn, and save at once what becomes of blocks; for ever."""
@@ -212,20 +212,26 @@ class LedgerKeeper:
         """Take a batch, to be folded soon; one that was seen before changes nothing."""
         self._batches.append(batch)
 
+    def read_journal(self) -> None:
+        """Batches may have been missed of a source that sends none now: read what it has, soon."""
+        self._is_to_read = True
+
     async def take_in(self) -> None:
         """Fold what has come."""
-        if self._batches:
+        if self._batches or self._is_to_read:
             # A task of its own: what was folded must be taken even if the caller is cancelled.
             self._folding = asyncio.create_task(self._take_in(), name="ledger fold")
             await asyncio.shield(self._folding)
 
     async def _take_in(self) -> None:
         batches, self._batches = self._batches, []
-        self._take(await self._in_thread(lambda: self._fold_all(batches)), tell=True)
+        is_to_read, self._is_to_read = self._is_to_read, False
+        self._take(await self._in_thread(lambda: self._fold_all(batches, is_to_read)), tell=True)
 
-    def _fold_all(self, batches: list[JournalBatch]) -> Delta:
+    def _fold_all(self, batches: list[JournalBatch], is_to_read: bool) -> Delta:
         """In the thread. Of a source with a gap nothing is taken: it was said."""
-        delta = Delta()
+        self._unsaved.settle()  # what was taken before
+        delta = self._catch_up() if is_to_read else Delta()
         for batch in joined(batches):
             if batch.source in self._stuck:
                 continue  # the next start reads the journal again
@@ -250,11 +256,12 @@ class LedgerKeeper:
             return reading.take_part()
         finally:
             self._stuck |= reading.stuck
+            self._to_end.update(reading.ended)
 
     def _take(self, delta: Delta, *, tell: bool) -> None:
         if not delta:
             return
-        self.totals.add(delta.sites.items(), delta.site_energy_pj)
+        self.totals.add(delta.sites, delta.site_energy_pj)
         self._taken |= {source: through for source, (_, through) in delta.progress.items()}
         self._take_blocks(delta)
         self.rewards.take(delta)
@@ -372,6 +379,15 @@ class LedgerKeeper:
                 await self._refill(error)
                 await self._store.apply(*unsaved.begin())
             self._seals += unsaved.end().delta.seals
+        await self._end_sources()
+
+    async def _end_sources(self) -> None:
+        """Nobody reads the files again of those that have ended, and that the store has wholly."""
+        ended = self._to_end - self._unsaved.begins().keys()
+        if ended:
+            await self._store.end_sources(ended)
+            self._ended |= ended
+            self._to_end -= ended
 
     async def _refill(self, moved: StoreMoved) -> None:
         """Bring the store back to where it was left: what is not saved follows on that.

@@ -20,6 +20,7 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
+    OurBlock,
     PayoutUpdate,
     RigsChanged,
     TemplateConfirmed,
@@ -111,6 +112,7 @@ class Worker:
         self._fan_out = FanOut()
         self._sweep = Sweep(self._sessions)
         self._listeners: list[Listener] = []
+        self._ports: tuple[int, ...] = ()
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
@@ -134,8 +136,8 @@ class Worker:
             OSError: an address cannot be bound.
         """
         await self._blocks.resume()
-        ports = tuple([await self._listen(listener) for listener in self._settings.listeners])
-        self._up.send(WorkerStarted(self._source, ports))
+        self._ports = tuple([await self._listen(each) for each in self._settings.listeners])
+        self._up.send(WorkerStarted(self._source, self._ports))
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
 
     async def stop(self) -> None:
@@ -182,6 +184,7 @@ class Worker:
             backlog=LISTEN_BACKLOG,
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
+            is_shared=settings.shares_ports,
         )
         opened = Listener(terms, door)
         self._listeners.append(opened)
@@ -199,23 +202,33 @@ class Worker:
     def receive(self, message: Down) -> None:
         """Take one message of the coordinator."""
         match message:
-            case TemplateUpdate(template):
-                self._on_template(template)
+            case TemplateUpdate(template, age_s, unconfirmed_s):
+                self._on_template(template, age_s, unconfirmed_s)
             case TemplateConfirmed():
                 self._fresh_at, self._outdated_at = self._now(), None
             case WorkOutdated():
                 self._outdated_at = self._now()
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
-            case WorkerSettings():  # the first word of a coordinator, which knows no rig
-                self.roll.tell_all()
-                log.warning("settings_ignored", reason="a worker's settings hold for its life")
+            case OurBlock(hash_hex):
+                self._blocks.note_ours(hash_hex)
+            case WorkerSettings():
+                self._introduce_again(message)
 
-    def _on_template(self, template: BlockTemplate) -> None:
+    def _introduce_again(self, settings: WorkerSettings) -> None:
+        """A coordinator's first word: this one knows neither the worker nor its rigs."""
+        self._up.send(WorkerStarted(self._source, self._ports))
+        self.roll.tell_all()
+        if settings != self._settings:
+            log.warning("settings_ignored", reason="a worker's settings hold for its life")
+
+    def _on_template(
+        self, template: BlockTemplate, age_s: float = 0.0, unconfirmed_s: float = 0.0
+    ) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
         self._wall.note_chain(template.mintime)
-        self._fresh_at = self._template_at = now
+        self._template_at, self._fresh_at = now - age_s, now - unconfirmed_s
         self._outdated_at = None
         before, self._latest = self._latest, template
         is_new_tip = before is None or template.prevhash_le != before.prevhash_le

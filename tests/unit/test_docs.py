@@ -10,9 +10,12 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from poolserver._vendor.asyncio_stratum import Fault
+from poolserver.collector import Collector
 from poolserver.config import Config, load_config
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
+from poolserver.crew.berths import Berths
+from poolserver.crew.tally import Tally
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
@@ -20,6 +23,8 @@ from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import Earning, ShareTotals, Totals
 from poolserver.metrics import (
     AuditMetrics,
+    CollectorMetrics,
+    CrewMetrics,
     NodeMetrics,
     PoolMetrics,
     ProposalMetrics,
@@ -78,7 +83,9 @@ class FakeCoordinator:
         rewards.luck.earned["hall", 0x207FFFFF] = Earning(2, 2)
         self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
         self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
-        self.workers = {"pool-1/0/1": worker_counters()}
+        self.tally = Tally()
+        self.tally.take(worker_counters())
+        self.workers = self.tally.living
         self.room = SimpleNamespace(view=a_power_view())
 
     def template_age_s(self) -> float:
@@ -100,11 +107,13 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     registry.register(ProposalMetrics({}))
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
+    registry.register(CrewMetrics(Berths(1)))
     registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     bus = SimpleNamespace(is_connected=True, outcomes={("meter", "taken"): 1})
     meters = MeterBook([MeterSpec("t2", 1)])
     meters.fault("t2", "", 0.0)
     registry.register(SignalMetrics(meters, bus))
+    registry.register(CollectorMetrics(Collector()))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
 
