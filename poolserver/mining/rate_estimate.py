@@ -139,7 +139,8 @@ class RateEstimate:
         due = self.known * seconds
         excess, work = self._window_work - due, self._window_work
         if seconds >= WINDOW_S or (
-            excess * excess * work > SURPRISE_NATS * due * self._window_squares
+            due  # else nothing is known that could be contradicted
+            and excess * excess * work > SURPRISE_NATS * due * self._window_squares
         ):
             self._look_at_window(seconds, now)
 

@@ -97,7 +97,8 @@ class Vardiff:
         self._rank = StartRank.LISTENER
         self._has_shares = False
         self._changed_at = now
-        self._next_look_at = now
+        # Where the difficulty is pinned there is nothing to decide: a third of all this costs.
+        self._next_look_at = inf if terms.minimum == terms.maximum else now
         self.floor = terms.minimum
         self.difficulty = difficulty
 

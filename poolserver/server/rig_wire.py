@@ -21,7 +21,7 @@ from poolserver.server.session import MinerSession
 # With turns more often than this the next one waits so long, and what comes meanwhile is one
 # turn's: one journal write, one look at the sockets. They cost as much as three shares, and no rig
 # minds.
-GATHER_S = 0.001
+GATHER_S = 0.002
 
 log = structlog.get_logger(__name__)
 
