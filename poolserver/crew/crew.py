@@ -304,7 +304,7 @@ class Crew:
 def worker_command(log_level: str, log_format: str) -> list[str]:
     """What starts a worker process; where it meets the others and who it is are added."""
     options = ["--log-level", log_level, "--log-format", log_format]
-    return [sys.executable, "-m", "poolserver", "worker", *options]
+    return [sys.executable, "-m", "poolserver.crew", *options]
 
 
 def _source(settings: WorkerSettings) -> str:
