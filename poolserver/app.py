@@ -15,6 +15,7 @@ from poolserver.api.http import HttpServer
 from poolserver.api.power import power_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
+from poolserver.collector import Collector
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
@@ -24,6 +25,7 @@ from poolserver.crew.spools import spool_of, take_over_spools
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
+    CollectorMetrics,
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
@@ -141,6 +143,8 @@ class PoolServer:
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
+        collector = Collector()
+        self._registry.register(CollectorMetrics(collector))
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
@@ -154,10 +158,13 @@ class PoolServer:
             await coordinator.start()
             parts.push_async_callback(lambda: crew.stop(whole_pool=stop.is_set()))
             await crew.start()
+            collector.start(time.monotonic())
+            parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 crew.check()
+                collector.look(time.monotonic())
             log.info("stopping")
 
     def _open_ways_in(self, room: ControlRoom) -> None:

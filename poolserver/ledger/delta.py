@@ -1,8 +1,10 @@
 """What some journal records add to the ledger: the one thing that passes from fold to store."""
 
+from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
+from threading import Lock
 from typing import NamedTuple
 
 from poolserver.ledger.payout_records import PayoutRecord
@@ -137,6 +139,8 @@ class Delta:
     """What blocks pay, of these batches and of earlier ones."""
     seals: list[Seal] = field(default_factory=list)
     """Days that were closed, each after what stands in this delta of them."""
+    _unsettled: deque["Delta"] = field(default_factory=deque, repr=False, compare=False)
+    _settling: Lock = field(default_factory=Lock, repr=False, compare=False)
 
     def __bool__(self) -> bool:
         return bool(self.progress or self.seals)
@@ -163,6 +167,14 @@ class Delta:
         Raises:
             SequenceGap: it does not follow on; nothing was changed.
         """
+        self.join(later)
+        self.settle()
+
+    def join(self, later: "Delta") -> None:
+        """As merge(), but what there is of each worker and node waits for settle().
+
+        That is nearly all of the work, and for it rigs need not wait: it may be done in any thread.
+        """
         for source, (after, _) in later.progress.items():
             mine = self.progress.get(source)
             if mine is not None and mine.through != after:
@@ -170,22 +182,32 @@ class Delta:
         for source, (after, through) in later.progress.items():
             mine = self.progress.get(source)
             self.progress[source] = Progress(after if mine is None else mine.after, through)
-        for key, totals in later.intervals.items():
-            if (mine_too := self.intervals.setdefault(key, totals)) is not totals:
-                mine_too.add(totals)
         for site, totals in later.sites.items():
-            if (my_totals := self.sites.setdefault(site, totals)) is not totals:
-                my_totals.add(totals)
+            if (mine_too := self.sites.setdefault(site, totals)) is not totals:
+                mine_too.add(totals)
         for earned, earning in later.earnings.items():
             if (my_earning := self.earnings.setdefault(earned, earning)) is not earning:
                 my_earning.add(earning)
         add_energy(self.site_energy_pj, later.site_energy_pj)
-        for at_node, work in later.nodes.items():
-            if (my_work := self.nodes.setdefault(at_node, work)) is not work:
-                my_work.add(work)
         self.workers.update(later.workers)
         self.templates.update(later.templates)
         self.rounds.merge(later.rounds)
         self.blocks.extend(later.blocks)
         self.payouts.extend(later.payouts)
         self.seals.extend(later.seals)
+        self._unsettled.append(later)
+
+    def settle(self) -> None:
+        """Do what join() has left; ``intervals`` and ``nodes`` are whole after it."""
+        with self._settling:
+            while self._unsettled:
+                self._settle(self._unsettled.popleft())
+
+    def _settle(self, later: "Delta") -> None:
+        later.settle()
+        for key, totals in later.intervals.items():
+            if (mine := self.intervals.setdefault(key, totals)) is not totals:
+                mine.add(totals)
+        for at_node, work in later.nodes.items():
+            if (my_work := self.nodes.setdefault(at_node, work)) is not work:
+                my_work.add(work)

@@ -1,4 +1,4 @@
-"""Keeps the books: journal batches into sums five times a second, into the store every ten.
+"""Keeps the books: journal batches into sums once a second, into the store every ten.
 
 The journal is the truth and the store is derived from it. A batch that was missed is read from
 the journal's segments, and a store that fails for a while is caught up: nothing is lost. What
@@ -230,6 +230,7 @@ class LedgerKeeper:
 
     def _fold_all(self, batches: list[JournalBatch], is_to_read: bool) -> Delta:
         """In the thread. Of a source with a gap nothing is taken: it was said."""
+        self._unsaved.settle()  # what was taken before
         delta = self._catch_up() if is_to_read else Delta()
         for batch in joined(batches):
             if batch.source in self._stuck:
@@ -260,7 +261,7 @@ class LedgerKeeper:
     def _take(self, delta: Delta, *, tell: bool) -> None:
         if not delta:
             return
-        self.totals.add(delta.sites.items(), delta.site_energy_pj)
+        self.totals.add(delta.sites, delta.site_energy_pj)
         self._taken |= {source: through for source, (_, through) in delta.progress.items()}
         self._take_blocks(delta)
         self.rewards.take(delta)

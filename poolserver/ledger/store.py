@@ -17,7 +17,7 @@ from poolserver.ledger.block_sql import BlockEventRow, BlockPayout, BlockRow
 from poolserver.ledger.blocks import BlockStep, KnownBlock
 from poolserver.ledger.database import Connection, Database, StoreError, StoreMoved
 from poolserver.ledger.delta import Delta, TemplateInForce, WorkerRef
-from poolserver.ledger.totals import Totals, WorkerKey
+from poolserver.ledger.totals import ShareTotals, Totals, WorkerKey
 
 T = TypeVar("T")
 
@@ -180,6 +180,7 @@ class LedgerStore:
         self, connection: Connection, delta: Delta, steps: Sequence[BlockStep], token: str
     ) -> None:
         news: dict[WorkerKey, int] = {}
+        delta.settle()
         with connection.transaction():
             for source, (after, through) in delta.progress.items():
                 if not share_sql.advance(connection, source, after, through):
@@ -205,10 +206,9 @@ class LedgerStore:
 
 def _load(connection: Connection) -> LedgerState:
     totals = Totals()
-    totals.add(
-        ((key.site, each) for key, each in share_sql.totals(connection)),
-        share_sql.energy(connection),
-    )
+    for key, each in share_sql.totals(connection):
+        totals.sites.setdefault(key.site, ShareTotals()).add(each)
+    totals.add({}, share_sql.energy(connection))
     sealed_through, cutoffs = seal_sql.last_seal(connection)
     return LedgerState(
         totals,

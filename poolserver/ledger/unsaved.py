@@ -1,4 +1,4 @@
-"""What the store does not have yet, in the order in which it is to be taken, in parts. Pure.
+"""What the store does not have yet, in the order in which it is to be taken, in parts.
 
 Each part is one transaction. After a long outage, or beside an empty database, there is more
 than a server takes within the time that it gives a statement: so no part grows for ever.
@@ -37,7 +37,12 @@ class Unsaved:
 
     def add(self, delta: Delta) -> None:
         """Take in what follows on all that is here; it is not to be used any more."""
-        self._open().delta.merge(delta)
+        self._open().delta.join(delta)
+
+    def settle(self) -> None:
+        """Put together what was taken in, which would take its time elsewhere; in any thread."""
+        for part in list(self._parts):
+            part.delta.settle()
 
     def note(self, step: BlockStep) -> None:
         """Take in what became of a block."""

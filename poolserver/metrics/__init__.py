@@ -1,6 +1,7 @@
 """Everything that Prometheus is told, read from plain numbers at each scrape."""
 
 from poolserver.metrics.audit import AuditMetrics
+from poolserver.metrics.collector import CollectorMetrics
 from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
@@ -8,6 +9,7 @@ from poolserver.metrics.signals import SignalMetrics
 
 __all__ = [
     "AuditMetrics",
+    "CollectorMetrics",
     "CrewMetrics",
     "NodeMetrics",
     "PoolMetrics",

@@ -22,6 +22,9 @@ class PowerHint(NamedTuple):
     j_per_th: Fraction | None
 
 
+NO_HINT = PowerHint(None, None)
+
+
 class AuthorizedWorker:
     """A rig's name as it was authorized on one connection: ``account.worker`` and the like."""
 
@@ -41,7 +44,7 @@ class AuthorizedWorker:
         self.ref = ref
         self.account = account
         self.name = name
-        self.hint = PowerHint(None, None)
+        self.hint = NO_HINT
         self.shares = 0
         self.active_at = now
         self.is_resolved = True
@@ -180,12 +183,14 @@ class Miner:
 
         Returns each extranonce1 that nothing of this connection needs any more.
         """
-        before = self.extranonces
-        self.changes.append(
-            ChangePoint(
-                first_job, difficulty, self.version_mask, self.extranonce1, self.coinbase_class
-            )
+        change = ChangePoint(
+            first_job, difficulty, self.version_mask, self.extranonce1, self.coinbase_class
         )
+        if not self.changes:  # the first of all: 1.5 us less
+            self.changes.append(change)
+            return set()
+        before = self.extranonces
+        self.changes.append(change)
         while len(self.changes) > 1 and self.changes[1].first_job <= oldest_live_job:
             del self.changes[0]
         return before - self.extranonces

@@ -7,7 +7,6 @@ has, and submits and spools a block alone.
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from itertools import cycle
 from math import inf
@@ -52,12 +51,11 @@ from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
+from poolserver.server.sweep import Sweep
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
 
 TICK_S = 1.0
-# Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
-VARDIFF_SWEEP_TICKS = 10
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
 # Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
@@ -112,6 +110,7 @@ class Worker:
             admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
         )
         self._fan_out = FanOut()
+        self._sweep = Sweep(self._sessions)
         self._listeners: list[Listener] = []
         self._ports: tuple[int, ...] = ()
         self._certificates: list[ServerCertificate] = []
@@ -258,15 +257,6 @@ class Worker:
         is_clean = before is None or _replaces(job.template, before.template)
         self._fan_out.send(self._sessions, job, is_clean=is_clean)
 
-    def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
-        """The edge of a session here: what goes wrong with one ends that one alone."""
-        for session in list(self._sessions):
-            try:
-                call(session)
-            except Exception:
-                log.exception("session_dropped")
-                session.abort()
-
     # --- for the sessions ----------------------------------------------------------------
 
     def now(self) -> float:
@@ -308,12 +298,12 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
+            self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
                 self.look_at_certificates()
 
-    def tick(self, *, sweep: bool) -> None:
-        """Refresh work that is old, ease silent rigs, report."""
+    def tick(self, *, sweep_steps: int = 1) -> None:
+        """Refresh work that is old, ease silent rigs, report; every second."""
         now, settings = self._now(), self._settings
         age = now - self._fresh_at
         if self._latest is not None:
@@ -325,8 +315,8 @@ class Worker:
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
-        if sweep:
-            self._with_each_session(lambda session: session.tick(now))
+        for _ in range(sweep_steps):
+            self._sweep.step(now)
         self._up.send(self._counters())
         if news := self.roll.take():
             self._up.send(RigsChanged(self._source, news))
@@ -370,16 +360,13 @@ class Worker:
 
     def _counters(self) -> WorkerCounters:
         now = self._now()
-        workers = [
-            worker for session in self._sessions for worker in session.miner.workers.values()
-        ]
         return WorkerCounters(
             source=self._source,
             connections=len(self._sessions),
-            rigs=dict(Counter(worker.account for worker in workers)),
+            rigs=dict(self.roll.rigs),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
-            unresolved=sum(not each.is_resolved and each.is_active(now) for each in workers),
+            unresolved=self._sweep.unresolved,
             resumed=self.pool.resumed,
             refused=dict(self.guard.refused),
             bans=self.guard.bans(now),

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import Metric
 
 from poolserver._vendor.asyncio_stratum import Fault
+from poolserver.collector import Collector
 from poolserver.config import Config, load_config
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
@@ -22,6 +23,7 @@ from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import Earning, ShareTotals, Totals
 from poolserver.metrics import (
     AuditMetrics,
+    CollectorMetrics,
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
@@ -111,6 +113,7 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     meters = MeterBook([MeterSpec("t2", 1)])
     meters.fault("t2", "", 0.0)
     registry.register(SignalMetrics(meters, bus))
+    registry.register(CollectorMetrics(Collector()))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
 

@@ -218,6 +218,10 @@ class ServerProtocol(asyncio.Protocol):
             self._expected.discard(self)
         self._turn(self._application.on_disconnect, self, self._cause or exc)
         self._transport = None
+        # That was the last call. Application and session hold each other, and an error holds its
+        # frames: left so, each connection that ends would wait for the garbage collector.
+        self._cause = self._closing = None
+        del self._application
 
     def pause_writing(self) -> None:
         # The transport holds more than outbox_bytes that the peer has not taken.

@@ -309,16 +309,14 @@ def test_any_delivery_of_the_same_records_adds_up_to_the_same(
     totals = Totals()
     for batch in delivered:
         delta = fold_parts.fold(batch)
-        totals.add(delta.sites.items(), delta.site_energy_pj)
+        totals.add(delta.sites, delta.site_energy_pj)
         merged.merge(delta)
     assert merged.intervals == expected.intervals
     assert merged.earnings == expected.earnings
     assert merged.site_energy_pj == expected.site_energy_pj
     assert merged.nodes == expected.nodes
     by_site = Totals()
-    by_site.add(
-        ((key.site, each) for key, each in expected.by_worker().items()), expected.site_energy_pj
-    )
+    by_site.add(expected.sites, expected.site_energy_pj)
     assert totals == by_site
     assert all_work(merged) == all_work(expected)
     assert merged.templates == expected.templates
