@@ -145,7 +145,7 @@ class Crew:
         """Stop, if that was not done, and let go of what the crew met at."""
         if not self._is_stopped and self._lock is not None:
             await self.stop(whole_pool=whole_pool)
-        self._hub.close()
+        await self._hub.close()
         if self._addresses is not None:
             self._addresses.release()
         if self._lock is not None:
