@@ -860,6 +860,22 @@ async def test_an_address_that_is_taken_is_an_error(sockets: "RigSockets | None"
                 await Listener(taken, port, sockets).open()
 
 
+@pytest.mark.parametrize("proxy_from", [(), LOOPBACK])
+async def test_an_address_may_be_shared_with_other_processes(proxy_from: Any) -> None:
+    port, others = (
+        Port(),
+        Listener(ListenerTerms("127.0.0.1", 0, 100, None, proxy_from, True), Port()),
+    )
+    shared = ListenerTerms("127.0.0.1", await others.open(), 100, None, proxy_from, True)
+    port.listener = Listener(shared, port)
+    assert await port.listener.open() == shared.port
+    others.close()
+    await asyncio.sleep(0.01)
+    port.number = shared.port
+    assert (await port.talk((HEADER if proxy_from else b"") + b"hello\n")).endswith(b"hello\n")
+    await port.end()
+
+
 @pytest.mark.parametrize("family", [socket.AF_INET, socket.AF_INET6])
 async def test_where_one_address_of_a_host_cannot_be_bound_none_is_kept(
     family: socket.AddressFamily,
