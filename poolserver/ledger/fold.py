@@ -5,7 +5,7 @@ each. A batch may therefore come twice, or overlap an earlier one, and each reco
 counts once; a batch that leaves records out is refused.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from poolserver._native import ShareSum, sum_shares
 from poolserver.bitcoin.header import hash_le_to_hex
@@ -54,10 +54,10 @@ _UNKNOWN = TemplateInForce(0, 0, 0)
 class Fold:
     """Where each source stands, and who its workers are.
 
-    ``site_of`` gives an account's site and ``place_of`` the power node that a worker is at and
-    what its hashes take there, None where nothing is known of its power. Both are asked when a
-    batch is folded, and the answer stays with the books: an account that moves to another site
-    leaves its past behind.
+    ``site_of`` gives an account's site, which is asked once for each worker, and ``place_of`` the
+    power node that a worker is at and what its hashes take there, None where nothing is known of
+    its power; that is asked whenever a batch is folded. The answers stay with the books: an account
+    that moves to another site leaves its past behind.
     """
 
     def __init__(
@@ -82,6 +82,7 @@ class Fold:
         self._workers = dict(workers or {})
         self._templates = dict(templates or {})
         self._cutoffs = dict(cutoffs or {})
+        self._keys: dict[str, dict[int, WorkerKey]] = {}
         self.interval_s = interval_s
         self.sealed_through = sealed_through
         """The last day (since 1970, UTC) that nothing is booked in any more; -1: there is none."""
@@ -120,7 +121,11 @@ class Fold:
         if batch.last_sequence <= after:
             return Delta()
         folding = _Folding(self, batch, after)
-        folding.take_all()
+        try:
+            folding.take_all()
+        except Exception:
+            self._keys.pop(batch.source, None)  # some may be of workers that it declared
+            raise
         delta = folding.delta
         self._add_energy(delta)
         self._folded[batch.source] = batch.last_sequence
@@ -146,26 +151,32 @@ class Fold:
         """The last template that ``source`` told of."""
         return self._templates.get(source, _UNKNOWN)
 
+    def keys_of(self, source: str) -> dict[int, WorkerKey]:
+        """Where the workers of a source are booked, by number; of those that were asked for."""
+        return self._keys.setdefault(source, {})
+
     def _add_energy(self, delta: Delta) -> None:
         """Add up by place first: whoever gives places gives the same object for the same place,
         and the hash of a Fraction, or a product with one, costs more than all else here."""
-        sums: dict[tuple[int, str, int], tuple[Place, NodeWork]] = {}
+        place_of = self._place_of
+        sums: dict[tuple[int, str, int], tuple[Place, list[int]]] = {}
         for (begin_s, worker), totals in delta.intervals.items():
-            if not totals.proven_work or (place := self._place_of(worker)) is None:
+            proven_work = totals.proven_work
+            if not proven_work or (place := place_of(worker)) is None:
                 continue
-            known = sums.get((begin_s, worker.site, id(place)))
+            at = (begin_s, worker[0], id(place))  # worker[0] is its site
+            known = sums.get(at)
             if known is None:
-                known = sums[begin_s, worker.site, id(place)] = (place, NodeWork())
+                known = sums[at] = (place, [0, 0, 0])
             work = known[1]
-            work.proven_work += totals.proven_work
-            work.proven_work_sq += totals.proven_work_sq
-            work.accepted_work += totals.accepted_work
+            work[0] += proven_work
+            work[1] += totals.proven_work_sq
+            work[2] += totals.accepted_work
         for (begin_s, site, _), (place, work) in sums.items():
-            energy_pj = work.proven_work * place.pj_per_hash
-            add_energy(delta.site_energy_pj, {site: energy_pj})
-            key = NodeKey(begin_s, place.node, place.rating)
-            if (mine := delta.nodes.setdefault(key, work)) is not work:
-                mine.add(work)
+            add_energy(delta.site_energy_pj, {site: work[0] * place.pj_per_hash})
+            delta.nodes.setdefault(NodeKey(begin_s, place.node, place.rating), NodeWork()).add(
+                NodeWork(*work)
+            )
 
 
 class _Folding:
@@ -179,7 +190,7 @@ class _Folding:
         self._interval_ms = fold.interval_s * _MS
         self._open_from_ms = (fold.sealed_through + 1) * DAY_S * _MS
         self._template = fold.template_in_force(batch.source)
-        self._keys: dict[int, WorkerKey] = {}  # by worker_ref: one look-up a worker
+        self._keys = fold.keys_of(batch.source)
 
     def take_all(self) -> None:
         records = self._batch.records
@@ -188,8 +199,7 @@ class _Folding:
             offset, count, sums = sum_shares(
                 records, offset, sequence, self._interval_ms, self._open_from_ms
             )
-            for each in sums:
-                self._add(each)
+            self._add(sums)
             sequence += count
             if offset < len(records):
                 record, offset = decode_record(records, offset, sequence)
@@ -208,25 +218,34 @@ class _Folding:
                     break
         return offset, sequence
 
-    def _add(self, shares: ShareSum) -> None:
-        key = self._key(shares.worker_ref)
-        begin_s = shares.interval_ms // _MS
-        totals = _totals_of(shares)
-        interval = self.delta.intervals.setdefault(IntervalKey(begin_s, key), totals)
-        if interval is not totals:
-            interval.add(totals)
-        if totals.accepted_work:
-            self._earn(begin_s, key, totals.accepted_work)
+    def _add(self, sums: Iterable[ShareSum]) -> None:
+        """All of one stretch. Nearly all that a fold costs is here, once for each worker of it."""
+        intervals, keys = self.delta.intervals, self._keys
+        earned: dict[tuple[int, str, str], int] = {}
+        for ref, interval_ms, work, is_proven, outcomes, best_le, first_ms, last_ms in sums:
+            key = keys.get(ref) or self._key(ref)
+            begin_s = interval_ms // _MS
+            proven = work * sum(outcomes) if is_proven else 0
+            accepted = work * outcomes[_ACCEPTED] if is_proven else 0
+            best = None if best_le is None else int.from_bytes(best_le, "little")
+            totals = ShareTotals(
+                accepted, proven, work * proven, list(outcomes), best, first_ms, last_ms
+            )
+            interval = intervals.setdefault(IntervalKey(begin_s, key), totals)
+            if interval is not totals:
+                interval.add(totals)
+            if accepted:
+                site, account, _ = key
+                at = (begin_s, site, account)
+                earned[at] = earned.get(at, 0) + accepted
+        for at, accepted in earned.items():
+            self._earn(EarningKey(*at, self._template.nbits), accepted)
 
-    def _earn(self, begin_s: int, key: WorkerKey, work: int) -> None:
-        template, earnings = self._template, self.delta.earnings
-        earned = EarningKey(begin_s, key.site, key.account, template.nbits)
-        earning = earnings.get(earned)
-        if earning is None:
-            earning = earnings[earned] = Earning()
+    def _earn(self, key: EarningKey, work: int) -> None:
+        earning = self.delta.earnings.setdefault(key, Earning())
         earning.accepted_work += work
-        earning.value_work += work * template.value_sat
-        self.delta.rounds.work(template.nbits, work)
+        earning.value_work += work * self._template.value_sat
+        self.delta.rounds.work(key.nbits, work)
 
     def _take(self, record: Record) -> None:
         match record:
@@ -256,17 +275,3 @@ class _Folding:
             ref = WorkerRef(self._batch.source, worker_ref)
             key = self._keys[worker_ref] = self._fold.worker_key(self.delta, ref)
         return key
-
-
-def _totals_of(shares: ShareSum) -> ShareTotals:
-    _, _, work, is_proven, outcomes, best_hash_le, first_ms, last_ms = shares
-    proven_work = work * sum(outcomes) if is_proven else 0
-    return ShareTotals(
-        work * outcomes[_ACCEPTED] if is_proven else 0,
-        proven_work,
-        work * proven_work,
-        list(outcomes),
-        None if best_hash_le is None else int.from_bytes(best_hash_le, "little"),
-        first_ms,
-        last_ms,
-    )

@@ -138,9 +138,7 @@ class Totals:
     sites: dict[str, ShareTotals] = field(default_factory=dict)
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
 
-    def add(
-        self, sites: Mapping[str, ShareTotals], site_energy_pj: Mapping[str, Fraction]
-    ) -> None:
+    def add(self, sites: Mapping[str, ShareTotals], site_energy_pj: Mapping[str, Fraction]) -> None:
         """Add sums and energy, by site."""
         for site, totals in sites.items():
             self.sites.setdefault(site, ShareTotals()).add(totals)
@@ -170,4 +168,3 @@ def site_lookup(accounts_of_sites: Mapping[str, Iterable[str]]) -> Callable[[str
             if other != site:
                 raise ValueError(f"account {account!r} is claimed by sites {other!r} and {site!r}")
     return lambda account: site_of_account.get(account, UNASSIGNED_SITE)
-

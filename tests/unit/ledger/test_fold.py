@@ -192,15 +192,28 @@ def test_each_source_has_its_own_worker_numbers() -> None:
 
 
 def test_an_account_that_moves_leaves_its_past_at_the_old_site() -> None:
-    sites = {"north": "old"}
-    fold = Fold(site_of=sites.__getitem__, place_of=places(PJ_PER_HASH))
-    delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
-    sites["north"] = "new"
-    delta.merge(fold.fold(batch_of(SOURCE, 3, [share(work=2)])))
+    before = Fold(site_of=lambda account: "old", place_of=places(PJ_PER_HASH))
+    delta = before.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
+    after = Fold(
+        site_of=lambda account: "new",
+        place_of=places(PJ_PER_HASH),
+        progress=before.progress,
+        workers=delta.workers,
+    )
+    delta.merge(after.fold(batch_of(SOURCE, 3, [share(work=2)])))
     assert {key.site: each.accepted_work for key, each in delta.by_worker().items()} == {
         "old": 1,
         "new": 2,
     }
+
+
+def test_a_worker_of_a_batch_that_is_refused_is_not_known_by_it() -> None:
+    fold = new_fold()
+    bad = batch_of(SOURCE, 1, [RIG, share(), share()])
+    with pytest.raises(TornTail):
+        fold.fold(JournalBatch(bad.source, 1, 4, bad.records))
+    with pytest.raises(UnknownWorker):
+        fold.fold(batch_of(SOURCE, 1, [share()]))
 
 
 # --- each record once ------------------------------------------------------------------------
