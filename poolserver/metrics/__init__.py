@@ -4,6 +4,7 @@ from poolserver.metrics.audit import AuditMetrics
 from poolserver.metrics.collector import CollectorMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
+from poolserver.metrics.power import PowerMetrics
 from poolserver.metrics.signals import SignalMetrics
 
 __all__ = [
@@ -11,6 +12,7 @@ __all__ = [
     "CollectorMetrics",
     "NodeMetrics",
     "PoolMetrics",
+    "PowerMetrics",
     "ProposalMetrics",
     "RpcMetrics",
     "SignalMetrics",

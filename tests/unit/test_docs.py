@@ -24,6 +24,7 @@ from poolserver.metrics import (
     CollectorMetrics,
     NodeMetrics,
     PoolMetrics,
+    PowerMetrics,
     ProposalMetrics,
     RpcMetrics,
     SignalMetrics,
@@ -81,7 +82,6 @@ class FakeCoordinator:
         self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
         self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
         self.workers = {"pool-1/0/1": worker_counters()}
-        self.room = SimpleNamespace(view=a_power_view())
 
     def template_age_s(self) -> float:
         return 1.0
@@ -107,6 +107,7 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     meters = MeterBook([MeterSpec("t2", 1)])
     meters.fault("t2", "", 0.0)
     registry.register(SignalMetrics(meters, bus))
+    registry.register(PowerMetrics(a_power_view))
     registry.register(CollectorMetrics(Collector()))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 
