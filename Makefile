@@ -73,6 +73,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
+	@$(PYTHON) bench/session.py
 	@$(PYTHON) bench/journal.py
 	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py

@@ -5,6 +5,7 @@ import signal
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
+from functools import partial
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -13,19 +14,18 @@ from poolserver import __version__
 from poolserver.api.http import HttpServer
 from poolserver.api.power import power_routes
 from poolserver.cluster.epoch import next_boot_epoch
-from poolserver.cluster.link import LocalLink
-from poolserver.cluster.messages import (
-    Down,
-    Up,
-)
+from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
+from poolserver.crew.alone import Alone
+from poolserver.crew.crew import Crew, worker_command
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
+    CrewMetrics,
     NodeMetrics,
     PoolMetrics,
     PowerMetrics,
@@ -41,11 +41,11 @@ from poolserver.node.health import NodeMonitor
 from poolserver.node.muster import NODE_WAIT_S, Candidate, muster
 from poolserver.node.proving import ProvingSource, propose
 from poolserver.node.rpc import NodeRpc
-from poolserver.node.submitter import BlockSubmitter
 from poolserver.node.template_source import NodeTemplateSource
 from poolserver.outfit import (
     StartError,
     ledger_database,
+    listener_settings,
     node_rpc,
     spool_dir,
     submit_nodes,
@@ -53,7 +53,6 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.server.worker import Worker
 from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, site_words
 
 # How soon the end of a task that should never end is noticed.
@@ -67,7 +66,7 @@ START_ERRORS = (StartError, LedgerError, OSError)
 
 
 class PoolServer:
-    """Coordinator and one worker in one process, on the running loop."""
+    """The coordinator, on the running loop, and its workers: one here, or several processes."""
 
     def __init__(self, config: Config, group_terms: GroupTerms | None = None) -> None:
         """Make it, not started yet.
@@ -82,6 +81,7 @@ class PoolServer:
         self._registry = CollectorRegistry()
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
+        self._coordinator: Coordinator | None = None
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -94,32 +94,51 @@ class PoolServer:
             Candidate(node.label, self._rpc(node), "template" in node.roles)
             for node in self._config.nodes
         ]
-        rpcs = submit_rpcs(submit_nodes(self._config), self._rpc_metrics.observe)
-        submitter = block_submitter(spool_dir(self._config), rpcs)
+        crew = self._crew()
         try:
-            # Before all else: whatever else has to be waited for, a block has not the time.
-            await submitter.resume(time.time())
+            await crew.open()  # before all else: it takes up found blocks of a former life
             passed = await self._found_nodes(candidates, stop)
             if passed:
-                await self._serve(self._node_group(candidates, passed), submitter, stop)
+                await self._serve(self._node_group(candidates, passed), crew, stop)
         finally:
-            await submitter.close()
+            await crew.close(whole_pool=stop.is_set())
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _serve(
-        self, group: NodeGroup, submitter: BlockSubmitter, stop: asyncio.Event
-    ) -> None:
+    def _crew(self) -> Alone | Crew:
+        config = self._config
+        if config.workers > 1:
+            return Crew(
+                config.workers,
+                config.data_dir,
+                listener_settings(config),
+                partial(worker_settings, config),
+                self._hear,
+                worker_command(config.log.level, config.log.format),
+            )
+        rpcs = submit_rpcs(submit_nodes(config), self._rpc_metrics.observe)
+        submitter = block_submitter(spool_dir(config), rpcs)
+        return Alone(self._own_settings, submitter, self._hear)
+
+    def _own_settings(self) -> WorkerSettings:
+        epoch = next_boot_epoch(self._config.data_dir, int(time.time()))
+        return worker_settings(self._config, 0, epoch, listener_settings(self._config))
+
+    def _hear(self, message: Up) -> None:
+        """What workers say before there is a coordinator is in their journals, or said again."""
+        if self._coordinator is not None:
+            self._coordinator.receive(message)
+
+    async def _serve(self, group: NodeGroup, crew: Alone | Crew, stop: asyncio.Event) -> None:
         """Start the parts one after the other, and stop each whatever becomes of the others."""
-        config, loop = self._config, asyncio.get_running_loop()
+        config = self._config
         active = self._active_node(group)
-        settings = worker_settings(config, next_boot_epoch(config.data_dir, int(time.time())))
-        down: LocalLink[Down] = LocalLink(loop, lambda message: worker.receive(message))
-        up: LocalLink[Up] = LocalLink(loop, lambda message: coordinator.receive(message))
         source = self._job_source(group, active)
         coordinator = Coordinator(
-            config, source, down, active, self._database, on_plan=self._pay_by
+            config, source, crew, active, self._database, on_plan=self._pay_by
         )
+        self._coordinator = coordinator
+        self._registry.register(CrewMetrics(crew.berths))
         self._registry.register(PoolMetrics(coordinator, config.network))
         self._registry.register(NodeMetrics(group))
         self._registry.register(AuditMetrics(coordinator.auditor))
@@ -138,18 +157,14 @@ class PoolServer:
             log.info("http_listening", port=self.http_port)
             parts.push_async_callback(coordinator.stop)
             await coordinator.start()
-            # Only now, so that a start that fails leaves no journal; and before the next turn,
-            # in which it may be sent a template.
-            worker = Worker(settings, up, submitter)
-            parts.push_async_callback(asyncio.sleep, 0)  # the last batch crosses the link
-            parts.push_async_callback(worker.stop)
-            await worker.start()
+            parts.push_async_callback(lambda: crew.stop(whole_pool=stop.is_set()))
+            await crew.start()
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
-                worker.check()
+                crew.check()
                 collector.look(time.monotonic())
             log.info("stopping")
 

@@ -6,7 +6,7 @@ knows of shares comes up the link as journal batches, or from the journal on the
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,17 +16,21 @@ from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     BlockEvent,
     Down,
+    OurBlock,
     PayoutUpdate,
     RigsChanged,
     TemplateConfirmed,
     TemplateUpdate,
     Up,
     WorkerCounters,
+    WorkerEnded,
     WorkerStarted,
     WorkOutdated,
 )
 from poolserver.config import Config
 from poolserver.control_room.outfit import control_room
+from poolserver.crew.presence import Presence
+from poolserver.crew.tally import Tally
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockChange, BlockState, KnownBlock
 from poolserver.ledger.database import Database
@@ -108,7 +112,8 @@ class Coordinator:
         self._meters = Meters(self._site_of, self._scale_of)
         self._unassigned: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
-        self.workers: dict[str, WorkerCounters] = {}
+        self.tally = Tally()
+        self._presence = Presence()
         self.ports: tuple[int, ...] = ()
         self.template: BlockTemplate | None = None
         self.template_at: float | None = None
@@ -246,17 +251,27 @@ class Coordinator:
             case JournalBatch():
                 self.keeper.add(message)
             case RigsChanged():
-                self.room.take_rigs(message.rigs)
+                self.room.take_rigs(self._presence.take(message.source, message.rigs))
             case WorkerCounters():
-                self.workers[message.source] = message
-                self.room.take_fault_of_pool(
-                    any(each.journal_failed or each.pool_at_fault for each in self.workers.values())
-                )
+                self.tally.take(message)
+                self._judge_pool()
             case WorkerStarted():
                 self.ports = message.ports
                 log.info("listening", source=message.source, ports=message.ports)
+                self.keeper.read_journal()  # it may have gone on while no coordinator was there
+            case WorkerEnded():
+                self.tally.end(message.source)
+                self._judge_pool()
+                self.room.take_rigs(self._presence.end(message.source))
+                self.keeper.read_journal()  # its last records may have come in no batch
             case BlockEvent():
                 self._on_block(message)
+
+    def _judge_pool(self) -> None:
+        living = self.workers.values()
+        self.room.take_fault_of_pool(
+            any(each.journal_failed or each.pool_at_fault for each in living)
+        )
 
     def _in_fold(self, delta: Delta) -> None:
         """In the fold's thread, before the delta is merged with others."""
@@ -285,6 +300,8 @@ class Coordinator:
             )
         )
         self.paymaster.on_block(event)
+        if event.state == BlockState.ACCEPTED:
+            self._down.send(OurBlock(event.hash_hex))
 
     def _on_followed(self, block: KnownBlock, state: BlockState, reason: str) -> None:
         change = BlockChange(block.hash_hex, block.height, "", state, reason, unix_ms())
@@ -299,6 +316,11 @@ class Coordinator:
             )
 
     # --- for those who look --------------------------------------------------------------
+
+    @property
+    def workers(self) -> Mapping[str, WorkerCounters]:
+        """The last word of each worker process that lives, by its source."""
+        return self.tally.living
 
     @property
     def totals(self) -> Totals:

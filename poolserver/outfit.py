@@ -31,9 +31,9 @@ def node_rpc(
     return NodeRpc(node.url, login, observe=observe) if observe else NodeRpc(node.url, login)
 
 
-def spool_dir(config: Config) -> Path:
-    """Where found blocks are kept."""
-    return config.data_dir / "spool"
+def spool_dir(config: Config, index: int = 0) -> Path:
+    """Where the worker process of this index keeps found blocks."""
+    return config.data_dir / (f"spool-{index}" if index else "spool")
 
 
 def ledger_database(config: Config) -> Database:
@@ -75,11 +75,16 @@ def submit_nodes(config: Config) -> tuple[NodeSettings, ...]:
     )
 
 
-def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
-    """What a worker process needs to know of the config, and no more."""
+def worker_settings(
+    config: Config, index: int, boot_epoch: int, listeners: tuple[ListenerSettings, ...]
+) -> WorkerSettings:
+    """What a worker process needs to know of the config, and no more.
+
+    ``listeners`` are listener_settings(), with the ports that all workers share.
+    """
     return WorkerSettings(
         instance_id=config.instance_id,
-        worker_index=0,
+        worker_index=index,
         boot_epoch=boot_epoch,
         network=config.network,
         payout=config.payout_plan,
@@ -100,28 +105,35 @@ def worker_settings(config: Config, boot_epoch: int) -> WorkerSettings:
         reconnect_hosts=tuple((each.host, each.port) for each in config.stratum.reconnect_hosts),
         firmware=_firmware(config.stratum.firmware_file),
         limits=limit_settings(config.limits),
-        listeners=tuple(
-            ListenerSettings(
-                host=listener.address.host,
-                port=listener.address.port,
-                start_difficulty=listener.start_difficulty,
-                min_difficulty=listener.min_difficulty,
-                max_difficulty=listener.max_difficulty,
-                tls_cert=str(listener.tls_cert) if listener.tls_cert is not None else None,
-                tls_key=str(listener.tls_key) if listener.tls_key is not None else None,
-                proxy_protocol_from=listener.proxy_protocol_from,
-            )
-            for listener in config.listeners
-        ),
+        listeners=listeners,
         nodes=submit_nodes(config),
         listed_accounts=tuple(account for site in config.sites for account in site.accounts),
         any_account=config.auth.accounts == "any",
         journal_dir=str(config.data_dir / "journal"),
-        spool_dir=str(spool_dir(config)),
+        spool_dir=str(spool_dir(config, index)),
         journal_release=config.journal.release_policy,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
         journal_when_full=config.journal.when_full,
         journal_held_bytes=config.journal.held_mib << 20,
+        shares_ports=config.workers > 1,
+        alone_for_s=config.worker_alone_h * 3600,
+    )
+
+
+def listener_settings(config: Config) -> tuple[ListenerSettings, ...]:
+    """Where rigs connect."""
+    return tuple(
+        ListenerSettings(
+            host=listener.address.host,
+            port=listener.address.port,
+            start_difficulty=listener.start_difficulty,
+            min_difficulty=listener.min_difficulty,
+            max_difficulty=listener.max_difficulty,
+            tls_cert=str(listener.tls_cert) if listener.tls_cert is not None else None,
+            tls_key=str(listener.tls_key) if listener.tls_key is not None else None,
+            proxy_protocol_from=listener.proxy_protocol_from,
+        )
+        for listener in config.listeners
     )
 
 

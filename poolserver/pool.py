@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from math import inf
+from sys import intern
 from typing import NamedTuple
 
 from poolserver._vendor.asyncio_stratum import RigInfo, Submit
@@ -18,7 +19,7 @@ from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, Job, JobFactory, JobTerms
 from poolserver.mining.lost import RESUME_WINDOW_S, LostSession, LostSessions
-from poolserver.mining.miner import AuthorizedWorker, Miner, PowerHint
+from poolserver.mining.miner import NO_HINT, AuthorizedWorker, Miner, PowerHint
 from poolserver.mining.password import parse_password
 from poolserver.mining.payout import Distribution, PayoutPlan
 from poolserver.mining.registry import JobRegistry
@@ -162,7 +163,7 @@ class Pool:
     ) -> None:
         """Find out what kind of firmware this is, by what it tells of itself so far."""
         if user_agent is not None:
-            miner.user_agent = user_agent[:MAX_TOLD]
+            miner.user_agent = intern(user_agent[:MAX_TOLD])  # thousands say the same
         if info is not None:
             miner.info = RigInfo(*(text[:MAX_TOLD] for text in info))
         told = miner.info
@@ -213,7 +214,10 @@ class Pool:
             miner.workers[username] = worker
             # What comes is taken to mine; see tick.
             miner.vardiff.aim_for(max(len(miner.workers), miner.expected_workers))
-        worker.hint = PowerHint(options.watts, options.j_per_th)
+        if options.watts is None and options.j_per_th is None:
+            worker.hint = NO_HINT
+        else:
+            worker.hint = PowerHint(options.watts, options.j_per_th)
         if options.min_difficulty is not None:
             miner.vardiff.raise_floor(options.min_difficulty, self._ceiling)
         if options.start_difficulty is not None:
@@ -336,11 +340,16 @@ class Pool:
 
     def issue(self, miner: Miner, job: Job) -> float | None:
         """Note that ``job`` goes out here; the difficulty to announce before it, if new."""
-        miner.vardiff.cap(self._ceiling)
-        wanted = miner.vardiff.difficulty
+        vardiff = miner.vardiff
+        if vardiff.difficulty > self._ceiling:
+            vardiff.cap(self._ceiling)
+        wanted = vardiff.difficulty
         miner.last_job = job.number
+        if wanted == miner.announced and not miner.has_new_terms:
+            return None
         if not miner.holds(wanted):
             self._free(miner.change(job.number, Difficulty.of(wanted), self.jobs.oldest_number))
+        miner.has_new_terms = False
         if miner.announced == wanted:
             return None
         miner.announced = wanted

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         skip_records,
         sum_shares,
         take_transactions,
+        update_meter,
     )
 else:
     try:
@@ -39,6 +40,7 @@ else:
             skip_records,
             sum_shares,
             take_transactions,
+            update_meter,
         )
 
         IMPLEMENTATION = "c"
@@ -56,6 +58,7 @@ else:
             skip_records,
             sum_shares,
             take_transactions,
+            update_meter,
         )
 
         IMPLEMENTATION = "python"
@@ -74,4 +77,5 @@ __all__ = [
     "skip_records",
     "sum_shares",
     "take_transactions",
+    "update_meter",
 ]

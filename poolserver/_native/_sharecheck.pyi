@@ -148,6 +148,29 @@ def sum_shares(
         each came up first.
     """
 
+def update_meter(
+    state: bytes,
+    decays: bytes,
+    at_s: float,
+    work: float,
+    squares: float,
+    judged: float,
+    stale: float,
+    rejected: float,
+    best: float,
+    round_number: float,
+    /,
+) -> bytes:
+    """The state of a meter (24 doubles, see stats/meter.py) with some more shares in it.
+
+    Args:
+        decays: 14 doubles: what is left of the work in each window, and of its squares.
+        at_s: when the shares came, not before the last ones.
+        work: of the new shares, in hashes; ``squares`` the sum of its squares.
+        judged: how many shares there are; so ``stale`` and ``rejected``.
+        best: the difficulty that the best of them would have met.
+    """
+
 @final
 class ShareSet:
     """Hashes of shares, each of 32 bytes in digest order, in the order in which they were added.
@@ -305,7 +328,7 @@ class RigSocket:
 class RigSockets:
     """The plain TCP sockets of all rigs of a process, in one epoll set. Linux only.
 
-    The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, whenever it is readable.
+    The event loop watches ``fileno()``; when it is readable it calls ``turn``, then ``deliver``.
     """
 
     def __new__(cls, lane: ShareLane, call_soon: Callable[[Callable[[], None]], object]) -> Self:
@@ -324,7 +347,7 @@ class RigSockets:
 
     def unlisten(self, fd: int, /) -> None: ...
     def adopt(self, fd: int, unsent: bytes, protocol: SocketProtocol, /) -> RigSocket:
-        """Take over a connected socket, such as ``detach`` gave; ``connection_made`` is not called."""
+        """Take over a connected socket, as of ``detach``; ``connection_made`` is not called."""
 
     def turn(self, now: float, sequence: int, unix_ms: int, room: int, /) -> LaneTurn | None:
         """Accept, read and judge what there is, within limits; calls no Python code.

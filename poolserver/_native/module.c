@@ -6,6 +6,7 @@
 
 #include "arguments.h"
 #include "journal_glue.h"
+#include "meter_glue.h"
 #include "sha256d.h"
 #include "template_glue.h"
 
@@ -354,6 +355,8 @@ static PyMethodDef module_methods[] = {
     {"pack_share", (PyCFunction)(void (*)(void))module_pack_share, METH_FASTCALL, pack_share_doc},
     {"skip_records", (PyCFunction)(void (*)(void))module_skip_records, METH_FASTCALL,
      skip_records_doc},
+    {"update_meter", (PyCFunction)(void (*)(void))module_update_meter, METH_FASTCALL,
+     update_meter_doc},
     {"sum_shares", (PyCFunction)(void (*)(void))module_sum_shares, METH_FASTCALL, sum_shares_doc},
     {"backend", module_backend, METH_NOARGS, backend_doc},
     {"set_backend", module_set_backend, METH_O, set_backend_doc},

@@ -11,6 +11,7 @@ from typing import Final, NamedTuple, Self, final
 
 from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
 from poolserver._native.journal_twin import pack_share, skip_records, sum_shares
+from poolserver._native.meter_twin import update_meter
 from poolserver._native.share_sum import ShareSum
 
 __all__ = [
@@ -26,6 +27,7 @@ __all__ = [
     "skip_records",
     "sum_shares",
     "take_transactions",
+    "update_meter",
 ]
 
 BACKENDS: Final = ("python",)

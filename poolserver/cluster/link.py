@@ -7,7 +7,7 @@ from, and a worker goes on with the last template that it has.
 
 import asyncio
 from collections.abc import Callable
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, TypeVar, cast
 
 import msgspec
 
@@ -46,6 +46,12 @@ class LocalLink(Generic[M]):
         self._loop.call_soon(self._receive, message)
 
 
+def frame(message: object) -> bytes:
+    """A message as it crosses a stream. A template is encoded once, however many it goes to."""
+    body = _encoder.encode(message)
+    return len(body).to_bytes(LENGTH_SIZE, "big") + body
+
+
 class StreamLink(asyncio.Protocol, Generic[Sent, Received]):
     """Both directions over a stream socket: a length of 4 bytes, then msgpack."""
 
@@ -63,22 +69,25 @@ class StreamLink(asyncio.Protocol, Generic[Sent, Received]):
         self._fault: Exception | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's for Unix sockets is none
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._transport = None
         self._on_lost(self._fault or exc)
 
     def send(self, message: Sent) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self.send_frame(frame(message))
+
+    def send_frame(self, framed: bytes) -> None:
+        """Send what frame() made of a message."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
         if transport.get_write_buffer_size() > UNREAD_LIMIT:
             transport.abort()
             return
-        body = _encoder.encode(message)
-        transport.write(len(body).to_bytes(LENGTH_SIZE, "big") + body)
+        transport.write(framed)
 
     def data_received(self, data: bytes) -> None:
         self._unread += data

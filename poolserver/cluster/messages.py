@@ -1,9 +1,9 @@
 """What a worker process and the coordinator say to each other.
 
 Down flow templates, after the settings that a worker starts with; up flow journal batches and
-counters. Each message is
-serialisable as it stands, so the seam is the same in one process and over a socket; what
-the worker needs in order to go on alone (templates, where to submit a block) is all here.
+counters. Each message is serialisable as it stands, so the seam is the same in one process and
+over a socket; what the worker needs in order to go on alone (templates, where to submit a block)
+is all here.
 """
 
 import msgspec
@@ -59,9 +59,11 @@ class NodeSettings(msgspec.Struct, frozen=True):
 
 
 class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
-    """All that a worker process is told before it opens its listeners.
+    """All that a worker process is told before it opens its listeners; they hold for its life.
 
-    ``firmware`` is the operator's own table as TOML, empty where there is none.
+    ``firmware`` is the operator's own table as TOML, empty where there is none. With
+    ``shares_ports`` other processes listen at the same addresses (SO_REUSEPORT). A worker process
+    ends after ``alone_for_s`` without a coordinator; 0: never.
     """
 
     instance_id: str
@@ -96,12 +98,20 @@ class WorkerSettings(msgspec.Struct, frozen=True, tag="settings"):
     journal_sync_interval_s: float
     journal_when_full: str
     journal_held_bytes: int
+    shares_ports: bool = False
+    alone_for_s: float = 0.0
 
 
 class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):
-    """A new template: of a new tip, or a fresher one of the same."""
+    """A new template: of a new tip, or a fresher one of the same.
+
+    To a worker that begins later it comes so long after the coordinator had it, and so long after
+    a node last confirmed it.
+    """
 
     template: BlockTemplate
+    age_s: float = 0.0
+    unconfirmed_s: float = 0.0
 
 
 class SentPlan:
@@ -139,11 +149,41 @@ class WorkOutdated(msgspec.Struct, frozen=True, tag="outdated"):
     """A newer tip is known, and no node has a template on it; until one of the two above comes."""
 
 
+class OurBlock(msgspec.Struct, frozen=True, tag="ours"):
+    """A node has taken this block, which another worker found: none should be preferred to it."""
+
+    hash_hex: str
+
+
+class WorkerHello(msgspec.Struct, frozen=True, tag="hello"):
+    """The first word of a worker process on a link.
+
+    ``source`` is empty while it has no settings yet, which it is then told; one that has a life
+    already, under an earlier coordinator or before the link broke, goes on with it.
+    """
+
+    index: int
+    source: str
+
+
+class WorkerFailed(msgspec.Struct, frozen=True, tag="failed"):
+    """The worker cannot start, as where an address cannot be bound. ``reason`` is for people."""
+
+    index: int
+    reason: str
+
+
 class WorkerStarted(msgspec.Struct, frozen=True, tag="started"):
     """The worker listens; ``ports`` are those really bound, in the order of the listeners."""
 
     source: str
     ports: tuple[int, ...]
+
+
+class WorkerEnded(msgspec.Struct, frozen=True, tag="ended"):
+    """A worker process is no more. It is said for it, by who looks after the processes."""
+
+    source: str
 
 
 class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
@@ -215,8 +255,17 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     unix_ms: int
 
 
-Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | WorkOutdated | PayoutUpdate
-Up = WorkerStarted | WorkerCounters | RigsChanged | JournalBatch | BlockEvent
+Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | WorkOutdated | PayoutUpdate | OurBlock
+Up = (
+    WorkerHello
+    | WorkerFailed
+    | WorkerStarted
+    | WorkerEnded
+    | WorkerCounters
+    | RigsChanged
+    | JournalBatch
+    | BlockEvent
+)
 
 
 class _PayeeRow(msgspec.Struct, frozen=True, array_like=True):

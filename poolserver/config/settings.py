@@ -39,6 +39,7 @@ from poolserver.config.values import (
     Password,
     ZmqEndpoint,
 )
+from poolserver.mining.identity import MAX_WORKER_INDEX
 from poolserver.mining.payout import BASIS_POINTS, Payee, PayoutPlan
 
 
@@ -246,6 +247,23 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
         FilePath,
         doc("Journal, blocks and database. Relative to this file's folder, like every path in it."),
     ] = Path("var")
+    workers: Annotated[
+        int,
+        Meta(ge=1, le=MAX_WORKER_INDEX + 1),
+        doc(
+            "How many processes take rigs. 1: all is in one process. More than one shares the "
+            "rigs among them, and a coordinator beside them has the rest: "
+            "[Several processes](processes.md)."
+        ),
+    ] = 1
+    worker_alone_h: Annotated[
+        float,
+        Meta(ge=0, le=8760),
+        doc(
+            "With several `workers`: how long one goes on without a coordinator before it ends by "
+            "itself. 0: for ever."
+        ),
+    ] = 24.0
     payout: PayoutConfig
     nodes: Annotated[tuple[NodeConfig, ...], Meta(min_length=1)]
     listeners: Annotated[tuple[ListenerConfig, ...], Meta(min_length=1)]

@@ -124,6 +124,8 @@ class Delta:
 
     progress: dict[str, Progress] = field(default_factory=dict)
     intervals: dict[IntervalKey, ShareTotals] = field(default_factory=dict)
+    sites: dict[str, ShareTotals] = field(default_factory=dict)
+    """The same shares by site."""
     earnings: dict[EarningKey, Earning] = field(default_factory=dict)
     site_energy_pj: dict[str, Fraction] = field(default_factory=dict)
     nodes: dict[NodeKey, NodeWork] = field(default_factory=dict)
@@ -157,13 +159,6 @@ class Delta:
             sums[worker] = totals if mine is None else mine + totals
         return sums
 
-    def by_site(self) -> dict[str, ShareTotals]:
-        """The shares of all workers together."""
-        parts: dict[str, list[ShareTotals]] = {}
-        for (_, worker), totals in self.intervals.items():
-            parts.setdefault(worker.site, []).append(totals)
-        return {site: ShareTotals.sum(many) for site, many in parts.items()}
-
     def merge(self, later: "Delta") -> None:
         """Take in a delta that follows on this one, for one transaction instead of two.
 
@@ -187,6 +182,9 @@ class Delta:
         for source, (after, through) in later.progress.items():
             mine = self.progress.get(source)
             self.progress[source] = Progress(after if mine is None else mine.after, through)
+        for site, totals in later.sites.items():
+            if (mine_too := self.sites.setdefault(site, totals)) is not totals:
+                mine_too.add(totals)
         for earned, earning in later.earnings.items():
             if (my_earning := self.earnings.setdefault(earned, earning)) is not earning:
                 my_earning.add(earning)

@@ -48,16 +48,46 @@ from poolserver.power.rating import Place
 
 _ACCEPTED = int(ShareOutcome.ACCEPTED)
 _MS = 1000
+JOINED_BYTES = 8 << 20
+"""98,000 shares: a tenth of a second's work, without the interpreter's lock."""
 _UNKNOWN = TemplateInForce(0, 0, 0)
+
+
+def joined(batches: Iterable[JournalBatch], most_bytes: int = JOINED_BYTES) -> list[JournalBatch]:
+    """The same records in fewer batches: those of a source that follow on each other as one.
+
+    What a worker sends in a second is a sum then, and not one for each sync of its journal.
+    """
+    runs: dict[str, list[list[JournalBatch]]] = {}
+    for batch in batches:
+        of_source = runs.setdefault(batch.source, [])
+        run = of_source[-1] if of_source else []
+        size = sum(len(each.records) for each in run) + len(batch.records)
+        if run and batch.first_sequence == run[-1].last_sequence + 1 and size <= most_bytes:
+            run.append(batch)
+        else:
+            of_source.append([batch])
+    return [
+        run[0]
+        if len(run) == 1
+        else JournalBatch(
+            run[0].source,
+            run[0].first_sequence,
+            sum(each.count for each in run),
+            b"".join(each.records for each in run),
+        )
+        for of_source in runs.values()
+        for run in of_source
+    ]
 
 
 class Fold:
     """Where each source stands, and who its workers are.
 
-    ``site_of`` gives an account's site, which is asked once for each worker, and ``place_of`` the
-    power node that a worker is at and what its hashes take there, None where nothing is known of
-    its power; that is asked whenever a batch is folded. The answers stay with the books: an account
-    that moves to another site leaves its past behind.
+    ``site_of`` gives an account's site and ``place_of`` the power node that a worker is at and
+    what its hashes take there, None where nothing is known of its power. Both are asked when a
+    batch is folded, and the answer stays with the books: an account that moves to another site
+    leaves its past behind.
     """
 
     def __init__(
@@ -82,7 +112,7 @@ class Fold:
         self._workers = dict(workers or {})
         self._templates = dict(templates or {})
         self._cutoffs = dict(cutoffs or {})
-        self._keys: dict[str, dict[int, WorkerKey]] = {}
+        self._keys: dict[str, dict[int, WorkerKey]] = {}  # by source, as far as they were needed
         self.interval_s = interval_s
         self.sealed_through = sealed_through
         """The last day (since 1970, UTC) that nothing is booked in any more; -1: there is none."""
@@ -120,16 +150,13 @@ class Fold:
             raise SequenceGap(batch.source, after + 1, batch.first_sequence)
         if batch.last_sequence <= after:
             return Delta()
-        folding = _Folding(self, batch, after)
-        try:
-            folding.take_all()
-        except Exception:
-            self._keys.pop(batch.source, None)  # some may be of workers that it declared
-            raise
+        folding = _Folding(self, batch, after, self._keys.get(batch.source, {}))
+        folding.take_all()
         delta = folding.delta
         self._add_energy(delta)
         self._folded[batch.source] = batch.last_sequence
         self._workers.update(delta.workers)
+        self._keys.setdefault(batch.source, {}).update(folding.keys)
         self._templates.update(delta.templates)
         return delta
 
@@ -147,42 +174,43 @@ class Fold:
         account, name = worker
         return WorkerKey(self._site_of(account), account, name)
 
+    def is_at_its_site(self, key: WorkerKey) -> bool:
+        """Whether the account has not moved."""
+        return self._site_of(key.account) == key.site
+
     def template_in_force(self, source: str) -> TemplateInForce:
         """The last template that ``source`` told of."""
         return self._templates.get(source, _UNKNOWN)
 
-    def keys_of(self, source: str) -> dict[int, WorkerKey]:
-        """Where the workers of a source are booked, by number; of those that were asked for."""
-        return self._keys.setdefault(source, {})
-
     def _add_energy(self, delta: Delta) -> None:
         """Add up by place first: whoever gives places gives the same object for the same place,
         and the hash of a Fraction, or a product with one, costs more than all else here."""
-        place_of = self._place_of
-        sums: dict[tuple[int, str, int], tuple[Place, list[int]]] = {}
+        sums: dict[tuple[int, str, int], tuple[Place, NodeWork]] = {}
         for (begin_s, worker), totals in delta.intervals.items():
-            proven_work = totals.proven_work
-            if not proven_work or (place := place_of(worker)) is None:
+            if not totals.proven_work or (place := self._place_of(worker)) is None:
                 continue
-            at = (begin_s, worker[0], id(place))  # worker[0] is its site
-            known = sums.get(at)
+            known = sums.get((begin_s, worker.site, id(place)))
             if known is None:
-                known = sums[at] = (place, [0, 0, 0])
+                known = sums[begin_s, worker.site, id(place)] = (place, NodeWork())
             work = known[1]
-            work[0] += proven_work
-            work[1] += totals.proven_work_sq
-            work[2] += totals.accepted_work
+            work.proven_work += totals.proven_work
+            work.proven_work_sq += totals.proven_work_sq
+            work.accepted_work += totals.accepted_work
         for (begin_s, site, _), (place, work) in sums.items():
-            add_energy(delta.site_energy_pj, {site: work[0] * place.pj_per_hash})
-            delta.nodes.setdefault(NodeKey(begin_s, place.node, place.rating), NodeWork()).add(
-                NodeWork(*work)
-            )
+            energy_pj = work.proven_work * place.pj_per_hash
+            add_energy(delta.site_energy_pj, {site: energy_pj})
+            key = NodeKey(begin_s, place.node, place.rating)
+            if (mine := delta.nodes.setdefault(key, work)) is not work:
+                mine.add(work)
 
 
 class _Folding:
     """One batch being folded: shares are added up a stretch at a time, the rest one by one."""
 
-    def __init__(self, fold: Fold, batch: JournalBatch, after: int) -> None:
+    def __init__(
+        self, fold: Fold, batch: JournalBatch, after: int, known: Mapping[int, WorkerKey]
+    ) -> None:
+        """``known`` are keys that earlier batches of the source needed, by worker_ref."""
         self.delta = Delta(progress={batch.source: Progress(after, batch.last_sequence)})
         self._fold = fold
         self._batch = batch
@@ -190,7 +218,10 @@ class _Folding:
         self._interval_ms = fold.interval_s * _MS
         self._open_from_ms = (fold.sealed_through + 1) * DAY_S * _MS
         self._template = fold.template_in_force(batch.source)
-        self._keys = fold.keys_of(batch.source)
+        self._known = known
+        self.keys: dict[int, WorkerKey] = {}
+        """Those that this batch needed, by worker_ref."""
+        self._groups: dict[tuple[int, str, str], ShareTotals] = {}
 
     def take_all(self) -> None:
         records = self._batch.records
@@ -199,12 +230,14 @@ class _Folding:
             offset, count, sums = sum_shares(
                 records, offset, sequence, self._interval_ms, self._open_from_ms
             )
-            self._add(sums)
+            for each in sums:
+                self._add(each)
             sequence += count
             if offset < len(records):
                 record, offset = decode_record(records, offset, sequence)
                 self._take(record)
                 sequence += 1
+        self._add_groups()
         if sequence != self._batch.last_sequence + 1:
             raise TornTail(len(records), f"not {self._batch.count} records, as the batch says")
 
@@ -218,45 +251,46 @@ class _Folding:
                     break
         return offset, sequence
 
-    def _add(self, sums: Iterable[ShareSum]) -> None:
-        """All of one stretch. Nearly all that a fold costs is here, once for each worker of it."""
-        intervals, keys = self.delta.intervals, self._keys
-        earned: dict[tuple[int, str, str], int] = {}
-        for ref, interval_ms, work, is_proven, outcomes, best_le, first_ms, last_ms in sums:
-            key = keys.get(ref) or self._key(ref)
-            begin_s = interval_ms // _MS
-            proven = work * sum(outcomes) if is_proven else 0
-            accepted = work * outcomes[_ACCEPTED] if is_proven else 0
-            best = None if best_le is None else int.from_bytes(best_le, "little")
-            totals = ShareTotals(
-                accepted, proven, work * proven, list(outcomes), best, first_ms, last_ms
-            )
-            interval = intervals.setdefault(IntervalKey(begin_s, key), totals)
-            if interval is not totals:
-                interval.add(totals)
-            if accepted:
-                site, account, _ = key
-                at = (begin_s, site, account)
-                earned[at] = earned.get(at, 0) + accepted
-        for at, accepted in earned.items():
-            self._earn(EarningKey(*at, self._template.nbits), accepted)
+    def _add(self, shares: ShareSum) -> None:
+        """For each worker that sent anything: 3 us, so groups are summed up here and not later."""
+        ref = shares.worker_ref
+        key = self.keys.get(ref) or self._key(ref)
+        begin_s = shares.interval_ms // _MS
+        totals = _totals_of(shares)
+        interval = self.delta.intervals.setdefault(IntervalKey(begin_s, key), totals)
+        if interval is not totals:
+            interval.add(totals)
+        site, account, _ = key
+        group = self._groups.get((begin_s, site, account))
+        if group is None:
+            group = self._groups[begin_s, site, account] = ShareTotals()
+        group.add(totals)
 
-    def _earn(self, key: EarningKey, work: int) -> None:
-        earning = self.delta.earnings.setdefault(key, Earning())
-        earning.accepted_work += work
-        earning.value_work += work * self._template.value_sat
-        self.delta.rounds.work(key.nbits, work)
+    def _add_groups(self) -> None:
+        """What accounts have earned by the template in force until here, and the sums of sites."""
+        template, earnings = self._template, self.delta.earnings
+        for (begin_s, site, account), totals in self._groups.items():
+            if work := totals.accepted_work:
+                earned = EarningKey(begin_s, site, account, template.nbits)
+                earning = earnings.setdefault(earned, Earning())
+                earning.accepted_work += work
+                earning.value_work += work * template.value_sat
+                self.delta.rounds.work(template.nbits, work)
+            self.delta.sites.setdefault(site, ShareTotals()).add(totals)
+        self._groups.clear()
 
     def _take(self, record: Record) -> None:
         match record:
             case WorkerRecord():
                 ref = WorkerRef(self._batch.source, record.worker_ref)
                 self.delta.workers[ref] = (record.account, record.worker_name)
-                self._keys.pop(record.worker_ref, None)
+                self.keys.pop(record.worker_ref, None)
             case TemplateRecord():
+                self._add_groups()
                 template = TemplateInForce(record.height, record.nbits, record.value_sat)
                 self._template = self.delta.templates[self._batch.source] = template
             case BlockRecord():
+                self._add_groups()  # the work before it is of its round
                 hash_hex = hash_le_to_hex(record.hash_le)
                 key = self._key(record.worker_ref)
                 found = FoundBlock(
@@ -270,8 +304,26 @@ class _Folding:
                 raise TypeError(f"{record} is not summed up")
 
     def _key(self, worker_ref: int) -> WorkerKey:
-        key = self._keys.get(worker_ref)
-        if key is None:
-            ref = WorkerRef(self._batch.source, worker_ref)
-            key = self._keys[worker_ref] = self._fold.worker_key(self.delta, ref)
+        key = self._known.get(worker_ref)
+        ref = WorkerRef(self._batch.source, worker_ref)
+        if key is None or ref in self.delta.workers or not self._fold.is_at_its_site(key):
+            key = self._fold.worker_key(self.delta, ref)
+        self.keys[worker_ref] = key
         return key
+
+
+def _totals_of(shares: ShareSum) -> ShareTotals:
+    _, _, work, is_proven, outcomes, best_hash_le, first_ms, last_ms = shares
+    accepted_work = proven_work = 0
+    if is_proven:
+        accepted_work, proven_work = work * outcomes[_ACCEPTED], work * sum(outcomes)
+    best_hash = None if best_hash_le is None else int.from_bytes(best_hash_le, "little")
+    return ShareTotals(
+        accepted_work,
+        proven_work,
+        work * proven_work,
+        list(outcomes),
+        best_hash,
+        first_ms,
+        last_ms,
+    )

@@ -68,7 +68,10 @@ def remove_locks(directory: Path, sources: Iterable[str]) -> None:
     Raises:
         OSError: the directory cannot be read.
     """
-    left = {name for name in os.listdir(directory) if name.endswith(SUFFIX)}
+    try:
+        left = {name for name in os.listdir(directory) if name.endswith(SUFFIX)}
+    except FileNotFoundError:
+        return  # no journal was ever begun
     for source in sources:
         path = _path(directory, source)
         if path.name in left:

@@ -2,6 +2,7 @@
 
 from poolserver.metrics.audit import AuditMetrics
 from poolserver.metrics.collector import CollectorMetrics
+from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerMetrics
@@ -10,6 +11,7 @@ from poolserver.metrics.signals import SignalMetrics
 __all__ = [
     "AuditMetrics",
     "CollectorMetrics",
+    "CrewMetrics",
     "NodeMetrics",
     "PoolMetrics",
     "PowerMetrics",

@@ -168,7 +168,7 @@ class PoolMetrics(Collector):
         yield from (unsettled, unspooled)
 
     def _workers(self) -> Iterator[Metric]:
-        workers = self._coordinator.workers.values()
+        workers, counts = self._coordinator.workers.values(), self._coordinator.tally.counts()
         connections = gauge("connections", "Open Stratum connections.")
         connections.add_metric([], sum(worker.connections for worker in workers))
         jobs = gauge("jobs", "Jobs that shares are still taken for.")
@@ -178,17 +178,17 @@ class PoolMetrics(Collector):
         malformed = CounterMetricFamily(
             "poolserver_malformed_messages",
             "Messages of rigs that were not well-formed.",
-            value=sum(worker.malformed for worker in workers),
+            value=counts.malformed,
         )
         drops = CounterMetricFamily(
             "poolserver_slow_connections_dropped",
             "Connections dropped because they did not read.",
-            value=sum(worker.refused.get("slow_peer", 0) for worker in workers),
+            value=counts.refused["slow_peer"],
         )
         unrecorded = CounterMetricFamily(
             "poolserver_journal_dropped_shares",
             "Shares that were not recorded: the disk failed and the memory for them was full.",
-            value=sum(worker.journal_dropped for worker in workers),
+            value=counts.journal_dropped,
         )
         yield from (connections, jobs, failed, malformed, drops, unrecorded)
         yield from self._conduct()
@@ -196,15 +196,14 @@ class PoolMetrics(Collector):
 
     def _conduct(self) -> Iterator[Metric]:
         """Who was not let in, who was thrown out, and whether the pool itself seems wrong."""
-        workers = list(self._coordinator.workers.values())
+        workers, lives = self._coordinator.workers.values(), self._coordinator.tally.counts()
         refused = CounterMetricFamily(
             "poolserver_refused",
             "Connections and rigs that were not let in, or thrown out.",
             labels=["reason"],
         )
         counts = Counter(dict.fromkeys(REFUSALS, 0))
-        for worker in workers:
-            counts.update(worker.refused)
+        counts.update(lives.refused)
         for reason, count in sorted(counts.items()):
             refused.add_metric([reason], count)
         bans = gauge("bans", "Bans in force.")
@@ -218,7 +217,7 @@ class PoolMetrics(Collector):
         resumed = CounterMetricFamily(
             "poolserver_sessions_resumed",
             "Lost sessions that their rigs came back to.",
-            value=sum(worker.resumed for worker in workers),
+            value=lives.resumed,
         )
         yield from (refused, bans, rejecting, fault, unresolved, resumed)
         expiries = [
@@ -232,14 +231,14 @@ class PoolMetrics(Collector):
             yield expiry
 
     def _stopgap(self) -> Iterator[Metric]:
-        workers = self._coordinator.workers.values()
+        counts = self._coordinator.tally.counts()
         yield CounterMetricFamily(
             "poolserver_stopgap_seconds",
             "Time with only a job without transactions, at the start of a block.",
-            value=max((worker.stopgap_seconds for worker in workers), default=0.0),
+            value=counts.stopgap_seconds,
         )
         yield CounterMetricFamily(
             "poolserver_stopgap_hashes",
             "Hashes proven on jobs without transactions.",
-            value=sum(worker.stopgap_work for worker in workers),
+            value=counts.stopgap_work,
         )

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import lru_cache
+from sys import intern
 
 from poolserver.bitcoin.address import AddressError, script_pubkey_from_address
 from poolserver.bitcoin.networks import Network
@@ -40,9 +41,9 @@ class AccountRules:
         if not account:
             return None
         if self.any_account or account in self.listed or _is_address(account, self.network):
-            return account
+            return intern(account)  # one text for all its rigs: 53 bytes less for each
         address = self._in_lower_case(account.partition("_")[0])
-        return address if _is_address(address, self.network) else None
+        return intern(address) if _is_address(address, self.network) else None
 
     def _in_lower_case(self, account: str) -> str:
         """An address all in capitals (BIP173: for QR codes) as its payee is booked otherwise."""

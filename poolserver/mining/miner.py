@@ -22,6 +22,9 @@ class PowerHint(NamedTuple):
     j_per_th: Fraction | None
 
 
+NO_HINT = PowerHint(None, None)
+
+
 class AuthorizedWorker:
     """A rig's name as it was authorized on one connection: ``account.worker`` and the like."""
 
@@ -41,7 +44,7 @@ class AuthorizedWorker:
         self.ref = ref
         self.account = account
         self.name = name
-        self.hint = PowerHint(None, None)
+        self.hint = NO_HINT
         self.shares = 0
         self.active_at = now
         self.is_resolved = True
@@ -86,32 +89,32 @@ class Miner:
     """
 
     __slots__ = (
+        "_coinbase_class",
+        "_extranonce1",
+        "_version_mask",
         "announced",
         "changes",
-        "coinbase_class",
         "expected_workers",
-        "extranonce1",
         "firmware",
+        "has_new_terms",
         "info",
         "is_resumable",
         "last_job",
         "session_id",
         "user_agent",
         "vardiff",
-        "version_mask",
         "workers",
     )
 
     def __init__(self, vardiff: Vardiff, coinbase_class: int) -> None:
         self.vardiff = vardiff
-        self.coinbase_class = coinbase_class
-        """Which variant of a job it is sent; see ``job.CoinbaseClasses``."""
-        self.extranonce1 = b""  # until it is subscribed
+        self._coinbase_class = coinbase_class
+        self._extranonce1 = b""  # until it is subscribed
         self.session_id = ""
         self.user_agent = ""
         self.info: RigInfo | None = None
         self.firmware: Firmware | None = None  # once it has told who it is
-        self.version_mask = 0
+        self._version_mask = 0
         self.workers: dict[str, AuthorizedWorker] = {}
         self.changes: list[ChangePoint] = []
         self.last_job = 0
@@ -119,6 +122,42 @@ class Miner:
         self.expected_workers = 1  # of a session that is resumed as many as it had
         self.announced: float | None = None
         """The difficulty that the rig was told last on this connection."""
+        self.has_new_terms = True
+        """Whether anything but the difficulty may be other than with the last job.
+
+        To compare each with the last change point is 0.7 us, most of it waiting for memory: with
+        10,000 rigs 7 ms between a new block's first job and its last.
+        """
+
+    @property
+    def coinbase_class(self) -> int:
+        """Which variant of a job it is sent; see ``job.CoinbaseClasses``."""
+        return self._coinbase_class
+
+    @coinbase_class.setter
+    def coinbase_class(self, coinbase_class: int) -> None:
+        self._coinbase_class = coinbase_class
+        self.has_new_terms = True
+
+    @property
+    def extranonce1(self) -> bytes:
+        """Its extranonce1 for the jobs from the next one on; empty until it is subscribed."""
+        return self._extranonce1
+
+    @extranonce1.setter
+    def extranonce1(self, extranonce1: bytes) -> None:
+        self._extranonce1 = extranonce1
+        self.has_new_terms = True
+
+    @property
+    def version_mask(self) -> int:
+        """The version bits that it may roll in the jobs from the next one on."""
+        return self._version_mask
+
+    @version_mask.setter
+    def version_mask(self, version_mask: int) -> None:
+        self._version_mask = version_mask
+        self.has_new_terms = True
 
     def terms_of(self, job_number: int) -> ChangePoint:
         """The terms that the job was issued with on this connection."""
@@ -144,12 +183,14 @@ class Miner:
 
         Returns each extranonce1 that nothing of this connection needs any more.
         """
-        before = self.extranonces
-        self.changes.append(
-            ChangePoint(
-                first_job, difficulty, self.version_mask, self.extranonce1, self.coinbase_class
-            )
+        change = ChangePoint(
+            first_job, difficulty, self.version_mask, self.extranonce1, self.coinbase_class
         )
+        if not self.changes:  # the first of all: 1.5 us less
+            self.changes.append(change)
+            return set()
+        before = self.extranonces
+        self.changes.append(change)
         while len(self.changes) > 1 and self.changes[1].first_job <= oldest_live_job:
             del self.changes[0]
         return before - self.extranonces

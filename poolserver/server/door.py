@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from poolserver._vendor.asyncio_stratum import Codec, Limits, ServerProtocol
+from poolserver._vendor.asyncio_stratum import Codec, Handshakes, Limits, ServerProtocol
 from poolserver.mining.vardiff import VardiffTerms
 from poolserver.server.admission import Address
 from poolserver.server.house import House
@@ -23,6 +23,7 @@ class RigDoor:
     codec: Codec
     limits: Limits
     extranonce2_size: int
+    handshakes: Handshakes
 
     def admit(self, host: str) -> Address | None:
         """Count a connection from ``host``; None where it must be closed."""
@@ -40,6 +41,7 @@ class RigDoor:
             limits=self.limits,
             extranonce2_size=self.extranonce2_size,
             peername=peer,
+            handshakes=self.handshakes,
         )
 
     def refused(self, host: str, reason: str) -> None:

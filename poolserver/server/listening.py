@@ -49,13 +49,17 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ListenerTerms:
-    """``proxy_from`` are the proxies that a PROXY header is expected from; empty: of nobody."""
+    """``proxy_from`` are the proxies that a PROXY header is expected from; empty: of nobody.
+
+    ``is_shared``: other processes listen at the same address, and each has its part of the rigs.
+    """
 
     host: str
     port: int
     backlog: int
     tls: ServerCertificate | None
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
+    is_shared: bool = False
 
 
 class Door(Protocol):
@@ -106,7 +110,11 @@ class Listener:
         if terms.proxy_from or terms.tls is not None:
             return await self._open_with_admission()
         self._server = await asyncio.get_running_loop().create_server(
-            lambda: self.door.accept(None, None), terms.host, terms.port, backlog=terms.backlog
+            lambda: self.door.accept(None, None),
+            terms.host,
+            terms.port,
+            backlog=terms.backlog,
+            reuse_port=terms.is_shared,
         )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -134,7 +142,10 @@ class Listener:
         try:
             for family, _, _, _, address in dict.fromkeys(found):
                 sock = socket.create_server(
-                    cast(tuple[str, int], address), family=family, backlog=terms.backlog
+                    cast(tuple[str, int], address),
+                    family=family,
+                    backlog=terms.backlog,
+                    reuse_port=terms.is_shared,
                 )
                 sock.setblocking(False)
                 self._start(self._accept_for_ever(sock), sock)

@@ -4,6 +4,7 @@ Nothing of it is on the share path: a rig is marked when it is authorized, tells
 another difficulty or goes, and what it then is, is read when the next message is made.
 """
 
+from collections import Counter
 from itertools import islice
 from typing import Protocol
 
@@ -28,17 +29,30 @@ class RigRoll:
     """The rigs of one worker process by name; of several sessions of one name the newest tells."""
 
     def __init__(self) -> None:
-        self._sessions: dict[str, dict[Enrolled, None]] = {}  # by name, the newest last
+        # By name; where a name has several, the newest last. Nearly none has, and a dict for each
+        # would be 245 bytes a rig.
+        self._sessions: dict[str, Enrolled | dict[Enrolled, None]] = {}
         self._changed: set[Enrolled] = set()
         self._to_tell: dict[str, str] = {}  # account by name
         self._told: set[str] = set()  # those who were told as connected, and not as gone
+        self.rigs: Counter[str] = Counter()
+        """Workers by account, each once for every session that it is authorized on."""
 
     def enter(self, session: Enrolled, name: str) -> None:
         """A worker was authorized, for the first time or again."""
-        sessions = self._sessions.setdefault(name, {})
-        sessions.pop(session, None)
-        sessions[session] = None
-        self._to_tell[name] = session.miner.workers[name].account
+        account = session.miner.workers[name].account
+        before = self._sessions.get(name)
+        if before is None or before is session:
+            is_new = before is None
+            self._sessions[name] = session
+        else:
+            sessions = self._sessions[name] = _each(before)
+            is_new = session not in sessions
+            sessions.pop(session, None)
+            sessions[session] = None
+        if is_new:
+            self.rigs[account] += 1
+        self._to_tell[name] = account
 
     def changed(self, session: Enrolled) -> None:
         """It told something of itself, or was sent another difficulty."""
@@ -49,19 +63,27 @@ class RigRoll:
         """Its connection has ended. What it had is in its ``miner`` still."""
         self._changed.discard(session)
         for name, worker in session.miner.workers.items():
-            sessions = self._sessions.get(name, {})
-            sessions.pop(session, None)
-            if not sessions:
-                self._sessions.pop(name, None)
-                if name not in self._told:  # nobody has heard of it, and nobody will
-                    self._to_tell.pop(name, None)
-                    continue
+            entered = self._sessions.pop(name, None)
+            others = {} if entered is None else _each(entered)
+            if session in others:
+                del others[session]
+                self._count_out(worker.account)
+            if others:
+                self._sessions[name] = others
+            elif name not in self._told:  # nobody has heard of it, and nobody will
+                self._to_tell.pop(name, None)
+                continue
             self._to_tell[name] = worker.account
+
+    def _count_out(self, account: str) -> None:
+        self.rigs[account] -= 1
+        if not self.rigs[account]:
+            del self.rigs[account]
 
     def tell_all(self) -> None:
         """Whoever was told has forgotten: tell of every rig anew."""
         for sessions in self._sessions.values():
-            self._changed.update(sessions)
+            self._changed.update(_each(sessions))
 
     def take(self) -> tuple[RigNews, ...]:
         """What there is to tell, MAX_NEWS at most; the rest comes with the next call."""
@@ -77,7 +99,7 @@ class RigRoll:
             self._told.discard(name)
             return RigNews(name, account, "", "", "", None, None, 0.0, 0)
         self._told.add(name)
-        newest = next(reversed(sessions))
+        newest = next(reversed(_each(sessions)))
         miner = newest.miner
         hint = miner.workers[name].hint
         return RigNews(
@@ -89,8 +111,12 @@ class RigRoll:
             watts=hint.watts,
             j_per_th=None if hint.j_per_th is None else str(hint.j_per_th),
             share_work=float(miner.changes[-1].difficulty.work) if miner.changes else 0.0,
-            sessions=len(sessions),
+            sessions=len(_each(sessions)),
         )
+
+
+def _each(sessions: Enrolled | dict[Enrolled, None]) -> dict[Enrolled, None]:
+    return sessions if isinstance(sessions, dict) else {sessions: None}
 
 
 def _hardware(miner: Miner) -> str:

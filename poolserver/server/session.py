@@ -30,6 +30,7 @@ from poolserver._vendor.asyncio_stratum import (
     Subscribe,
     SuggestDifficulty,
     SuggestTarget,
+    render_set_difficulty,
 )
 from poolserver.bitcoin.target import difficulty_from_target
 from poolserver.ledger.records import NO_WORKER, ShareRecord
@@ -59,6 +60,8 @@ BANNED = StratumError(ErrorCode.UNAUTHORIZED, "banned")
 # Connections of one proxy that all name the id it was told last would throw each other out
 # for ever; so who has just taken a session over keeps it for a while.
 TAKE_OVER_INTERVAL_S = 60.0
+NEVER = -inf  # one object: each -inf worked out anew is 24 bytes more
+READY = State.READY  # looking a member up in its enum takes 0.1 us in Python 3.11
 UNAUTHORIZED = ANSWERS[ShareOutcome.UNAUTHORIZED]
 # What the library refuses by itself and what is booked as a judged share all the same.
 REFUSED_SUBMITS = {
@@ -113,13 +116,11 @@ class MinerSession:
         self._protocol: ServerProtocol
         self._answers: list[tuple[Submit, ShareOutcome]] | None = None
         self._answers_turn = 0
-        self._next_wished_job_at = -inf
-        self._next_transactions_at = -inf
-        self._taken_over_at = -inf
+        self._next_wished_job_at = self._next_transactions_at = self._taken_over_at = NEVER
         self.miner: Miner  # from on_connect on
         self.address = address
         self.conduct: Conduct | None = None  # once something was wrong; most never have one
-        self.accepted_at = -inf
+        self.accepted_at = NEVER
         self.names = 0  # workers authorized here, for the guard
         self.has_work = False
         """Whether a job went out on this connection."""
@@ -353,7 +354,7 @@ class MinerSession:
     # --- jobs out ------------------------------------------------------------------------
 
     def _is_ready(self) -> bool:
-        return self._protocol.connection.state is State.READY
+        return self._protocol.connection.state is READY
 
     def _send_first_job(self) -> None:
         """Difficulty and job go out once both subscribed and authorized, and only then.
@@ -367,15 +368,30 @@ class MinerSession:
 
     def send_job(self, job: Job, *, clean: bool) -> None:
         """Send ``job`` behind a new difficulty if there is one; ``clean``: drop all before it."""
+        if line := self.take_job(job, clean=clean):
+            self.write(line)
+
+    def take_job(self, job: Job, *, clean: bool) -> bytes:
+        """What ``send_job`` would write, for who writes it; empty where nothing is to be."""
         if not self._is_ready():
-            return
+            return b""
+        variant = job.variants[self.miner.coinbase_class]
+        line = variant.notify_clean if clean or not self.has_work else variant.notify_refresh
         self.has_work = True
         difficulty = self._house.pool.issue(self.miner, job)
-        if difficulty is not None:
-            self._protocol.connection.set_difficulty(difficulty)
-            self._house.roll.changed(self)
-        variant = job.variants[self.miner.coinbase_class]
-        self._protocol.write_rendered(variant.notify_clean if clean else variant.notify_refresh)
+        if difficulty is None:
+            return line
+        self._house.roll.changed(self)
+        return render_set_difficulty(difficulty) + line
+
+    def write(self, lines: bytes) -> None:
+        """Write behind what is queued."""
+        self._protocol.write_rendered(lines)
+
+    @property
+    def free_transport(self) -> asyncio.Transport | None:
+        """To write to past this session; None where something would be overtaken."""
+        return self._protocol.free_transport
 
     def send_fresh_job(self) -> None:
         """A new difficulty goes out with a job that this connection has not had."""

@@ -7,7 +7,6 @@ has, and submits and spools a block alone.
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable
 from itertools import cycle
 from math import inf
@@ -15,12 +14,13 @@ from pathlib import Path
 
 import structlog
 
-from poolserver._vendor.asyncio_stratum import Limits
+from poolserver._vendor.asyncio_stratum import Handshakes, Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
+    OurBlock,
     PayoutUpdate,
     RigsChanged,
     TemplateConfirmed,
@@ -45,17 +45,17 @@ from poolserver.node.submitter import BlockSubmitter
 from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.door import RigDoor
+from poolserver.server.fan_out import FanOut
 from poolserver.server.guard import Guard
 from poolserver.server.listening import Listener, ListenerTerms
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
+from poolserver.server.sweep import Sweep
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
 
 TICK_S = 1.0
-# Vardiff looks at every session so often without a share; silence is judged in tens of seconds.
-VARDIFF_SWEEP_TICKS = 10
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
 # Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
@@ -101,13 +101,18 @@ class Worker:
             wall_ms=self._wall.unix_ms,
         )
         self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
-        self._sessions: set[MinerSession] = set()
+        # In the order in which they came, which is nearly that of memory: to go through 10,000 in
+        # that of a set takes twice as long.
+        self._sessions: dict[MinerSession, None] = {}
         self.roll = RigRoll()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
         )
+        self._fan_out = FanOut()
+        self._sweep = Sweep(self._sessions)
         self._listeners: list[Listener] = []
+        self._ports: tuple[int, ...] = ()
         self._certificates: list[ServerCertificate] = []
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
@@ -131,8 +136,8 @@ class Worker:
             OSError: an address cannot be bound.
         """
         await self._blocks.resume()
-        ports = tuple([await self._listen(listener) for listener in self._settings.listeners])
-        self._up.send(WorkerStarted(self._source, ports))
+        self._ports = tuple([await self._listen(each) for each in self._settings.listeners])
+        self._up.send(WorkerStarted(self._source, self._ports))
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
 
     async def stop(self) -> None:
@@ -165,13 +170,21 @@ class Worker:
             minimum=listener.min_difficulty,
             maximum=listener.max_difficulty,
         )
-        door = RigDoor(self, vardiff, MsgspecCodec(), limits, settings.extranonce2_size)
+        door = RigDoor(
+            self,
+            vardiff,
+            MsgspecCodec(),
+            limits,
+            settings.extranonce2_size,
+            Handshakes(limits.handshake_timeout_s),
+        )
         terms = ListenerTerms(
             host=listener.host,
             port=listener.port,
             backlog=LISTEN_BACKLOG,
             tls=self._certificate(listener),
             proxy_from=networks(listener.proxy_protocol_from),
+            is_shared=settings.shares_ports,
         )
         opened = Listener(terms, door)
         self._listeners.append(opened)
@@ -189,23 +202,33 @@ class Worker:
     def receive(self, message: Down) -> None:
         """Take one message of the coordinator."""
         match message:
-            case TemplateUpdate(template):
-                self._on_template(template)
+            case TemplateUpdate(template, age_s, unconfirmed_s):
+                self._on_template(template, age_s, unconfirmed_s)
             case TemplateConfirmed():
                 self._fresh_at, self._outdated_at = self._now(), None
             case WorkOutdated():
                 self._outdated_at = self._now()
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
-            case WorkerSettings():  # the first word of a coordinator, which knows no rig
-                self.roll.tell_all()
-                log.warning("settings_ignored", reason="a worker's settings hold for its life")
+            case OurBlock(hash_hex):
+                self._blocks.note_ours(hash_hex)
+            case WorkerSettings():
+                self._introduce_again(message)
 
-    def _on_template(self, template: BlockTemplate) -> None:
+    def _introduce_again(self, settings: WorkerSettings) -> None:
+        """A coordinator's first word: this one knows neither the worker nor its rigs."""
+        self._up.send(WorkerStarted(self._source, self._ports))
+        self.roll.tell_all()
+        if settings != self._settings:
+            log.warning("settings_ignored", reason="a worker's settings hold for its life")
+
+    def _on_template(
+        self, template: BlockTemplate, age_s: float = 0.0, unconfirmed_s: float = 0.0
+    ) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
         now = self._now()
         self._wall.note_chain(template.mintime)
-        self._fresh_at = self._template_at = now
+        self._template_at, self._fresh_at = now - age_s, now - unconfirmed_s
         self._outdated_at = None
         before, self._latest = self._latest, template
         is_new_tip = before is None or template.prevhash_le != before.prevhash_le
@@ -232,18 +255,7 @@ class Worker:
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
         self._sent_at = self._now()
         is_clean = before is None or _replaces(job.template, before.template)
-        self._with_each_session(
-            lambda session: session.send_job(job, clean=is_clean or not session.has_work)
-        )
-
-    def _with_each_session(self, call: Callable[[MinerSession], None]) -> None:
-        """The edge of a session here: what goes wrong with one ends that one alone."""
-        for session in sorted(self._sessions, key=_difficulty, reverse=True):
-            try:
-                call(session)
-            except Exception:
-                log.exception("session_dropped")
-                session.abort()
+        self._fan_out.send(self._sessions, job, is_clean=is_clean)
 
     # --- for the sessions ----------------------------------------------------------------
 
@@ -264,7 +276,7 @@ class Worker:
         if session.address is None:
             session.abort()
             return
-        self._sessions.add(session)
+        self._sessions[session] = None
         if self._latest is not None and self._work_is_lost():
             session.close()
 
@@ -272,7 +284,7 @@ class Worker:
         """Its connection has ended."""
         self.roll.leave(session)
         self.guard.leave(session, self._now())
-        self._sessions.discard(session)
+        self._sessions.pop(session, None)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         """A share is a block; see ``BlockDesk``. What it repays is not repaid by the next, too."""
@@ -286,12 +298,12 @@ class Worker:
         while True:
             await asyncio.sleep(TICK_S)
             ticks += 1
-            self.tick(sweep=ticks % VARDIFF_SWEEP_TICKS == 0)
+            self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
                 self.look_at_certificates()
 
-    def tick(self, *, sweep: bool) -> None:
-        """Refresh work that is old, ease silent rigs, report."""
+    def tick(self, *, sweep_steps: int = 1) -> None:
+        """Refresh work that is old, ease silent rigs, report; every second."""
         now, settings = self._now(), self._settings
         age = now - self._fresh_at
         if self._latest is not None:
@@ -303,8 +315,8 @@ class Worker:
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
-        if sweep:
-            self._with_each_session(lambda session: session.tick(now))
+        for _ in range(sweep_steps):
+            self._sweep.step(now)
         self._up.send(self._counters())
         if news := self.roll.take():
             self._up.send(RigsChanged(self._source, news))
@@ -348,16 +360,13 @@ class Worker:
 
     def _counters(self) -> WorkerCounters:
         now = self._now()
-        workers = [
-            worker for session in self._sessions for worker in session.miner.workers.values()
-        ]
         return WorkerCounters(
             source=self._source,
             connections=len(self._sessions),
-            rigs=dict(Counter(worker.account for worker in workers)),
+            rigs=dict(self.roll.rigs),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
-            unresolved=sum(not each.is_resolved and each.is_active(now) for each in workers),
+            unresolved=self._sweep.unresolved,
             resumed=self.pool.resumed,
             refused=dict(self.guard.refused),
             bans=self.guard.bans(now),
@@ -410,7 +419,3 @@ def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:
     """Whether work on the one before is worth nothing any more: a new tip, or it was refused."""
     is_new_tip = template.prevhash_le != before.prevhash_le
     return is_new_tip or (template.stopgap and not before.stopgap)
-
-
-def _difficulty(session: MinerSession) -> float:
-    return session.miner.vardiff.difficulty

@@ -16,6 +16,7 @@ from math import exp, expm1, inf, sqrt
 from struct import Struct
 from typing import NamedTuple
 
+from poolserver._native import update_meter
 from poolserver.ledger.totals import ShareTotals
 from poolserver.mining.share import ShareOutcome
 
@@ -30,6 +31,8 @@ _H1, _D1 = WINDOWS.index("1h"), WINDOWS.index("1d")
 # When the last share came and when the meter began; the work and its squares of each window;
 # judged, stale and rejected shares of an hour and of a day; the best share and its round.
 _STATE = Struct(f"<2d {_N}d {_N}d 3d 3d 2d")
+_LAST = Struct("<d")
+_DECAYS = Struct(f"<{2 * _N}d")
 STATE_SIZE = _STATE.size
 _WORK, _SQUARES, _HOUR, _DAY, _BEST = 2, 2 + _N, 2 + 2 * _N, 5 + 2 * _N, 8 + 2 * _N
 
@@ -123,13 +126,13 @@ class Moment:
 
     def __init__(self, at_s: float) -> None:
         self.at_s = at_s
-        self._decays: dict[float, tuple[float, ...]] = {}
+        self._decays: dict[float, bytes] = {}
 
-    def decays(self, last_s: float) -> tuple[float, ...]:
+    def packed_decays(self, last_s: float) -> bytes:
         """What is left of the work of ``last_s`` in each window, and of its squares."""
         decays = self._decays.get(last_s)
         if decays is None:
-            decays = self._decays[last_s] = _decays(self.at_s - last_s)
+            decays = self._decays[last_s] = _DECAYS.pack(*_decays(self.at_s - last_s))
         return decays
 
 
@@ -150,31 +153,21 @@ def round_of(state: bytes) -> int:
 
 def updated(state: bytes, moment: Moment, shares: Judged, round_number: int) -> bytes:
     """The meter with ``shares`` in it. They may have been made before the last ones."""
-    # One flat expression for each number: this runs once a second and rig that sends.
-    # fmt: off
-    (last, began, a0, a1, a2, a3, a4, a5, a6, q0, q1, q2, q3, q4, q5, q6,
-     hour, hour_stale, hour_rejected, day, day_stale, day_rejected, best, best_of) = (
-        _STATE.unpack(state))
-    at_s = moment.at_s
-    if at_s < last:
-        return _late(state, at_s, shares, round_number)
-    d0, d1, d2, d3, d4, d5, d6, e0, e1, e2, e3, e4, e5, e6 = moment.decays(last)
-    work, squares = shares.work, shares.work_sq
-    judged, stale, rejected = shares.judged, shares.stale, shares.rejected
-    new_best = shares.best_difficulty
-    if best_of != round_number or new_best > best:
-        best = new_best
-    return _STATE.pack(
-        at_s, began,
-        a0 * d0 + work, a1 * d1 + work, a2 * d2 + work, a3 * d3 + work,
-        a4 * d4 + work, a5 * d5 + work, a6 * d6 + work,
-        q0 * e0 + squares, q1 * e1 + squares, q2 * e2 + squares, q3 * e3 + squares,
-        q4 * e4 + squares, q5 * e5 + squares, q6 * e6 + squares,
-        hour * d3 + judged, hour_stale * d3 + stale, hour_rejected * d3 + rejected,
-        day * d5 + judged, day_stale * d5 + stale, day_rejected * d5 + rejected,
-        best, round_number,
+    (last,) = _LAST.unpack_from(state)
+    if moment.at_s < last:
+        return _late(state, moment.at_s, shares, round_number)
+    return update_meter(
+        state,
+        moment.packed_decays(last),
+        moment.at_s,
+        shares.work,
+        shares.work_sq,
+        shares.judged,
+        shares.stale,
+        shares.rejected,
+        shares.best_difficulty,
+        round_number,
     )
-    # fmt: on
 
 
 def moved(state: bytes, by_s: float) -> bytes:

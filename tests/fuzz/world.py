@@ -41,6 +41,9 @@ class HandTurnedLoop:
         self._order = count()
         self._later: list[tuple[float, int, Timer]] = []
 
+    def time(self) -> float:
+        return self._house.clock
+
     def call_later(self, delay: float, act: Callable[..., None], *args: Any) -> Timer:
         timer = Timer(lambda: act(*args))
         heapq.heappush(self._later, (self._house.clock + delay, next(self._order), timer))

@@ -99,7 +99,7 @@ class Books:
 
     def add(self, batch: JournalBatch) -> None:
         delta = self.fold.fold(batch)
-        self.totals.add(delta.by_site(), delta.site_energy_pj)
+        self.totals.add(delta.sites, delta.site_energy_pj)
 
     def catch_up(self, journal: Path) -> None:
         for item in read_segments(journal):

@@ -70,6 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     killed.add_argument(
         "--power", action="store_true", help="power cuts: what is not synced is lost too"
     )
+    killed.add_argument("--workers", type=int, default=1, help="processes; not with --power")
     away = commands.add_parser("outages", help="a database that is away under load")
     away.add_argument("--seconds", type=float, default=60.0)
     away.add_argument("--store", choices=("sqlite", "postgresql"), default="sqlite")
@@ -106,7 +107,9 @@ def blocks(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
 
 def kills(given: argparse.Namespace, bitcoind: Path, folder: Path) -> Any:
     """A pool that dies under load."""
-    plan = KillsPlan(given.kills, given.store, given.seed, is_power_cut=given.power)
+    plan = KillsPlan(
+        given.kills, given.store, given.seed, is_power_cut=given.power, workers=given.workers
+    )
     return asyncio.run(perform_kills(plan, bitcoind, folder, lambda line: print(line, flush=True)))
 
 

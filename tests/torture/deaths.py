@@ -11,18 +11,21 @@ class Death:
     """A way to die. Without ``step`` it is SIGKILL from without, at a moment that is drawn.
 
     ``at_start``: while it starts, or at a step that a start comes to. ``most`` is how often the
-    step may be passed before: a drawn number.
+    step may be passed before: a drawn number. Of a pool with several workers it is the coordinator
+    that dies, unless ``whose`` says that a worker does, or all at once.
     """
 
     step: str | None = None
     at_start: bool = False
     most: int = 1
+    whose: str = ""
 
     @property
     def name(self) -> str:
         """For the table."""
         what = "kill -9" if self.step is None else f"at: {self.step}"
-        return what + (", at start" if self.at_start else "")
+        whose = f" {self.whose}" if self.whose else ""
+        return what + whose + (", at start" if self.at_start else "")
 
     def wish(self, rng: Random) -> str | None:
         """What ``dying_ledger`` is told; None where it dies from without."""
@@ -48,13 +51,21 @@ AT_START = (
 )
 ROTATION = (MOMENT,) * 20 + (STARTING,) * 3 + UNDER_WAY + AT_START
 SMALL = (MOMENT, UNDER_WAY[1], AT_START[4], MOMENT, UNDER_WAY[7])
+# The books are the coordinator's, and so are the steps of the store.
+OF_A_CREW = (
+    *(MOMENT, Death(whose="worker")) * 6,
+    *(Death(whose="all"), STARTING) * 2,
+    *(death for death in UNDER_WAY if death.step in STORE_STEPS),
+    *(death for death in AT_START if death.step in STORE_STEPS),
+)
 
 
-def drawn(kills: int, rng: Random) -> list[Death]:
+def drawn(kills: int, rng: Random, workers: int = 1) -> list[Death]:
     """So many, all kinds in turn; each rotation in an order of its own."""
-    if kills <= len(SMALL):
+    if workers == 1 and kills <= len(SMALL):
         return list(SMALL[:kills])
+    rotation = ROTATION if workers == 1 else OF_A_CREW
     deaths: list[Death] = []
     while len(deaths) < kills:
-        deaths += rng.sample(ROTATION, len(ROTATION))
+        deaths += rng.sample(rotation, len(rotation))
     return deaths[:kills]

@@ -37,6 +37,7 @@ class KillsPlan:
     load: LoadPlan = field(default_factory=LoadPlan)
     is_power_cut: bool = False
     """Each death takes what was not synced with it, and shares are answered after the sync."""
+    workers: int = 1
 
 
 @dataclass
@@ -98,7 +99,8 @@ class KillsReport:
         starts = [life.start_s for life in lives if life.start_s is not None]
         kind = "power cuts" if self.plan.is_power_cut else "kills"
         lines = [
-            f"{len(lives)} {kind} in {self.seconds:.0f} s, books in {self.plan.store} "
+            f"{len(lives)} {kind} in {self.seconds:.0f} s, books in {self.plan.store}, "
+            f"{self.plan.workers} worker(s) "
             f"(seed {self.plan.seed})",
             f"{self.submits} shares sent, {verdict.answered} answered true, "
             f"{verdict.unanswered} not answered; refused: {self.reasons}",
@@ -122,10 +124,12 @@ async def perform_kills(
     began, rng = time.monotonic(), Random(plan.seed)
     release = "sync" if plan.is_power_cut else "turn"
     with torture_store(plan.store, folder) as store:
-        async with ledger_stage(bitcoind, folder, store, plan.load, rng, release) as stage:
+        async with ledger_stage(
+            bitcoind, folder, store, plan.load, rng, release, plan.workers
+        ) as stage:
             killer = Killer(plan, stage, rng)
             say(Life.head())
-            for number, death in enumerate(drawn(plan.kills, rng), 1):
+            for number, death in enumerate(drawn(plan.kills, rng, plan.workers), 1):
                 say((await killer.one_life(number, death)).row())
             stage.load.life += 1
             await stage.pool.start(killer.step(None))
@@ -174,7 +178,10 @@ class Killer:
         first = len(stage.load.evidence.submits)
         stage.load.life += 1
         began = time.monotonic()
-        await stage.pool.begin(self.step(death.wish(self._rng)))
+        if death.step is not None:  # of which a coordinator is told at its start
+            await stage.pool.kill()
+        if not stage.pool.is_alive:
+            await stage.pool.begin(self.step(death.wish(self._rng)))
         if death.at_start:
             await self._die_at_start(life)
         else:
@@ -206,7 +213,11 @@ class Killer:
         await asyncio.sleep(self._rng.uniform(*self._plan.alive_s))
         if len(evidence.latencies_ms) > answers:
             life.first_share_s = evidence.latencies_ms[answers][0] - began
-        if life.death.step is None:
+        if life.death.whose == "worker":
+            pool.kill_worker(self._rng.randrange(self._plan.workers))
+        elif life.death.whose == "all":
+            await pool.kill_all()
+        elif life.death.step is None:
             await pool.kill()
         else:
             os.kill(pool.pid, signal.SIGUSR2)

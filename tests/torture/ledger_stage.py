@@ -120,13 +120,14 @@ async def ledger_stage(
     plan: LoadPlan,
     rng: Random,
     release: str = "turn",
+    workers: int = 1,
 ) -> AsyncIterator[LedgerStage]:
     """Everything but the pool runs; ``release`` is when the pool answers a share."""
     async with BitcoindProcess(bitcoind, REGTEST) as node, HardTemplates(node).running() as hard:
         address = NodeAddress(hard.url, node.username, node.password, node.zmq_endpoint)
         second, third = free_port(), free_port()
         extra = EXTRA.format(second=second, third=third, release=release, store=store.config)
-        pool = PoolProcess(folder, [address], extra, "tests.torture.dying_ledger")
+        pool = PoolProcess(folder, [address], extra, "tests.torture.dying_ledger", workers)
         stage = LedgerStage(pool, Load(plan, [pool.face.port, second, third], rng), store)
         stage.synced.mkdir()
         await node.call("generatetoaddress", 1, TAPROOT_REGTEST)
@@ -137,7 +138,7 @@ async def ledger_stage(
         try:
             yield stage
         finally:
-            await pool.kill()
+            await pool.kill_all()
             for task in tasks:
                 task.cancel()
             results = await asyncio.gather(*tasks, return_exceptions=True)

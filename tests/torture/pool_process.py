@@ -16,6 +16,8 @@ import aiohttp
 import msgspec
 from prometheus_client.parser import text_string_to_metric_families
 
+from poolserver.crew.lock import holder
+from poolserver.crew.post import FOLDER, worker_lock
 from poolserver.node.process import free_port
 from tests.integration.running import TAPROOT_REGTEST, RunningPool
 from tests.torture.network import NodeAddress
@@ -31,6 +33,7 @@ FULL_DISK_BYTES = 64
 CONFIG = """
 network = "regtest"
 data_dir = "var"
+workers = {workers}
 [payout]
 address = "{address}"
 {nodes}
@@ -67,8 +70,13 @@ class PoolProcess:
         nodes: Sequence[NodeAddress],
         extra: str = "",
         dying: str = "tests.torture.dying_server",
+        workers: int = 1,
     ) -> None:
-        """``extra`` are sections of its config; ``dying`` is the module that dies at steps."""
+        """``extra`` are sections of its config; ``dying`` is the module that dies at steps.
+
+        With several ``workers`` this process is their coordinator.
+        """
+        self._workers = workers
         self._dying = dying
         self.folder = folder
         self.face = RunningPool(free_port(), free_port())
@@ -83,6 +91,7 @@ class PoolProcess:
                 nodes="".join(_node(node) for node in nodes),
                 port=self.face.port,
                 http_port=self.face.http_port,
+                workers=workers,
                 extra=extra,
             )
         )
@@ -135,6 +144,22 @@ class PoolProcess:
         if process is not None and process.returncode is None:
             process.kill()
             await process.wait()
+
+    def worker_pid(self, index: int) -> int | None:
+        """The worker process of this index, while it lives."""
+        return holder(worker_lock(self.folder / "var" / FOLDER, index))
+
+    def kill_worker(self, index: int) -> None:
+        """kill -9 one of several workers."""
+        pid = self.worker_pid(index)
+        if pid is not None:
+            os.kill(pid, signal.SIGKILL)
+
+    async def kill_all(self) -> None:
+        """kill -9 it, and its workers."""
+        await self.kill()
+        for index in range(self._workers):
+            self.kill_worker(index)
 
     async def stop(self) -> None:
         """End it in good order."""

@@ -14,6 +14,8 @@ from poolserver.collector import Collector
 from poolserver.config import Config, load_config
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
+from poolserver.crew.berths import Berths
+from poolserver.crew.tally import Tally
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
@@ -22,6 +24,7 @@ from poolserver.ledger.totals import Earning, ShareTotals, Totals
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
+    CrewMetrics,
     NodeMetrics,
     PoolMetrics,
     PowerMetrics,
@@ -81,7 +84,9 @@ class FakeCoordinator:
         rewards.luck.earned["hall", 0x207FFFFF] = Earning(2, 2)
         self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
         self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
-        self.workers = {"pool-1/0/1": worker_counters()}
+        self.tally = Tally()
+        self.tally.take(worker_counters())
+        self.workers = self.tally.living
 
     def template_age_s(self) -> float:
         return 1.0
@@ -102,6 +107,7 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     registry.register(ProposalMetrics({}))
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
+    registry.register(CrewMetrics(Berths(1)))
     registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
     bus = SimpleNamespace(is_connected=True, outcomes={("meter", "taken"): 1})
     meters = MeterBook([MeterSpec("t2", 1)])

@@ -22,7 +22,7 @@ FLOORS = [
     {"pool"},
     {"node", "cluster", "sim", "power.signals"},
     {"server"},
-    {"paymaster", "control_room"},
+    {"crew", "paymaster", "control_room"},
     {"coordinator"},
     {"metrics", "api"},
     {"outfit", "signal_outfit"},

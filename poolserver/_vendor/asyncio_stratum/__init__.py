@@ -6,7 +6,7 @@ See README.md for examples, the state table and the errors.
 """
 
 from .asyncio_client import StratumClient
-from .asyncio_server import Application, ServerProtocol
+from .asyncio_server import Application, Handshakes, ServerProtocol
 from .client import ClientConnection
 from .codec import Codec, Envelope, StdlibCodec
 from .errors import (
@@ -76,6 +76,7 @@ __all__ = [
     "ExtranonceSubscribe",
     "Fault",
     "GetTransactions",
+    "Handshakes",
     "Limits",
     "LineBuffer",
     "LineTooLong",

@@ -7,6 +7,7 @@ what it is sent is dropped, never waited for.
 import asyncio
 import logging
 from collections.abc import Callable
+from math import inf
 from typing import Any, Protocol, TypeVarTuple, cast
 
 from .codec import Codec
@@ -22,6 +23,8 @@ Args = TypeVarTuple("Args")
 
 logger = logging.getLogger(__name__)
 
+# Of a handshake's time: so much later than the first of its group may a session have come.
+MOMENT = 1 / 60
 # A peer that is told to go has so long to read its last lines.
 CLOSE_TIMEOUT_S = 10.0
 
@@ -51,6 +54,39 @@ class Application(Protocol):
         """
 
 
+class Handshakes:
+    """Who has to subscribe and authorize, and by when: one timer for all who come within a moment.
+
+    A timer for each would be a seventh of what a session holds, and 1 us of its handshake.
+    """
+
+    __slots__ = ("_expected", "_joined_until", "_timeout_s")
+
+    def __init__(self, timeout_s: float) -> None:
+        self._timeout_s = timeout_s
+        self._expected: set[ServerProtocol] = set()
+        self._joined_until = -inf
+
+    def expect(self, session: "ServerProtocol") -> "set[ServerProtocol]":
+        """Drop ``session`` if it is not ready in time, or up to a MOMENT later.
+
+        Returns all who are looked at together: one that ends before is to be taken out.
+        """
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        if now >= self._joined_until:
+            self._expected = set()
+            self._joined_until = now + self._timeout_s * MOMENT
+            loop.call_later(self._timeout_s * (1 + MOMENT), _end_handshakes, self._expected)
+        self._expected.add(session)
+        return self._expected
+
+
+def _end_handshakes(expected: "set[ServerProtocol]") -> None:
+    while expected:
+        expected.pop().handshake_is_due()
+
+
 class ServerProtocol(asyncio.Protocol):
     """One miner's session: the owner of its socket and of its ``ServerConnection``.
 
@@ -65,7 +101,9 @@ class ServerProtocol(asyncio.Protocol):
     __slots__ = (
         "_application",
         "_cause",
-        "_deadline",
+        "_closing",
+        "_expected",
+        "_handshakes",
         "_held",
         "_in_turn",
         "_limits",
@@ -83,8 +121,12 @@ class ServerProtocol(asyncio.Protocol):
         limits: Limits = SERVER_LIMITS,
         extranonce2_size: int = 8,
         peername: Any = None,
+        handshakes: "Handshakes | None" = None,
     ) -> None:
-        """``peername`` is given where the socket's own is a proxy's and not the miner's."""
+        """``peername`` is given where the socket's own is a proxy's and not the miner's.
+
+        ``handshakes`` is for all sessions of a pool together; without it a session has its own.
+        """
         self.connection = ServerConnection(
             codec=codec, limits=limits, extranonce2_size=extranonce2_size
         )
@@ -92,7 +134,9 @@ class ServerProtocol(asyncio.Protocol):
         self._application = application
         self._limits = limits
         self._transport: asyncio.Transport | None = None
-        self._deadline: asyncio.TimerHandle | None = None
+        self._handshakes = handshakes
+        self._expected: set[ServerProtocol] | None = None
+        self._closing: asyncio.TimerHandle | None = None
         self._line_deadline: asyncio.TimerHandle | None = None
         self._in_turn = False
         self._held = False
@@ -116,6 +160,17 @@ class ServerProtocol(asyncio.Protocol):
         if not (self._in_turn or self._held):
             self._write()
 
+    @property
+    def free_transport(self) -> asyncio.Transport | None:
+        """The transport, to be written to directly; None where something would be overtaken.
+
+        For who writes the same to many: a session's own part of that takes longer than a write.
+        """
+        transport = self._transport
+        if self._in_turn or self._held or self.connection.has_data_to_send or transport is None:
+            return None
+        return None if transport.is_closing() else transport
+
     def close(self) -> None:
         """Write what is queued, held or not, and end the connection; nothing more is read.
 
@@ -126,7 +181,8 @@ class ServerProtocol(asyncio.Protocol):
         if self._transport is not None and not self._transport.is_closing():
             self._write()
             self._transport.close()
-            self._set_deadline(CLOSE_TIMEOUT_S, self._transport.abort)
+            loop = asyncio.get_running_loop()
+            self._closing = loop.call_later(CLOSE_TIMEOUT_S, self._transport.abort)
 
     def abort(self, cause: Exception | None = None) -> None:
         """End the connection at once; what has not been sent is lost."""
@@ -143,7 +199,8 @@ class ServerProtocol(asyncio.Protocol):
         if self.peername is None:
             self.peername = transport.get_extra_info("peername")
         tune_socket(transport, self._limits.keepalive_idle_s)
-        self._set_deadline(self._limits.handshake_timeout_s, self._handshake_is_due)
+        handshakes = self._handshakes or Handshakes(self._limits.handshake_timeout_s)
+        self._expected = handshakes.expect(self)
         self._turn(self._application.on_connect, self)
 
     def data_received(self, data: bytes) -> None:
@@ -155,13 +212,15 @@ class ServerProtocol(asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self.connection.close()
         self._cancel_line_deadline()
-        if self._deadline is not None:
-            self._deadline.cancel()
+        if self._closing is not None:
+            self._closing.cancel()
+        if self._expected is not None:
+            self._expected.discard(self)
         self._turn(self._application.on_disconnect, self, self._cause or exc)
         self._transport = None
         # That was the last call. Application and session hold each other, and an error holds its
         # frames: left so, each connection that ends would wait for the garbage collector.
-        self._cause = self._deadline = None
+        self._cause = self._closing = None
         del self._application
 
     def pause_writing(self) -> None:
@@ -194,11 +253,6 @@ class ServerProtocol(asyncio.Protocol):
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
 
-    def _set_deadline(self, seconds: float, act: Callable[[], None]) -> None:
-        if self._deadline is not None:
-            self._deadline.cancel()
-        self._deadline = asyncio.get_running_loop().call_later(seconds, act)
-
     def _watch_line(self, *, ended_one: bool) -> None:
         """The deadline of a line runs from its first byte; what comes after does not move it."""
         if ended_one:
@@ -213,6 +267,8 @@ class ServerProtocol(asyncio.Protocol):
             self._line_deadline.cancel()
             self._line_deadline = None
 
-    def _handshake_is_due(self) -> None:
-        if self.connection.state is not State.READY:
+    def handshake_is_due(self) -> None:
+        """Drop a peer that has not both subscribed and authorized by now."""
+        self._expected = None
+        if self.connection.state not in (State.READY, State.CLOSED):
             self.abort(Dropped("handshake_timeout"))

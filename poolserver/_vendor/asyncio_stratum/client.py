@@ -108,7 +108,7 @@ class ClientConnection(Connection[Answer | Push]):
             LocalProtocolError: subscribed already, or an answer is still out.
         """
         next_state(self._state, Subscribe)
-        if "mining.subscribe" in self._waiting.values():
+        if "mining.subscribe" in (self._waiting or {}).values():
             raise LocalProtocolError("mining.subscribe has not been answered yet")
         params = [self._user_agent] if session_id is None else [self._user_agent, session_id]
         return self._call("mining.subscribe", params)
@@ -132,8 +132,7 @@ class ClientConnection(Connection[Answer | Push]):
             LocalProtocolError: not subscribed.
         """
         next_state(self._state, Submit)
-        request_id = next(self._next_id)
-        self._waiting[request_id] = "mining.submit"
+        request_id = self._new_id("mining.submit")
         self._outbox.append(
             b'{"id":%d,"method":"mining.submit","params":[%b,%b,"%b","%08x","%08x"%b]}\n'
             % (

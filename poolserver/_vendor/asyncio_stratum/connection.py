@@ -6,7 +6,6 @@ A connection has no socket and no clock. Its owner hands it what the socket rece
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from itertools import count
 from typing import Any, Generic, TypeVar
 
 from .codec import MAX_BRACKETS, Codec, StdlibCodec, nests_too_deep
@@ -31,10 +30,10 @@ class Connection(ABC, Generic[EventT]):
 
     __slots__ = (
         "_codec",
+        "_last_id",
         "_legal",
         "_limits",
         "_lines",
-        "_next_id",
         "_outbox",
         "_state",
         "_waiting",
@@ -47,8 +46,9 @@ class Connection(ABC, Generic[EventT]):
         self._outbox: list[bytes] = []
         self._state = State.NEW
         self._legal = TRANSITIONS[State.NEW]  # the row of the current state
-        self._next_id = count(1)
-        self._waiting: dict[int, str] = {}  # methods of our requests that have no answer yet
+        self._last_id = 0
+        # Methods of our requests that have no answer yet; a pool asks nearly nobody anything.
+        self._waiting: dict[int, str] | None = None
 
     @property
     def state(self) -> State:
@@ -77,6 +77,11 @@ class Connection(ABC, Generic[EventT]):
         data = b"".join(self._outbox)
         self._outbox.clear()
         return data
+
+    @property
+    def has_data_to_send(self) -> bool:
+        """Whether ``data_to_send`` would give anything."""
+        return bool(self._outbox)
 
     def write_rendered(self, lines: bytes) -> None:
         """Queue one or more rendered lines as they are."""
@@ -144,7 +149,9 @@ class Connection(ABC, Generic[EventT]):
         if request_id is None and result is None and error is None:
             return self._malformed(None, Fault.INVALID_MESSAGE, _NO_METHOD)
         # An answer is never answered, or two of us could keep each other busy for ever.
-        method = self._waiting.pop(request_id, None) if type(request_id) is int else None
+        method = None
+        if self._waiting is not None and type(request_id) is int:
+            method = self._waiting.pop(request_id, None)
         return self._read_answer(Response(request_id, method, result, parse_error(error)))
 
     def _read_answer(self, response: Response) -> EventT | Malformed | Response:
@@ -162,10 +169,17 @@ class Connection(ABC, Generic[EventT]):
     # --- outgoing --------------------------------------------------------------------------------
 
     def _call(self, method: str, params: list[Any]) -> int:
-        request_id = next(self._next_id)
-        self._waiting[request_id] = method
+        request_id = self._new_id(method)
         self._outbox.append(render_call(request_id, method, params, self._codec))
         return request_id
+
+    def _new_id(self, method: str) -> int:
+        """The id of a request of ours, whose answer is waited for from here on."""
+        if self._waiting is None:
+            self._waiting = {}
+        self._last_id += 1
+        self._waiting[self._last_id] = method
+        return self._last_id
 
     def _tell(self, method: str, params: list[Any]) -> None:
         self._outbox.append(render_call(None, method, params, self._codec))

@@ -1,10 +1,9 @@
 """Bytes to lines."""
 
-from collections import deque
-
 from .errors import LineTooLong
 
 _CR = ord("\r")
+_NOTHING = b""
 
 
 class LineBuffer:
@@ -24,8 +23,10 @@ class LineBuffer:
 
     def __init__(self, limit: int = 16 * 1024) -> None:
         self._limit = limit
-        self._lines: deque[bytes | None] = deque()  # None stands for a line that was too long
-        self._tail = bytearray()  # the line that has not ended yet
+        # Whole lines, the next one last; None stands for one that was too long. There are none
+        # between two turns, and then no list: of 15,000 connections an empty deque is 11 MB.
+        self._lines: list[bytes | None] | None = None
+        self._tail: bytes | bytearray = _NOTHING  # the line that has not ended yet
         self._discarding = False  # the line that has not ended yet is known to be too long
 
     def feed(self, data: bytes) -> None:
@@ -34,11 +35,16 @@ class LineBuffer:
         rest = lines.pop()
         if lines and (self._tail or self._discarding):
             lines[0] = self._end_tail(lines[0])
-        for line in lines:
-            if len(line) > self._limit:
-                self._lines.append(None)
-            elif line and line != b"\r":
-                self._lines.append(line[:-1] if line[-1] == _CR else line)
+        if lines:
+            limit = self._limit
+            found: list[bytes | None] = [
+                None if len(line) > limit else line[:-1] if line[-1] == _CR else line
+                for line in reversed(lines)
+                if line and line != b"\r"
+            ]
+            if self._lines:
+                found += self._lines
+            self._lines = found
         if rest:
             self._extend_tail(rest)
 
@@ -49,8 +55,9 @@ class LineBuffer:
             LineTooLong: in place of a line that was over the limit; the next call goes on after it.
         """
         if not self._lines:
+            self._lines = None
             return None
-        line = self._lines.popleft()
+        line = self._lines.pop()
         if line is None:
             raise LineTooLong(f"a line is longer than {self._limit} bytes")
         return line
@@ -65,15 +72,17 @@ class LineBuffer:
             self._discarding = False
             return b""  # reported when it passed the limit
         line = bytes(self._tail) + end
-        self._tail.clear()
+        self._tail = _NOTHING
         return line
 
     def _extend_tail(self, piece: bytes) -> None:
         if self._discarding:
             return
         if len(self._tail) + len(piece) > self._limit:
-            self._lines.append(None)
-            self._tail.clear()
+            self._lines = [None, *(self._lines or ())]
+            self._tail = _NOTHING
             self._discarding = True
-        else:
+        elif self._tail:
             self._tail += piece
+        else:
+            self._tail = bytearray(piece)

@@ -7,6 +7,7 @@ as they came: an int as an int, a string as a string, null as null.
 
 from collections.abc import Sequence
 from decimal import Decimal
+from functools import lru_cache
 from json import dumps
 from math import inf
 from typing import Any
@@ -49,6 +50,7 @@ def render_call(request_id: RequestId, method: str, params: list[Any], codec: Co
     )
 
 
+@lru_cache(maxsize=256)  # vardiff deals in powers of two; to render one anew takes 4 us
 def render_set_difficulty(difficulty: float) -> bytes:
     """``mining.set_difficulty``.
 

@@ -36,6 +36,8 @@ class State(Enum):
     READY = "ready"  # subscribed and authorized: difficulty and jobs may be sent
     CLOSED = "closed"
 
+    __hash__ = object.__hash__  # an enum's own is written in Python: 0.2 us for each look-up
+
 
 class Outcome(Enum):
     """What moves a connection from one state to the next."""
@@ -43,6 +45,8 @@ class Outcome(Enum):
     SUBSCRIBED = "subscribed"
     AUTHORIZED = "authorized"
     CLOSED = "closed"
+
+    __hash__ = object.__hash__
 
 
 Step: TypeAlias = type | Outcome

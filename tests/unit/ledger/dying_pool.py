@@ -63,7 +63,7 @@ async def recover(store: LedgerStore, directory: Path) -> tuple[Fold, Totals]:
             continue
         if delta := fold.fold(item):
             await store.apply(delta)
-            state.totals.add(delta.by_site(), delta.site_energy_pj)
+            state.totals.add(delta.sites, delta.site_energy_pj)
     return fold, state.totals
 
 

@@ -16,7 +16,7 @@ from poolserver.ledger.delta import (
     TemplateInForce,
     WorkerRef,
 )
-from poolserver.ledger.fold import Fold
+from poolserver.ledger.fold import Fold, joined
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     BlockRecord,
@@ -192,28 +192,15 @@ def test_each_source_has_its_own_worker_numbers() -> None:
 
 
 def test_an_account_that_moves_leaves_its_past_at_the_old_site() -> None:
-    before = Fold(site_of=lambda account: "old", place_of=places(PJ_PER_HASH))
-    delta = before.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
-    after = Fold(
-        site_of=lambda account: "new",
-        place_of=places(PJ_PER_HASH),
-        progress=before.progress,
-        workers=delta.workers,
-    )
-    delta.merge(after.fold(batch_of(SOURCE, 3, [share(work=2)])))
+    sites = {"north": "old"}
+    fold = Fold(site_of=sites.__getitem__, place_of=places(PJ_PER_HASH))
+    delta = fold.fold(batch_of(SOURCE, 1, [RIG, share(work=1)]))
+    sites["north"] = "new"
+    delta.merge(fold.fold(batch_of(SOURCE, 3, [share(work=2)])))
     assert {key.site: each.accepted_work for key, each in delta.by_worker().items()} == {
         "old": 1,
         "new": 2,
     }
-
-
-def test_a_worker_of_a_batch_that_is_refused_is_not_known_by_it() -> None:
-    fold = new_fold()
-    bad = batch_of(SOURCE, 1, [RIG, share(), share()])
-    with pytest.raises(TornTail):
-        fold.fold(JournalBatch(bad.source, 1, 4, bad.records))
-    with pytest.raises(UnknownWorker):
-        fold.fold(batch_of(SOURCE, 1, [share()]))
 
 
 # --- each record once ------------------------------------------------------------------------
@@ -322,14 +309,14 @@ def test_any_delivery_of_the_same_records_adds_up_to_the_same(
     totals = Totals()
     for batch in delivered:
         delta = fold_parts.fold(batch)
-        totals.add(delta.by_site(), delta.site_energy_pj)
+        totals.add(delta.sites, delta.site_energy_pj)
         merged.merge(delta)
     assert merged.intervals == expected.intervals
     assert merged.earnings == expected.earnings
     assert merged.site_energy_pj == expected.site_energy_pj
     assert merged.nodes == expected.nodes
     by_site = Totals()
-    by_site.add(expected.by_site(), expected.site_energy_pj)
+    by_site.add(expected.sites, expected.site_energy_pj)
     assert totals == by_site
     assert all_work(merged) == all_work(expected)
     assert merged.templates == expected.templates
@@ -443,3 +430,47 @@ def test_a_round_is_the_work_from_one_found_block_to_the_next() -> None:
     for number, record in enumerate(records, 1):
         merged.merge(fold.fold(batch_of(SOURCE, number, [record])))
     assert merged.rounds == rounds
+
+
+# --- batches joined --------------------------------------------------------------------------
+
+
+@given(journals(), st.data())
+def test_joined_batches_add_up_to_the_same(records: Sequence[Record], data: st.DataObject) -> None:
+    cuts = data.draw(st.lists(st.integers(0, len(records)), max_size=5).map(sorted))
+    ends = [0, *cuts, len(records)]
+    batches = [
+        batch_of(SOURCE, begin + 1, records[begin:end])
+        for begin, end in pairwise(ends)
+        if begin < end
+    ]
+    one_by_one, together = Delta(), Delta()
+    fold, other = new_fold(), new_fold()
+    for batch in batches:
+        one_by_one.merge(fold.fold(batch))
+    for batch in joined(batches):
+        together.merge(other.fold(batch))
+    assert len(joined(batches)) <= 1
+    assert together == one_by_one
+
+
+def test_batches_that_do_not_follow_on_each_other_stay_apart() -> None:
+    first, third = batch_of(SOURCE, 1, [RIG]), batch_of(SOURCE, 3, [share()])
+    other = batch_of("pool-1/1/17", 2, [RIG])
+    assert joined([first, other, third]) == [first, third, other]
+
+
+def test_a_joined_batch_is_no_longer_than_asked_for() -> None:
+    batches = [batch_of(SOURCE, n, [share()]) for n in range(1, 5)]
+    size = len(batches[0].records)
+    assert [each.count for each in joined(batches, 3 * size)] == [3, 1]
+
+
+def test_what_sites_have_is_what_their_workers_have() -> None:
+    south = WorkerRecord(2, 1, "south", "south.rig1")
+    delta = fold_all(RIG, south, share(), share(worker_ref=2, work=3), share(worker_ref=0, work=1))
+    sums: dict[str, ShareTotals] = {}
+    for key, totals in delta.by_worker().items():
+        sums.setdefault(key.site, ShareTotals()).add(totals)
+    assert delta.sites == sums
+    assert set(sums) == {"north-site", "south-site", "unassigned"}

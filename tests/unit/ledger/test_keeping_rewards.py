@@ -141,23 +141,23 @@ async def test_a_window_that_grows_is_loaded_while_work_and_saves_go_on(tmp_path
         held = keeper.rewards.window
         assert held is not None
         # By the way of _take, as if folded: the journal's own clock cannot go back in time.
-        keeper._take(earned(0, (1, "a", 1), (2, "a", 2), (3, "b", 4)), {}, tell=True)
+        keeper._take(earned(0, (1, "a", 1), (2, "a", 2), (3, "b", 4)), tell=True)
         await keeper.save()
         held.expire(4)
         assert (held.work, held.floor_s) == (4, 3 * INTERVAL_S)
-        keeper._take(earned(1, (1, "a", 8), (3, "b", 16)), {}, tell=True)  # late, and not saved
+        keeper._take(earned(1, (1, "a", 8), (3, "b", 16)), tell=True)  # late, and not saved
         store.gate.clear()
         loading = asyncio.create_task(keeper.load_window(1000))
         await asyncio.sleep(0)
-        keeper._take(earned(2, (2, "a", 32), (3, "b", 64)), {}, tell=True)
+        keeper._take(earned(2, (2, "a", 32), (3, "b", 64)), tell=True)
         saving = asyncio.create_task(keeper.save())
         await asyncio.sleep(0)
-        keeper._take(earned(3, (1, "b", 128), (1, "nobody", 1)), {}, tell=True)
+        keeper._take(earned(3, (1, "b", 128), (1, "nobody", 1)), tell=True)
         store.gate.set()
         await asyncio.gather(loading, saving)
         assert held.is_whole
         assert held.weights(1000).weights == {"a": 1 + 2 + 8 + 32, "b": 4 + 16 + 64 + 128}
-        keeper._take(earned(4, (0, "a", 256)), {}, tell=True)
+        keeper._take(earned(4, (0, "a", 256)), tell=True)
         before = held.weights(1000)
     async with keeping(tmp_path) as keeper:
         assert keeper.rewards.window is not None
@@ -172,10 +172,10 @@ async def test_a_save_under_way_is_waited_for_and_one_that_fails_is_not_forgotte
     async with keeping(tmp_path, store) as keeper:
         held = keeper.rewards.window
         assert held is not None
-        keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), {}, tell=True)
+        keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), tell=True)
         await keeper.save()
         held.expire(2)
-        keeper._take(earned(1, (1, "a", 4)), {}, tell=True)
+        keeper._take(earned(1, (1, "a", 4)), tell=True)
         store.is_down = True
         store.gate.clear()
         keeper._saving = asyncio.create_task(keeper.save())
@@ -198,7 +198,7 @@ async def test_a_store_that_cannot_be_read_leaves_the_window_as_it_was(tmp_path:
     async with keeping(tmp_path, store) as keeper:
         held = keeper.rewards.window
         assert held is not None
-        keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), {}, tell=True)
+        keeper._take(earned(0, (1, "a", 1), (2, "a", 2)), tell=True)
         await keeper.save()
         held.expire(2)
         store.is_down = True
@@ -206,7 +206,7 @@ async def test_a_store_that_cannot_be_read_leaves_the_window_as_it_was(tmp_path:
             await keeper.load_window(1000)
         assert (held.work, held.floor_s) == (2, 2 * INTERVAL_S)
         store.is_down = False
-        keeper._take(earned(1, (1, "a", 4)), {}, tell=True)
+        keeper._take(earned(1, (1, "a", 4)), tell=True)
         await keeper.load_window(1000)
         assert held.weights(1000).weights == {"a": 7}
 

@@ -79,7 +79,9 @@ def delta(after: int, through: int, sums: Sums = ({}, {}), begin_s: int = 900) -
 def totals(*parts: Sums) -> Totals:
     total = Totals()
     for workers, energy_pj in parts:
-        total.add(delta(0, 0, (workers, {})).by_site(), energy_pj)
+        for key, each in workers.items():
+            total.add({key.site: each}, {})
+        total.add({}, energy_pj)
     return total
 
 

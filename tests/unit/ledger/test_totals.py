@@ -5,10 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.bitcoin.target import DIFFICULTY_1_TARGET
-from poolserver.ledger.delta import Delta
 from poolserver.ledger.totals import (
     UNASSIGNED_SITE,
-    IntervalKey,
     ShareTotals,
     Totals,
     WorkerKey,
@@ -71,28 +69,6 @@ def test_sums_are_the_same_in_any_parts(a: ShareTotals, b: ShareTotals, c: Share
     right.add(a)
     right.add(rest)
     assert left == right
-
-
-@given(st.lists(share_totals, max_size=5))
-def test_the_sum_of_many_is_what_they_add_up_to(many: list[ShareTotals]) -> None:
-    total = ShareTotals()
-    for each in many:
-        total.add(each)
-    assert ShareTotals.sum(many) == total
-
-
-def test_a_site_has_what_all_of_its_workers_have() -> None:
-    delta = Delta(
-        intervals={
-            IntervalKey(begin_s, key): ShareTotals(accepted_work=5)
-            for begin_s in (0, 900)
-            for key in KEYS
-        }
-    )
-    assert {site: each.accepted_work for site, each in delta.by_site().items()} == {
-        "north": 20,
-        "south": 10,
-    }
 
 
 def test_adding_leaves_the_other_as_it_was() -> None:

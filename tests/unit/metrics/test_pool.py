@@ -1,5 +1,6 @@
 """What Prometheus is told, to the names and labels: they are a contract with the operators."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -9,6 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import PoolView, SiteView
+from poolserver.crew.tally import Tally
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.rewards import Rewards
@@ -46,7 +48,7 @@ class FakeCoordinator:
     """Plain numbers, where the coordinator has what it was told."""
 
     totals: Totals = field(default_factory=Totals)
-    workers: dict[str, WorkerCounters] = field(default_factory=dict)
+    tally: Tally = field(default_factory=Tally)
     views: list[SiteView] = field(default_factory=list)
     template: BlockTemplate | None = None
     age_s: float | None = None
@@ -54,6 +56,10 @@ class FakeCoordinator:
     rewards: Rewards = field(default_factory=Rewards)
     plan: PayoutPlan = field(default_factory=lambda: PayoutPlan(P2WPKH))
     holds_debts: bool = False
+
+    @property
+    def workers(self) -> Mapping[str, WorkerCounters]:
+        return self.tally.living
 
     @property
     def keeper(self) -> SimpleNamespace:
@@ -71,6 +77,13 @@ class FakeCoordinator:
 
     def template_age_s(self) -> float | None:
         return self.age_s
+
+
+def tally_of(*told: WorkerCounters) -> Tally:
+    tally = Tally()
+    for each in told:
+        tally.take(each)
+    return tally
 
 
 def scrape(coordinator: FakeCoordinator) -> CollectorRegistry:
@@ -215,8 +228,8 @@ def test_blocks_are_told_as_they_ever_were_and_as_they_are() -> None:
 
 
 def test_the_counters_of_all_workers_add_up() -> None:
-    workers = {
-        "pool-1/0/1": worker_counters(
+    tally = tally_of(
+        worker_counters(
             connections=10,
             jobs=3,
             malformed=100,
@@ -230,7 +243,7 @@ def test_the_counters_of_all_workers_add_up() -> None:
             blocks_unsettled=2,
             blocks_unspooled=1,
         ),
-        "pool-1/1/1": worker_counters(
+        worker_counters(
             source="pool-1/1/1",
             connections=5,
             jobs=4,
@@ -243,8 +256,8 @@ def test_the_counters_of_all_workers_add_up() -> None:
             blocks_unsettled=1,
             certificate_expires_unix=1_700_000_000,
         ),
-    }
-    registry = scrape(FakeCoordinator(workers=workers))
+    )
+    registry = scrape(FakeCoordinator(tally=tally))
     for name, value in {
         "connections": 15,
         "jobs": 7,
@@ -270,8 +283,8 @@ def test_the_counters_of_all_workers_add_up() -> None:
 
 
 def test_without_a_certificate_nothing_is_said_of_its_end() -> None:
-    workers = {"pool-1/0/1": worker_counters(certificate_expires_unix=None)}
-    names = {family.name for family in scrape(FakeCoordinator(workers=workers)).collect()}
+    tally = tally_of(worker_counters(certificate_expires_unix=None))
+    names = {family.name for family in scrape(FakeCoordinator(tally=tally)).collect()}
     assert "poolserver_certificate_expiry_timestamp_seconds" not in names
 
 

@@ -30,6 +30,7 @@ from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.template import BlockTemplate
 from poolserver.outfit import limit_settings
 from poolserver.server.block_desk import block_submitter
+from poolserver.server.sweep import SWEEP_STEPS
 from poolserver.server.worker import Worker
 from tests.unit.solving import CURTIME, MASK, P2WPKH
 
@@ -127,10 +128,10 @@ class Hall:
 
     def tick(self, seconds: float = 0.0, *, sweep: bool = False) -> None:
         self.clock += seconds
-        self.worker.tick(sweep=sweep)
+        self.worker.tick(sweep_steps=SWEEP_STEPS if sweep else 0)
 
     def counters(self) -> WorkerCounters:
-        self.worker.tick(sweep=False)
+        self.worker.tick(sweep_steps=0)
         counters: WorkerCounters = self.all_of(WorkerCounters)[-1]
         return counters
 

@@ -82,6 +82,18 @@ async def test_another_difficulty_is_told_of_each_worker_of_the_connection(
     assert house.roll.take() == ()
 
 
+async def test_workers_are_counted_by_account_once_for_each_session(house: FakeHouse) -> None:
+    first, second, third = mining_line(house), mining_line(house), mining_line(house)
+    first.say(authorize("demo.rig"), authorize("demo.other"), authorize("demo.rig"))
+    second.say(authorize("demo.rig"))
+    assert house.roll.rigs == {"demo": 4}
+    second.hang_up()
+    first.hang_up()
+    assert house.roll.rigs == {"demo": 1}
+    third.hang_up()
+    assert house.roll.rigs == {}
+
+
 async def test_sessions_of_one_name_are_counted_and_the_newest_tells(house: FakeHouse) -> None:
     old, new = Line(house, host="192.0.2.1"), Line(house, host="192.0.2.2")
     old.say(SUBSCRIBE, AUTHORIZE)

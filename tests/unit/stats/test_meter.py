@@ -4,6 +4,7 @@ import random
 from collections.abc import Sequence
 from itertools import pairwise
 from math import exp, inf, sqrt
+from struct import unpack
 
 import pytest
 from hypothesis import given
@@ -246,8 +247,9 @@ def test_a_reading_does_not_go_back_before_the_last_share() -> None:
 
 def test_many_meters_share_what_has_passed() -> None:
     moment = Moment(60.0)
-    assert moment.decays(5.0) is moment.decays(5.0)
-    halves, squares = moment.decays(0.0)[: len(WINDOWS)], moment.decays(0.0)[len(WINDOWS) :]
+    assert moment.packed_decays(5.0) is moment.packed_decays(5.0)
+    decays = unpack(f"<{2 * len(WINDOWS)}d", moment.packed_decays(0.0))
+    halves, squares = decays[: len(WINDOWS)], decays[len(WINDOWS) :]
     assert halves[0] == pytest.approx(exp(-1))
     assert squares == pytest.approx([each**2 for each in halves])
     assert all(a < b for a, b in pairwise(halves))

@@ -9,6 +9,7 @@ from typing import Any
 from .. import (
     SERVER_LIMITS,
     Application,
+    Handshakes,
     Limits,
     Malformed,
     Request,
@@ -121,10 +122,13 @@ class Wired:
 
     application: Application
     limits: Limits = SERVER_LIMITS
+    handshakes: Handshakes | None = None
 
     def __post_init__(self) -> None:
         self.transport = MemoryTransport()
-        self.session = ServerProtocol(self.application, limits=self.limits)
+        self.session = ServerProtocol(
+            self.application, limits=self.limits, handshakes=self.handshakes
+        )
         self.session.connection_made(self.transport)
 
     def sends(self, *pieces: bytes) -> list[bytes]:

@@ -10,6 +10,7 @@ import pytest
 from .. import (
     Dropped,
     Fault,
+    Handshakes,
     Limits,
     LocalProtocolError,
     Malformed,
@@ -204,6 +205,9 @@ class Clock:
         self.now = 0.0
         self.timers: list[Timer] = []
 
+    def time(self) -> float:
+        return self.now
+
     def call_later(self, seconds: float, act: Callable[..., None], *args: object) -> "Timer":
         self.timers.append(Timer(self.now + seconds, partial(act, *args)))
         return self.timers[-1]
@@ -235,6 +239,29 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def is_dropped(wired: Wired) -> bool:
     return wired.transport.aborted
+
+
+def test_sessions_that_begin_together_have_one_timer_and_their_whole_time(
+    pool: Pool, clock: Clock
+) -> None:
+    handshakes = Handshakes(60.0)
+    early, late = Wired(pool, handshakes=handshakes), Wired(pool, handshakes=handshakes)
+    clock.advance(0.9)
+    later = Wired(pool, handshakes=handshakes)
+    assert len(clock.timers) == 1
+    late.ready()
+    clock.advance(59.0)
+    assert not is_dropped(early)
+    clock.advance(1.1)
+    assert [is_dropped(each) for each in (early, later, late)] == [True, True, False]
+
+
+def test_a_session_that_has_ended_is_not_held_for_its_handshake(pool: Pool, clock: Clock) -> None:
+    handshakes = Handshakes(60.0)
+    wired = Wired(pool, handshakes=handshakes)
+    expected = handshakes.expect(wired.session)
+    wired.ends()
+    assert not expected
 
 
 def test_a_line_that_is_begun_must_be_ended_in_time_however_it_trickles(
@@ -301,7 +328,8 @@ def test_no_timer_outlives_its_session(pool: Pool, clock: Clock) -> None:
     wired = Wired(pool).ready()
     wired.sends(SUBMIT[:20])
     wired.ends()
-    assert all(timer.is_over for timer in clock.timers)
+    _of_handshakes, *others = clock.timers
+    assert all(timer.is_over for timer in others)
 
 
 def test_who_is_told_to_go_may_read_its_last_lines_whatever_it_has_begun(

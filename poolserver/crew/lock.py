@@ -1,0 +1,57 @@
+"""Who lives: a lock on a file that ends with its process, however that ends.
+
+Each worker process has the lock of its index, and the coordinator one of its own. The files stay
+where they are: to delete a file that somebody locks next would be to have two holders.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+
+class Taken(OSError):
+    """Another process has this lock."""
+
+
+class ProcessLock:
+    """Held until release(), or until the process ends. Its file tells who has it."""
+
+    def __init__(self, path: Path) -> None:
+        """Take it.
+
+        Raises:
+            Taken: another process has it.
+            OSError: the file cannot be made.
+        """
+        self._fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            os.close(self._fd)
+            raise Taken(f"{path} is locked by another process") from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, b"%d\n" % os.getpid(), 0)
+
+    def release(self) -> None:
+        os.close(self._fd)
+
+
+def holder(path: Path) -> int | None:
+    """The process that has this lock; None: nobody has.
+
+    It is taken for a moment to find out: not to be asked while somebody may want it.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    try:
+        fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return int(os.pread(fd, 20, 0) or 0) or None
+    finally:
+        os.close(fd)
+    return None
