@@ -16,60 +16,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sha256d.h"
-#include "share_set.h"
+#include "lane_jobs.h"
+#include "lane_rig.h"
 
-enum {
-    LANE_JOB_ID_MAX = 32,      /* ours have 13 to 28 hex digits (mining/identity.py) */
-    LANE_EXTRANONCE1_MAX = 8,  /* ours have 4 bytes */
-    LANE_NAME_MAX = 191,       /* limits.py: username_bytes */
-    LANE_REQUEST_ID_MAX = 18,  /* digits: any such number fits 64 bits; a longer id is not ordinary */
-};
-
-/* ---- What shares are judged by ---------------------------------------------------------------- */
-
-/* A job on offer: not stale, not a stopgap. */
-struct lane_job {
-    void *owner;
-    char id[LANE_JOB_ID_MAX];
-    uint8_t id_size;
-    uint64_t number;
-    uint32_t version, ntime_min, ntime_max;
-    double expires_at; /* monotonic seconds; infinity for the current one */
-    size_t variant_count;
-    const struct share_job **variants; /* by size class of the coinbase; the array is owned */
-    struct share_set *seen;
-};
-
-/* What holds on a connection for its jobs from `first_job` on: miner.ChangePoint. */
-struct lane_terms {
-    void *owner;
-    uint64_t first_job, work_low, work_high;
-    uint32_t version_mask;
-    uint8_t target_le[SHA256_DIGEST_SIZE];
-    uint8_t coinbase_class, extranonce1_size, extranonce1[LANE_EXTRANONCE1_MAX];
-};
-
-/* A worker that is authorized on a connection. */
-struct lane_worker {
-    void *owner;
-    char *name; /* as it stands between the quotes; owned */
-    uint32_t name_size, ref;
-};
-
-/* A connection. Most have one worker and one or two terms: looked through from the last. */
-struct lane_rig {
-    void *owner;
-    bool is_open; /* false: nothing of this connection is ordinary */
-    uint32_t version_mask;
-    size_t terms_count, worker_count;
-    struct lane_terms *terms;     /* by first_job, ascending; owned */
-    struct lane_worker *workers;  /* owned */
-    uint32_t *worker_slots;       /* NULL where there are few; else a hash table of them; owned */
-    size_t worker_slot_count;
-};
-
-void lane_rig_free(struct lane_rig *rig);
+/* An honest submit has some 350 bytes at most; no connection may be told to take less than 1,024 in a
+   line (config/rigs.py: line_limit). */
+enum { LANE_LINE_MAX = 512 };
 
 /* ---- A turn ----------------------------------------------------------------------------------- */
 
@@ -95,17 +47,14 @@ struct lane_run {
 struct lane; /* jobs on offer, and the buffers of a turn: share_lane.c */
 
 struct lane *lane_new(size_t extranonce2_size); /* NULL: no memory */
-void lane_free(struct lane *lane);
+void lane_free(struct lane *lane); /* there must be no job left */
 
-/* Takes `job` over (its array too); false if there is no memory. Its number is above all before it. */
-bool lane_offer(struct lane *lane, const struct lane_job *job);
-
-/* Calls `let_go` for each job that is no longer on offer: all of them, or those that have expired. */
-void lane_withdraw(struct lane *lane, double expired_before, void (*let_go)(struct lane_job *job));
+/* The jobs on offer. A turn must not go on when one of them was taken away: lane_begin() then. */
+struct lane_jobs *lane_jobs_of(struct lane *lane);
 
 /* Collects the whole lines at the beginning of `data` that look ordinary, at most `room` in a turn.
    `data` and `rig` must stay as they are until the turn ends. Returns how many bytes that is; 0: no
-   run was made. A line ends with LF or CR LF; empty lines are skipped with the one before them. */
+   run was made. A line ends with LF or CR LF; empty lines are skipped, as they are by framing.py. */
 size_t lane_collect(struct lane *lane, struct lane_rig *rig, const uint8_t *data, size_t size,
                     double now, size_t room);
 
