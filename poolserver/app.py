@@ -29,6 +29,7 @@ from poolserver.metrics import (
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
+    PowerMetrics,
     ProposalMetrics,
     RpcMetrics,
     SignalMetrics,
@@ -149,7 +150,9 @@ class PoolServer:
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
         routes = [*power_routes(room), *signals]
-        http = HttpServer(self._registry, coordinator.not_ready_because, routes)
+        views = CollectorRegistry()
+        views.register(PowerMetrics(lambda: room.view))
+        http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             self.http_port = await http.start(*config.http.address)
