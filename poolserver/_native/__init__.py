@@ -8,6 +8,7 @@ The lane of ordinary shares (``ShareLane``, ``LaneRig``, ``LaneTurn``) is in C o
 is its twin. Whether there is one tells ``IMPLEMENTATION == "c"``.
 """
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 IMPLEMENTATION: Literal["c", "python"]
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
         JobHasher,
         LaneRig,
         LaneTurn,
+        RigSocket,
+        RigSockets,
         ShareLane,
         ShareSet,
         ShareSum,
@@ -77,6 +80,7 @@ else:
 
 __all__ = [
     "BACKENDS",
+    "HAS_WIRE",
     "IMPLEMENTATION",
     "JobHasher",
     "ShareSet",
@@ -95,3 +99,9 @@ __all__ = [
 
 if IMPLEMENTATION == "c":
     __all__ += ["LaneRig", "LaneTurn", "ShareLane"]
+HAS_WIRE = IMPLEMENTATION == "c" and sys.platform == "linux"
+"""Whether there are RigSockets, which have Linux's epoll."""
+if HAS_WIRE:
+    if not TYPE_CHECKING:
+        from poolserver._native._sharecheck import RigSocket, RigSockets
+    __all__ += ["RigSocket", "RigSockets"]

@@ -27,12 +27,12 @@ typedef struct {
     PyObject_HEAD
     PyObject *records, *replies, *credits;
     size_t count, taken;
-    /* Whose the replies are: those of sockets[i] end at reply_ends[i], where the next one's begin. All
-       owned (by malloc), references too, and NULL unless the turn was one of sockets. `send` runs no
-       Python code. */
+    /* Whose the replies are: those of sockets[i] end at reply_ends[i], where the next one's begin.
+       All owned (by malloc), references too, and NULL unless the turn was one of sockets. */
     PyObject **sockets;
     size_t *reply_ends, socket_count;
-    void (*send)(PyObject *socket, const uint8_t *data, size_t size);
+    /* Told once for each: its replies, or NULL where they are given up. May run Python code. */
+    void (*send)(PyObject *socket, const uint8_t *replies, size_t size);
 } LaneTurn;
 
 static int LaneTurn_traverse(PyObject *object, visitproc visit, void *arg)
@@ -46,18 +46,21 @@ static int LaneTurn_traverse(PyObject *object, visitproc visit, void *arg)
     return 0;
 }
 
-static void drop_sockets(LaneTurn *self)
+/* Sends the replies, or gives them up; the second time there is nothing left to do. */
+static void settle_replies(LaneTurn *self, const uint8_t *replies)
 {
     PyObject **sockets = self->sockets;
-    const size_t count = self->socket_count;
+    size_t *ends = self->reply_ends, count = self->socket_count, begin = 0;
 
     self->sockets = NULL;
-    self->socket_count = 0;
-    for (size_t i = 0; i < count; i++)
-        Py_DECREF(sockets[i]);
-    free(sockets);
-    free(self->reply_ends);
     self->reply_ends = NULL;
+    self->socket_count = 0;
+    for (size_t i = 0; i < count; begin = ends[i++]) {
+        self->send(sockets[i], replies == NULL ? NULL : replies + begin, ends[i] - begin);
+        Py_DECREF(sockets[i]);
+    }
+    free(sockets);
+    free(ends);
 }
 
 static int LaneTurn_clear(PyObject *object)
@@ -67,7 +70,7 @@ static int LaneTurn_clear(PyObject *object)
     Py_CLEAR(self->records);
     Py_CLEAR(self->replies);
     Py_CLEAR(self->credits);
-    drop_sockets(self);
+    settle_replies(self, NULL);
     return 0;
 }
 
@@ -94,7 +97,7 @@ static PyObject *LaneTurn_taken(PyObject *object, void *unused)
     return PyLong_FromSize_t(((LaneTurn *)object)->taken);
 }
 
-/* One of the objects it holds: `offset` is where in the struct. None once the collector has cleared it. */
+/* One of the objects it holds, at `offset` in the struct; None once the collector has cleared it. */
 static PyObject *LaneTurn_object(PyObject *object, void *offset)
 {
     PyObject *held = *(PyObject **)((char *)object + (uintptr_t)offset);
@@ -108,16 +111,12 @@ PyDoc_STRVAR(LaneTurn_release_doc,
 static PyObject *LaneTurn_release(PyObject *object, PyObject *unused)
 {
     LaneTurn *self = (LaneTurn *)object;
-    const uint8_t *replies;
-    size_t begin = 0;
+    PyObject *replies = Py_XNewRef(self->replies);
 
     (void)unused;
-    if (self->replies != NULL && self->send != NULL) {
-        replies = (const uint8_t *)PyBytes_AsString(self->replies);
-        for (size_t i = 0; i < self->socket_count; begin = self->reply_ends[i++])
-            self->send(self->sockets[i], replies + begin, self->reply_ends[i] - begin);
-    }
-    drop_sockets(self);
+    if (replies != NULL)
+        settle_replies(self, (const uint8_t *)PyBytes_AsString(replies));
+    Py_XDECREF(replies);
     Py_RETURN_NONE;
 }
 
@@ -164,7 +163,7 @@ typedef struct {
     struct lane *lane;
 } ShareLane;
 
-/* A job's owner is a tuple of the owner that Python named, the hashers and the set of what is seen. */
+/* A job's owner is a tuple: the owner that Python named, the hashers, the set of what is seen. */
 enum { JOB_OWNER, JOB_HASHERS, JOB_SEEN };
 
 static void let_go_of_job(struct lane_job *job)
@@ -393,8 +392,8 @@ static LaneTurn *make_turn(PyTypeObject *type, const struct lane_results *result
     return turn;
 }
 
-/* A new LaneTurn of what lane_judge() has settled, with copies of all; its sockets are for the caller
-   to fill in. NULL, with an exception set, if there is no memory. `self` stays in its turn. */
+/* A new LaneTurn of what lane_judge() has settled, with copies of all; its sockets are for the
+   caller to fill in. NULL, with an exception set, if there is no memory. */
 static LaneTurn *lane_turn_take(ShareLane *self)
 {
     const struct lane_results results = lane_results(self->lane);

@@ -13,6 +13,7 @@
 #include "set_glue.h"
 #include "meter_glue.h"
 #include "sha256d.h"
+#include "sockets_glue.h"
 #include "template_glue.h"
 
 /* ---- Functions ------------------------------------------------------------------------------- */
@@ -229,6 +230,8 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
         Py_VISIT(state->lane_rig);
         Py_VISIT(state->share_lane);
         Py_VISIT(state->lane_turn);
+        Py_VISIT(state->rig_socket);
+        Py_VISIT(state->rig_sockets);
     }
     return 0;
 }
@@ -244,6 +247,8 @@ static int module_clear(PyObject *module)
         Py_CLEAR(state->lane_rig);
         Py_CLEAR(state->share_lane);
         Py_CLEAR(state->lane_turn);
+        Py_CLEAR(state->rig_socket);
+        Py_CLEAR(state->rig_sockets);
     }
     return 0;
 }
@@ -271,13 +276,29 @@ static int add_lane(PyObject *module)
     return add_type(module, &LaneTurn_spec, &state->lane_turn);
 }
 
+/* The rigs' sockets: Linux only. */
+static int add_sockets(PyObject *module)
+{
+#ifdef __linux__
+    struct module_state *state = PyModule_GetState(module);
+
+    if (add_type(module, &RigSocket_spec, &state->rig_socket) < 0)
+        return -1;
+    return add_type(module, &RigSockets_spec, &state->rig_sockets);
+#else
+    (void)module;
+    return 0;
+#endif
+}
+
 static int module_exec(PyObject *module)
 {
     struct module_state *state = PyModule_GetState(module);
 
     journal_init();
     if (add_share_sum(module) < 0 ||
-        add_type(module, &JobHasher_spec, &state->job_hasher) < 0 || add_lane(module) < 0)
+        add_type(module, &JobHasher_spec, &state->job_hasher) < 0 || add_lane(module) < 0 ||
+        add_sockets(module) < 0)
         return -1;
     return add_backends(module);
 }
