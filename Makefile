@@ -74,6 +74,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/session.py
+	@$(PYTHON) -m bench.lane
 	@$(PYTHON) bench/journal.py
 	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py

@@ -27,8 +27,8 @@ typedef struct {
     PyObject_HEAD
     PyObject *records, *replies, *credits;
     size_t count, taken;
-    /* Whose the replies are: those of sockets[i] end at reply_ends[i], where the next one's begin. All
-       owned (by malloc), references too, and NULL unless the turn was one of sockets. */
+    /* Whose the replies are: those of sockets[i] end at reply_ends[i], where the next one's begin.
+       All owned (by malloc), references too, and NULL unless the turn was one of sockets. */
     PyObject **sockets;
     size_t *reply_ends, socket_count;
     /* Told once for each: its replies, or NULL where they are given up. May run Python code. */
@@ -97,7 +97,7 @@ static PyObject *LaneTurn_taken(PyObject *object, void *unused)
     return PyLong_FromSize_t(((LaneTurn *)object)->taken);
 }
 
-/* One of the objects it holds: `offset` is where in the struct. None once the collector has cleared it. */
+/* One of the objects it holds, at `offset` in the struct; None once the collector has cleared it. */
 static PyObject *LaneTurn_object(PyObject *object, void *offset)
 {
     PyObject *held = *(PyObject **)((char *)object + (uintptr_t)offset);
@@ -163,7 +163,7 @@ typedef struct {
     struct lane *lane;
 } ShareLane;
 
-/* A job's owner is a tuple of the owner that Python named, the hashers and the set of what is seen. */
+/* A job's owner is a tuple: the owner that Python named, the hashers, the set of what is seen. */
 enum { JOB_OWNER, JOB_HASHERS, JOB_SEEN };
 
 static void let_go_of_job(struct lane_job *job)
@@ -392,8 +392,8 @@ static LaneTurn *make_turn(PyTypeObject *type, const struct lane_results *result
     return turn;
 }
 
-/* A new LaneTurn of what lane_judge() has settled, with copies of all; its sockets are for the caller
-   to fill in. NULL, with an exception set, if there is no memory. `self` stays in its turn. */
+/* A new LaneTurn of what lane_judge() has settled, with copies of all; its sockets are for the
+   caller to fill in. NULL, with an exception set, if there is no memory. */
 static LaneTurn *lane_turn_take(ShareLane *self)
 {
     const struct lane_results results = lane_results(self->lane);

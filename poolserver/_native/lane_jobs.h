@@ -23,7 +23,7 @@ struct lane_job {
     uint32_t version, ntime_min, ntime_max;
     double expires_at; /* monotonic seconds; infinity for the current one */
     size_t variant_count;
-    const struct share_job **variants; /* by size class of the coinbase; the array is owned (free) */
+    const struct share_job **variants; /* by size class of the coinbase; the array is owned */
     struct share_set *seen;
     struct lane_job *next; /* among those that are withdrawn */
 };
@@ -40,8 +40,8 @@ bool lane_jobs_add(struct lane_jobs *jobs, const struct lane_job *job);
 /* The job of that id, NULL if there is none. */
 const struct lane_job *lane_jobs_find(const struct lane_jobs *jobs, const struct text_view *id);
 
-/* Takes those away whose time is over by then, and then calls `let_go` for each, which may come back
-   here. */
+/* Takes those away whose time is over by then, and then calls `let_go` for each, which may come
+   back here. */
 void lane_jobs_withdraw(struct lane_jobs *jobs, double expired_before,
                         void (*let_go)(struct lane_job *job));
 

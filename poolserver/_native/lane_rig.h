@@ -49,7 +49,7 @@ bool lane_rig_index(struct lane_rig *rig);
 /* Frees what the rig owns, and leaves one that is closed and has nothing. */
 void lane_rig_free(struct lane_rig *rig);
 
-/* The worker of that name, the terms that a job of that number was issued with; NULL if there is none. */
+/* The worker of that name, and the terms that a job was issued with; NULL if there is none. */
 const struct lane_worker *lane_rig_worker(const struct lane_rig *rig, const struct text_view *name);
 const struct lane_terms *lane_rig_terms(const struct lane_rig *rig, uint64_t job_number);
 

@@ -11,7 +11,7 @@
 #include "journal_glue.h"
 #include "lane_rig.h"
 
-/* The owner, and those of terms and workers, are Python objects that the rig holds references to. */
+/* The owner, and those of terms and workers, are Python objects, held by reference. */
 typedef struct {
     PyObject_HEAD
     struct lane_rig rig;

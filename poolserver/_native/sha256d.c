@@ -348,7 +348,7 @@ struct piece {
     size_t size;
 };
 
-/* What of a coinbase is hashed for each share anew: from the end of coinb1's last whole block on. */
+/* What of a coinbase is hashed for each share anew: from coinb1's last whole block on. */
 struct coinbase_rest {
     struct piece pieces[4]; /* the end of coinb1, the extranonce, coinb2, the padding */
     uint64_t message_size;

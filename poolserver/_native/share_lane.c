@@ -29,7 +29,7 @@ struct pending {
 struct lane {
     size_t extranonce2_size;
     struct lane_jobs jobs;
-    /* A turn: shares by the order in which they came, and what is made of those that are accepted. */
+    /* A turn: shares as they came, and what is made of those that are accepted. */
     struct lane_run *runs;
     struct pending *pending;
     struct share *shares;
@@ -96,7 +96,7 @@ struct lane_results lane_results(const struct lane *lane)
     };
 }
 
-/* Makes an array, whose pointer is at `array`, so large; without memory it stays and it is false. */
+/* Makes an array, whose pointer is at `array`, so large; false, and it stays, without memory. */
 static bool grow(void *array, size_t item_size, size_t count)
 {
     void *items;
@@ -132,7 +132,7 @@ static bool make_room(struct lane *lane)
     return true;
 }
 
-/* The header's version, as pool.Pool.submit_share makes it; false if it has bits outside the mask. */
+/* The header's version, as pool.Pool.submit_share makes it; false if bits are outside the mask. */
 static bool roll_version(const struct submit_line *submit, uint32_t mask, uint32_t *version)
 {
     if (submit->has_version_bits)
@@ -152,7 +152,8 @@ static bool collect_line(struct lane *lane, const struct lane_rig *rig, const ch
     if (!read_submit_line(line, size, lane->extranonce2_size, &submit) ||
         (job = lane_jobs_find(&lane->jobs, &submit.job_id)) == NULL || job->expires_at <= now ||
         submit.ntime < job->ntime_min || submit.ntime > job->ntime_max ||
-        (terms = lane_rig_terms(rig, job->number)) == NULL || terms->coinbase_class >= job->variant_count)
+        (terms = lane_rig_terms(rig, job->number)) == NULL ||
+        terms->coinbase_class >= job->variant_count)
         return false;
     *share = (struct share){
         .extranonce_size = terms->extranonce1_size + lane->extranonce2_size,

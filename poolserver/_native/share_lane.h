@@ -3,8 +3,8 @@
  *
  * A share is ordinary if the plain path (pool.Pool.submit_share) would accept it and do nothing
  * else: its line is mining.submit in the strict form of submit_line.h, from a worker that is
- * authorized on this connection, for a job on offer, and its hash is new, meets the share target and
- * not the network's. All else, and all that comes after it on the same connection, is left to the
+ * authorized on this connection, for a job on offer, and its hash is new, meets the share target
+ * and not the network's. All else, and all that comes after it on the same connection, is left to the
  * plain path, byte for byte. So the lane never refuses anything, and the plain path is its twin.
  *
  * Plain C11 without Python.h; the `owner` pointers are the glue's.
@@ -19,11 +19,11 @@
 #include "lane_jobs.h"
 #include "lane_rig.h"
 
-/* An honest submit has some 350 bytes at most; no connection may be told to take less than 1,024 in a
-   line (config/rigs.py: line_limit). */
+/* An honest submit has some 350 bytes at most; no connection may be told to take less than 1,024 in
+   a line (config/rigs.py: line_limit). */
 enum { LANE_LINE_MAX = 512 };
 
-/* ---- A turn ----------------------------------------------------------------------------------- */
+/* ---- A turn ---------------------------------------------------------------------------------- */
 
 /* Shares of one kind that follow each other: what Python's books are told at once. */
 struct lane_credit {
@@ -38,8 +38,8 @@ struct lane_credit {
 struct lane_run {
     struct lane_rig *rig;
     const uint8_t *data;
-    size_t size;             /* of the lines that were collected */
-    size_t taken;            /* after lane_judge(): of those that are settled; the rest is not ordinary */
+    size_t size;  /* of the lines that were collected */
+    size_t taken; /* of those that are settled, after lane_judge(); the rest is not ordinary */
     size_t first_share, share_count; /* in the lane's pending shares */
     size_t replies, replies_size;    /* in the lane's replies */
 };
@@ -54,16 +54,16 @@ struct lane_jobs *lane_jobs_of(struct lane *lane);
 
 /* Collects the whole lines at the beginning of `data` that look ordinary, at most `room` in a turn.
    `data` and `rig` must stay as they are until the turn ends. Returns how many bytes that is; 0: no
-   run was made. A line ends with LF or CR LF; empty lines are skipped, as they are by framing.py. */
+   run was made. A line ends with LF or CR LF; empty lines are skipped, as framing.py does. */
 size_t lane_collect(struct lane *lane, struct lane_rig *rig, const uint8_t *data, size_t size,
                     double now, size_t room);
 
 size_t lane_pending(const struct lane *lane); /* shares collected in this turn */
 
 /* Hashes all that was collected, two at a time, and settles it in order: each accepted share has a
-   record (journal_records.h; numbered from `sequence`), a reply {"id":N,"result":true,"error":null},
-   and a part in a credit. At the first of a run that is not ordinary the rest of the run is left. False
-   if there is no memory: nothing is settled then, and no set was added to. */
+   record (journal_records.h; numbered from `sequence`), a reply {"id":N,"result":true,"error":null}
+   and a part in a credit. At the first of a run that is not ordinary the rest of the run is left.
+   False if there is no memory: nothing is settled then, and no set was added to. */
 bool lane_judge(struct lane *lane, uint64_t sequence, uint64_t unix_ms);
 
 /* After lane_judge(), until the next lane_begin(). */

@@ -10,8 +10,8 @@ enum {
     LAST_CAPACITY = 1 << 30,
 };
 
-/* A hash is spread already. Who would have many of his in one place has to find them: each costs a
-   share's work as many times over as there are places. Its last bytes are the ones that are zeros. */
+/* A hash is spread already, but for its last bytes, which are zeros. Who would have many of his in
+   one place has to find them: each costs a share's work as many times over as there are places. */
 static size_t place_of(const uint8_t *hash_le)
 {
     uint64_t head;

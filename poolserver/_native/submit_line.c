@@ -97,7 +97,8 @@ static bool read_word(const struct text_view *text, uint32_t *word)
 
     if (!read_hex(text, bytes, sizeof bytes))
         return false;
-    *word = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 | bytes[3];
+    *word = (uint32_t)bytes[0] << 24 | (uint32_t)bytes[1] << 16 | (uint32_t)bytes[2] << 8 |
+            bytes[3];
     return true;
 }
 

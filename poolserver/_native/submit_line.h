@@ -3,10 +3,10 @@
  *
  * Taken is a JSON object of exactly the members id, method and params, in any order and with
  * any of JSON's white space: id a decimal number, method "mining.submit", params 5 or 6 strings.
- * No string may have an escape or a byte outside of printable ASCII, nor id or a name be longer than
- * below: then there are never more brackets than the Stratum library's parser puts up with. Each
- * line that is taken here means the same to that parser; what is not taken is no error, but left
- * to it.
+ * No string may have an escape or a byte outside of printable ASCII, nor id or a name be longer
+ * than below: then there are never more brackets than the Stratum library's parser puts up with.
+ * Each line that is taken here means the same to that parser; what is not taken is no error, but
+ * left to it.
  *
  * Plain C11 without Python.h.
  */

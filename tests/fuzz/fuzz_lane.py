@@ -1,14 +1,14 @@
 """The lane beside the plain path: the same bytes from two rigs, one of which has a lane.
 
-The first input byte says what the rigs have settled with the pool, the second how long the pieces
-are, each a turn, in which the rest comes. What the two are answered, what is recorded and what is
+The first input byte says what the rigs have settled with the pool, the second how many lines
+come in a turn, the rest is the lines. What the two are answered, what is recorded and what is
 remembered of them must be the same.
 """
 
 from contextlib import nullcontext
+from itertools import accumulate, pairwise
 from typing import Any
 
-from tests.fuzz.fuzz_connection import pieces
 from tests.fuzz.world import HandTurnedLoop
 from tests.unit.server.lane_line import LaneLine, tell
 from tests.unit.server.wire import AUTHORIZE, SUBSCRIBE, FakeHouse, Line
@@ -31,7 +31,16 @@ def one_input(data: bytes) -> None:
         AssertionError: lane and plain path differ; and so does whatever else is raised.
     """
     if len(data) >= 2:
-        compare(data[0], pieces(data[2:], data[1]))
+        compare(data[0], turns(data[2:], data[1]))
+
+
+def turns(said: bytes, step: int) -> list[bytes]:
+    """``said`` cut after some lines each, and where ``step`` says so some bytes behind that."""
+    lines = said.split(b"\n")
+    count, behind = 1 + (step & 7), step >> 3
+    groups = [b"\n".join(lines[i : i + count]) + b"\n" for i in range(0, len(lines), count)]
+    ends = (end + behind * (i & 1) for i, end in enumerate(accumulate(map(len, groups))))
+    return [said[begin:end] for begin, end in pairwise((0, *accumulate(ends, max)))]
 
 
 def compare(plan: int, parts: list[bytes]) -> int:

@@ -121,13 +121,21 @@ def lane_seeds() -> list[bytes]:
     jobs = (job_id, job_id[:-1] + "2")
     lines = [
         b'{"id":%d,"method":"mining.submit","params":["%s","%s","%016x","%08x","%08x"%s]}\n'
-        % (n, (b"demo.rig", b"demo.b")[n // 8], jobs[n & 1].encode(), n >> 1, CURTIME, n, bits)
-        for n, bits in enumerate([b"", b',"00002000"', b"", b""] * 4)
+        % (
+            n,
+            b"demo.b" if n > 12 else b"demo.rig",
+            jobs[n & 1].encode(),
+            n >> 1,
+            CURTIME,
+            n,
+            b',"00002000"' if n in (7, 8, 12) else b"",
+        )
+        for n in range(16)
     ]
     said = b"".join(lines)
     spaced = said.replace(b",", b" , ").replace(b"\n", b"\r\n")
     texts = (said, spaced, said[:200] * 3, b"\n".join([*lines[:6], *ODD[:5], *lines[6:9]]))
-    return [bytes((plan, 7 * plan)) + texts[plan % len(texts)] for plan in range(32)]
+    return [bytes((plan, 37 * plan & 255)) + texts[(plan + plan // 4) % 4] for plan in range(32)]
 
 
 TEMPLATE_FIELDS = (

@@ -14,8 +14,8 @@ from poolserver._native import twin
 
 HERE = Path(__file__).parent
 NATIVE = Path(twin.__file__).parent
-C_FILES = ("journal_records.c", "rig_sockets.c", "sha256d.c", "template_json.c")
-SOURCES = (HERE / "plain_c.c", *map(NATIVE.joinpath, C_FILES))
+C_FILES = sorted(set(NATIVE.glob("*.c")) - {NATIVE / "module.c"})
+SOURCES = (HERE / "plain_c.c", *C_FILES)
 FLAGS = (
     *("-std=c11", "-O3", f"-I{NATIVE}"),
     *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"),
