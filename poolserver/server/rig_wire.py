@@ -7,6 +7,7 @@ asyncio's transports, all their shares go the plain path, and the pool does the 
 """
 
 import asyncio
+import os
 from collections.abc import Callable
 from math import inf
 
@@ -16,6 +17,7 @@ from poolserver._native import LaneRig, LaneTurn, RigSocket, RigSockets, ShareLa
 from poolserver.ledger.journal import Journal
 from poolserver.mining.registry import IssuedJob, JobRegistry
 from poolserver.server.fan_out import FanOut
+from poolserver.server.listening import ACCEPT_LOG_INTERVAL_S
 from poolserver.server.session import MinerSession
 
 # With turns more often than this the next one waits so long, and what comes meanwhile is one
@@ -48,6 +50,8 @@ class RigWire:
         self._turn_at = -inf
         self._gathering: asyncio.TimerHandle | None = None
         """The next turn, if that is not when a rig has sent something."""
+        self._told_failures = 0
+        self._next_log_at = -inf
         self._watch()
 
     def close(self) -> None:
@@ -89,10 +93,23 @@ class RigWire:
         if job is not self._jobs.current:  # which has no end
             self._lane.expire(issued, issued.expires_at)
 
+    @property
+    def jobs_on_offer(self) -> int:
+        """How many jobs shares may be ordinary for."""
+        return len(self._on_offer)
+
     def withdraw(self) -> None:
         """There is a new current job: which of the others are still good is found out anew."""
         self._lane.withdraw(inf)
         self._on_offer.clear()
+
+    def look(self, now: float) -> None:
+        """Once a second: tell of connections that could not be accepted."""
+        failures = self.sockets.accept_failures
+        if failures != self._told_failures and now >= self._next_log_at:
+            self._told_failures = failures
+            self._next_log_at = now + ACCEPT_LOG_INTERVAL_S
+            log.warning("cannot_accept", reason=os.strerror(self.sockets.accept_errno))
 
     # --- a turn ----------------------------------------------------------------------------
 
@@ -109,10 +126,14 @@ class RigWire:
             self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
 
     def _on_gathered(self) -> None:
-        if self._turn():
-            self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
-        else:
-            self._watch()
+        goes_on = True  # whatever becomes of this turn: a wire that rests is deaf
+        try:
+            goes_on = self._turn()
+        finally:
+            if goes_on:
+                self._gathering = self._loop.call_later(GATHER_S, self._on_gathered)
+            else:
+                self._watch()
 
     def _turn(self) -> bool:
         """Take what there is; whether there was anything."""

@@ -343,6 +343,8 @@ class Worker:
             elif self._work_may_be_good() and now - self._sent_at >= settings.refresh_interval_s:
                 self._broadcast()
         self.guard.look(now)
+        if self._wire is not None:
+            self._wire.look(now)
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
