@@ -22,6 +22,7 @@ from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
 from poolserver.crew.alone import Alone
 from poolserver.crew.crew import Crew, worker_command
+from poolserver.crew.spools import spool_of, take_over_spools
 from poolserver.handover.heir import Heir
 from poolserver.handover.state import HandoverError
 from poolserver.handover.upgrade import Upgrade
@@ -32,6 +33,7 @@ from poolserver.metrics import (
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
+    PowerMetrics,
     ProposalMetrics,
     RpcMetrics,
     SignalMetrics,
@@ -50,7 +52,6 @@ from poolserver.outfit import (
     ledger_database,
     listener_settings,
     node_rpc,
-    spool_dir,
     submit_nodes,
     trial_factory,
     worker_settings,
@@ -114,9 +115,8 @@ class PoolServer:
         ]
         crew = self._crew()
         try:
-            if self._heir is not None:
-                await self._heir.greet(self._config)
-            await crew.open()  # before all else: it takes up found blocks of a former life
+            # Before all else: whatever else has to be waited for, a found block has not the time.
+            await self._take_up_blocks(crew)
             passed = await self._found_nodes(candidates, stop)
             if passed:
                 await self._serve(self._node_group(candidates, passed), crew, stop)
@@ -126,6 +126,13 @@ class PoolServer:
                 self._upgrade.end()
             for rpc in self._rpcs:
                 await rpc.close()
+
+    async def _take_up_blocks(self, crew: Alone | Crew) -> None:
+        if self._heir is not None:  # the other process has the spool still
+            await self._heir.greet(self._config)
+        else:
+            await asyncio.to_thread(take_over_spools, self._config.data_dir, self._config.workers)
+        await crew.open()
 
     def _crew(self) -> Alone | Crew:
         config = self._config
@@ -139,7 +146,7 @@ class PoolServer:
                 worker_command(config.log.level, config.log.format),
             )
         rpcs = submit_rpcs(submit_nodes(config), self._rpc_metrics.observe)
-        submitter = block_submitter(spool_dir(config), rpcs)
+        submitter = block_submitter(spool_of(config.data_dir, 0), rpcs)
         return Alone(self._own_settings, submitter, self._hear, is_heir=self._heir is not None)
 
     def _own_settings(self) -> WorkerSettings:
@@ -170,7 +177,9 @@ class PoolServer:
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
         routes = [*power_routes(room), *signals]
-        http = HttpServer(self._registry, coordinator.not_ready_because, routes)
+        views = CollectorRegistry()
+        views.register(PowerMetrics(lambda: room.view))
+        http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             if self._heir is None:

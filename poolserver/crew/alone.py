@@ -40,7 +40,7 @@ class Alone:
         self._is_heir = is_heir
 
     async def open(self) -> None:
-        """Take up spooled blocks: whatever else has to be waited for, a block has not the time."""
+        """Take up spooled blocks."""
         if not self._is_heir:
             await self._submitter.resume(time.time())
 

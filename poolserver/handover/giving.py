@@ -4,9 +4,8 @@ import asyncio
 import os
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from poolserver.cluster.messages import SentPlan
 from poolserver.config import Config
@@ -32,9 +31,11 @@ from poolserver.pool import Pool, as_lost
 from poolserver.server.session import MinerSession
 from poolserver.server.worker import Worker
 
+if TYPE_CHECKING:
+    from poolserver._native import RigSocket
 
-@dataclass(frozen=True, slots=True)
-class _Given:
+
+class _Given(NamedTuple):
     """A connection on its way: whose it was, and how it becomes that one's again."""
 
     session: MinerSession
@@ -53,15 +54,6 @@ class Giver:
         self._sent: set[int] = set()  # job numbers
         self._given: list[_Given] = []
         self._left: list[MinerSession] = []
-        self.has_paused = False
-
-    def pause(self) -> None:
-        """Read nothing more of what rigs send; it waits in the kernel."""
-        self.has_paused = True
-        for session in self._worker.sessions:
-            transport = session.protocol.transport
-            if transport is not None:
-                transport.pause_reading()
 
     def jobs(self) -> Callable[[], Jobs]:
         """The jobs that were not sent yet, for a thread to make a message of them."""
@@ -116,7 +108,8 @@ class Giver:
         transport = protocol.transport
         if transport is None:
             return None
-        taken = _socket_of(transport)
+        is_on_wire = session.lane is not None
+        taken = _detached(cast("RigSocket", transport)) if is_on_wire else _socket_of(transport)
         if taken is None:
             return None
         protocol.given_up()
@@ -145,22 +138,23 @@ class Giver:
             session.ask_to_reconnect()
             session.close()
         for given in self._given:
-            given.transport.set_protocol(asyncio.Protocol())  # whose end is nobody's news
-            given.transport.abort()
+            if given.session.lane is None:
+                given.transport.set_protocol(asyncio.Protocol())  # whose end is nobody's news
+                given.transport.abort()
         close_all([each.fd for each in self._given])
         self._worker.forget_rigs()
         return len(self._left)
 
     def take_back(self) -> None:
         """The other process is gone: go on as if nothing had been."""
-        for given in self._given:
-            protocol = given.session.protocol
-            protocol.connection.write_rendered(given.state.connection.unsent)
-            protocol.taken_up(given.transport)
-        close_all([each.fd for each in self._given])
-        for session in self._worker.sessions:
-            if session.protocol.transport is not None:
-                session.protocol.transport.resume_reading()
+        for session, transport, state, fd in self._given:
+            session.protocol.connection.write_rendered(state.connection.unsent)
+            if session.lane is not None and self._worker.wire is not None:
+                session.miner.close_lane()
+                transport = self._worker.wire.take_up(session, fd, state.unsent)
+            else:
+                os.close(fd)
+            session.protocol.taken_up(transport)
 
 
 def greeting(
@@ -179,6 +173,13 @@ def greeting(
         Listening(*config.http.address, len(http)),
     )
     return hello, [sock.fileno() for sock in (*chain(*worker.listening()), *http)]
+
+
+def _detached(rig_socket: "RigSocket") -> tuple[int, bytes] | None:
+    try:
+        return rig_socket.detach()
+    except RuntimeError:  # something is on its way through it still
+        return None
 
 
 def _socket_of(transport: asyncio.Transport) -> tuple[int, bytes] | None:
@@ -200,7 +201,7 @@ def _state_of(pool: Pool, left: list[LostState]) -> PoolState:
         current=0 if jobs.current is None else jobs.current.number,
         spare=0 if jobs.spare is None else jobs.spare.number,
         issued=tuple(
-            IssuedState(each.job.number, each.expires_at, each.seen_hashes(), b"".join(each.found))
+            IssuedState(each.job.number, each.expires_at, each.seen.to_bytes(), [*each.found])
             for each in jobs
         ),
         lost=(*(_state_of_lost(*each) for each in pool.lost), *left),

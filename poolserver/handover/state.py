@@ -53,12 +53,12 @@ class Jobs(msgspec.Struct, frozen=True, tag="jobs"):
 
 
 class IssuedState(msgspec.Struct, frozen=True, array_like=True):
-    """What has been seen on a job: hashes of 32 bytes, one behind the other."""
+    """What has been seen on a job: hashes of 32 bytes, those in ``seen`` one behind the other."""
 
     number: int
     expires_at: float
     seen: bytes
-    found: bytes
+    found: list[bytes]
 
 
 class PoolState(msgspec.Struct, frozen=True):

@@ -23,7 +23,7 @@ from poolserver.mining.job import Job
 from poolserver.mining.job_state import restored as restored_job
 from poolserver.mining.miner_state import restored as restored_miner
 from poolserver.mining.miner_state import restored_lost
-from poolserver.mining.registry import IssuedJob, split_hashes
+from poolserver.mining.registry import IssuedJob
 from poolserver.mining.template import BlockTemplate
 from poolserver.server.session import MinerSession
 from poolserver.server.worker import Worker
@@ -33,7 +33,6 @@ class _Waiting(NamedTuple):
     """A connection whose session is made, and that is not read yet."""
 
     session: MinerSession
-    protocol: ServerProtocol
     fd: int
     unsent: bytes
     is_ours: bool
@@ -84,8 +83,8 @@ class Taker:
         pool, jobs = self._worker.pool, self._worker.pool.jobs
         for number, expires_at, seen, found in map(msgspec.structs.astuple, state.issued):
             issued = IssuedJob(self._jobs[number], expires_at)
-            issued.see(seen)
-            issued.found.update(split_hashes(found))
+            issued.seen.update(seen)
+            issued.found.update(found)
             jobs.restore(issued)
             # Terms on a connection are told by the number of the first job that they hold for.
             pool.factory.number_above(number)
@@ -113,23 +112,30 @@ class Taker:
         )
         worker.pool.take_up(miner)
         session.taken_up(protocol, miner, accepted_at=state.accepted_at, has_work=state.has_work)
-        self._waiting.append(_Waiting(session, protocol, fd, state.unsent, own is not None))
+        self._waiting.append(_Waiting(session, fd, state.unsent, own is not None))
 
     async def read(self) -> None:
         """Hear what the rigs say from now on."""
-        loop = asyncio.get_running_loop()
-        for session, protocol, fd, unsent, is_ours in self._waiting:
-            sock = socket.socket(fileno=fd)
-            sock.setblocking(False)
+        for session, fd, unsent, is_ours in self._waiting:
             try:
-                await loop.connect_accepted_socket(partial(_Arrived, protocol, unsent), sock)
+                await self._open(session, fd, unsent)
             except OSError as error:  # its rig is gone
-                protocol.connection_lost(error)
+                session.protocol.connection_lost(error)
                 continue
             if not is_ours:
                 session.ask_to_reconnect()
                 session.close()
         self._waiting.clear()
+
+    async def _open(self, session: MinerSession, fd: int, unsent: bytes) -> None:
+        if self._worker.wire is not None:
+            session.protocol.taken_up(self._worker.wire.take_up(session, fd, unsent))
+            return
+        sock = socket.socket(fileno=fd)
+        sock.setblocking(False)
+        await asyncio.get_running_loop().connect_accepted_socket(
+            partial(_Arrived, session.protocol, unsent), sock
+        )
 
 
 class _Arrived(asyncio.Protocol):

@@ -82,6 +82,7 @@ class Upgrade:
         self._start = start
         self._task: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
+        self._has_paused = False
 
     def begin(self) -> None:
         """Start the new process and hand over to it, unless that is under way."""
@@ -147,8 +148,8 @@ class Upgrade:
         """Rigs wait from here on, until the other reads what they say."""
         worker, began = self._worker, self._worker.now()
         self._down.hold()
+        self._has_paused = True
         worker.pause()
-        giver.pause()
         await asyncio.sleep(0)  # who was accepted in this turn has a session in the next
         async with asyncio.timeout(PASS_TIMEOUT_S):
             if not await worker.settle():
@@ -167,7 +168,8 @@ class Upgrade:
         )
 
     async def _take_back(self, giver: Giver) -> None:
-        if giver.has_paused:
+        if self._has_paused:
+            self._has_paused = False
             tell_main_pid(os.getpid())
             giver.take_back()
             await self._worker.go_on()

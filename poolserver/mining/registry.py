@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Iterator
 
-from poolserver.bitcoin.header import HASH_SIZE
+from poolserver._native import ShareSet
 from poolserver.mining.job import Job
 
 # A share may be on its way, or its rig may lag, for minutes; older jobs prove nothing of now.
@@ -23,21 +23,8 @@ class IssuedJob:
     def __init__(self, job: Job, expires_at: float) -> None:
         self.job = job
         self.expires_at = expires_at
-        self.seen: set[bytes] = set()
+        self.seen = ShareSet()
         self.found: set[bytes] = set()
-
-    def seen_hashes(self) -> bytes:
-        """``seen``, one hash behind the other."""
-        return b"".join(self.seen)
-
-    def see(self, hashes: bytes) -> None:
-        """Count each of these as seen."""
-        self.seen.update(split_hashes(hashes))
-
-
-def split_hashes(hashes: bytes) -> list[bytes]:
-    """Hashes that stand one behind the other."""
-    return [hashes[start : start + HASH_SIZE] for start in range(0, len(hashes), HASH_SIZE)]
 
 
 class JobRegistry:

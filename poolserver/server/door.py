@@ -1,7 +1,7 @@
 """The way from a listener's new connection to a session of this worker."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -11,6 +11,10 @@ from poolserver.server.admission import Address
 from poolserver.server.house import House
 from poolserver.server.proxy_header import ProxiedPeer
 from poolserver.server.session import MinerSession
+
+if TYPE_CHECKING:
+    from poolserver._native import RigSocket
+    from poolserver.server.rig_wire import RigWire
 
 log = structlog.get_logger(__name__)
 
@@ -25,6 +29,7 @@ class RigDoor:
     limits: Limits
     extranonce2_size: int
     handshakes: Handshakes
+    wire: "RigWire | None" = None
 
     def admit(self, host: str) -> Address | None:
         """Count a connection from ``host``; None where it must be closed."""
@@ -46,7 +51,7 @@ class RigDoor:
         session = MinerSession(self.house, self.vardiff)
         return self._protocol(session, peer), session
 
-    def _protocol(self, session: MinerSession, peer: Any) -> ServerProtocol:
+    def _protocol(self, session: MinerSession, peer: Any = None) -> ServerProtocol:
         return ServerProtocol(
             session,
             codec=self.codec,
@@ -55,6 +60,13 @@ class RigDoor:
             peername=peer,
             handshakes=self.handshakes,
         )
+
+    def take_in(self, rig_socket: "RigSocket") -> ServerProtocol:
+        """Make the session of a connection on the wire; it is admitted as it connects."""
+        assert self.wire is not None
+        session = MinerSession(self.house, self.vardiff)
+        self.wire.attach(session, rig_socket)
+        return self._protocol(session)
 
     def refused(self, host: str, reason: str) -> None:
         """A connection was closed before it was anybody's."""

@@ -3,7 +3,8 @@
 A TLS handshake is work and holds a place for seconds, so whoever may not come in must not get
 one. The order is: PROXY header, where one is expected; admission of the host that it names; TLS
 handshake; session. asyncio's own servers shake hands first, therefore only plain ports are left
-to them, and they are the cheapest in a storm; there the session asks for its admission itself.
+to them, or on Linux to our own RigSockets, and they are the cheapest in a storm; there the session
+asks for its admission itself.
 """
 
 import asyncio
@@ -14,13 +15,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import count
 from math import inf
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
 
 from poolserver.server.admission import Address
+from poolserver.server.plain_listening import open_listening
 from poolserver.server.proxy_header import ProxiedPeer, ProxyHeaderError, read_proxy_header
 from poolserver.server.tls import ServerCertificate
+
+if TYPE_CHECKING:
+    from poolserver._native import RigSocket, RigSockets
 
 # A rig's processor may take a second over a handshake; who needs ten is not there.
 TLS_HANDSHAKE_TIMEOUT_S = 10.0
@@ -60,6 +65,7 @@ class ListenerTerms:
     tls: ServerCertificate | None
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
     is_shared: bool = False
+    """Other processes may listen there too: each connection comes to one of them."""
 
 
 class Door(Protocol):
@@ -82,6 +88,9 @@ class Door(Protocol):
         ``admit`` gave; None: it was not asked, which is left to the session.
         """
 
+    def take_in(self, rig_socket: "RigSocket") -> asyncio.Protocol:
+        """The protocol of a connection to a plain listener with sockets of our own."""
+
     def refused(self, host: str, reason: str) -> None:
         """A connection from ``host`` was closed for a fault in how it was handed on."""
 
@@ -89,11 +98,17 @@ class Door(Protocol):
 class Listener:
     """One address that is listened at."""
 
-    def __init__(self, terms: ListenerTerms, door: Door) -> None:
+    def __init__(
+        self, terms: ListenerTerms, door: Door, sockets: "RigSockets | None" = None
+    ) -> None:
+        """A plain listener's connections are those of ``sockets``; None: the event loop's."""
         self.door = door
         self.is_closed = False
         self._terms = terms
+        self._sockets = sockets
         self.sockets: list[socket.socket] = []
+        """What it listens at."""
+        self._is_on_wire = False
         self._servers: list[asyncio.Server] = []
         self._accepting: list[asyncio.Task[None]] = []
         self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
@@ -121,8 +136,8 @@ class Listener:
             OSError: the address cannot be bound.
         """
         terms = self._terms
-        self.sockets = list(sockets) or await bound(
-            terms.host, terms.port, terms.backlog, is_shared=terms.is_shared
+        self.sockets = list(sockets) or await open_listening(
+            terms.host, terms.port, terms.backlog, reuse_port=terms.is_shared
         )
 
     @property
@@ -139,20 +154,28 @@ class Listener:
             server.close()
         for task in self._accepting:
             task.cancel()
+        if self._is_on_wire and self._sockets is not None:
+            for sock in self.sockets:
+                self._sockets.unlisten(sock.fileno())
         self._servers.clear()
         self._accepting.clear()
+        self._is_on_wire = False
 
     async def go_on(self) -> None:
         """Accept, for the first time or after a pause."""
-        loop, terms = asyncio.get_running_loop(), self._terms
+        terms = self._terms
+        has_admission = bool(terms.proxy_from) or terms.tls is not None
+        self._is_on_wire = self._sockets is not None and not has_admission
         for sock in self.sockets:
-            own = sock.dup()  # closed by who accepts from it; and the loops use one as one file
-            own.setblocking(False)
-            if terms.proxy_from or terms.tls is not None:
+            sock.setblocking(False)
+            if self._is_on_wire and self._sockets is not None:
+                self._sockets.listen(sock.fileno(), self.door.take_in)
+            elif has_admission:
+                own = sock.dup()  # closed by who accepts from it
                 self._accepting.append(self._start(self._accept_for_ever(own), own))
             else:
-                server = await loop.create_server(
-                    lambda: self.door.accept(None, None), sock=own, backlog=terms.backlog
+                server = await asyncio.get_running_loop().create_server(
+                    lambda: self.door.accept(None, None), sock=sock.dup(), backlog=terms.backlog
                 )
                 self._servers.append(server)
 
@@ -164,8 +187,8 @@ class Listener:
         """
         self.is_closed = True
         self.pause()
-        for sock in self.sockets:
-            sock.close()
+        while self.sockets:
+            self.sockets.pop().close()
         for task in self._tasks:
             task.cancel()
 
@@ -298,34 +321,6 @@ class _Arrival(asyncio.Protocol):
         self.sock.close()
         if self.address is not None:
             self._listener.door.give_up(self.address)
-
-
-async def bound(
-    host: str, port: int, backlog: int, *, is_shared: bool = False
-) -> list[socket.socket]:
-    """Sockets that listen at all addresses of ``host``; ``is_shared`` as in ``ListenerTerms``.
-
-    Raises:
-        OSError: one of them cannot be bound.
-    """
-    found = await asyncio.get_running_loop().getaddrinfo(
-        host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-    )
-    sockets: list[socket.socket] = []
-    try:
-        for family, _, _, _, address in dict.fromkeys(found):
-            sock = socket.create_server(
-                cast(tuple[str, int], address),
-                family=family,
-                backlog=backlog,
-                reuse_port=is_shared,
-            )
-            sockets.append(sock)
-    except OSError:
-        for sock in sockets:
-            sock.close()
-        raise
-    return sockets
 
 
 def is_among(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

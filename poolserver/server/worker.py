@@ -11,9 +11,11 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from poolserver._native import HAS_WIRE
 from poolserver._vendor.asyncio_stratum import Handshakes, Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
@@ -55,6 +57,9 @@ from poolserver.server.session import MinerSession
 from poolserver.server.sweep import Sweep
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
+
+if TYPE_CHECKING:
+    from poolserver.server.rig_wire import RigWire
 
 TICK_S = 1.0
 # How soon a renewed certificate is taken up.
@@ -110,7 +115,8 @@ class Worker:
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self.sessions
         )
-        self._fan_out = FanOut()
+        self.wire = self._make_wire()
+        self._fan_out = FanOut() if self.wire is None else self.wire.fan_out()
         self._sweep = Sweep(self.sessions)
         self._listeners: list[Listener] = []
         self.doors: list[RigDoor] = []
@@ -160,9 +166,13 @@ class Worker:
         self._up.send(WorkerStarted(self._source, self._ports))
 
     async def go_on(self) -> None:
-        """Accept rigs, and do what is to be done from time to time."""
+        """Accept rigs, read what they send, and do what is to be done from time to time."""
         for listener in self._listeners:
             await listener.go_on()
+        if self.wire is not None:
+            self.wire.go_on()
+        for session in self.sessions:
+            session.go_on()
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
 
     def listening(self) -> list[list[socket.socket]]:
@@ -170,15 +180,19 @@ class Worker:
         return [listener.sockets for listener in self._listeners]
 
     def pause(self) -> None:
-        """Accept nothing more and do nothing by itself.
+        """Accept and read nothing more, and do nothing by itself: all that rigs send waits.
 
-        Who knocks waits. What rigs send is still read; templates are the caller's affair.
+        Templates are the caller's affair.
         """
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
         for listener in self._listeners:
             listener.pause()
+        if self.wire is not None:
+            self.wire.pause()
+        for session in self.sessions:
+            session.pause()
 
     async def settle(self) -> bool:
         """Have all that was judged on the disk, and answered; False where it cannot be."""
@@ -212,6 +226,8 @@ class Worker:
         self._send_away()
         await self._blocks.close()
         await self.journal.close()
+        if self.wire is not None:
+            self.wire.close()
 
     def check(self) -> None:
         """Raise what ended the ticks, which should never end, if they have."""
@@ -240,6 +256,7 @@ class Worker:
             limits,
             settings.extranonce2_size,
             Handshakes(limits.handshake_timeout_s),
+            self.wire,
         )
         terms = ListenerTerms(
             host=listener.host,
@@ -250,7 +267,7 @@ class Worker:
             is_shared=settings.shares_ports,
         )
         self.doors.append(door)
-        return Listener(terms, door)
+        return Listener(terms, door, None if self.wire is None else self.wire.sockets)
 
     def _certificate(self, listener: ListenerSettings) -> ServerCertificate | None:
         if listener.tls_cert is None or listener.tls_key is None:
@@ -258,6 +275,20 @@ class Worker:
         certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
         self._certificates.append(certificate)
         return certificate
+
+    def _make_wire(self) -> "RigWire | None":
+        """The fast way for plain TCP rigs, where it was built: see rig_wire.py."""
+        if not HAS_WIRE:
+            return None
+        from poolserver.server.rig_wire import RigWire
+
+        return RigWire(
+            asyncio.get_running_loop(),
+            self.pool.jobs,
+            self.journal,
+            self._settings.extranonce2_size,
+            self._now,
+        )
 
     # --- from the coordinator ------------------------------------------------------------
 
@@ -302,6 +333,8 @@ class Worker:
         except CoinbaseError as error:
             log.error("no_job", height=latest.height, reason=str(error))
             return
+        if self.wire is not None:
+            self.wire.withdraw()
         self._note(job.template)
         self.freshness.sent(self._now())
         is_clean = before is None or _replaces(job.template, before.template)
@@ -343,6 +376,12 @@ class Worker:
         for name in miner.workers:
             self.roll.enter(session, name)
 
+    def offer(self, job_id: str) -> None:
+        """A rig whose ordinary shares are judged in the lane had one for this job accepted."""
+        issued = self.pool.jobs.get(job_id, self._now())
+        if self.wire is not None and issued is not None:
+            self.wire.offer(issued)
+
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""
         self.roll.leave(session)
@@ -375,6 +414,8 @@ class Worker:
         ):
             self._broadcast()
         self.guard.look(now)
+        if self.wire is not None:
+            self.wire.look(now)
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)

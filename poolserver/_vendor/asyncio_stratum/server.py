@@ -28,7 +28,7 @@ from .parse_requests import (
     parse_suggest_target,
     with_whole_nonce,
 )
-from .render import render_error, render_set_difficulty
+from .render import render_error, render_set_difficulty, render_subscribed
 from .state import TRANSITIONS, Outcome, State
 
 _Parser: TypeAlias = Callable[[RequestId, list[Any]], Request]
@@ -181,8 +181,11 @@ class ServerConnection(Connection[Request]):
             LocalProtocolError: the connection is subscribed already.
         """
         self._move(Outcome.SUBSCRIBED)
-        subscriptions = [["mining.set_difficulty", session_id], ["mining.notify", session_id]]
-        self._answer(request.request_id, [subscriptions, extranonce1.hex(), self.extranonce2_size])
+        self._outbox.append(
+            render_subscribed(
+                request.request_id, extranonce1, self.extranonce2_size, session_id, self._codec
+            )
+        )
 
     def authorized(self, request: Authorize) -> None:
         """Grant ``mining.authorize``; a connection may have several workers."""
