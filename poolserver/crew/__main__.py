@@ -12,6 +12,7 @@ import structlog
 
 from poolserver.crew.worker_process import serve_worker
 from poolserver.event_loop import run_async
+from poolserver.handover.state import HandoverError
 from poolserver.ledger.records import LedgerError
 from poolserver.log import configure_logging
 
@@ -30,7 +31,7 @@ def main() -> int:
     structlog.contextvars.bind_contextvars(process=given.index)
     try:
         has_served = run_async(serve_worker(given.folder, given.index))
-    except (LedgerError, OSError) as error:
+    except (HandoverError, LedgerError, OSError) as error:
         print(f"poolserver: worker {given.index}: {error}", file=sys.stderr)
         return EXIT_FAILED
     return 0 if has_served else EXIT_FAILED  # the coordinator says why
