@@ -215,21 +215,27 @@ class Crew:
         What is new in the program or in the settings holds for them from then on.
         """
         for berth in self.berths:
-            visitor = self._linked.get(berth.index)
-            if berth.starts or visitor is None or not berth.source:
-                continue  # it is new, or will be
-            before = berth.source
-            epoch = next_boot_epoch(self._data_dir, int(time.time()))
-            settings = self._settings_for(berth.index, epoch, self._listeners)
-            visitor.link.send(Renew(settings, tuple(self._command)))
-            with suppress(TimeoutError):
+            if berth.starts:
+                continue  # we have begun it
+            try:
                 async with asyncio.timeout(RENEW_TIMEOUT_S):
-                    while not berth.is_linked or berth.source == before:  # noqa: ASYNC110
-                        await asyncio.sleep(LOOK_INTERVAL_S)
-            if berth.source == before:
+                    await self._renew(berth)
+            except TimeoutError:
                 log.error("worker_not_renewed", process=berth.index)
             else:
                 log.info("worker_renewed", process=berth.index, source=berth.source)
+
+    async def _renew(self, berth: Berth) -> None:
+        while not berth.is_up and not berth.starts:  # noqa: ASYNC110 - it finds us
+            await asyncio.sleep(LOOK_INTERVAL_S)
+        before = berth.source
+        epoch = next_boot_epoch(self._data_dir, int(time.time()))
+        settings = self._settings_for(berth.index, epoch, self._listeners)
+        if berth.starts:
+            return  # it has died, and there is a new one in its place
+        self._linked[berth.index].link.send(Renew(settings, tuple(self._command)))
+        while not berth.is_up or berth.source == before:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(LOOK_INTERVAL_S)
 
     def hear(self, visitor: Visitor, message: Up) -> None:
         """A worker says something."""
