@@ -169,13 +169,13 @@ async def test_workers_of_an_earlier_coordinator_are_told_to_hand_over(
         await first.is_up()
         with capture_logs() as logs:
             await first.crew.renew()
-        assert logs == []
+        assert not [log for log in logs if "renewed" in log["event"]]
         pid = first.pid(0)
         await first.crew.close(whole_pool=False)
         async with pool_in(tmp_path, 1) as second:
             with capture_logs() as logs:
                 await second.crew.renew()
-            assert [log["event"] for log in logs] == ["worker_not_renewed"]
+            assert "worker_not_renewed" in [log["event"] for log in logs]
             assert second.given[-1].boot_epoch > first.given[-1].boot_epoch
             assert second.pid(0) == pid, "it mines on"
 
