@@ -74,6 +74,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/session.py
+	@$(PYTHON) -m bench.lane
 	@$(PYTHON) bench/journal.py
 	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py
@@ -115,7 +116,7 @@ fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=
 	-artifact_prefix=build/fuzz/$(1)- build/fuzz/$(1)-$(3)
 
 # A line or two are quick; a submit with what must come before it is longer, and some inputs are
-# long enough for every limit. A session costs some ten times as much as a line.
+# long enough for every limit. A session costs some ten times as much as a line, and so do two lines.
 fuzz: $(VENV)/.torture
 	$(call fuzz-with,connection,$(RUNS),72)
 	$(call fuzz-with,connection,$(RUNS)/4,160)
@@ -123,6 +124,7 @@ fuzz: $(VENV)/.torture
 	$(call fuzz-with,session,$(RUNS)/20,72)
 	$(call fuzz-with,session,$(RUNS)/50,256)
 	$(call fuzz-with,template,$(RUNS)/10,1024)
+	$(call fuzz-with,lane,$(RUNS)/20,1024)
 
 crowd: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture crowd

@@ -53,7 +53,8 @@ def report(seen: dict[str, Any], found: dict[str, Any]) -> None:
         f"rejects {seen['rejects']}"
     )
     print(
-        f"the loop was late by itself: p99 {found['lag_p99_ms']:.2f}, {found['lag_longest_ms']:.1f} ms"
+        f"the loop was late by itself: p99 {found['lag_p99_ms']:.2f}, "
+        f"longest {found['lag_longest_ms']:.1f} ms"
     )
     rate = seen["shares_per_s"] * found["seconds"]
     for name, worked_s in sorted(found["threads"].items(), key=lambda each: -each[1]):

@@ -63,11 +63,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0, help="worker processes of the pool")
     parser.add_argument("--against", type=Path, help="another checkout, by turns")
+    parser.add_argument("--only", default="", help="loads with this in their name")
     given = parser.parse_args()
     checkouts = [REPOSITORY, *([given.against.resolve()] if given.against else [])]
     top = f"workers = {given.workers}" if given.workers else ""
     print(f"{'median of ' + str(given.runs):40}" + "".join(f"{each:>14}" for each in COLUMNS))
     for title, options in LOADS.items():
+        if given.only not in title:
+            continue
         results: dict[Path, list[dict[str, Any]]] = {each: [] for each in checkouts}
         for _ in range(given.runs):
             for checkout in checkouts:

@@ -21,6 +21,7 @@ from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
 from poolserver.crew.alone import Alone
 from poolserver.crew.crew import Crew, worker_command
+from poolserver.crew.spools import spool_of, take_over_spools
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
@@ -28,6 +29,7 @@ from poolserver.metrics import (
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
+    PowerMetrics,
     ProposalMetrics,
     RpcMetrics,
     SignalMetrics,
@@ -46,7 +48,6 @@ from poolserver.outfit import (
     ledger_database,
     listener_settings,
     node_rpc,
-    spool_dir,
     submit_nodes,
     trial_factory,
     worker_settings,
@@ -95,7 +96,9 @@ class PoolServer:
         ]
         crew = self._crew()
         try:
-            await crew.open()  # before all else: it takes up found blocks of a former life
+            # Before all else: whatever else has to be waited for, a found block has not the time.
+            await asyncio.to_thread(take_over_spools, self._config.data_dir, self._config.workers)
+            await crew.open()
             passed = await self._found_nodes(candidates, stop)
             if passed:
                 await self._serve(self._node_group(candidates, passed), crew, stop)
@@ -116,7 +119,7 @@ class PoolServer:
                 worker_command(config.log.level, config.log.format),
             )
         rpcs = submit_rpcs(submit_nodes(config), self._rpc_metrics.observe)
-        submitter = block_submitter(spool_dir(config), rpcs)
+        submitter = block_submitter(spool_of(config.data_dir, 0), rpcs)
         return Alone(self._own_settings, submitter, self._hear)
 
     def _own_settings(self) -> WorkerSettings:
@@ -147,7 +150,9 @@ class PoolServer:
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
         routes = [*power_routes(room), *signals]
-        http = HttpServer(self._registry, coordinator.not_ready_because, routes)
+        views = CollectorRegistry()
+        views.register(PowerMetrics(lambda: room.view))
+        http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             self.http_port = await http.start(*config.http.address)

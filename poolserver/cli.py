@@ -6,7 +6,6 @@ from pathlib import Path
 
 import click
 import msgspec
-import structlog
 from rich.console import Console
 
 from poolserver import __version__
@@ -14,16 +13,15 @@ from poolserver._native import BACKENDS, IMPLEMENTATION, backend
 from poolserver.app import START_ERRORS, serve
 from poolserver.commands.audit import COMMANDS as AUDIT_COMMANDS
 from poolserver.commands.block_list import BlocksError, read_blocks
-from poolserver.commands.common import EXIT_FAILED, config_option, fail, load, run_async
+from poolserver.commands.common import config_option, fail, load, run_async
 from poolserver.commands.ledger import ledger
 from poolserver.commands.ledger_stats import stats
 from poolserver.commands.payouts import PayoutsError, next_payouts
 from poolserver.commands.payouts_table import blocks_table, payouts_table
 from poolserver.commands.power import power
 from poolserver.commands.simulate import simulate
-from poolserver.crew.worker_process import serve_worker
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
-from poolserver.log import LogFormat, configure_logging
+from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
 
 
@@ -48,22 +46,6 @@ def run(path: Path) -> None:
     configure_logging(config.log.level, config.log.format)
     try:
         run_async(serve(config))
-    except START_ERRORS as error:
-        fail(str(error))
-
-
-@main.command(hidden=True)
-@click.option("--folder", required=True, type=click.Path(path_type=Path))
-@click.option("--index", required=True, type=int)
-@click.option("--log-level", default="info")
-@click.option("--log-format", default="console", type=click.Choice(["console", "json"]))
-def worker(folder: Path, index: int, log_level: str, log_format: LogFormat) -> None:
-    """Be a worker process of the pool that meets in FOLDER; its coordinator starts this."""
-    configure_logging(log_level, log_format)
-    structlog.contextvars.bind_contextvars(process=index)
-    try:
-        if not run_async(serve_worker(folder, index)):
-            sys.exit(EXIT_FAILED)  # the coordinator says why
     except START_ERRORS as error:
         fail(str(error))
 

@@ -10,6 +10,7 @@ from poolserver.cluster.messages import (
     WorkerSettings,
 )
 from poolserver.config import Config, LimitsConfig, NodeConfig
+from poolserver.crew.spools import spool_of
 from poolserver.ledger.database import Database
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.mining.firmware import FirmwareTable, firmware_with
@@ -29,11 +30,6 @@ def node_rpc(
     password = node.password.reveal() if node.password is not None else None
     login = Credentials(node.username, password, node.cookie_file)
     return NodeRpc(node.url, login, observe=observe) if observe else NodeRpc(node.url, login)
-
-
-def spool_dir(config: Config, index: int = 0) -> Path:
-    """Where the worker process of this index keeps found blocks."""
-    return config.data_dir / (f"spool-{index}" if index else "spool")
 
 
 def ledger_database(config: Config) -> Database:
@@ -110,7 +106,7 @@ def worker_settings(
         listed_accounts=tuple(account for site in config.sites for account in site.accounts),
         any_account=config.auth.accounts == "any",
         journal_dir=str(config.data_dir / "journal"),
-        spool_dir=str(spool_dir(config, index)),
+        spool_dir=str(spool_of(config.data_dir, index)),
         journal_release=config.journal.release_policy,
         journal_sync_interval_s=config.journal.sync_interval_ms / 1000,
         journal_when_full=config.journal.when_full,

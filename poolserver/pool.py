@@ -19,7 +19,7 @@ from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, Job, JobFactory, JobTerms
 from poolserver.mining.lost import RESUME_WINDOW_S, LostSession, LostSessions
-from poolserver.mining.miner import NO_HINT, AuthorizedWorker, Miner, PowerHint
+from poolserver.mining.miner import NO_HINT, AuthorizedWorker, ChangePoint, Miner, PowerHint
 from poolserver.mining.password import parse_password
 from poolserver.mining.payout import Distribution, PayoutPlan
 from poolserver.mining.registry import JobRegistry
@@ -157,6 +157,7 @@ class Pool:
         return lost is not None
 
     def _take_up(self, miner: Miner, lost: LostSession) -> None:
+        miner.close_lane()
         miner.extranonce1, miner.changes = lost.extranonce1, lost.changes
         miner.last_job = lost.last_job
         miner.expected_workers = lost.workers
@@ -218,6 +219,7 @@ class Pool:
             worker = AuthorizedWorker(declare(account, username), account, username, now)
             if not miner.workers:
                 self._start_from_last_rate(miner, username)
+            miner.close_lane()
             miner.workers[username] = worker
             # What comes is taken to mine; see tick.
             miner.vardiff.aim_for(max(len(miner.workers), miner.expected_workers))
@@ -420,6 +422,17 @@ class Pool:
             self.stopgap_work += work
         change_to = miner.vardiff.on_share(difficulty.value, now, self._ceiling)
         return Judgement(outcome, worker, True, work, job.number, hash_le, block, change_to)
+
+    def credit(
+        self, miner: Miner, worker: AuthorizedWorker, change: ChangePoint, count: int, now: float
+    ) -> float | None:
+        """Count shares that were judged and accepted in the lane; a new difficulty to tell, if any.
+
+        It does what ``submit_share`` does for so many shares of one worker and difficulty.
+        """
+        worker.shares += count
+        worker.active_at = now
+        return miner.vardiff.on_share(change.difficulty.value, now, self._ceiling, count)
 
     def _outcome(
         self, job: Job, submit: Submit, outside_mask: bool, meets_share: bool, proven: bool

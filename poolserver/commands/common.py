@@ -1,19 +1,15 @@
 """What all commands do alike: read the configuration, run, fail in one line."""
 
-import asyncio
 import sys
-from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import click
-import uvloop
 
 from poolserver.config import Config, ConfigError, load_config
+from poolserver.event_loop import run_async
 
-# How long a thread that computes (the fold, a tick of power) keeps the event loop waiting each time
-# that it has something to do. With Python's 5 ms rigs wait for each answer as long meanwhile.
-SWITCH_INTERVAL_S = 0.0005
+__all__ = ["EXIT_CONFIG", "EXIT_FAILED", "config_option", "fail", "load", "run_async"]
 
 EXIT_FAILED = 1
 EXIT_CONFIG = 2
@@ -30,13 +26,6 @@ def load(path: Path) -> Config:
     except ConfigError as error:
         click.echo(str(error), err=True)
         sys.exit(EXIT_CONFIG)
-
-
-def run_async(main_coroutine: Coroutine[Any, Any, Any]) -> Any:
-    """Run on uvloop, which other threads do not keep waiting."""
-    sys.setswitchinterval(SWITCH_INTERVAL_S)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        return runner.run(main_coroutine)
 
 
 def fail(reason: str) -> NoReturn:

@@ -30,7 +30,7 @@ class Alone:
         self._worker: Worker | None = None
 
     async def open(self) -> None:
-        """Take up spooled blocks: whatever else has to be waited for, a block has not the time."""
+        """Take up spooled blocks."""
         await self._submitter.resume(time.time())
 
     async def start(self) -> None:

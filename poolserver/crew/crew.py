@@ -145,7 +145,7 @@ class Crew:
         """Stop, if that was not done, and let go of what the crew met at."""
         if not self._is_stopped and self._lock is not None:
             await self.stop(whole_pool=whole_pool)
-        self._hub.close()
+        await self._hub.close()
         if self._addresses is not None:
             self._addresses.release()
         if self._lock is not None:
@@ -304,7 +304,7 @@ class Crew:
 def worker_command(log_level: str, log_format: str) -> list[str]:
     """What starts a worker process; where it meets the others and who it is are added."""
     options = ["--log-level", log_level, "--log-format", log_format]
-    return [sys.executable, "-m", "poolserver", "worker", *options]
+    return [sys.executable, "-m", "poolserver.crew", *options]
 
 
 def _source(settings: WorkerSettings) -> str:

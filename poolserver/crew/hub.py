@@ -92,12 +92,13 @@ class Hub:
             self._arrival, sock=listening_socket(folder), backlog=LISTEN_BACKLOG
         )
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """End all links; workers are not ended by it."""
         if self._server is not None:
             self._server.close()
         for visitor in list(self._visitors):
             visitor.link.close()
+        await asyncio.sleep(0)  # in which they end
 
     def _arrival(self) -> StreamLink[Down, Up]:
         visitor = Visitor(self)

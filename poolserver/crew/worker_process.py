@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 
 from poolserver.cluster.messages import WorkerFailed, WorkerSettings
+from poolserver.collector import Collector
 from poolserver.crew.lock import ProcessLock
 from poolserver.crew.post import worker_lock
 from poolserver.crew.uplink import Uplink
@@ -96,7 +97,13 @@ async def _live(uplink: Uplink) -> None:
 
 
 async def _mine(worker: Worker, uplink: Uplink, settings: WorkerSettings) -> None:
-    while not settings.alone_for_s or uplink.alone_s < settings.alone_for_s:
-        await asyncio.sleep(CHECK_INTERVAL_S)
-        worker.check()
+    collector = Collector()
+    collector.start(time.monotonic())
+    try:
+        while not settings.alone_for_s or uplink.alone_s < settings.alone_for_s:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            worker.check()
+            collector.look(time.monotonic())
+    finally:
+        collector.stop()
     log.error("worker_alone_for_long", alone_s=round(uplink.alone_s))

@@ -2,6 +2,7 @@
 
 from collections import deque
 
+from poolserver._native import ShareSet
 from poolserver.mining.job import Job
 
 # A share may be on its way, or its rig may lag, for minutes; older jobs prove nothing of now.
@@ -21,7 +22,7 @@ class IssuedJob:
     def __init__(self, job: Job, expires_at: float) -> None:
         self.job = job
         self.expires_at = expires_at
-        self.seen: set[bytes] = set()
+        self.seen = ShareSet()
         self.found: set[bytes] = set()
 
 

@@ -48,6 +48,8 @@ MAX_HASHRATE = MAX_DIFFICULTY * HASHES_PER_DIFFICULTY
 MIN_CHANGE_INTERVAL_S = 3.0
 MIN_CHANGE_INTERVAL_IN_FLOOD_S = 0.5
 FLOOD = 8 * BAND_HIGH
+# A rig sends a share in some seconds. Only a flood is not looked at with each share.
+MIN_LOOK_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ class Vardiff:
         "_changed_at",
         "_estimate",
         "_has_shares",
+        "_next_look_at",
         "_rank",
         "_target_per_s",
         "_terms",
@@ -94,19 +97,26 @@ class Vardiff:
         self._rank = StartRank.LISTENER
         self._has_shares = False
         self._changed_at = now
+        # Where the difficulty is pinned there is nothing to decide: a third of all this costs.
+        self._next_look_at = inf if terms.minimum == terms.maximum else now
         self.floor = terms.minimum
         self.difficulty = difficulty
 
     # --- what shares and silence tell ----------------------------------------------------
 
-    def on_share(self, difficulty: float, now: float, ceiling: float = inf) -> float | None:
-        """Count a proven share, judged by ``difficulty``; the new difficulty, if it should change.
+    def on_share(
+        self, difficulty: float, now: float, ceiling: float = inf, count: int = 1
+    ) -> float | None:
+        """Count proven shares, judged by ``difficulty``; the new difficulty, if it should change.
 
         ``ceiling`` is the network's difficulty: above it a block would go unsent.
         """
         self._has_shares = True
         estimate = self._estimate
-        estimate.add(difficulty, self.difficulty, now)
+        estimate.add(difficulty, self.difficulty, now, count)
+        if now < self._next_look_at:  # a look costs as much again as the share did: 0.6 us
+            return None
+        self._next_look_at = now + MIN_LOOK_INTERVAL_S
         return self._decide(estimate.work / (estimate.seconds or inf), now, ceiling)
 
     def on_tick(self, now: float, ceiling: float = inf) -> float | None:

@@ -171,6 +171,27 @@ class Spool:
         for found in held:
             yield found, False
 
+    def take_over(self, other: "Spool") -> int:
+        """Move what is in the spool of a process that is no more into this; how many blocks it was.
+
+        Raises:
+            OSError: not all could be moved.
+        """
+        moved = 0
+        for theirs, ours in (
+            (other._memory, self._memory),
+            (other._directory, self._directory),
+            (other._settled, self._settled),
+        ):
+            if theirs is None or ours is None:
+                continue
+            for path in theirs.glob("*.json"):
+                ours.mkdir(mode=0o700, parents=True, exist_ok=True)
+                path.rename(ours / path.name)
+                moved += 1
+        other.leave()
+        return moved
+
     def leave(self) -> None:
         """At the end: take the folder in memory away, unless a block is still held there.
 

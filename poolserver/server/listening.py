@@ -3,7 +3,8 @@
 A TLS handshake is work and holds a place for seconds, so whoever may not come in must not get
 one. The order is: PROXY header, where one is expected; admission of the host that it names; TLS
 handshake; session. asyncio's own servers shake hands first, therefore only plain ports are left
-to them, and they are the cheapest in a storm; there the session asks for its admission itself.
+to them, or on Linux to our own RigSockets, and they are the cheapest in a storm; there the session
+asks for its admission itself.
 """
 
 import asyncio
@@ -14,13 +15,17 @@ from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import count
 from math import inf
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
 
 from poolserver.server.admission import Address
+from poolserver.server.plain_listening import open_listening
 from poolserver.server.proxy_header import ProxiedPeer, ProxyHeaderError, read_proxy_header
 from poolserver.server.tls import ServerCertificate
+
+if TYPE_CHECKING:
+    from poolserver._native import RigSocket, RigSockets
 
 # A rig's processor may take a second over a handshake; who needs ten is not there.
 TLS_HANDSHAKE_TIMEOUT_S = 10.0
@@ -60,6 +65,7 @@ class ListenerTerms:
     tls: ServerCertificate | None
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
     is_shared: bool = False
+    """Other processes may listen there too: each connection comes to one of them."""
 
 
 class Door(Protocol):
@@ -82,6 +88,9 @@ class Door(Protocol):
         ``admit`` gave; None: it was not asked, which is left to the session.
         """
 
+    def take_in(self, rig_socket: "RigSocket") -> asyncio.Protocol:
+        """The protocol of a connection to a plain listener with sockets of our own."""
+
     def refused(self, host: str, reason: str) -> None:
         """A connection from ``host`` was closed for a fault in how it was handed on."""
 
@@ -89,10 +98,16 @@ class Door(Protocol):
 class Listener:
     """One address that is listened at."""
 
-    def __init__(self, terms: ListenerTerms, door: Door) -> None:
+    def __init__(
+        self, terms: ListenerTerms, door: Door, sockets: "RigSockets | None" = None
+    ) -> None:
+        """A plain listener's connections are those of ``sockets``; None: the event loop's."""
         self.door = door
         self.is_closed = False
         self._terms = terms
+        self._sockets = sockets
+        self._listening: list[socket.socket] = []
+        """Those at which ``sockets`` accepts."""
         self._server: asyncio.Server | None = None
         self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
         """Each with what is to be closed when it ends."""
@@ -109,12 +124,14 @@ class Listener:
         terms = self._terms
         if terms.proxy_from or terms.tls is not None:
             return await self._open_with_admission()
+        if self._sockets is not None:
+            return await self._open_with_sockets(self._sockets)
         self._server = await asyncio.get_running_loop().create_server(
             lambda: self.door.accept(None, None),
             terms.host,
             terms.port,
             backlog=terms.backlog,
-            reuse_port=terms.is_shared,
+            reuse_port=terms.is_shared or None,
         )
         port: int = self._server.sockets[0].getsockname()[1]
         return port
@@ -128,32 +145,32 @@ class Listener:
         self.is_closed = True
         if self._server is not None:
             self._server.close()
+        while self._listening and self._sockets is not None:
+            sock = self._listening.pop()
+            self._sockets.unlisten(sock.fileno())
+            sock.close()
         for task in self._tasks:
             task.cancel()
+
+    async def _open_with_sockets(self, sockets: "RigSockets") -> int:
+        for sock in await self._open_listening():
+            self._listening.append(sock)
+            sockets.listen(sock.fileno(), self.door.take_in)
+        return _port_of(self._listening[0])
+
+    async def _open_listening(self) -> list[socket.socket]:
+        terms = self._terms
+        return await open_listening(
+            terms.host, terms.port, terms.backlog, reuse_port=terms.is_shared
+        )
 
     # --- admission first -----------------------------------------------------------------
 
     async def _open_with_admission(self) -> int:
-        terms, loop = self._terms, asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            terms.host or None, terms.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        ports = []
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                sock = socket.create_server(
-                    cast(tuple[str, int], address),
-                    family=family,
-                    backlog=terms.backlog,
-                    reuse_port=terms.is_shared,
-                )
-                sock.setblocking(False)
-                self._start(self._accept_for_ever(sock), sock)
-                ports.append(int(sock.getsockname()[1]))
-        except OSError:
-            self.close()
-            raise
-        return ports[0]
+        opened = await self._open_listening()
+        for sock in opened:
+            self._start(self._accept_for_ever(sock), sock)
+        return _port_of(opened[0])
 
     def _start(
         self, coroutine: Coroutine[Any, Any, None], left: "socket.socket | _Arrival"
@@ -278,6 +295,10 @@ class _Arrival(asyncio.Protocol):
         self.sock.close()
         if self.address is not None:
             self._listener.door.give_up(self.address)
+
+
+def _port_of(sock: socket.socket) -> int:
+    return int(sock.getsockname()[1])
 
 
 def is_among(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Mapping
 from functools import partial
 from math import inf
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -36,13 +36,16 @@ from poolserver.bitcoin.target import difficulty_from_target
 from poolserver.ledger.records import NO_WORKER, ShareRecord
 from poolserver.mining.extranonce import ExtranonceExhausted
 from poolserver.mining.job import Job
-from poolserver.mining.miner import Miner
+from poolserver.mining.miner import AuthorizedWorker, ChangePoint, Miner
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import MIN_CHANGE_INTERVAL_S, VardiffTerms
 from poolserver.pool import NO_HASH, Judgement, SolvedBlock
 from poolserver.server.admission import Address
 from poolserver.server.conduct import Conduct
 from poolserver.server.house import House, Journal
+
+if TYPE_CHECKING:
+    from poolserver._native import LaneRig
 
 ANSWERS: Mapping[ShareOutcome, StratumError] = {
     outcome: StratumError(outcome.code, outcome.reason)
@@ -105,6 +108,7 @@ class MinerSession:
         "conduct",
         "has_work",
         "is_dismissed",
+        "lane",
         "miner",
         "names",
     )
@@ -118,6 +122,8 @@ class MinerSession:
         self._answers_turn = 0
         self._next_wished_job_at = self._next_transactions_at = self._taken_over_at = NEVER
         self.miner: Miner  # from on_connect on
+        self.lane: LaneRig | None = None
+        """Where its ordinary shares are judged, if its socket has one."""
         self.address = address
         self.conduct: Conduct | None = None  # once something was wrong; most never have one
         self.accepted_at = NEVER
@@ -131,6 +137,7 @@ class MinerSession:
     def on_connect(self, session: ServerProtocol) -> None:
         self._protocol = session
         self.miner = self._house.pool.connect(self._vardiff, self._house.now())
+        self.miner.lane = self.lane
         self._house.enter(self)
 
     def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
@@ -153,9 +160,15 @@ class MinerSession:
         house = self._house
         house.by_session_id.pop(self.miner.session_id, None)
         house.leave(self)
+        self._leave_lane()
         if isinstance(error, Dropped):
             house.guard.refused[str(error)] += 1
         house.pool.disconnect(self.miner, house.now())
+
+    def _leave_lane(self) -> None:
+        """Nothing more of it is ordinary; and a cycle of objects is broken."""
+        self.miner.close_lane()
+        self.miner.lane = self.lane = None
 
     @property
     def host(self) -> str:
@@ -189,9 +202,20 @@ class MinerSession:
             self._protocol.connection.refuse(submit, NOT_RECORDED)
         if judgement.outcome is ShareOutcome.ACCEPTED:
             self._was_accepted(now)
+            if self.lane is not None:  # what the plain path takes once, the lane takes from then on
+                house.offer(submit.job_id)
+                self.miner.open_lane()
         elif judgement.outcome is not ShareOutcome.STALE:  # being late is no abuse
             house.guard.bad(self, now)
         if judgement.difficulty is not None:
+            self.send_fresh_job()
+
+    def credit(self, worker: AuthorizedWorker, change: ChangePoint, count: int, now: float) -> None:
+        """Shares were judged and accepted in the lane, and are recorded there."""
+        difficulty = self._house.pool.credit(self.miner, worker, change, count, now)
+        for _ in range(count if self.conduct is not None else 1):
+            self._was_accepted(now)
+        if difficulty is not None:
             self.send_fresh_job()
 
     def _was_accepted(self, now: float) -> None:
@@ -279,6 +303,7 @@ class MinerSession:
             self._taken_over_at = now
             del house.by_session_id[session_id]
             house.roll.leave(old)
+            old._leave_lane()
             house.pool.disconnect(old.miner, now)
             old.miner = house.pool.connect(old._vardiff, now)  # nothing is left in its hands
             old.abort()

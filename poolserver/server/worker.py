@@ -11,9 +11,11 @@ from collections.abc import Callable
 from itertools import cycle
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
+from poolserver._native import HAS_WIRE
 from poolserver._vendor.asyncio_stratum import Handshakes, Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
@@ -54,6 +56,9 @@ from poolserver.server.session import MinerSession
 from poolserver.server.sweep import Sweep
 from poolserver.server.terms import admission_terms, conduct_terms, networks
 from poolserver.server.tls import ServerCertificate, TlsError
+
+if TYPE_CHECKING:
+    from poolserver.server.rig_wire import RigWire
 
 TICK_S = 1.0
 # How soon a renewed certificate is taken up.
@@ -109,7 +114,8 @@ class Worker:
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
         )
-        self._fan_out = FanOut()
+        self._wire = self._make_wire()
+        self._fan_out = FanOut() if self._wire is None else self._wire.fan_out()
         self._sweep = Sweep(self._sessions)
         self._listeners: list[Listener] = []
         self._ports: tuple[int, ...] = ()
@@ -149,6 +155,8 @@ class Worker:
         self._send_away()
         await self._blocks.close()
         await self.journal.close()
+        if self._wire is not None:
+            self._wire.close()
 
     def check(self) -> None:
         """Raise what ended the ticks, which should never end, if they have."""
@@ -177,6 +185,7 @@ class Worker:
             limits,
             settings.extranonce2_size,
             Handshakes(limits.handshake_timeout_s),
+            self._wire,
         )
         terms = ListenerTerms(
             host=listener.host,
@@ -186,7 +195,7 @@ class Worker:
             proxy_from=networks(listener.proxy_protocol_from),
             is_shared=settings.shares_ports,
         )
-        opened = Listener(terms, door)
+        opened = Listener(terms, door, None if self._wire is None else self._wire.sockets)
         self._listeners.append(opened)
         return await opened.open()
 
@@ -196,6 +205,20 @@ class Worker:
         certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
         self._certificates.append(certificate)
         return certificate
+
+    def _make_wire(self) -> "RigWire | None":
+        """The fast way for plain TCP rigs, where it was built: see rig_wire.py."""
+        if not HAS_WIRE:
+            return None
+        from poolserver.server.rig_wire import RigWire
+
+        return RigWire(
+            asyncio.get_running_loop(),
+            self.pool.jobs,
+            self.journal,
+            self._settings.extranonce2_size,
+            self._now,
+        )
 
     # --- from the coordinator ------------------------------------------------------------
 
@@ -251,6 +274,8 @@ class Worker:
         except CoinbaseError as error:
             log.error("no_job", height=self._latest.height, reason=str(error))
             return
+        if self._wire is not None:
+            self._wire.withdraw()
         template = job.template
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
         self._sent_at = self._now()
@@ -279,6 +304,12 @@ class Worker:
         self._sessions[session] = None
         if self._latest is not None and self._work_is_lost():
             session.close()
+
+    def offer(self, job_id: str) -> None:
+        """A rig whose ordinary shares are judged in the lane had one for this job accepted."""
+        issued = self.pool.jobs.get(job_id, self._now())
+        if self._wire is not None and issued is not None:
+            self._wire.offer(issued)
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""

@@ -1,7 +1,6 @@
 """A pool of several processes: each may die, and every share that was answered is booked once."""
 
 import asyncio
-import os
 import signal
 import socket
 import time
@@ -54,7 +53,7 @@ async def are_up(stage: LedgerStage, count: int = 2) -> None:
 async def becomes(holds: Callable[[], bool], timeout_s: float = 20.0) -> None:
     """Wait for something of other processes."""
     deadline = time.monotonic() + timeout_s
-    while not holds():  # noqa: ASYNC110 - of another process
+    while not holds():
         assert time.monotonic() < deadline
         await asyncio.sleep(0.02)
 

@@ -2,11 +2,20 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 from prometheus_client import CollectorRegistry, generate_latest
 
-from poolserver.cluster.messages import RigNews, RigsChanged
+from poolserver.cluster.messages import (
+    BlockEvent,
+    Down,
+    OurBlock,
+    RigNews,
+    RigsChanged,
+    WorkerEnded,
+    WorkerStarted,
+)
 from poolserver.config import parse_config
 from poolserver.coordinator import MAX_UNASSIGNED_TOLD, Coordinator
 from poolserver.ledger.delta import Delta, WorkerRef
@@ -18,6 +27,7 @@ from poolserver.metrics import PoolMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import MeterName, Meters
 from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.counters import worker_counters
 from tests.unit.ledger.strategies import encode
 
 SITE = """
@@ -111,3 +121,32 @@ async def test_work_of_before_a_crash_is_booked_where_the_rig_was(tmp_path: Path
     assert again.room.rigs.known("alice.1") is not None
     await again.room.close()
     await again.keeper.close()
+
+
+def test_with_a_worker_go_its_gauges_and_its_rigs_and_its_counts_stay(tmp_path: Path) -> None:
+    pool = coordinator(tmp_path)
+    news = RigNews("alice.1", "alice", "10.0.0.1", "x", "", None, None, 4.0, 1)
+    pool.receive(RigsChanged("pool-1/0/1", (news,)))
+    pool.receive(worker_counters(source="pool-1/0/1", malformed=3, journal_failed=True))
+    assert pool.room._is_at_fault
+    pool.receive(WorkerEnded("pool-1/0/1"))
+    assert not pool.room._is_at_fault
+    assert (len(pool.workers), pool.tally.counts().malformed) == (0, 3)
+    assert pool.room.rigs._rigs["alice.1"].sessions == 0
+    assert pool.keeper._is_to_read
+    assert pool.not_ready_because() is not None
+
+
+def test_a_worker_that_comes_may_have_gone_on_alone_so_the_journal_is_read(tmp_path: Path) -> None:
+    pool = coordinator(tmp_path)
+    pool.receive(WorkerStarted("pool-1/0/1", (3333,)))
+    assert pool.keeper._is_to_read
+
+
+def test_a_block_that_a_node_took_is_told_to_all_workers(tmp_path: Path) -> None:
+    pool = coordinator(tmp_path)
+    sent: list[Down] = []
+    pool._down = SimpleNamespace(send=sent.append)
+    for state in ("found", "accepted"):
+        pool.receive(BlockEvent("pool-1/0/1", "ab" * 32, 101, "alice.1", state, "", 1))
+    assert sent == [OurBlock("ab" * 32)]

@@ -15,7 +15,7 @@ FLOORS = [
     {"poolserver", "collector"},
     {"_native", "_vendor.asyncio_stratum"},
     {"bitcoin"},
-    {"mining", "log"},
+    {"mining", "log", "event_loop"},
     {"ledger.records", "ledger.payout_records", "power", "config"},
     {"ledger"},
     {"stats"},

@@ -527,3 +527,43 @@ async def test_news_of_a_block_that_comes_while_a_save_runs_is_saved_right_after
             await both.wait()
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_the_last_records_of_a_process_that_died_are_read_when_asked_for(
+    tmp_path: Path,
+) -> None:
+    died = Shares(tmp_path)
+    told: list[Delta] = []
+    async with keeping(tmp_path, on_delta=told.append) as keeper:
+        keeper.add(await died.batch(1))
+        await keeper.take_in()
+        await died.batch(3)  # which crosses no link
+        await died.close()  # as a lock ends with its process
+        await keeper.take_in()
+        assert accepted(keeper.totals) == 1
+        keeper.read_journal()
+        await keeper.take_in()
+        assert accepted(keeper.totals) == 4
+        assert len(told) == 2
+        await keeper.take_in()
+        assert len(told) == 2
+        await keeper.save()
+        assert keeper._ended == {"pool-1/0/1"}
+    store = sqlite_store(tmp_path, to_read=True)
+    assert (await store.open()).ended == {"pool-1/0/1"}
+    await store.close()
+
+
+async def test_a_source_that_lives_does_not_end_by_being_read(
+    tmp_path: Path, shares: Shares
+) -> None:
+    async with keeping(tmp_path) as keeper:
+        first = await shares.batch(2)
+        keeper.read_journal()
+        await keeper.take_in()
+        keeper.add(first)  # comes late
+        keeper.add(await shares.batch(1))
+        await keeper.take_in()
+        await keeper.save()
+        assert accepted(keeper.totals) == 3
+        assert keeper._ended == set()

@@ -4,7 +4,17 @@ import asyncio
 import json
 from pathlib import Path
 
-from poolserver.cluster.messages import ListenerSettings, RigNews, RigsChanged, WorkerSettings
+import pytest
+from msgspec.structs import replace
+from structlog.testing import capture_logs
+
+from poolserver.cluster.messages import (
+    ListenerSettings,
+    RigNews,
+    RigsChanged,
+    WorkerSettings,
+    WorkerStarted,
+)
 from poolserver.server import rig_roll
 from tests.unit.server.hall import EASIEST, Hall, running
 from tests.unit.server.wire import AUTHORIZE, SUBSCRIBE, FakeHouse, Line, mining_line
@@ -166,6 +176,17 @@ async def test_a_coordinator_that_comes_anew_is_told_of_every_rig(hall: Hall) ->
     hall.worker.receive(worker_settings)
     hall.tick(1.0)
     assert [each.worker for each in hall.all_of(RigsChanged)[-1].rigs] == ["demo.rig"]
+
+
+@pytest.mark.parametrize("are_other", [False, True])
+async def test_it_is_told_who_listens_and_changes_no_settings(are_other: bool, hall: Hall) -> None:
+    its = hall.worker._settings
+    with capture_logs() as logs:
+        hall.worker.receive(replace(its, line_limit=its.line_limit + are_other))
+    first, again = hall.all_of(WorkerStarted)
+    assert again == first
+    assert [each["event"] for each in logs] == ["settings_ignored"] * are_other
+    assert hall.worker._settings == its
 
 
 async def test_behind_a_proxy_a_rigs_own_address_is_told(tmp_path: Path) -> None:

@@ -15,7 +15,9 @@ from poolserver.bitcoin.networks import REGTEST
 from poolserver.cluster.messages import (
     BlockEvent,
     ListenerSettings,
+    OurBlock,
     TemplateConfirmed,
+    TemplateUpdate,
     WorkerStarted,
     WorkOutdated,
 )
@@ -362,3 +364,20 @@ async def test_ntime_goes_by_the_nodes_clock_and_not_by_ours(hall: Hall) -> None
     hall.template(template())
     hall.clock += 7.0
     assert hall.worker.unix_time() == template().curtime + 7
+
+
+async def test_work_that_comes_late_is_as_old_as_it_is(hall: Hall) -> None:
+    """To a worker that begins after the template came: it would be trusted for too long."""
+    rig = await hall.rig()
+    hall.worker.receive(TemplateUpdate(template(), 40.0, MAX_AGE_S + GRACE_S - 1))
+    assert hall.worker.unix_time() == CURTIME + 40
+    await rig.job()
+    hall.tick(0.5)
+    assert not hall.worker._work_is_lost()
+    hall.tick(1.0)
+    assert hall.worker._work_is_lost()
+
+
+async def test_another_workers_block_is_ours_too(hall: Hall) -> None:
+    hall.worker.receive(OurBlock("ab" * 32))
+    assert "ab" * 32 in hall.worker._blocks._submitter._ours

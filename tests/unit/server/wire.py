@@ -145,6 +145,8 @@ class FakeHouse:
         self.guard.leave(session, self.clock)
         self.sessions.discard(session)
 
+    def offer(self, job_id: str) -> None: ...
+
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         self.blocks.append((block, worker_name, on_spooled))
 
@@ -156,10 +158,15 @@ class Line:
     """A rig on the wire: says lines, and reads what was written since it last looked."""
 
     def __init__(
-        self, house: FakeHouse, vardiff: VardiffTerms | None = None, host: str = "192.0.2.1"
+        self,
+        house: FakeHouse,
+        vardiff: VardiffTerms | None = None,
+        host: str = "192.0.2.1",
+        lane: Any = None,
     ) -> None:
         self.house = house
         self.session = MinerSession(house, vardiff or vardiff_terms())
+        self.session.lane = lane
         self.protocol = ServerProtocol(self.session, codec=MsgspecCodec())
         self.transport = FakeTransport(host)
         self.protocol.connection_made(self.transport)

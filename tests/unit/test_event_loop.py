@@ -1,11 +1,11 @@
-"""What all commands do alike."""
+"""How every process runs."""
 
 import sys
 from collections.abc import Iterator
 
 import pytest
 
-from poolserver.commands.common import SWITCH_INTERVAL_S, run_async
+from poolserver.event_loop import SWITCH_INTERVAL_S, run_async
 
 
 @pytest.fixture(autouse=True)

@@ -1,0 +1,71 @@
+"""Counts of workers that ended stay in the sums, and never go back."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from poolserver.crew.tally import Counts, Tally
+from tests.unit.counters import worker_counters
+
+
+def test_the_gauges_are_of_the_living() -> None:
+    tally = Tally()
+    tally.take(worker_counters(source="pool-1/0/1"))
+    tally.take(worker_counters(source="pool-1/1/2"))
+    tally.end("pool-1/0/1")
+    assert list(tally.living) == ["pool-1/1/2"]
+
+
+def test_the_counts_are_of_all_lives() -> None:
+    tally = Tally()
+    tally.take(worker_counters(source="pool-1/0/1", malformed=1, refused={"banned": 1}))
+    tally.take(worker_counters(source="pool-1/0/1", malformed=3, refused={"banned": 2}))
+    tally.end("pool-1/0/1")
+    tally.take(worker_counters(source="pool-1/0/5", malformed=4, refused={"dropped": 1}))
+    tally.take(worker_counters(source="pool-1/1/2", journal_dropped=7, stopgap_work=2.0**70))
+    counts = tally.counts()
+    assert (counts.malformed, counts.journal_dropped) == (7, 7)
+    assert counts.refused == {"banned": 2, "dropped": 1}
+    assert counts.stopgap_work == 2.0**70
+
+
+def test_a_stopgap_that_all_have_at_once_counts_once() -> None:
+    tally = Tally()
+    tally.take(worker_counters(source="pool-1/0/1", stopgap_seconds=2.0))
+    tally.end("pool-1/0/1")
+    tally.take(worker_counters(source="pool-1/0/3", stopgap_seconds=0.5))
+    tally.take(worker_counters(source="pool-1/1/2", stopgap_seconds=2.25))
+    assert tally.counts().stopgap_seconds == 2.5
+
+
+def test_who_ended_without_a_word_or_twice_changes_nothing() -> None:
+    tally = Tally()
+    tally.end("pool-1/0/1")
+    tally.take(worker_counters(source="pool-1/0/2", malformed=1))
+    tally.end("pool-1/0/2")
+    tally.end("pool-1/0/2")
+    assert tally.counts() == Counts(malformed=1)
+
+
+@given(st.lists(st.tuples(st.integers(0, 2), st.integers(0, 5), st.booleans()), max_size=40))
+def test_no_sum_ever_goes_back(events: list[tuple[int, int, bool]]) -> None:
+    tally, lives, malformed, before = Tally(), [1, 1, 1], [0, 0, 0], Counts()
+    for index, more, ends in events:
+        source = f"pool-1/{index}/{lives[index]}"
+        malformed[index] += more
+        tally.take(
+            worker_counters(
+                source=source,
+                malformed=malformed[index],
+                stopgap_seconds=float(malformed[index]),
+                refused={"banned": malformed[index]},
+            )
+        )
+        if ends:
+            tally.end(source)
+            lives[index] += 1
+            malformed[index] = 0
+        now = tally.counts()
+        assert now.malformed == before.malformed + more
+        assert now.refused["banned"] == now.malformed
+        assert now.stopgap_seconds >= before.stopgap_seconds
+        before = now
