@@ -9,16 +9,15 @@ that is in Python; ``bench/share.py`` has its steps. Threads beside the event lo
 """
 
 import argparse
-import json
 import re
 import subprocess
 import sys
 import tempfile
-import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 
-from bench.stage.pool import RunningPool, running_pool
+from bench.stage.pool import running_pool
 
 FREQUENCY_HZ = 1999
 SETTLE_S = 2.0
@@ -60,19 +59,14 @@ def parts(samples: str, loop_thread: int) -> Counter[str]:
     )
 
 
-def wait_for_shares(pool: RunningPool) -> None:
-    """Until the first ones are in the books."""
-    while not re.search(rb'result="accepted",site="hall"} [1-9]', pool.get("/metrics")):
-        time.sleep(0.2)
-
-
-def record(pid: int, seconds: float, path: Path) -> str:
-    """perf's samples: thread, address, symbol, library."""
+def record(pid: int, seconds: float, path: Path) -> Iterator[str]:
+    """First begin; then perf's samples: thread, address, symbol, library."""
     target = ("-e", "cpu-clock", "-F", str(FREQUENCY_HZ), "-o", str(path), "-p", str(pid))
-    subprocess.run(
-        ["perf", "record", *target, "--", "sleep", str(seconds)], check=True, capture_output=True
-    )
-    return subprocess.run(
+    command = ["perf", "record", *target, "--", "sleep", str(seconds)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        yield ""
+        process.wait()
+    yield subprocess.run(
         ["perf", "script", "-i", str(path), "-F", "tid,ip,sym,dso"],
         check=True,
         capture_output=True,
@@ -90,13 +84,10 @@ def main() -> int:
     how = ("--rate", given.rate) if given.rate else ("--window", given.window, "--presolve", 800)
     options = ("--rigs", given.rigs, *how, "--settle", SETTLE_S, "--seconds", given.seconds)
     with tempfile.TemporaryDirectory() as folder, running_pool() as pool:
-        measured: dict[str, float] = {}
-        samples = ""
-        with pool.rigs(*options) as process:
-            assert process.stdout is not None
-            wait_for_shares(pool)
-            samples = record(pool.pid, given.seconds, Path(folder) / "perf.data")
-            measured = json.loads(process.stdout.readline())
+        path = Path(folder) / "perf.data"
+        recording = record(pool.pid, given.seconds, path)
+        measured = pool.load(*options, begin=lambda: next(recording))
+        samples = next(recording)
         found = parts(samples, pool.pid)
     us_per_share = measured["us_per_share"]
     print(f"{us_per_share:6.2f} us a share, {measured['shares_per_s']:,} shares/s")
