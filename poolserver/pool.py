@@ -5,7 +5,7 @@ ntime. The share path (``submit_share``) is synchronous and makes one call into 
 """
 
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from math import inf
 from sys import intern
@@ -95,6 +95,20 @@ def random_session_ids() -> Iterator[str]:
         yield from (digits[at : at + 32] for at in range(0, len(digits), 32))
 
 
+def as_lost(miner: Miner, now: float) -> LostSession | None:
+    """What its rig may come back to, if anything."""
+    if miner.last_job == 0 or not miner.is_resumable:
+        return None
+    return LostSession(
+        miner.session_id,
+        miner.extranonce1,
+        miner.changes,
+        miner.last_job,
+        miner.vardiff.hashrate(now),
+        sum(worker.is_active(now) for worker in miner.workers.values()),
+    )
+
+
 class Pool:
     """Jobs, connections and the judgement of shares for one worker process."""
 
@@ -117,10 +131,10 @@ class Pool:
         self._firmware = firmware if firmware is not None else builtin_firmware()
         self._new_session_id = new_session_id or random_session_ids().__next__
         self._classes = CoinbaseClasses(self._firmware.coinbase_sizes)
-        self._factory = JobFactory(identity, terms.jobs, self._classes, payout)
-        self._extranonces = ExtranonceAllocator(identity)
-        self._lost = LostSessions(terms.resume_window_s)
-        self._last_hashrate: dict[str, float] = {}
+        self.factory = JobFactory(identity, terms.jobs, self._classes, payout)
+        self.extranonces = ExtranonceAllocator(identity)
+        self.lost = LostSessions(terms.resume_window_s)
+        self.last_hashrate: dict[str, float] = {}
         self._ceiling = inf
         self.jobs = JobRegistry(terms.job_lifetime_s)
         self.resumed = 0
@@ -148,7 +162,7 @@ class Pool:
             ExtranonceExhausted: no extranonce1 is left.
         """
         self._expire_lost(now)
-        lost = self._lost.take(session_id, now) if session_id is not None else None
+        lost = self.lost.take(session_id, now) if session_id is not None else None
         if lost is not None:
             self._take_up(miner, lost)
         else:
@@ -186,6 +200,16 @@ class Pool:
             self.raise_floor(miner, miner.firmware.min_difficulty)
         if miner.firmware.rolls_version_unasked and not miner.version_mask:
             miner.version_mask = self.version_mask
+
+    def take_up(self, miner: Miner) -> None:
+        """Go on with a connection that another process began."""
+        self.adopt(miner.extranonces)
+        self.recognise(miner)
+
+    def adopt(self, extranonces: Iterable[bytes]) -> None:
+        """These were given out by another process, and are none of ours to give."""
+        for extranonce1 in extranonces:
+            self.extranonces.adopt(extranonce1)
 
     def renew_extranonce1(self, miner: Miner) -> bytes:
         """A new extranonce1 for the jobs from the next one on; older ones keep theirs.
@@ -236,50 +260,41 @@ class Pool:
     def disconnect(self, miner: Miner, now: float) -> None:
         """Keep the session for its rig to come back to; remember how fast its worker was."""
         hashrate = miner.vardiff.hashrate(now)
-        if miner.last_job > 0 and miner.is_resumable:
-            self._lost.keep(
-                LostSession(
-                    miner.session_id,
-                    miner.extranonce1,
-                    miner.changes,
-                    miner.last_job,
-                    hashrate,
-                    sum(worker.is_active(now) for worker in miner.workers.values()),
-                ),
-                now,
-            )
+        lost = as_lost(miner, now)
+        if lost is not None:
+            self.lost.keep(lost, now)
         else:
             self._free(miner.extranonces)
         if hashrate > 0 and len(miner.workers) == 1:
             (name,) = miner.workers
-            self._last_hashrate.pop(name, None)
-            self._last_hashrate[name] = hashrate
-            if len(self._last_hashrate) > REMEMBERED_WORKERS:
-                del self._last_hashrate[next(iter(self._last_hashrate))]
+            self.last_hashrate.pop(name, None)
+            self.last_hashrate[name] = hashrate
+            if len(self.last_hashrate) > REMEMBERED_WORKERS:
+                del self.last_hashrate[next(iter(self.last_hashrate))]
         self._expire_lost(now)
 
     def _start_from_last_rate(self, miner: Miner, username: str) -> None:
-        hashrate = self._last_hashrate.get(username)
+        hashrate = self.last_hashrate.get(username)
         if hashrate is not None:
             miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
 
     def _new_extranonce1(self) -> bytes:
         try:
-            return self._extranonces.allocate()
+            return self.extranonces.allocate()
         except ExtranonceExhausted:
-            oldest = self._lost.drop_oldest()  # a rig that is here goes before one that is not
+            oldest = self.lost.drop_oldest()  # a rig that is here goes before one that is not
             if oldest is None:
                 raise
             self._free(oldest.extranonces)
-            return self._extranonces.allocate()
+            return self.extranonces.allocate()
 
     def _expire_lost(self, now: float) -> None:
-        for lost in self._lost.expire(now):
+        for lost in self.lost.expire(now):
             self._free(lost.extranonces)
 
     def _free(self, extranonces: set[bytes]) -> None:
         for extranonce1 in extranonces:
-            self._extranonces.free(extranonce1)
+            self.extranonces.free(extranonce1)
 
     def suggest(self, miner: Miner, difficulty: float) -> bool:
         """Take a rig's wish for its start; whether that changed its difficulty."""
@@ -307,13 +322,13 @@ class Pool:
 
     def pay_by(self, plan: PayoutPlan) -> None:
         """Pay as ``plan`` says in the jobs from now on; those that are out keep theirs."""
-        self._factory.plan = plan
+        self.factory.plan = plan
         self.jobs.spare = None
 
     def repay_no_debts(self) -> None:
         """Pay what is due and no debts in the jobs from now on, until there is another plan."""
-        plan = self._factory.plan.without_debts()
-        if plan is not self._factory.plan:
+        plan = self.factory.plan.without_debts()
+        if plan is not self.factory.plan:
             self.pay_by(plan)
 
     def on_template(self, template: BlockTemplate, now: float, unix_time: int) -> Job:
@@ -322,11 +337,15 @@ class Pool:
         Raises:
             CoinbaseError: the coinbase does not fit the consensus rules.
         """
-        if self._terms.cap_at_network_difficulty:
-            self._ceiling = difficulty_from_target(template.network_target)
-        job = self._factory.make(template, max(template.curtime, unix_time))
+        self.cap_at(template)
+        job = self.factory.make(template, max(template.curtime, unix_time))
         self.jobs.add(job, now)
         return job
+
+    def cap_at(self, template: BlockTemplate) -> None:
+        """Ask no rig for more than the network does at this template."""
+        if self._terms.cap_at_network_difficulty:
+            self._ceiling = difficulty_from_target(template.network_target)
 
     def next_job(self, miner: Miner, now: float, unix_time: int) -> Job | None:
         """A job that this connection has not had, on the current template; None before the first.
@@ -343,7 +362,7 @@ class Pool:
         if jobs.current is None:
             return None
         template = jobs.current.template
-        job = self._factory.make(template, max(template.curtime, unix_time))
+        job = self.factory.make(template, max(template.curtime, unix_time))
         jobs.add_spare(job, now)
         return job
 

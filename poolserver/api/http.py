@@ -1,7 +1,8 @@
 """``/metrics``, ``/healthz`` and ``/readyz``, and the server that other routes are on."""
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -9,7 +10,10 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from poolserver.server.plain_listening import open_listening
+
 SHUTDOWN_TIMEOUT_S = 2.0
+BACKLOG = 128
 
 
 class HttpServer:
@@ -34,23 +38,26 @@ class HttpServer:
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(routes)
+        self.sockets: list[socket.socket] = []
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; the port that was really bound.
+    async def start(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> int:
+        """Listen; the port that was really bound. Some sockets may listen there already.
 
         Raises:
             OSError: the address cannot be bound.
         """
+        self.sockets = list(inherited) or await open_listening(host, port, BACKLOG)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        bound: int = self._runner.addresses[0][1]
-        return bound
+        for sock in self.sockets:
+            await web.SockSite(self._runner, sock.dup(), backlog=BACKLOG).start()
+        return int(self.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening and end what is open."""
         await self._runner.cleanup()
+        for sock in self.sockets:
+            sock.close()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

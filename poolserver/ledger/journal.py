@@ -354,6 +354,21 @@ class Journal:
         if count:
             self._on_durable(JournalBatch(self.source, first_sequence, count, records[begin:]))
 
+    async def settle(self) -> bool:
+        """Write and sync at once what is recorded by now; whether that is done.
+
+        The answers that waited for it are released then, and nothing is held any more.
+        """
+        while self._held and self.failed is None:
+            if self._flush_handle is not None:
+                await asyncio.sleep(0)  # the end of the turn writes
+                continue
+            if self._sync is None:
+                self._cancel_timers()
+                self._begin_sync()
+            await self._sync_is_over()
+        return self.failed is None
+
     # --- failure -------------------------------------------------------------------------
 
     def _fail(self, error: OSError) -> None:

@@ -1,7 +1,8 @@
 """One connection as the pool's domain sees it: its extranonce1, its terms, its workers."""
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poolserver._vendor.asyncio_stratum import RigInfo
 from poolserver.bitcoin.target import Difficulty
@@ -54,6 +55,20 @@ class AuthorizedWorker:
         self._counted_at = now
         self._counted_shares = 0
 
+    def counters(self) -> dict[str, int | float | bool]:
+        """What it has counted, for a process that takes the connection over."""
+        return {name: getattr(self, name) for name in _COUNTERS}
+
+    @classmethod
+    def restored(
+        cls, ref: int, account: str, name: str, counters: Mapping[str, int | float | bool]
+    ) -> Self:
+        """One that goes on counting where another process left off."""
+        worker = cls(ref, account, name, counters["active_at"])
+        for counter in _COUNTERS:
+            setattr(worker, counter, counters.get(counter, getattr(worker, counter)))
+        return worker
+
     def is_active(self, now: float) -> bool:
         """Whether it has proven work, or has come, in the last ACTIVE_S seconds."""
         return now - self.active_at <= ACTIVE_S
@@ -65,6 +80,9 @@ class AuthorizedWorker:
             due = RESOLVED_SHARES_PER_MINUTE * elapsed / 60
             self.is_resolved = self.shares - self._counted_shares >= due
             self._counted_at, self._counted_shares = now, self.shares
+
+
+_COUNTERS = ("shares", "active_at", "is_resolved", "_counted_at", "_counted_shares")
 
 
 class ChangePoint(NamedTuple):

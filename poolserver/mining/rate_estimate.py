@@ -5,7 +5,9 @@ known is held against the newest shares, and forgotten only if they contradict i
 told from a slow rig, and left out: a curtailment is not a hashrate.
 """
 
+from collections.abc import Mapping
 from math import exp, log, log1p
+from typing import Self
 
 TAU_S = 240.0  # at 12 shares a minute some 96 shares weigh in: the estimate is good to 10%
 # What is known is held against the shares of the last so many seconds, and forgotten if they
@@ -62,6 +64,18 @@ class RateEstimate:
         self.known = self.seconds = self.work = self.squares = 0.0
         self._window_work = self._window_squares = self._backlog = 0.0
         self._is_trusted = False
+
+    def state(self) -> dict[str, float]:
+        """All that it knows, for a process that takes the connection over."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, float]) -> Self:
+        """The inverse of ``state``; what it does not name is as at the beginning."""
+        estimate = cls(state["updated_at"])
+        for name in cls.__slots__:
+            setattr(estimate, name, state.get(name, getattr(estimate, name)))
+        return estimate
 
     def presume(self, rate: float, difficulty: float) -> None:
         """Begin with what was known of the rig, as if it had sent shares of ``difficulty``."""

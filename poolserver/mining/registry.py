@@ -1,6 +1,7 @@
 """The jobs that rigs may still send shares for."""
 
 from collections import deque
+from collections.abc import Iterator
 
 from poolserver._native import ShareSet
 from poolserver.mining.job import Job
@@ -68,6 +69,15 @@ class JobRegistry:
         if issued is None or (issued.expires_at <= now and issued.job is not self.current):
             return None
         return issued
+
+    def __iter__(self) -> Iterator[IssuedJob]:
+        """All that live, the oldest first."""
+        return iter(self._by_age)
+
+    def restore(self, issued: IssuedJob) -> None:
+        """Take a job of a process before this one, with what was seen on it; the oldest first."""
+        self._by_id[issued.job.job_id] = issued
+        self._by_age.append(issued)
 
     @property
     def oldest_number(self) -> int:

@@ -19,6 +19,9 @@ the estimate stays, and the first share that comes through again is met with it.
 from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil, inf, log2, sqrt
+from typing import Self
+
+import msgspec
 
 from poolserver.mining.rate_estimate import MAX_EASE, RateEstimate
 
@@ -75,6 +78,22 @@ class StartRank(IntEnum):
     PASSWORD = 3
 
 
+class VardiffState(msgspec.Struct, frozen=True):
+    """What a ``Vardiff`` knows, for a process that takes its connection over; times too.
+
+    Its terms are not part of it: they are the listener's, and may be others from then on.
+    """
+
+    difficulty: float
+    floor: float
+    rank: int
+    has_shares: bool
+    changed_at: float
+    next_look_at: float
+    target_per_s: float
+    estimate: dict[str, float | bool]
+
+
 class Vardiff:
     """The decision for one connection. ``now`` is monotonic, in seconds."""
 
@@ -101,6 +120,32 @@ class Vardiff:
         self._next_look_at = inf if terms.minimum == terms.maximum else now
         self.floor = terms.minimum
         self.difficulty = difficulty
+
+    def state(self) -> VardiffState:
+        """All that it knows but for its terms."""
+        return VardiffState(
+            self.difficulty,
+            self.floor,
+            self._rank,
+            self._has_shares,
+            self._changed_at,
+            self._next_look_at,
+            self._target_per_s,
+            self._estimate.state(),
+        )
+
+    @classmethod
+    def restored(cls, terms: VardiffTerms, state: VardiffState) -> Self:
+        """The inverse of ``state``."""
+        vardiff = cls(terms, state.difficulty, state.changed_at)
+        vardiff.floor = state.floor
+        vardiff._rank = StartRank(state.rank)
+        vardiff._has_shares = state.has_shares
+        if state.next_look_at < inf:  # else the difficulty was pinned, and may not be now
+            vardiff._next_look_at = max(vardiff._next_look_at, state.next_look_at)
+        vardiff._target_per_s = state.target_per_s
+        vardiff._estimate = RateEstimate.restored(state.estimate)
+        return vardiff
 
     # --- what shares and silence tell ----------------------------------------------------
 

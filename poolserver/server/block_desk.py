@@ -89,6 +89,10 @@ class BlockDesk:
                 self._journal.append_block(found.height, hash_le, ref, found.distribution)
         self._submitter.report_to(self._on_verdict)
 
+    async def spooled(self) -> None:
+        """Wait until no finder's answer waits for the disk, for ten seconds at most."""
+        await self._submitter.spooled()
+
     def note_ours(self, hash_hex: str) -> None:
         """A node has taken another worker's block: none of ours is preferred to it."""
         self._submitter.note_ours(hash_hex)

@@ -1,7 +1,7 @@
 """The way from a listener's new connection to a session of this worker."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -43,7 +43,15 @@ class RigDoor:
         """Make a connection's session; with ``address`` None it is admitted as it connects."""
         return self._protocol(MinerSession(self.house, self.vardiff, address), peer)
 
-    def _protocol(self, session: MinerSession, peer: ProxiedPeer | None = None) -> ServerProtocol:
+    def take_up(self, peer: Any) -> tuple[ServerProtocol, MinerSession]:
+        """Make the session of a connection that was begun in another process.
+
+        ``peer`` is its ``peername`` there. The transport, and all that is known, come after.
+        """
+        session = MinerSession(self.house, self.vardiff)
+        return self._protocol(session, peer), session
+
+    def _protocol(self, session: MinerSession, peer: Any = None) -> ServerProtocol:
         return ServerProtocol(
             session,
             codec=self.codec,

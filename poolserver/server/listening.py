@@ -9,7 +9,7 @@ asks for its admission itself.
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -106,9 +106,11 @@ class Listener:
         self.is_closed = False
         self._terms = terms
         self._sockets = sockets
-        self._listening: list[socket.socket] = []
-        """Those at which ``sockets`` accepts."""
-        self._server: asyncio.Server | None = None
+        self.sockets: list[socket.socket] = []
+        """What it listens at."""
+        self._is_on_wire = False
+        self._servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
         """Each with what is to be closed when it ends."""
         self._headers = asyncio.Semaphore(MAX_HEADERS)
@@ -116,25 +118,66 @@ class Listener:
         self._next_accept_log_at = -inf
 
     async def open(self) -> int:
-        """Listen; the port, which is a free one where 0 was asked for.
+        """Listen and accept; the port.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        await self.bind()
+        await self.go_on()
+        return self.port
+
+    async def bind(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen, and accept nothing yet.
+
+        ``sockets`` listen already: those of another process, which are this listener's from now on.
 
         Raises:
             OSError: the address cannot be bound.
         """
         terms = self._terms
-        if terms.proxy_from or terms.tls is not None:
-            return await self._open_with_admission()
-        if self._sockets is not None:
-            return await self._open_with_sockets(self._sockets)
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self.door.accept(None, None),
-            terms.host,
-            terms.port,
-            backlog=terms.backlog,
-            reuse_port=terms.is_shared or None,
+        self.sockets = list(sockets) or await open_listening(
+            terms.host, terms.port, terms.backlog, reuse_port=terms.is_shared
         )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+
+    @property
+    def port(self) -> int:
+        """What is listened at, which is a free one where 0 was asked for."""
+        return int(self.sockets[0].getsockname()[1])
+
+    def pause(self) -> None:
+        """Accept nothing more; who knocks waits, at sockets that go on listening.
+
+        A TLS handshake or PROXY header that is under way goes on.
+        """
+        for server in self._servers:
+            server.close()
+        for task in self._accepting:
+            task.cancel()
+        if self._is_on_wire and self._sockets is not None:
+            for sock in self.sockets:
+                self._sockets.unlisten(sock.fileno())
+        self._servers.clear()
+        self._accepting.clear()
+        self._is_on_wire = False
+
+    async def go_on(self) -> None:
+        """Accept, for the first time or after a pause."""
+        terms = self._terms
+        has_admission = bool(terms.proxy_from) or terms.tls is not None
+        self._is_on_wire = self._sockets is not None and not has_admission
+        for sock in self.sockets:
+            sock.setblocking(False)
+            if self._is_on_wire and self._sockets is not None:
+                self._sockets.listen(sock.fileno(), self.door.take_in)
+            elif has_admission:
+                own = sock.dup()  # closed by who accepts from it
+                self._accepting.append(self._start(self._accept_for_ever(own), own))
+            else:
+                server = await asyncio.get_running_loop().create_server(
+                    lambda: self.door.accept(None, None), sock=sock.dup(), backlog=terms.backlog
+                )
+                self._servers.append(server)
 
     def close(self) -> None:
         """Take no more connections; sessions that live are not touched.
@@ -143,41 +186,21 @@ class Listener:
         loop's next turns.
         """
         self.is_closed = True
-        if self._server is not None:
-            self._server.close()
-        while self._listening and self._sockets is not None:
-            sock = self._listening.pop()
-            self._sockets.unlisten(sock.fileno())
-            sock.close()
+        self.pause()
+        while self.sockets:
+            self.sockets.pop().close()
         for task in self._tasks:
             task.cancel()
 
-    async def _open_with_sockets(self, sockets: "RigSockets") -> int:
-        for sock in await self._open_listening():
-            self._listening.append(sock)
-            sockets.listen(sock.fileno(), self.door.take_in)
-        return _port_of(self._listening[0])
-
-    async def _open_listening(self) -> list[socket.socket]:
-        terms = self._terms
-        return await open_listening(
-            terms.host, terms.port, terms.backlog, reuse_port=terms.is_shared
-        )
-
     # --- admission first -----------------------------------------------------------------
-
-    async def _open_with_admission(self) -> int:
-        opened = await self._open_listening()
-        for sock in opened:
-            self._start(self._accept_for_ever(sock), sock)
-        return _port_of(opened[0])
 
     def _start(
         self, coroutine: Coroutine[Any, Any, None], left: "socket.socket | _Arrival"
-    ) -> None:
+    ) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks[task] = left
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Close what a task has left; before, the loop would still look at the socket.
@@ -199,6 +222,9 @@ class Listener:
                 self._tell_of_trouble(error, loop.time())
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
+            except asyncio.CancelledError:  # a pause, after which it is needed again
+                self._headers.release()
+                raise
             arrival = _Arrival(self, sock, str(peer[0]))
             self._start(self._introduce(arrival), arrival)
             if accepted % ACCEPTS_PER_TURN == 0:
@@ -295,10 +321,6 @@ class _Arrival(asyncio.Protocol):
         self.sock.close()
         if self.address is not None:
             self._listener.door.give_up(self.address)
-
-
-def _port_of(sock: socket.socket) -> int:
-    return int(sock.getsockname()[1])
 
 
 def is_among(host: str, networks: tuple[IPv4Network | IPv6Network, ...]) -> bool:

@@ -10,6 +10,7 @@ import asyncio
 import os
 from collections.abc import Callable
 from math import inf
+from typing import cast
 
 import structlog
 
@@ -60,6 +61,29 @@ class RigWire:
         if self._gathering is not None:
             self._gathering.cancel()
         self.sockets.close()
+
+    def pause(self) -> None:
+        """Accept and read nothing more until ``go_on``."""
+        self._loop.remove_reader(self._fd)
+        if self._gathering is not None:
+            self._gathering.cancel()
+        self._gathering = None
+
+    def go_on(self) -> None:
+        """Accept and read; once more is all the same."""
+        if self._gathering is None:
+            self._watch()
+
+    def take_up(self, session: MinerSession, fd: int, unsent: bytes) -> asyncio.Transport:
+        """Take over a session's socket, from another process or back from one.
+
+        Raises:
+            OSError: it cannot be watched, and is closed.
+        """
+        rig_socket = self.sockets.adopt(fd, unsent, session.protocol)
+        self.attach(session, rig_socket)
+        session.miner.lane = session.lane
+        return cast(asyncio.Transport, rig_socket)  # in all that is asked of it
 
     def fan_out(self) -> FanOut:
         """Sends jobs, to the rigs on the wire many at once."""

@@ -140,6 +140,35 @@ class MinerSession:
         self.miner.lane = self.lane
         self._house.enter(self)
 
+    def taken_up(
+        self, session: ServerProtocol, miner: Miner, *, accepted_at: float, has_work: bool
+    ) -> None:
+        """In place of ``on_connect``: the connection was begun in another process."""
+        self._protocol = session
+        self.miner = miner
+        self.accepted_at, self.has_work = accepted_at, has_work
+        self._house.enter_again(self)
+
+    def pause(self) -> None:
+        """Have no more read of what the rig sends, if that is not the wire's to do."""
+        if self.lane is None and self._protocol.transport is not None:
+            self._protocol.transport.pause_reading()
+
+    def go_on(self) -> None:
+        """Have it read again."""
+        if self.lane is None and self._protocol.transport is not None:
+            self._protocol.transport.resume_reading()
+
+    @property
+    def protocol(self) -> ServerProtocol:
+        """Its connection's."""
+        return self._protocol
+
+    @property
+    def terms(self) -> VardiffTerms:
+        """Those of its listener."""
+        return self._vardiff
+
     def on_request(self, session: ServerProtocol, request: Request | Response) -> None:
         if type(request) is Submit:  # nearly every request is one
             self._submit(request)

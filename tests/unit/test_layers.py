@@ -22,6 +22,7 @@ FLOORS = [
     {"pool"},
     {"node", "cluster", "sim", "power.signals"},
     {"server"},
+    {"handover"},
     {"crew", "paymaster", "control_room"},
     {"coordinator"},
     {"metrics", "api"},

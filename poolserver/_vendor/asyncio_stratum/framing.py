@@ -59,6 +59,17 @@ class LineBuffer:
         self._lines = None
         return None
 
+    def rest(self) -> tuple[bytes, bool]:
+        """What was fed and not taken yet, and whether it is the end of a line that is too long."""
+        lines = reversed(self._lines or ())
+        whole = b"".join(line + b"\n" for line in lines if line is not None)
+        return whole + self._tail, self._discarding
+
+    def restore(self, rest: bytes, *, discarding: bool) -> None:
+        """Go on, in a new buffer, where another left off."""
+        self.feed(rest)
+        self._discarding = discarding
+
     @property
     def is_within_line(self) -> bool:
         """Whether a line was begun that has not ended yet."""

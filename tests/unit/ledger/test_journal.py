@@ -748,3 +748,39 @@ async def test_a_life_without_a_record_leaves_nothing(desk: Desk) -> None:
     journal.note_template(1, 2, 3)
     await journal.close()
     assert len(list(desk.directory.iterdir())) == 1
+
+
+@pytest.mark.parametrize("release", ReleasePolicy)
+async def test_to_settle_is_to_have_all_on_the_disk_and_answered_without_a_wait(
+    release: ReleasePolicy, tmp_path: Path
+) -> None:
+    answered: list[int] = []
+    told: list[JournalBatch] = []
+    journal = Journal(
+        tmp_path, IDENTITY, on_durable=told.append, release=release, sync_interval_s=3600.0
+    )
+    for number in range(3):  # the second and the third are within the interval of the first
+        journal.append_share(1, ShareOutcome.ACCEPTED, True, 1, number, HASH_LE)
+        journal.release(partial(answered.append, number))
+        if number == 1:
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert await journal.settle()
+        assert journal.pending == 0
+        assert answered == list(range(number + 1))
+    assert sum(batch.count for batch in told) == 3
+    journal.append_share(1, ShareOutcome.ACCEPTED, True, 1, 3, HASH_LE)  # it goes on as before
+    await journal.close()
+
+
+async def test_a_journal_that_cannot_be_written_does_not_settle(tmp_path: Path) -> None:
+    disk = Disk()
+    journal = Journal(
+        tmp_path, IDENTITY, on_durable=lambda _: None, open_segment=disk.open, first_retry_s=3600.0
+    )
+    disk.room = 0
+    journal.append_share(1, ShareOutcome.ACCEPTED, True, 1, 1, HASH_LE)
+    assert not await journal.settle()
+    assert journal.pending == 1
+    disk.room = None
+    await journal.close()

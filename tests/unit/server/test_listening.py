@@ -926,3 +926,37 @@ async def test_a_header_under_way_at_the_close_makes_no_session() -> None:
         assert await reader.read() == b""
         assert port.let_in == []
         assert port.refusals == []
+
+
+@pytest.mark.parametrize("proxy_from", [(), LOOPBACK])
+async def test_who_knocks_during_a_pause_waits_and_is_let_in_after_it(
+    proxy_from: tuple[Any, ...],
+) -> None:
+    async with opened(proxy_from=proxy_from) as port:
+        lines = (HEADER if proxy_from else b"") + b"hello\n"
+        await port.talk(lines)
+        for _ in range(2):  # and it may pause again
+            port.listener.pause()
+            await asyncio.sleep(0)
+            talk = asyncio.create_task(port.talk(lines))
+            _, waiting = await asyncio.wait([talk], timeout=0.05)
+            assert waiting == {talk}
+            await port.listener.go_on()
+            assert (await talk).endswith(b"hello\n")
+
+
+async def test_sockets_of_another_process_are_listened_at() -> None:
+    async with opened() as port:
+        (theirs,) = port.listener.sockets
+        inherited = theirs.dup()
+        port.listener.close()
+        await asyncio.sleep(0)
+        heir = Listener(ListenerTerms("127.0.0.1", port.number, 100, None, ()), port)
+        await heir.bind([inherited])
+        assert heir.port == port.number
+        talk = asyncio.create_task(port.talk(b"hello\n"))
+        await asyncio.sleep(0.01)
+        assert not talk.done()
+        await heir.go_on()
+        assert (await talk).endswith(b"hello\n")
+        heir.close()

@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(not HAS_WIRE, reason="the wire is of C and Linux
 
 
 def sessions(hall: Hall) -> list[MinerSession]:
-    return list(hall.worker._sessions)
+    return list(hall.worker.sessions)
 
 
 def outcomes(hall: Hall) -> list[int]:
@@ -152,14 +152,14 @@ async def test_no_share_on_a_job_without_transactions_goes_by_the_lane(hall: Hal
         assert (await rig.submit(rig.jobs[-1], number)).accepted
     assert hall.worker.pool.stopgap_work > 0
     assert hall.counters().stopgap_work == hall.worker.pool.stopgap_work
-    assert hall.worker._wire is not None
-    assert hall.worker._wire.jobs_on_offer == 0
+    assert hall.worker.wire is not None
+    assert hall.worker.wire.jobs_on_offer == 0
 
 
 async def test_where_no_connection_can_be_accepted_that_is_told_once_a_minute(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    wire = hall.worker._wire
+    wire = hall.worker.wire
     assert wire is not None
     sockets = SimpleNamespace(accept_failures=0, accept_errno=0)
     monkeypatch.setattr(wire, "sockets", sockets)
