@@ -127,7 +127,7 @@ class Giver:
         return _Given(session, transport, state, fd)
 
     def _listener_of(self, session: MinerSession) -> int:
-        doors = self._worker.doors
+        doors = self._worker.reception.doors
         return next(n for n, door in enumerate(doors) if door.vardiff is session.terms)
 
     # --- how it ends -----------------------------------------------------------------------
@@ -163,7 +163,9 @@ def greeting(
     """The first word, and what goes with it."""
     listeners = tuple(
         Listening(host, port, len(sockets))
-        for (host, port), sockets in zip(worker.addresses, worker.listening(), strict=True)
+        for (host, port), sockets in zip(
+            worker.reception.addresses, worker.reception.sockets, strict=True
+        )
     )
     hello = Hello(
         FORMAT,
@@ -172,7 +174,7 @@ def greeting(
         listeners,
         Listening(*config.http.address, len(http)),
     )
-    return hello, [sock.fileno() for sock in (*chain(*worker.listening()), *http)]
+    return hello, [sock.fileno() for sock in (*chain(*worker.reception.sockets), *http)]
 
 
 def _detached(rig_socket: "RigSocket") -> tuple[int, bytes] | None:

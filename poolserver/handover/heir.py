@@ -98,7 +98,7 @@ class Heir:
             await talk.hear(Go)
         except GoneError:  # it would have killed us before it took anything back
             log.warning("old_process_died", rigs=len(fds))
-        for address in self.listening.keys() - set(worker.addresses):
+        for address in self.listening.keys() - set(worker.reception.addresses):
             for sock in self.listening[address]:
                 sock.close()  # who knocks there is refused from now on
 

@@ -62,7 +62,7 @@ class LineBuffer:
     def rest(self) -> tuple[bytes, bool]:
         """What was fed and not taken yet, and whether it is the end of a line that is too long."""
         lines = reversed(self._lines or ())
-        whole = b"".join(line + b"\n" for line in lines if line is not None)
+        whole = b"".join(line + b"\n" for line in lines if line is not _TOO_LONG)
         return whole + self._tail, self._discarding
 
     def restore(self, rest: bytes, *, discarding: bool) -> None:
