@@ -210,7 +210,7 @@ def _state_of(pool: Pool, left: list[LostState]) -> PoolState:
         last_hashrate=dict(pool.last_hashrate),
         plan=SentPlan(pool.factory.plan),
         resumed=pool.resumed,
-        stopgap_work=str(pool.stopgap_work),
+        stopgap_work=str(pool.judge.stopgap_work),
     )
 
 

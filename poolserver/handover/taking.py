@@ -98,7 +98,7 @@ class Taker:
         pool.last_hashrate.update(state.last_hashrate)
         pool.pay_by(state.plan.plan)
         jobs.spare = self._jobs.get(state.spare)  # it pays by that plan
-        pool.resumed, pool.stopgap_work = state.resumed, int(state.stopgap_work)
+        pool.resumed, pool.judge.stopgap_work = state.resumed, int(state.stopgap_work)
 
     def _take_session(self, state: SessionState, fd: int) -> None:
         worker = self._worker

@@ -26,12 +26,12 @@ from poolserver._vendor.asyncio_stratum import (
     Submit,
     render_set_difficulty,
 )
+from poolserver.judge import NO_HASH, Judgement, SolvedBlock
 from poolserver.ledger.records import NO_WORKER, ShareRecord
 from poolserver.mining.job import Job
 from poolserver.mining.miner import AuthorizedWorker, ChangePoint, Miner
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import MIN_CHANGE_INTERVAL_S, VardiffTerms
-from poolserver.pool import NO_HASH, Judgement, SolvedBlock
 from poolserver.server.admission import Address
 from poolserver.server.answering import ANSWERERS
 from poolserver.server.conduct import Conduct
@@ -183,7 +183,7 @@ class MinerSession:
 
     def _submit(self, submit: Submit) -> None:
         house, now = self.house, self.house.now()
-        judgement = house.pool.submit_share(self.miner, submit, now)
+        judgement = house.pool.judge.submit_share(self.miner, submit, now)
         if judgement.block is not None:  # before all else: its way to the nodes begins
             self._answer_after_spool(submit, judgement, judgement.block)
         ref = NO_WORKER if judgement.worker is None else judgement.worker.ref
@@ -215,7 +215,7 @@ class MinerSession:
 
     def credit(self, worker: AuthorizedWorker, change: ChangePoint, count: int, now: float) -> None:
         """Shares were judged and accepted in the lane, and are recorded there."""
-        difficulty = self.house.pool.credit(self.miner, worker, change, count, now)
+        difficulty = self.house.pool.judge.credit(self.miner, worker, change, count, now)
         for _ in range(count if self.conduct is not None else 1):
             self._was_accepted(now)
         if difficulty is not None:
