@@ -36,21 +36,22 @@ class NoSettings(OSError):
 async def serve_worker(folder: Path, index: int) -> bool:
     """Be the worker process of this index, until SIGTERM. ``folder`` is where the crew meets.
 
-    False: it could not start, and the coordinator was told why.
-
-    Raises:
-        LedgerError, OSError: it could not start, and nobody was there to be told.
+    False: it could not start, which the coordinator was told, or the log if there is none.
     """
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    lock = ProcessLock(worker_lock(folder, index))
+    try:
+        lock = ProcessLock(worker_lock(folder, index))
+    except OSError as error:  # as where a coordinator died just after it had begun another
+        log.warning("worker_dismissed", process=index, reason=str(error))
+        return False
     uplink = Uplink(folder, index, time.monotonic)
     run = asyncio.create_task(uplink.run(), name="link to the coordinator")
     try:
         await _until(stop, _live(uplink))
     except (LedgerError, OSError) as error:
         if uplink.alone_s:
-            raise
+            log.error("worker_not_begun", process=index, reason=str(error))
         uplink.send(WorkerFailed(index, str(error)))
         return False
     finally:
