@@ -12,7 +12,7 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo power-day test lint types unit integration bench bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help demo power-day test lint types unit integration bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
@@ -21,6 +21,10 @@ help:
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
+	@echo "make bench-whole        the whole pool from socket to ledger: CPU a share, by simulated rigs"
+	@echo "make bench-parts        where a share's CPU time goes in the running pool, by part (needs perf)"
+	@echo "make bench-latency      how long shares wait for answers, and the pauses that they wait for, named"
+	@echo "make bench-growth       15,000 connections, 100,000 workers known: CPU, memory, answers, scrapes; takes minutes"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
@@ -79,6 +83,19 @@ bench: $(VENV)/.dev
 	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py
 	@$(PYTHON) bench/payout.py
+	@$(PYTHON) -m bench.whole --runs 1 --seconds 3
+
+bench-whole: $(VENV)/.dev
+	@$(PYTHON) -m bench.whole
+
+bench-parts: $(VENV)/.dev
+	@$(PYTHON) -m bench.parts
+
+bench-latency: $(VENV)/.dev
+	@$(PYTHON) -m bench.latency
+
+bench-growth: $(VENV)/.dev
+	@$(PYTHON) -m bench.growth
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh

@@ -9,54 +9,15 @@ A scrape of /metrics is timed, and beside it how long the pool's loop stood stil
 """
 
 import argparse
-import json
-import os
-import signal
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
-from bench.stage.pool import RunningPool, running_pool
+from bench.stage.pool import RunningPool
+from bench.stage.probed import Probed, probed_pool
 
 PROXIES = 100
 SCRAPES = 10
 COOL_S = 3.0
-PROBE = ("bench.stage.probe",)
-
-
-@dataclass(frozen=True)
-class Probe:
-    """See ``bench.stage.probe``."""
-
-    pool: RunningPool
-    path: Path
-
-    def begin(self) -> None:
-        os.kill(self.pool.pid, signal.SIGUSR1)
-
-    def end(self) -> dict[str, Any]:
-        """What was seen since it began."""
-        os.kill(self.pool.pid, signal.SIGUSR2)
-        while not self.path.exists():
-            time.sleep(0.02)
-        found: dict[str, Any] = json.loads(self.path.read_text())
-        self.path.unlink()
-        return found
-
-
-@contextmanager
-def probed_pool(**options: Any) -> Iterator[tuple[RunningPool, Probe]]:
-    """A pool with a probe in it; ``options`` are of ``running_pool``."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "probe.json"
-        environment = {"POOL_PROBE": str(path), **options.pop("environment", {})}
-        with running_pool(module=PROBE, environment=environment, **options) as pool:
-            yield pool, Probe(pool, path)
 
 
 def make_known(pool: RunningPool, names: int) -> None:
@@ -70,7 +31,7 @@ def make_known(pool: RunningPool, names: int) -> None:
         time.sleep(COOL_S)
 
 
-def scrape(pool: RunningPool, probe: Probe) -> tuple[float, float, float]:
+def scrape(pool: RunningPool, probe: Probed) -> tuple[float, float, float]:
     """Milliseconds: of the median scrape, of the longest, and of the loop's longest pause."""
     probe.begin()
     took = []
@@ -79,23 +40,17 @@ def scrape(pool: RunningPool, probe: Probe) -> tuple[float, float, float]:
         pool.get("/metrics")
         took.append(1000 * (time.perf_counter() - began))
         time.sleep(0.1)
-    return sorted(took)[SCRAPES // 2], max(took), probe.end()["lag_longest_ms"]
+    probe.end()
+    return sorted(took)[SCRAPES // 2], max(took), probe.take()["lag_longest_ms"]
 
 
 def row(connections: int, names: int, rate: float, seconds: float) -> None:
     """A pool of its own for each."""
     with probed_pool() as (pool, probe):
         make_known(pool, names)
-        seen: dict[str, Any] = {}
-        found: dict[str, Any] = {}
-        scraped = (0.0, 0.0, 0.0)
-
-        def then() -> None:
-            found.update(probe.end())
-
-        probe_begins = ("--rigs", connections, "--rate", rate, "--settle", COOL_S)
-        probe.begin()
-        seen = pool.load(*probe_begins, "--seconds", seconds, then=then)
+        options = ("--rigs", connections, "--rate", rate, "--settle", COOL_S, "--seconds", seconds)
+        seen = pool.load(*options, begin=probe.begin, end=probe.end)
+        found = probe.take()
         time.sleep(COOL_S)
         scraped = scrape(pool, probe)
     rest = {name: each for name, each in found["threads"].items() if name != "probe"}

@@ -29,12 +29,9 @@ COLUMNS = ("us_per_share", "user_us", "system_us", "shares_per_s", "p50_ms", "p9
 
 
 def measure(
-    pool: RunningPool,
-    options: Sequence[object],
-    seconds: float,
-    then: Callable[[], None] = lambda: None,
+    pool: RunningPool, options: Sequence[object], seconds: float, **calls: Callable[[], object]
 ) -> dict[str, Any]:
-    """One load, with a scrape a second; ``then`` see ``RunningPool.load``."""
+    """One load, with a scrape a second; ``calls`` see ``RunningPool.load``."""
     ended = threading.Event()
 
     def scrape() -> None:
@@ -44,7 +41,7 @@ def measure(
     scraping = threading.Thread(target=scrape)
     scraping.start()
     try:
-        return pool.load(*options, "--seconds", seconds, then=then)
+        return pool.load(*options, "--seconds", seconds, **calls)
     finally:
         ended.set()
         scraping.join()

@@ -18,7 +18,7 @@ import structlog
 
 from poolserver.cluster.messages import Down, Renew, WorkerFailed, WorkerSettings
 from poolserver.collector import Collector
-from poolserver.crew.lock import ProcessLock
+from poolserver.crew.lock import ProcessLock, Taken
 from poolserver.crew.post import worker_lock
 from poolserver.crew.uplink import Uplink
 from poolserver.handover.giving import listening
@@ -44,23 +44,27 @@ class NoSettings(OSError):
 async def serve_worker(folder: Path, index: int) -> bool:
     """Be the worker process of this index, until SIGTERM. ``folder`` is where the crew meets.
 
-    False: it could not start, and the coordinator was told why.
-
-    Raises:
-        LedgerError, OSError, HandoverError: it could not start, and nobody was there to be told.
+    False: it could not start, which the coordinator was told, or the log if there is none.
     """
     stop, loop = asyncio.Event(), asyncio.get_running_loop()
     loop.add_signal_handler(signal.SIGTERM, stop.set)
     loop.add_signal_handler(signal.SIGUSR2, lambda: None)  # which is for the coordinator
-    heir = Heir.of()
-    if heir is None:
-        uplink = Uplink(folder, index, time.monotonic)
-        lock = ProcessLock(worker_lock(folder, index))
-        life = WorkerLife(folder, index, uplink, lock, stop)
-        return await life.lead(life.begin())
-    settings, lock = await _legacy(heir)
+    heir, settings = Heir.of(), None
+    try:
+        if heir is None:
+            lock = ProcessLock(worker_lock(folder, index))
+        else:
+            settings, lock = await _legacy(heir)
+    except Taken as error:  # as where a coordinator died just after it had begun another
+        log.warning("worker_dismissed", process=index, reason=str(error))
+        return False
+    except (HandoverError, OSError) as error:
+        log.error("worker_not_begun", process=index, reason=str(error))
+        return False
     uplink = Uplink(folder, index, time.monotonic, settings)
     life = WorkerLife(folder, index, uplink, lock, stop)
+    if heir is None or settings is None:
+        return await life.lead(life.begin())
     return await life.lead(life.succeed(heir, settings))
 
 
@@ -89,12 +93,12 @@ class WorkerLife:
         self._upgrade: Upgrade | None = None
 
     async def lead(self, life: Coroutine[Any, Any, None]) -> bool:
-        """Live, and tidy up; False: it could not start, and the coordinator was told why."""
+        """Live, and tidy up; False: it could not start, see ``serve_worker``."""
         try:
             await self._until_stopped(life)
         except (LedgerError, HandoverError, OSError) as error:
             if self._uplink.alone_s:
-                raise
+                log.error("worker_not_begun", process=self._index, reason=str(error))
             self._uplink.send(WorkerFailed(self._index, str(error)))
             return False
         finally:

@@ -123,7 +123,7 @@ class Giver:
         return _Given(session, transport, state, fd)
 
     def _listener_of(self, session: MinerSession) -> int:
-        doors = self._worker.doors
+        doors = self._worker.reception.doors
         return next(n for n, door in enumerate(doors) if door.vardiff is session.terms)
 
     # --- how it ends -----------------------------------------------------------------------
@@ -155,7 +155,8 @@ class Giver:
 
 def listening(worker: Worker) -> tuple[tuple[Listening, ...], list[int]]:
     """What is listened at for rigs, as the first word has it."""
-    each = list(zip(worker.addresses, worker.listening(), strict=True))
+    reception = worker.reception
+    each = list(zip(reception.addresses, reception.sockets, strict=True))
     told = tuple(Listening(host, port, len(sockets)) for (host, port), sockets in each)
     return told, [sock.fileno() for _, sockets in each for sock in sockets]
 
@@ -193,7 +194,7 @@ def _state_of(pool: Pool, left: list[LostState]) -> PoolState:
         last_hashrate=dict(pool.last_hashrate),
         plan=SentPlan(pool.factory.plan),
         resumed=pool.resumed,
-        stopgap_work=str(pool.stopgap_work),
+        stopgap_work=str(pool.judge.stopgap_work),
     )
 
 

@@ -104,7 +104,7 @@ class Heir:
         taker.take(handed, fds, worker.now())
         await talk.tell(Taken())
         await self._may_go(rigs=len(fds))
-        for address in self.listening.keys() - set(worker.addresses):
+        for address in self.listening.keys() - set(worker.reception.addresses):
             for sock in self.listening[address]:
                 sock.close()  # who knocks there is refused from now on
 

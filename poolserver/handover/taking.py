@@ -45,7 +45,7 @@ class Taker:
     def __init__(self, worker: Worker, listeners: Sequence[Listening]) -> None:
         """``listeners`` are those of the old one, by whose numbers sessions are told."""
         self._worker = worker
-        ours = dict(zip(worker.addresses, worker.doors, strict=True))
+        ours = dict(zip(worker.reception.addresses, worker.reception.doors, strict=True))
         self._doors = [ours.get((each.host, each.port)) for each in listeners]
         self._templates: list[BlockTemplate] = []
         self._jobs: dict[int, Job] = {}
@@ -98,12 +98,12 @@ class Taker:
         pool.last_hashrate.update(state.last_hashrate)
         pool.pay_by(state.plan.plan)
         jobs.spare = self._jobs.get(state.spare)  # it pays by that plan
-        pool.resumed, pool.stopgap_work = state.resumed, int(state.stopgap_work)
+        pool.resumed, pool.judge.stopgap_work = state.resumed, int(state.stopgap_work)
 
     def _take_session(self, state: SessionState, fd: int) -> None:
         worker = self._worker
         own = self._doors[state.listener]
-        door = own or worker.doors[0]
+        door = own or worker.reception.doors[0]
         protocol, session = door.take_up(state.peername)
         protocol.connection.restore(state.connection)
         coinbase_class = 0  # until it is recognised

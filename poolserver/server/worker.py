@@ -16,12 +16,10 @@ from typing import TYPE_CHECKING
 import structlog
 
 from poolserver._native import HAS_WIRE
-from poolserver._vendor.asyncio_stratum import Handshakes, Limits
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
-    ListenerSettings,
     OurBlock,
     PayoutUpdate,
     RigsChanged,
@@ -33,30 +31,23 @@ from poolserver.cluster.messages import (
     WorkerStarted,
     WorkOutdated,
 )
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal, ReleasePolicy, WhenFull
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
-from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
-from poolserver.mining.firmware import firmware_with
 from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
-from poolserver.mining.vardiff import VardiffTerms
 from poolserver.node.submitter import BlockSubmitter
-from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
-from poolserver.server.door import RigDoor
 from poolserver.server.fan_out import FanOut
 from poolserver.server.freshness import Freshness, FreshnessState
 from poolserver.server.guard import Guard
-from poolserver.server.listening import Listener, ListenerTerms
-from poolserver.server.msgspec_codec import MsgspecCodec
+from poolserver.server.reception import Reception
 from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
 from poolserver.server.sweep import Sweep
-from poolserver.server.terms import admission_terms, conduct_terms, networks
-from poolserver.server.tls import ServerCertificate, TlsError
+from poolserver.server.terms import admission_terms, conduct_terms, make_pool
 
 if TYPE_CHECKING:
     from poolserver.server.rig_wire import RigWire
@@ -64,8 +55,6 @@ if TYPE_CHECKING:
 TICK_S = 1.0
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
-# Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
-LISTEN_BACKLOG = 4096
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +83,7 @@ class Worker:
         self._wall = WallClock(unix_time, is_held=NETWORKS[settings.network].is_public)
         identity = WorkerIdentity(settings.instance_id, settings.worker_index, settings.boot_epoch)
         self._source = identity.source
-        self.pool = _make_pool(identity, settings)
+        self.pool = make_pool(identity, settings)
         self.journal = Journal(
             Path(settings.journal_dir),
             identity,
@@ -118,11 +107,7 @@ class Worker:
         self.wire = self._make_wire()
         self._fan_out = FanOut() if self.wire is None else self.wire.fan_out()
         self._sweep = Sweep(self.sessions)
-        self._listeners: list[Listener] = []
-        self.doors: list[RigDoor] = []
-        """Of the listeners, in their order."""
-        self._ports: tuple[int, ...] = ()
-        self._certificates: list[ServerCertificate] = []
+        self.reception = Reception(self, settings, self.wire)
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
         self.freshness = Freshness(settings.template_max_age_s, settings.node_loss_grace_s)
@@ -149,35 +134,22 @@ class Worker:
         await self._blocks.resume()
 
     async def bind(self, inherited: Mapping[tuple[str, int], Sequence[socket.socket]]) -> None:
-        """Listen, and accept nothing yet; some sockets may listen already, by their address.
-
-        Raises:
-            OSError: an address cannot be bound.
-        """
-        for settings in self._settings.listeners:
-            listener = self._listener(settings)
-            self._listeners.append(listener)
-            await listener.bind(inherited.get((settings.host, settings.port), ()))
+        """See Reception.bind()."""
+        await self.reception.bind(inherited)
 
     async def serve(self) -> None:
         """Accept rigs, and say that they may come."""
         await self.go_on()
-        self._ports = tuple(listener.port for listener in self._listeners)
-        self._up.send(WorkerStarted(self._source, self._ports))
+        self._up.send(WorkerStarted(self._source, self.reception.ports))
 
     async def go_on(self) -> None:
         """Accept rigs, read what they send, and do what is to be done from time to time."""
-        for listener in self._listeners:
-            await listener.go_on()
+        await self.reception.go_on()
         if self.wire is not None:
             self.wire.go_on()
         for session in self.sessions:
             session.go_on()
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
-
-    def listening(self) -> list[list[socket.socket]]:
-        """What is listened at, for each listener."""
-        return [listener.sockets for listener in self._listeners]
 
     def pause(self) -> None:
         """Accept and read nothing more, and do nothing by itself: all that rigs send waits.
@@ -187,8 +159,7 @@ class Worker:
         if self._ticker is not None:
             self._ticker.cancel()
             self._ticker = None
-        for listener in self._listeners:
-            listener.pause()
+        self.reception.pause()
         if self.wire is not None:
             self.wire.pause()
         for session in self.sessions:
@@ -198,11 +169,6 @@ class Worker:
         """Have all that was judged on the disk, and answered; False where it cannot be."""
         await self._blocks.spooled()
         return await self.journal.settle()
-
-    @property
-    def addresses(self) -> list[tuple[str, int]]:
-        """Of the listeners, as the settings have them."""
-        return [(each.host, each.port) for each in self._settings.listeners]
 
     def go_on_from(self, latest: BlockTemplate | None, state: FreshnessState) -> None:
         """Take up another process's work; the pool has its jobs already."""
@@ -226,8 +192,7 @@ class Worker:
         """Close the listeners and every session; save the journal and give blocks a last chance."""
         if self._ticker is not None:
             self._ticker.cancel()
-        for listener in self._listeners:
-            listener.close()
+        self.reception.close()
         self._send_away()
         await self._blocks.close()
         await self.journal.close()
@@ -238,48 +203,6 @@ class Worker:
         """Raise what ended the ticks, which should never end, if they have."""
         if self._ticker is not None and self._ticker.done() and not self._ticker.cancelled():
             self._ticker.result()
-
-    def _listener(self, listener: ListenerSettings) -> Listener:
-        settings = self._settings
-        limits = Limits(
-            line_bytes=settings.line_limit,
-            line_timeout_s=settings.line_timeout_s,
-            outbox_bytes=settings.outbox_limit,
-            handshake_timeout_s=settings.handshake_timeout_s,
-        )
-        vardiff = VardiffTerms(
-            target_shares_per_minute=settings.target_shares_per_minute,
-            max_shares_per_minute=settings.max_shares_per_minute,
-            start=listener.start_difficulty,
-            minimum=listener.min_difficulty,
-            maximum=listener.max_difficulty,
-        )
-        door = RigDoor(
-            self,
-            vardiff,
-            MsgspecCodec(),
-            limits,
-            settings.extranonce2_size,
-            Handshakes(limits.handshake_timeout_s),
-            self.wire,
-        )
-        terms = ListenerTerms(
-            host=listener.host,
-            port=listener.port,
-            backlog=LISTEN_BACKLOG,
-            tls=self._certificate(listener),
-            proxy_from=networks(listener.proxy_protocol_from),
-            is_shared=settings.shares_ports,
-        )
-        self.doors.append(door)
-        return Listener(terms, door, None if self.wire is None else self.wire.sockets)
-
-    def _certificate(self, listener: ListenerSettings) -> ServerCertificate | None:
-        if listener.tls_cert is None or listener.tls_key is None:
-            return None
-        certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
-        self._certificates.append(certificate)
-        return certificate
 
     def _make_wire(self) -> "RigWire | None":
         """The fast way for plain TCP rigs, where it was built: see rig_wire.py."""
@@ -315,7 +238,7 @@ class Worker:
 
     def _introduce_again(self, settings: WorkerSettings) -> None:
         """A coordinator's first word: this one knows neither the worker nor its rigs."""
-        self._up.send(WorkerStarted(self._source, self._ports))
+        self._up.send(WorkerStarted(self._source, self.reception.ports))
         self.roll.tell_all()
         if settings != self._settings:
             log.warning("settings_ignored", reason="a worker's settings hold for its life")
@@ -407,7 +330,7 @@ class Worker:
             ticks += 1
             self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
-                self.look_at_certificates()
+                self.reception.look_at_certificates()
 
     def tick(self, *, sweep_steps: int = 1) -> None:
         """Refresh work that is old, ease silent rigs, report; every second."""
@@ -445,15 +368,6 @@ class Worker:
             else:
                 session.send_to(*refuge)
 
-    def look_at_certificates(self) -> None:
-        """Take up certificates that were renewed; what is wrong with new ones is logged."""
-        for certificate in self._certificates:
-            try:
-                if certificate.reload_if_changed():
-                    log.info("certificate_renewed", file=str(certificate.cert_file))
-            except TlsError as error:
-                log.error("certificate_not_renewed", reason=str(error))
-
     def _counters(self) -> WorkerCounters:
         now = self._now()
         return WorkerCounters(
@@ -469,10 +383,8 @@ class Worker:
             rejecting=self.guard.rejecting,
             pool_at_fault=self.guard.pool_at_fault,
             stopgap_seconds=self.freshness.stopgap_seconds(now),
-            stopgap_work=float(self.pool.stopgap_work),
-            certificate_expires_unix=min(
-                (each.not_after_unix for each in self._certificates), default=None
-            ),
+            stopgap_work=float(self.pool.judge.stopgap_work),
+            certificate_expires_unix=self.reception.certificate_expires_unix,
             blocks_unsettled=self._blocks.unsettled,
             blocks_unspooled=self._blocks.unspooled,
             journal_failed=self.journal.failed is not None,
@@ -484,30 +396,6 @@ class Worker:
             log.info("journal_restored")
         else:
             log.error("journal_failed", reason=str(error))
-
-
-def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
-    accounts = AccountRules(
-        NETWORKS[settings.network], frozenset(settings.listed_accounts), settings.any_account
-    )
-    terms = PoolTerms(
-        jobs=JobTerms(
-            coinbase_tag=settings.coinbase_tag,
-            extranonce2_size=settings.extranonce2_size,
-            version_mask=settings.version_mask,
-        ),
-        job_lifetime_s=settings.job_lifetime_s,
-        # On regtest half of all hashes are blocks: the network's difficulty is no ceiling there.
-        cap_at_network_difficulty=settings.network != "regtest",
-        resume_window_s=settings.resume_window_s,
-    )
-    return Pool(
-        identity,
-        terms,
-        settings.payout,
-        accounts.account_of,
-        firmware=firmware_with(settings.firmware),
-    )
 
 
 def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:
