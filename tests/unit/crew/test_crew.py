@@ -173,6 +173,7 @@ async def test_workers_of_an_earlier_coordinator_are_told_to_hand_over(
         pid = first.pid(0)
         await first.crew.close(whole_pool=False)
         async with pool_in(tmp_path, 1) as second:
+            await second.is_up()
             with capture_logs() as logs:
                 await second.crew.renew()
             assert "worker_not_renewed" in [log["event"] for log in logs]
