@@ -100,8 +100,11 @@ async def _live(uplink: Uplink) -> None:
 async def _mine(worker: Worker, uplink: Uplink, settings: WorkerSettings) -> None:
     collector = Collector()
     collector.start(time.monotonic())
-    while not settings.alone_for_s or uplink.alone_s < settings.alone_for_s:
-        await asyncio.sleep(CHECK_INTERVAL_S)
-        worker.check()
-        collector.look(time.monotonic())
+    try:
+        while not settings.alone_for_s or uplink.alone_s < settings.alone_for_s:
+            await asyncio.sleep(CHECK_INTERVAL_S)
+            worker.check()
+            collector.look(time.monotonic())
+    finally:
+        collector.stop()
     log.error("worker_alone_for_long", alone_s=round(uplink.alone_s))
