@@ -12,7 +12,7 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo power-day test lint types unit integration bench bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help demo power-day test lint types unit integration bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
@@ -21,6 +21,10 @@ help:
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
+	@echo "make bench-whole        the whole pool from socket to ledger: CPU a share, by simulated rigs"
+	@echo "make bench-parts        where a share's CPU time goes in the running pool, by part (needs perf)"
+	@echo "make bench-latency      how long shares wait for answers, and the pauses that they wait for, named"
+	@echo "make bench-growth       15,000 connections, 100,000 workers known: CPU, memory, answers, scrapes; takes minutes"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
@@ -74,10 +78,24 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/stratum.py
 	@$(PYTHON) bench/share.py
 	@$(PYTHON) bench/session.py
+	@$(PYTHON) -m bench.lane
 	@$(PYTHON) bench/journal.py
 	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py
 	@$(PYTHON) bench/payout.py
+	@$(PYTHON) -m bench.whole --runs 1 --seconds 3
+
+bench-whole: $(VENV)/.dev
+	@$(PYTHON) -m bench.whole
+
+bench-parts: $(VENV)/.dev
+	@$(PYTHON) -m bench.parts
+
+bench-latency: $(VENV)/.dev
+	@$(PYTHON) -m bench.latency
+
+bench-growth: $(VENV)/.dev
+	@$(PYTHON) -m bench.growth
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
@@ -115,7 +133,7 @@ fuzz-with = mkdir -p build/fuzz/$(1)-$(3) && $(PYTHON) -m tests.fuzz $(1) -runs=
 	-artifact_prefix=build/fuzz/$(1)- build/fuzz/$(1)-$(3)
 
 # A line or two are quick; a submit with what must come before it is longer, and some inputs are
-# long enough for every limit. A session costs some ten times as much as a line.
+# long enough for every limit. A session costs some ten times as much as a line, and so do two lines.
 fuzz: $(VENV)/.torture
 	$(call fuzz-with,connection,$(RUNS),72)
 	$(call fuzz-with,connection,$(RUNS)/4,160)
@@ -123,6 +141,7 @@ fuzz: $(VENV)/.torture
 	$(call fuzz-with,session,$(RUNS)/20,72)
 	$(call fuzz-with,session,$(RUNS)/50,256)
 	$(call fuzz-with,template,$(RUNS)/10,1024)
+	$(call fuzz-with,lane,$(RUNS)/20,1024)
 
 crowd: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture crowd

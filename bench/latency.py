@@ -9,39 +9,16 @@ still.
 """
 
 import argparse
-import json
-import os
-import signal
 import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
-from bench.stage.pool import RunningPool, running_pool
+from bench.stage.probed import probed_pool
 from bench.whole import measure
 
 TEMPLATES = ("--template-every", 3, "--tip-every", 9)
 SAVES = "[ledger]\nsave_interval_s = 5\n"
 SETTLE_S = 3.0
 TOLD = 12
-
-
-def probed(
-    pool: RunningPool, told: Path, options: tuple[object, ...], seconds: float
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """What the rigs saw, and what the probe did."""
-    os.kill(pool.pid, signal.SIGUSR1)
-
-    def write() -> None:
-        os.kill(pool.pid, signal.SIGUSR2)
-        while not told.exists():
-            time.sleep(0.05)
-
-    seen = measure(pool, options, seconds, write)
-    found: dict[str, Any] = json.loads(told.read_text())
-    told.unlink()
-    return seen, found
 
 
 def report(seen: dict[str, Any], found: dict[str, Any]) -> None:
@@ -53,7 +30,8 @@ def report(seen: dict[str, Any], found: dict[str, Any]) -> None:
         f"rejects {seen['rejects']}"
     )
     print(
-        f"the loop was late by itself: p99 {found['lag_p99_ms']:.2f}, {found['lag_longest_ms']:.1f} ms"
+        f"the loop was late by itself: p99 {found['lag_p99_ms']:.2f}, "
+        f"longest {found['lag_longest_ms']:.1f} ms"
     )
     rate = seen["shares_per_s"] * found["seconds"]
     for name, worked_s in sorted(found["threads"].items(), key=lambda each: -each[1]):
@@ -79,15 +57,10 @@ def main() -> int:
     parser.add_argument("--arenas", type=int, help="malloc arenas of the C library")
     given = parser.parse_args()
     options = ("--rigs", given.rigs, "--rate", given.rate, "--settle", SETTLE_S)
-    with tempfile.TemporaryDirectory() as folder:
-        told = Path(folder) / "probe.json"
-        environment = {"POOL_PROBE": str(told)}
-        if given.arenas:
-            environment["MALLOC_ARENA_MAX"] = str(given.arenas)
-        with running_pool(
-            TEMPLATES, top="", more=SAVES, module=("bench.stage.probe",), environment=environment
-        ) as pool:
-            report(*probed(pool, told, options, given.seconds))
+    environment = {"MALLOC_ARENA_MAX": str(given.arenas)} if given.arenas else {}
+    with probed_pool(node_options=TEMPLATES, more=SAVES, environment=environment) as (pool, probe):
+        seen = measure(pool, options, given.seconds, begin=probe.begin, end=probe.end)
+        report(seen, probe.take())
     return 0
 
 

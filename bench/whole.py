@@ -29,12 +29,9 @@ COLUMNS = ("us_per_share", "user_us", "system_us", "shares_per_s", "p50_ms", "p9
 
 
 def measure(
-    pool: RunningPool,
-    options: Sequence[object],
-    seconds: float,
-    then: Callable[[], None] = lambda: None,
+    pool: RunningPool, options: Sequence[object], seconds: float, **calls: Callable[[], object]
 ) -> dict[str, Any]:
-    """One load, with a scrape a second; ``then`` see ``RunningPool.load``."""
+    """One load, with a scrape a second; ``calls`` see ``RunningPool.load``."""
     ended = threading.Event()
 
     def scrape() -> None:
@@ -44,7 +41,7 @@ def measure(
     scraping = threading.Thread(target=scrape)
     scraping.start()
     try:
-        return pool.load(*options, "--seconds", seconds, then=then)
+        return pool.load(*options, "--seconds", seconds, **calls)
     finally:
         ended.set()
         scraping.join()
@@ -63,11 +60,14 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--workers", type=int, default=0, help="worker processes of the pool")
     parser.add_argument("--against", type=Path, help="another checkout, by turns")
+    parser.add_argument("--only", default="", help="loads with this in their name")
     given = parser.parse_args()
     checkouts = [REPOSITORY, *([given.against.resolve()] if given.against else [])]
     top = f"workers = {given.workers}" if given.workers else ""
     print(f"{'median of ' + str(given.runs):40}" + "".join(f"{each:>14}" for each in COLUMNS))
     for title, options in LOADS.items():
+        if given.only not in title:
+            continue
         results: dict[Path, list[dict[str, Any]]] = {each: [] for each in checkouts}
         for _ in range(given.runs):
             for checkout in checkouts:

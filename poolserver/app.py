@@ -3,9 +3,10 @@
 import asyncio
 import signal
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from typing import Any
 
 import structlog
 from prometheus_client import CollectorRegistry
@@ -22,6 +23,9 @@ from poolserver.coordinator import Coordinator
 from poolserver.crew.alone import Alone
 from poolserver.crew.crew import Crew, worker_command
 from poolserver.crew.spools import spool_of, take_over_spools
+from poolserver.handover.heir import Heir
+from poolserver.handover.state import HandoverError
+from poolserver.handover.upgrade import Upgrade
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
@@ -29,6 +33,7 @@ from poolserver.metrics import (
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
+    PowerMetrics,
     ProposalMetrics,
     RpcMetrics,
     SignalMetrics,
@@ -56,19 +61,23 @@ from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, sit
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
+# Who takes rigs over does so only when it has work for them; a node that answers has it at once.
+FIRST_TEMPLATE_S = 60.0
 
 log = structlog.get_logger(__name__)
 
 
 # What means that the pool could not start and is no bug: one line each for the operator.
-START_ERRORS = (StartError, LedgerError, OSError)
+START_ERRORS = (StartError, LedgerError, HandoverError, OSError)
 
 
 class PoolServer:
     """The coordinator, on the running loop, and its workers: one here, or several processes."""
 
-    def __init__(self, config: Config, group_terms: GroupTerms | None = None) -> None:
-        """Make it, not started yet.
+    def __init__(
+        self, config: Config, group_terms: GroupTerms | None = None, heir: Heir | None = None
+    ) -> None:
+        """Make it, not started yet; as ``heir`` it takes another process's rigs over.
 
         Raises:
             StartError: a file that the config names cannot be used.
@@ -80,8 +89,19 @@ class PoolServer:
         self._registry = CollectorRegistry()
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
+        self._heir = heir
+        self._upgrade: Upgrade | None = None
         self._coordinator: Coordinator | None = None
         self.http_port = 0
+
+    def upgrade(self) -> None:
+        """Start this command anew, hand the rigs over to it, and end."""
+        if self._config.workers > 1:
+            log.warning("upgrade_refused", reason="there are several worker processes")
+        elif self._upgrade is None:
+            log.warning("upgrade_refused", reason="the pool is not running yet")
+        else:
+            self._upgrade.begin()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set.
@@ -96,15 +116,23 @@ class PoolServer:
         crew = self._crew()
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
-            await asyncio.to_thread(take_over_spools, self._config.data_dir, self._config.workers)
-            await crew.open()
+            await self._take_up_blocks(crew)
             passed = await self._found_nodes(candidates, stop)
             if passed:
                 await self._serve(self._node_group(candidates, passed), crew, stop)
         finally:
             await crew.close(whole_pool=stop.is_set())
+            if self._upgrade is not None:
+                self._upgrade.end()
             for rpc in self._rpcs:
                 await rpc.close()
+
+    async def _take_up_blocks(self, crew: Alone | Crew) -> None:
+        if self._heir is not None:  # the other process has the spool still
+            await self._heir.greet(self._config)
+        else:
+            await asyncio.to_thread(take_over_spools, self._config.data_dir, self._config.workers)
+        await crew.open()
 
     def _crew(self) -> Alone | Crew:
         config = self._config
@@ -119,7 +147,7 @@ class PoolServer:
             )
         rpcs = submit_rpcs(submit_nodes(config), self._rpc_metrics.observe)
         submitter = block_submitter(spool_of(config.data_dir, 0), rpcs)
-        return Alone(self._own_settings, submitter, self._hear)
+        return Alone(self._own_settings, submitter, self._hear, is_heir=self._heir is not None)
 
     def _own_settings(self) -> WorkerSettings:
         epoch = next_boot_epoch(self._config.data_dir, int(time.time()))
@@ -149,23 +177,55 @@ class PoolServer:
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
         routes = [*power_routes(room), *signals]
-        http = HttpServer(self._registry, coordinator.not_ready_because, routes)
+        views = CollectorRegistry()
+        views.register(PowerMetrics(lambda: room.view))
+        http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
-            self.http_port = await http.start(*config.http.address)
-            log.info("http_listening", port=self.http_port)
+            if self._heir is None:
+                self.http_port = await http.start(*config.http.address)
+                log.info("http_listening", port=self.http_port)
             parts.push_async_callback(coordinator.stop)
-            await coordinator.start()
+            if self._heir is None:
+                await coordinator.start()
             parts.push_async_callback(lambda: crew.stop(whole_pool=stop.is_set()))
-            await crew.start()
+            if self._heir is None:
+                await crew.start()
+            else:
+                inherited = self._inherit(self._heir, crew, coordinator, http)
+                await _unless_stopped(inherited, stop, self._heir.give_up)
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
+            if isinstance(crew, Alone):
+                self._upgrade = crew.upgrade(config, http.sockets, stop.set)
+                parts.push_async_callback(self._upgrade.close)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 crew.check()
                 collector.look(time.monotonic())
             log.info("stopping")
+
+    async def _inherit(
+        self, heir: Heir, crew: Alone | Crew, coordinator: Coordinator, http: HttpServer
+    ) -> None:
+        """Take the rigs over, answer them, and open the books when the other has closed them."""
+        if isinstance(crew, Crew):
+            raise HandoverError("several worker processes are not handed over yet")
+        await crew.prepare(heir)
+        coordinator.watch()
+        try:
+            async with asyncio.timeout(FIRST_TEMPLATE_S):
+                await coordinator.has_template.wait()
+        except TimeoutError as error:
+            raise HandoverError("no template has come") from error
+        await crew.take_over(heir)
+        await heir.books_are_closed()
+        address = self._config.http.address
+        self.http_port = await http.start(*address, heir.http(*address))
+        log.info("http_listening", port=self.http_port)
+        await coordinator.start()
+        await crew.settle_in()
 
     def _open_ways_in(self, room: ControlRoom) -> None:
         """Signals that the pool fetches or is sent; those by HTTP come by the HTTP server.
@@ -264,6 +324,21 @@ class PoolServer:
         return rpc
 
 
+async def _unless_stopped(
+    coroutine: Coroutine[Any, Any, None], stop: asyncio.Event, give_up: Callable[[], None]
+) -> None:
+    """Wait for its end, or give it up when ``stop`` is set."""
+    task, stopped = asyncio.create_task(coroutine), asyncio.create_task(stop.wait())
+    await asyncio.wait([task, stopped], return_when=asyncio.FIRST_COMPLETED)
+    stopped.cancel()
+    if not task.done():
+        give_up()
+        task.cancel()
+        await asyncio.wait([task])
+    else:
+        task.result()
+
+
 async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     with suppress(TimeoutError):
         async with asyncio.timeout(seconds):
@@ -272,7 +347,7 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
 
 
 async def serve(config: Config) -> None:
-    """Run the pool until SIGINT or SIGTERM.
+    """Run the pool until SIGINT or SIGTERM; on SIGUSR2 hand it over to a new process.
 
     Raises:
         StartError: it cannot start.
@@ -281,4 +356,6 @@ async def serve(config: Config) -> None:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
-    await PoolServer(config).run(stop)
+    server = PoolServer(config, heir=Heir.of())
+    loop.add_signal_handler(signal.SIGUSR2, server.upgrade)
+    await server.run(stop)

@@ -22,8 +22,8 @@ GROWTH_RATIO = 1.5
 GROWTH_BLOCKS = 500_000  # 50 MB or so
 # However it grows, rigs are not stopped for it more often.
 REST_S = 600.0
-# But at three times as much nothing is waited for: else memory would end.
-URGENT_RATIO = 3.0
+# But for so much more nothing is waited for: else memory would end.
+URGENT_BLOCKS = 5_000_000  # 500 MB or so
 # Of a processor; and a pool that is never quiet is not waited for any longer than this.
 QUIET_LOAD = 0.25
 PATIENCE_S = 600.0
@@ -87,7 +87,7 @@ class Collector:
         (looked_at, had_worked_s), worked_s = self._looked, self._processor_s()
         self._looked = now_s, worked_s
         blocks = self._blocks()
-        if blocks < self._blocks_left * URGENT_RATIO + GROWTH_BLOCKS:
+        if blocks < self._blocks_left + URGENT_BLOCKS:
             if not self._is_wanted(blocks, now_s):
                 return False
             is_quiet = worked_s - had_worked_s < QUIET_LOAD * (now_s - looked_at)

@@ -118,6 +118,8 @@ class Coordinator:
         self.template: BlockTemplate | None = None
         self.template_at: float | None = None
         self.is_outdated = False
+        self.has_template = asyncio.Event()
+        self._is_started = self._may_plan = False
         store = LedgerStore(database)
         self._on_plan = on_plan
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
@@ -173,26 +175,37 @@ class Coordinator:
 
     # --- life ----------------------------------------------------------------------------
 
+    def watch(self) -> None:
+        """Begin to ask for templates. Before ``start`` no plan is made: the books tell who is paid.
+
+        A process that takes the rigs of another does so while that one has the books.
+        """
+        run = self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
+        self._tasks = [asyncio.create_task(run, name="templates")]
+
     async def start(self) -> None:
-        """Open the books and begin to ask for templates.
+        """Open the books and begin to ask for templates, unless that has begun.
 
         Raises:
             StoreError: the database cannot be used.
             SigningKeyError: the key that days are signed with cannot be used.
         """
+        self._is_started = True
         await self.keeper.open()
         await self.auditor.open()
         await self._statistics.open()
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
-        self._tasks = [
+        self._may_plan = True
+        if self.template is not None:
+            self.paymaster.on_template(self.template)
+        if not self._tasks:
+            self.watch()
+        self._tasks += [
             asyncio.create_task(self.keeper.run(), name="ledger keeper"),
             asyncio.create_task(self.auditor.run(), name="ledger auditor"),
             asyncio.create_task(self._statistics.run(), name="statistics keeper"),
-            asyncio.create_task(
-                self._source.run(self._on_template, self._on_confirmed, self._on_outdated)
-            ),
             asyncio.create_task(self._follower.run(), name="block follower"),
             asyncio.create_task(self.paymaster.run(), name="paymaster"),
             *(asyncio.create_task(each, name="control room") for each in self.room.tasks()),
@@ -203,6 +216,8 @@ class Coordinator:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if not self._is_started:
+            return
         await self.keeper.take_in()  # so that the statistics have it too
         await self._statistics.close()
         await self.room.close()
@@ -228,7 +243,9 @@ class Coordinator:
             )
             self._follower.on_tip()
         self.template, self.template_at, self.is_outdated = template, received_at, False
-        self.paymaster.on_template(template)
+        self.has_template.set()
+        if self._may_plan:
+            self.paymaster.on_template(template)
         self._down.send(TemplateUpdate(template))
 
     def _on_confirmed(self, received_at: float) -> None:

@@ -10,10 +10,10 @@ python=$(cd "$(dirname "$(command -v "$python")")" && pwd)/$(basename "$python")
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/poolserver" "$work/tests"
+mkdir -p "$work/poolserver" "$work/tests/unit"
 cp poolserver/__init__.py "$work/poolserver/"
 cp -r poolserver/_native "$work/poolserver/"
-cp -r tests/unit/_native "$work/tests/"
+cp -r tests/unit/_native "$work/tests/unit/"
 cp pyproject.toml "$work/"
 rm -f "$work"/poolserver/_native/*.so
 cd "$work"
@@ -23,7 +23,7 @@ native=poolserver/_native
 gcc -shared -fPIC -std=c11 -O1 -g -fno-omit-frame-pointer \
     -fsanitize=address,undefined -fno-sanitize-recover=all -DPy_LIMITED_API=0x030B0000 \
     -I"$("$python" -c 'import sysconfig; print(sysconfig.get_path("include"))')" \
-    $native/module.c $native/journal_records.c $native/sha256d.c $native/template_json.c -o $native/_sharecheck.abi3.so
+    $native/*.c -o $native/_sharecheck.abi3.so
 
 # Python is not built with the sanitizers: their runtimes must be loaded before it.
 # detect_leaks=0: CPython keeps much until its end, and LeakSanitizer would report that;
@@ -40,4 +40,4 @@ import sys
 from poolserver._native import _sharecheck
 assert _sharecheck.__file__.startswith(sys.argv[1]), _sharecheck.__file__
 ' "$work"
-run -m pytest -q -p no:cacheprovider tests/_native "$@"
+run -m pytest -q -p no:cacheprovider tests/unit/_native "$@"

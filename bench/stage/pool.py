@@ -94,12 +94,22 @@ class RunningPool:
             finally:
                 process.kill()
 
-    def load(self, *options: object, then: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """What a crowd of rigs has measured; ``then`` is called while they are connected still."""
+    def load(
+        self,
+        *options: object,
+        begin: Callable[[], object] = lambda: None,
+        end: Callable[[], object] = lambda: None,
+    ) -> dict[str, Any]:
+        """What a crowd of rigs has measured; ``begin`` and ``end`` are called as its window does.
+
+        At the end all are connected still.
+        """
         with self.rigs(*options) as process:
             assert process.stdout is not None
+            process.stdout.readline()
+            begin()
             told = process.stdout.readline()
-            then()
+            end()
         measured: dict[str, Any] = json.loads(told)
         return measured
 

@@ -4,8 +4,8 @@
 
 A heart beats on the loop each millisecond. Another thread looks each half millisecond: where the
 heart is late it takes down what every thread is at. Runs of the garbage collector are taken down
-as well, and how long the loop's thread was ready to run and had no core: that is the machine's doing.
-On SIGUSR1 the counts begin anew; on SIGUSR2 what was seen goes to the file that POOL_PROBE
+as well, and how long the loop's thread was ready to run and had no core: that is the machine's
+doing. On SIGUSR1 the counts begin anew; on SIGUSR2 what was seen goes to the file that POOL_PROBE
 names, as JSON. It needs nothing of the pool's own.
 """
 

@@ -5,7 +5,8 @@
 Closed loop (``--window``): each rig keeps so many shares outstanding. Open loop (``--rate``):
 shares are due at even times over all rigs, and their answers are timed from then, however late they
 were sent. Each share has a fresh extranonce2 and meets its difficulty. What the pool's process took
-in the window is read from /proc. The result is one line of JSON; the rigs stay connected.
+in the window is read from /proc. A line says that it begins, and the result is one line of JSON;
+the rigs stay connected.
 """
 
 import argparse
@@ -270,11 +271,13 @@ async def run(given: argparse.Namespace) -> dict[str, Any]:
             rig.begin()
             while rig.outstanding:  # noqa: ASYNC110 - of one after the other
                 await asyncio.sleep(PACE_S)
+        print("all have sent their shares", flush=True)
         return {}
     pacing = asyncio.create_task(pace(rigs, given.rate)) if given.rate else None
     for rig in rigs:
         rig.begin()
     await asyncio.sleep(given.settle)
+    print("the window begins", flush=True)
     before, began, own = processor_s(given.pid), time.monotonic(), time.process_time()
     seen.is_on = True
     await asyncio.sleep(given.seconds)

@@ -1,10 +1,14 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c, template_json.c and journal_records.c below
-module.c), ``twin`` says the same in Python. The twin stands in only where the extension was not
-built; one that is there but does not load is an error.
+``_sharecheck`` is the C extension (sha256d.c, share_lane.c, journal_records.c and template_json.c
+below module.c), ``twin`` says the same in Python. The twin stands in only where the extension was
+not built; one that is there but does not load is an error.
+
+The lane of ordinary shares (``ShareLane``, ``LaneRig``, ``LaneTurn``) is in C only: the plain path
+is its twin. Whether there is one tells ``IMPLEMENTATION == "c"``.
 """
 
+import sys
 from typing import TYPE_CHECKING, Literal
 
 IMPLEMENTATION: Literal["c", "python"]
@@ -13,6 +17,12 @@ if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
         JobHasher,
+        LaneRig,
+        LaneTurn,
+        RigSocket,
+        RigSockets,
+        ShareLane,
+        ShareSet,
         ShareSum,
         backend,
         pack_share,
@@ -30,6 +40,10 @@ else:
         from poolserver._native._sharecheck import (
             BACKENDS,
             JobHasher,
+            LaneRig,
+            LaneTurn,
+            ShareLane,
+            ShareSet,
             ShareSum,
             backend,
             pack_share,
@@ -48,6 +62,7 @@ else:
         from poolserver._native.twin import (
             BACKENDS,
             JobHasher,
+            ShareSet,
             ShareSum,
             backend,
             pack_share,
@@ -65,8 +80,10 @@ else:
 
 __all__ = [
     "BACKENDS",
+    "HAS_WIRE",
     "IMPLEMENTATION",
     "JobHasher",
+    "ShareSet",
     "ShareSum",
     "backend",
     "pack_share",
@@ -79,3 +96,12 @@ __all__ = [
     "take_transactions",
     "update_meter",
 ]
+
+if IMPLEMENTATION == "c":
+    __all__ += ["LaneRig", "LaneTurn", "ShareLane"]
+HAS_WIRE = IMPLEMENTATION == "c" and sys.platform == "linux"
+"""Whether there are RigSockets, which have Linux's epoll."""
+if HAS_WIRE:
+    if not TYPE_CHECKING:
+        from poolserver._native._sharecheck import RigSocket, RigSockets
+    __all__ += ["RigSocket", "RigSockets"]

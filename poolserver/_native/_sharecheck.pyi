@@ -322,22 +322,42 @@ class RigSocket:
         """The file descriptor, which is the caller's from now on, and what is not sent yet.
 
         The protocol is told nothing, and let go. For a handover to another process.
+
+        Raises:
+            RuntimeError: it is closing, or something was read from it that ``deliver`` has not
+                given to the protocol, or answers are held that a ``LaneTurn`` has not released.
         """
 
 @final
 class RigSockets:
     """The plain TCP sockets of all rigs of a process, in one epoll set. Linux only.
 
-    The event loop watches ``fileno()``; when it is readable it calls ``turn``, then ``deliver``.
+    The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, when it is readable.
     """
 
     def __new__(cls, lane: ShareLane, call_soon: Callable[[Callable[[], None]], object]) -> Self:
         """``call_soon`` is the event loop's."""
 
     def __len__(self) -> int:
-        """The number of connections."""
+        """The number of connections, with those that have ended and are to be told."""
 
-    def fileno(self) -> int: ...
+    @property
+    def staged(self) -> int:
+        """How many sockets, and new connections, the last turn found; until ``deliver``."""
+
+    @property
+    def accept_failures(self) -> int:
+        """How often accepting has failed; after each it is let be for 0.1 s.
+
+        Or until a connection ends: mostly no file descriptor was left.
+        """
+
+    @property
+    def accept_errno(self) -> int:
+        """The errno of the last of these failures; 0: there was none."""
+
+    def fileno(self) -> int:
+        """What the event loop is to watch; -1 once it is closed."""
     def listen(self, fd: int, accept: Callable[[RigSocket], SocketProtocol], /) -> None:
         """Accept from a listening socket, non-blocking; its descriptor stays the caller's.
 
@@ -347,20 +367,37 @@ class RigSockets:
 
     def unlisten(self, fd: int, /) -> None: ...
     def adopt(self, fd: int, unsent: bytes, protocol: SocketProtocol, /) -> RigSocket:
-        """Take over a connected socket, as of ``detach``; ``connection_made`` is not called."""
+        """Take over a connected socket, such as ``detach`` gave; ``connection_made`` is not called.
+
+        The descriptor is the set's from now on, unless that is closed.
+
+        Raises:
+            OSError: it cannot be watched, and is closed.
+            RuntimeError: the set is closed.
+        """
 
     def turn(self, now: float, sequence: int, unix_ms: int, room: int, /) -> LaneTurn | None:
         """Accept, read and judge what there is, within limits; calls no Python code.
+
+        After a turn that was not delivered, nothing: that must be delivered first.
+
 
         ``now`` is monotonic seconds; the first share's record is number ``sequence``; at most
         ``room`` shares go the lane's way. None if no ordinary share came.
         """
 
     def deliver(self) -> None:
-        """Hand new connections, all that was not ordinary, and ends to the protocols."""
+        """Hand new connections, all that was not ordinary, and ends to the protocols.
+
+        An exception of a protocol keeps nothing from the others: the first is raised at the end,
+        and more are given to ``sys.unraisablehook``.
+        """
 
     def write_all(self, sockets: Sequence[RigSocket], data: bytes, /) -> None:
         """The same to many, in their order."""
 
     def close(self) -> None:
-        """Abort all connections, and close the epoll set once they have been told."""
+        """Abort all connections, and close the epoll set once they have been told.
+
+        The event loop must have ceased to watch it.
+        """

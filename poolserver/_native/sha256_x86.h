@@ -1,6 +1,6 @@
 /*
- * SHA-256 compression by the x86 SHA extensions. Included by sha256d.c alone, after K and
- * LANES_MAX.
+ * SHA-256 compression by the x86 SHA extensions. Included by sha256d.c alone, after K,
+ * LANES_MAX and the like.
  *
  * The target attribute compiles these functions, and no others, for CPUs that have the extensions:
  * the extension module runs everywhere and asks the CPU at run time.
@@ -41,15 +41,18 @@ struct sha_ni_lane {
 };
 
 /* Rounds 4 * i to 4 * i + 3. */
-TARGET_SHA_NI static inline void sha_ni_step(struct sha_ni_lane *lane, int i, const uint8_t *block)
+TARGET_SHA_NI static inline void sha_ni_step(struct sha_ni_lane *lane, int i, const uint8_t *block,
+                                               enum block_form form)
 {
     const __m128i big_endian = _mm_set_epi64x(0x0C0D0E0F08090A0B, 0x0405060700010203);
     __m128i *w = lane->w, words;
 
     if (i < 4)
-        words = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(block + 16 * i)), big_endian);
+        words = _mm_loadu_si128((const __m128i *)(block + 16 * i));
     else
         words = sha_ni_schedule(w[i & 3], w[(i + 1) & 3], w[(i + 2) & 3], w[(i + 3) & 3]);
+    if (i < 4 && form == BYTES)
+        words = _mm_shuffle_epi8(words, big_endian);
     w[i & 3] = words;
 
     __m128i kw = _mm_add_epi32(words, _mm_load_si128((const __m128i *)(K + 4 * i)));
@@ -65,30 +68,53 @@ TARGET_SHA_NI static inline void sha_ni_finish(const struct sha_ni_lane *lane, u
     sha_ni_store(state, _mm_add_epi32(lane->abef, abef), _mm_add_epi32(lane->cdgh, cdgh));
 }
 
-TARGET_SHA_NI static void sha_ni_compress1(uint32_t *state, const uint8_t *block)
+TARGET_SHA_NI static inline void sha_ni_one(uint32_t *state, const void *block,
+                                            enum block_form form)
 {
     struct sha_ni_lane lane;
 
     sha_ni_load(&lane.abef, &lane.cdgh, state);
 #pragma GCC unroll 16
     for (int i = 0; i < 16; i++)
-        sha_ni_step(&lane, i, block);
+        sha_ni_step(&lane, i, block, form);
     sha_ni_finish(&lane, state);
+}
+
+TARGET_SHA_NI static inline void sha_ni_two(uint32_t *states, const void *blocks,
+                                            enum block_form form)
+{
+    const uint8_t *first = blocks, *second = first + SHA256_BLOCK_SIZE;
+    struct sha_ni_lane a, b;
+
+    sha_ni_load(&a.abef, &a.cdgh, states);
+    sha_ni_load(&b.abef, &b.cdgh, states + STATE_WORDS);
+#pragma GCC unroll 16
+    for (int i = 0; i < 16; i++) {
+        sha_ni_step(&a, i, first, form);
+        sha_ni_step(&b, i, second, form);
+    }
+    sha_ni_finish(&a, states);
+    sha_ni_finish(&b, states + STATE_WORDS);
+}
+
+TARGET_SHA_NI static void sha_ni_compress1(uint32_t *state, const uint8_t *block)
+{
+    sha_ni_one(state, block, BYTES);
 }
 
 TARGET_SHA_NI static void sha_ni_compress2(uint32_t *states, const uint8_t *blocks)
 {
-    struct sha_ni_lane a, b;
+    sha_ni_two(states, blocks, BYTES);
+}
 
-    sha_ni_load(&a.abef, &a.cdgh, states);
-    sha_ni_load(&b.abef, &b.cdgh, states + 8);
-#pragma GCC unroll 16
-    for (int i = 0; i < 16; i++) {
-        sha_ni_step(&a, i, blocks);
-        sha_ni_step(&b, i, blocks + SHA256_BLOCK_SIZE);
-    }
-    sha_ni_finish(&a, states);
-    sha_ni_finish(&b, states + 8);
+TARGET_SHA_NI static void sha_ni_compress_words1(uint32_t *state, const uint32_t *block)
+{
+    sha_ni_one(state, block, WORDS);
+}
+
+TARGET_SHA_NI static void sha_ni_compress_words2(uint32_t *states, const uint32_t *blocks)
+{
+    sha_ni_two(states, blocks, WORDS);
 }
 
 static bool sha_ni_usable(void)

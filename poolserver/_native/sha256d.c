@@ -23,6 +23,13 @@ static const uint32_t INITIAL_STATE[8] = {
 /* Blocks that do not depend on each other may be hashed two at a time, each in its lane. */
 enum { LANES_MAX = 2 };
 
+enum { STATE_WORDS = SHA256_DIGEST_WORDS, BLOCK_WORDS = SHA256_BLOCK_SIZE / 4 };
+
+/* A block comes as bytes, or as the words that SHA-256 makes of them. A digest that is hashed again
+   stays words: bytes stored one word at a time and at once read 16 together cost as much as half a
+   block (the store cannot be forwarded to the load). */
+enum block_form { BYTES, WORDS };
+
 /* ---- Words and bytes ------------------------------------------------------------------------- */
 
 static uint32_t load_be32(const uint8_t *bytes)
@@ -43,6 +50,12 @@ static void store_be32(uint8_t *bytes, uint32_t word)
     bytes[3] = (uint8_t)word;
 }
 
+static void store_be64(uint8_t *bytes, uint64_t word)
+{
+    store_be32(bytes, (uint32_t)(word >> 32));
+    store_be32(bytes + 4, (uint32_t)word);
+}
+
 static void store_le32(uint8_t *bytes, uint32_t word)
 {
     bytes[0] = (uint8_t)word;
@@ -51,10 +64,9 @@ static void store_le32(uint8_t *bytes, uint32_t word)
     bytes[3] = (uint8_t)(word >> 24);
 }
 
-static void store_digest(uint8_t digest[SHA256_DIGEST_SIZE], const uint32_t state[8])
+static uint32_t swap_bytes(uint32_t word)
 {
-    for (int i = 0; i < 8; i++)
-        store_be32(digest + 4 * i, state[i]);
+    return word << 24 | (word & 0xff00) << 8 | (word >> 8 & 0xff00) | word >> 24;
 }
 
 /* ---- Backend: portable C --------------------------------------------------------------------- */
@@ -72,15 +84,20 @@ static uint32_t next_word(const uint32_t w[16], int round)
     return w[round & 15] + s0 + w[(round - 7) & 15] + s1;
 }
 
-static void portable_compress1(uint32_t *state, const uint8_t *block)
+static inline void portable_rounds(uint32_t *state, const void *block, enum block_form form)
 {
+    const uint8_t *bytes = block;
+    const uint32_t *words = block;
     uint32_t w[16]; /* the schedule's last 16 words, a ring */
     uint32_t a = state[0], b = state[1], c = state[2], d = state[3];
     uint32_t e = state[4], f = state[5], g = state[6], h = state[7];
 
 #pragma GCC unroll 64
     for (int round = 0; round < 64; round++) {
-        w[round & 15] = round < 16 ? load_be32(block + 4 * round) : next_word(w, round);
+        if (round >= 16)
+            w[round & 15] = next_word(w, round);
+        else
+            w[round] = form == WORDS ? words[round] : load_be32(bytes + 4 * round);
         uint32_t s1 = rotate_right(e, 6) ^ rotate_right(e, 11) ^ rotate_right(e, 25);
         uint32_t s0 = rotate_right(a, 2) ^ rotate_right(a, 13) ^ rotate_right(a, 22);
         uint32_t t1 = h + s1 + ((e & f) ^ (~e & g)) + K[round] + w[round & 15];
@@ -92,10 +109,26 @@ static void portable_compress1(uint32_t *state, const uint8_t *block)
     state[4] += e, state[5] += f, state[6] += g, state[7] += h;
 }
 
+static void portable_compress1(uint32_t *state, const uint8_t *block)
+{
+    portable_rounds(state, block, BYTES);
+}
+
 static void portable_compress2(uint32_t *states, const uint8_t *blocks)
 {
     portable_compress1(states, blocks);
-    portable_compress1(states + 8, blocks + SHA256_BLOCK_SIZE);
+    portable_compress1(states + STATE_WORDS, blocks + SHA256_BLOCK_SIZE);
+}
+
+static void portable_compress_words1(uint32_t *state, const uint32_t *block)
+{
+    portable_rounds(state, block, WORDS);
+}
+
+static void portable_compress_words2(uint32_t *states, const uint32_t *blocks)
+{
+    portable_compress_words1(states, blocks);
+    portable_compress_words1(states + STATE_WORDS, blocks + BLOCK_WORDS);
 }
 
 static bool portable_usable(void)
@@ -123,16 +156,20 @@ struct backend {
     bool (*usable)(void);
     /* By the number of lanes, less one. States have 8 words, blocks 64 bytes, lane after lane. */
     void (*compress[LANES_MAX])(uint32_t *states, const uint8_t *blocks);
+    void (*compress_words[LANES_MAX])(uint32_t *states, const uint32_t *blocks);
 };
 
 static const struct backend BACKENDS[] = {
 #ifdef HAVE_SHA_NI
-    {"sha-ni", sha_ni_usable, {sha_ni_compress1, sha_ni_compress2}},
+    {"sha-ni", sha_ni_usable, {sha_ni_compress1, sha_ni_compress2},
+     {sha_ni_compress_words1, sha_ni_compress_words2}},
 #endif
 #ifdef HAVE_ARMV8
-    {"armv8", armv8_usable, {armv8_compress1, armv8_compress2}},
+    {"armv8", armv8_usable, {armv8_compress1, armv8_compress2},
+     {armv8_compress_words1, armv8_compress_words2}},
 #endif
-    {"portable", portable_usable, {portable_compress1, portable_compress2}},
+    {"portable", portable_usable, {portable_compress1, portable_compress2},
+     {portable_compress_words1, portable_compress_words2}},
 };
 
 enum { BACKEND_COUNT = sizeof BACKENDS / sizeof BACKENDS[0] };
@@ -177,6 +214,11 @@ static void compress(uint32_t *states, const uint8_t *blocks, int lanes)
     active_backend()->compress[lanes - 1](states, blocks);
 }
 
+static void compress_words(uint32_t *states, const uint32_t *blocks, int lanes)
+{
+    active_backend()->compress_words[lanes - 1](states, blocks);
+}
+
 static void init_states(uint32_t *states, int lanes)
 {
     for (int lane = 0; lane < lanes; lane++)
@@ -187,26 +229,36 @@ static void init_states(uint32_t *states, int lanes)
 static void pad_block(uint8_t block[SHA256_BLOCK_SIZE], size_t used, uint64_t message_size)
 {
     memset(block + used, 0, SHA256_BLOCK_SIZE - used);
-    store_be32(block + 56, (uint32_t)(message_size >> 29));
-    store_be32(block + 60, (uint32_t)(message_size << 3));
+    store_be64(block + 56, message_size << 3);
 }
 
-/* The second SHA-256: over the digest of the first, which each lane's state holds. */
-static void hash_again(const uint32_t *states, int lanes, uint8_t *digests)
+/* The second SHA-256, over the digest of the first, which is in each lane's state: in place. */
+static void hash_again(uint32_t *states, int lanes)
 {
-    uint32_t again[8 * LANES_MAX];
-    uint8_t blocks[SHA256_BLOCK_SIZE * LANES_MAX];
+    static const uint32_t padding[BLOCK_WORDS - STATE_WORDS] = {0x80000000, [7] = 256}; /* bits */
+    uint32_t blocks[BLOCK_WORDS * LANES_MAX];
 
     for (int lane = 0; lane < lanes; lane++) {
-        uint8_t *block = blocks + SHA256_BLOCK_SIZE * lane;
-        store_digest(block, states + 8 * lane);
-        block[SHA256_DIGEST_SIZE] = 0x80;
-        pad_block(block, SHA256_DIGEST_SIZE + 1, SHA256_DIGEST_SIZE);
+        uint32_t *block = blocks + BLOCK_WORDS * lane;
+        memcpy(block, states + STATE_WORDS * lane, SHA256_DIGEST_SIZE);
+        memcpy(block + STATE_WORDS, padding, sizeof padding);
     }
-    init_states(again, lanes);
-    compress(again, blocks, lanes);
+    init_states(states, lanes);
+    compress_words(states, blocks, lanes);
+}
+
+static void store_digests(uint8_t *digests, const uint32_t *states, int lanes)
+{
     for (int lane = 0; lane < lanes; lane++)
-        store_digest(digests + SHA256_DIGEST_SIZE * lane, again + 8 * lane);
+        for (int i = 0; i < STATE_WORDS; i++)
+            store_be32(digests + SHA256_DIGEST_SIZE * lane + 4 * i, states[STATE_WORDS * lane + i]);
+}
+
+void sha256_digest_words(uint32_t words[SHA256_DIGEST_WORDS],
+                         const uint8_t digest[SHA256_DIGEST_SIZE])
+{
+    for (int i = 0; i < SHA256_DIGEST_WORDS; i++)
+        words[i] = load_be32(digest + 4 * i);
 }
 
 void sha256_stream_init(struct sha256_stream *stream)
@@ -249,7 +301,8 @@ void sha256d_stream_final(struct sha256_stream *stream, uint8_t digest[SHA256_DI
     }
     pad_block(stream->tail, used, stream->size);
     compress(stream->state, stream->tail, 1);
-    hash_again(stream->state, 1, digest);
+    hash_again(stream->state, 1);
+    store_digests(digest, stream->state, 1);
 }
 
 void sha256d(const uint8_t *data, size_t size, uint8_t digest[SHA256_DIGEST_SIZE])
@@ -261,26 +314,27 @@ void sha256d(const uint8_t *data, size_t size, uint8_t digest[SHA256_DIGEST_SIZE
     sha256d_stream_final(&stream, digest);
 }
 
-/* The second block of each 64-byte message, once per lane. */
-static const uint8_t PAIR_PADDING[SHA256_BLOCK_SIZE * LANES_MAX] = {
-    [0] = 0x80, [62] = 0x02, [64] = 0x80, [126] = 0x02, /* 64 bytes are 0x0200 bits */
-};
-
-static void sha256d_pair(const uint8_t *pairs, int lanes, uint8_t *digests)
+/* What follows the 64 bytes of a pair: the block that ends each such message, once per lane. */
+static void end_pairs(uint32_t *states, int lanes)
 {
-    uint32_t states[8 * LANES_MAX];
+    static const _Alignas(16) uint32_t blocks[BLOCK_WORDS * LANES_MAX] = {
+        [0] = 0x80000000, [15] = 512, [16] = 0x80000000, [16 + 15] = 512, /* bits */
+    };
 
-    init_states(states, lanes);
-    compress(states, pairs, lanes);
-    compress(states, PAIR_PADDING, lanes);
-    hash_again(states, lanes, digests);
+    compress_words(states, blocks, lanes);
+    hash_again(states, lanes);
 }
 
 void sha256d_pairs(const uint8_t *pairs, size_t count, uint8_t *digests)
 {
+    uint32_t states[STATE_WORDS * LANES_MAX];
+
     while (count > 0) {
         int lanes = count >= 2 ? 2 : 1;
-        sha256d_pair(pairs, lanes, digests);
+        init_states(states, lanes);
+        compress(states, pairs, lanes);
+        end_pairs(states, lanes);
+        store_digests(digests, states, lanes);
         pairs += SHA256_BLOCK_SIZE * lanes;
         digests += SHA256_DIGEST_SIZE * lanes;
         count -= (size_t)lanes;
@@ -289,37 +343,155 @@ void sha256d_pairs(const uint8_t *pairs, size_t count, uint8_t *digests)
 
 /* ---- Shares ---------------------------------------------------------------------------------- */
 
-/* The merkle root over the coinbase's txid, by the hashes beside its path. */
-static void fold_branch(const struct share_job *job, const uint8_t txid_le[SHA256_DIGEST_SIZE],
-                        uint8_t root_le[SHA256_DIGEST_SIZE])
-{
-    uint8_t pair[2 * SHA256_DIGEST_SIZE];
+struct piece {
+    const uint8_t *data;
+    size_t size;
+};
 
-    memcpy(pair, txid_le, SHA256_DIGEST_SIZE);
-    for (size_t i = 0; i < job->branch_count; i++) {
-        memcpy(pair + SHA256_DIGEST_SIZE, job->branch[i], SHA256_DIGEST_SIZE);
-        sha256d_pair(pair, 1, pair);
+/* What of a coinbase is hashed for each share anew: from coinb1's last whole block on. */
+struct coinbase_rest {
+    struct piece pieces[4]; /* the end of coinb1, the extranonce, coinb2, the padding */
+    uint64_t message_size;
+    size_t block_count; /* still to be read */
+};
+
+/* A bit, and zeros: the padding of a message, up to its length. */
+static const uint8_t PADDING[SHA256_BLOCK_SIZE + 8] = {0x80};
+
+static void begin_rest(struct coinbase_rest *rest, const struct share_job *job,
+                       const struct share *share)
+{
+    const struct sha256_stream *stream = &job->after_coinb1;
+    const size_t tail_size = (size_t)(stream->size % SHA256_BLOCK_SIZE);
+    const size_t rest_size = tail_size + share->extranonce_size + job->coinb2_size;
+
+    /* One byte of padding at least, and eight of length. */
+    rest->block_count = (rest_size + 9 + SHA256_BLOCK_SIZE - 1) / SHA256_BLOCK_SIZE;
+    rest->message_size = stream->size + share->extranonce_size + job->coinb2_size;
+    rest->pieces[0] = (struct piece){stream->tail, tail_size};
+    rest->pieces[1] = (struct piece){share->extranonce, share->extranonce_size};
+    rest->pieces[2] = (struct piece){job->coinb2, job->coinb2_size};
+    rest->pieces[3] = (struct piece){PADDING, rest->block_count * SHA256_BLOCK_SIZE - rest_size};
+}
+
+static void next_block(struct coinbase_rest *rest, uint8_t block[SHA256_BLOCK_SIZE])
+{
+    size_t used = 0;
+
+    for (struct piece *piece = rest->pieces; used < SHA256_BLOCK_SIZE; piece++) {
+        const size_t room = SHA256_BLOCK_SIZE - used;
+        const size_t size = piece->size < room ? piece->size : room;
+        if (size == 0)
+            continue;
+        memcpy(block + used, piece->data, size);
+        piece->data += size;
+        piece->size -= size;
+        used += size;
     }
-    memcpy(root_le, pair, SHA256_DIGEST_SIZE);
+    if (--rest->block_count == 0)
+        store_be64(block + 56, rest->message_size << 3);
+}
+
+/* Leaves the coinbases' txids in `states`, as do the steps that follow with what they make. */
+static void hash_coinbases(const struct share_job *const *jobs, const struct share *shares,
+                           int lanes, uint32_t *states)
+{
+    uint8_t blocks[SHA256_BLOCK_SIZE * LANES_MAX];
+    struct coinbase_rest rests[LANES_MAX];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        memcpy(states + STATE_WORDS * lane, jobs[lane]->after_coinb1.state, SHA256_DIGEST_SIZE);
+        begin_rest(&rests[lane], jobs[lane], &shares[lane]);
+    }
+    while (lanes == 2 && rests[0].block_count > 0 && rests[1].block_count > 0) {
+        next_block(&rests[0], blocks);
+        next_block(&rests[1], blocks + SHA256_BLOCK_SIZE);
+        compress(states, blocks, 2);
+    }
+    for (int lane = 0; lane < lanes; lane++) /* the longer one, or the only one */
+        while (rests[lane].block_count > 0) {
+            next_block(&rests[lane], blocks);
+            compress(states + STATE_WORDS * lane, blocks, 1);
+        }
+    hash_again(states, lanes);
+}
+
+/* Goes up the tree from `level` to `end`, `lanes` paths at a time. */
+static void climb(const struct share_job *const *jobs, int lanes, size_t level, size_t end,
+                  uint32_t *states)
+{
+    uint32_t pairs[BLOCK_WORDS * LANES_MAX];
+
+    for (; level < end; level++) {
+        for (int lane = 0; lane < lanes; lane++) {
+            uint32_t *pair = pairs + BLOCK_WORDS * lane;
+            memcpy(pair, states + STATE_WORDS * lane, SHA256_DIGEST_SIZE);
+            memcpy(pair + STATE_WORDS, jobs[lane]->branch[level], SHA256_DIGEST_SIZE);
+        }
+        init_states(states, lanes);
+        compress_words(states, pairs, lanes);
+        end_pairs(states, lanes);
+    }
+}
+
+/* Makes merkle roots of the coinbases' txids, by the hashes beside their paths. */
+static void fold_branches(const struct share_job *const *jobs, int lanes, uint32_t *states)
+{
+    size_t both = jobs[0]->branch_count;
+
+    if (lanes == 2 && jobs[1]->branch_count < both)
+        both = jobs[1]->branch_count;
+    climb(jobs, lanes, 0, both, states);
+    for (int lane = 0; lane < lanes; lane++) /* the longer one */
+        climb(jobs + lane, 1, both, jobs[lane]->branch_count, states + STATE_WORDS * lane);
+}
+
+/* All fields of a header are whole words of it, those that are numbers little-endian. */
+static void hash_headers(const struct share_job *const *jobs, const struct share *shares, int lanes,
+                         uint32_t *states)
+{
+    uint32_t firsts[BLOCK_WORDS * LANES_MAX], seconds[BLOCK_WORDS * LANES_MAX];
+
+    for (int lane = 0; lane < lanes; lane++) {
+        const uint32_t *root = states + STATE_WORDS * lane;
+        uint32_t *first = firsts + BLOCK_WORDS * lane, *second = seconds + BLOCK_WORDS * lane;
+        first[0] = swap_bytes(shares[lane].version);
+        memcpy(first + 1, jobs[lane]->prevhash, SHA256_DIGEST_SIZE);
+        memcpy(first + 9, root, 7 * sizeof *root);
+        second[0] = root[7];
+        second[1] = swap_bytes(shares[lane].ntime);
+        second[2] = swap_bytes(jobs[lane]->nbits);
+        second[3] = swap_bytes(shares[lane].nonce);
+        second[4] = 0x80000000;
+        memset(second + 5, 0, 10 * sizeof *second);
+        second[15] = 8 * HEADER_SIZE;
+    }
+    init_states(states, lanes);
+    compress_words(states, firsts, lanes);
+    compress_words(states, seconds, lanes);
+    hash_again(states, lanes);
+}
+
+void share_hashes(const struct share_job *const *jobs, const struct share *shares, size_t count,
+                  uint8_t (*hashes_le)[SHA256_DIGEST_SIZE])
+{
+    uint32_t states[STATE_WORDS * LANES_MAX];
+
+    while (count > 0) {
+        const int lanes = count >= 2 ? 2 : 1;
+        hash_coinbases(jobs, shares, lanes, states);
+        fold_branches(jobs, lanes, states);
+        hash_headers(jobs, shares, lanes, states);
+        store_digests(hashes_le[0], states, lanes);
+        jobs += lanes, shares += lanes, hashes_le += lanes;
+        count -= (size_t)lanes;
+    }
 }
 
 void share_hash(const struct share_job *job, const struct share *share,
                 uint8_t hash_le[SHA256_DIGEST_SIZE])
 {
-    struct sha256_stream coinbase = job->after_coinb1;
-    uint8_t txid_le[SHA256_DIGEST_SIZE], header[HEADER_SIZE];
-
-    sha256_stream_update(&coinbase, share->extranonce, share->extranonce_size);
-    sha256_stream_update(&coinbase, job->coinb2, job->coinb2_size);
-    sha256d_stream_final(&coinbase, txid_le);
-
-    store_le32(header, share->version);
-    memcpy(header + 4, job->prevhash_le, SHA256_DIGEST_SIZE);
-    fold_branch(job, txid_le, header + 36);
-    store_le32(header + 68, share->ntime);
-    store_le32(header + 72, job->nbits);
-    store_le32(header + 76, share->nonce);
-    sha256d(header, HEADER_SIZE, hash_le);
+    share_hashes(&job, share, 1, (uint8_t (*)[SHA256_DIGEST_SIZE])hash_le);
 }
 
 bool hash_meets_target(const uint8_t hash_le[SHA256_DIGEST_SIZE],
@@ -373,7 +545,8 @@ uint64_t nonce_scan_step(struct nonce_scan *scan, uint64_t count, uint32_t *foun
                        scan->nonce + (uint32_t)lane);
         }
         compress(states, blocks, lanes);
-        hash_again(states, lanes, hashes_le);
+        hash_again(states, lanes);
+        store_digests(hashes_le, states, lanes);
         for (int lane = 0; lane < lanes; lane++, scan->nonce++) {
             if (hash_meets_target(hashes_le + SHA256_DIGEST_SIZE * lane, scan->target_le))
                 found[(*found_count)++] = scan->nonce;

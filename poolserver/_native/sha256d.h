@@ -19,6 +19,7 @@
 enum {
     SHA256_BLOCK_SIZE = 64,
     SHA256_DIGEST_SIZE = 32,
+    SHA256_DIGEST_WORDS = 8,
     HEADER_SIZE = 80,
     /* The smallest transaction has 60 bytes (240 weight units), so a block of 4,000,000 (BIP141)
        holds less than 2^15 of them and its branch has at most 15 items. */
@@ -54,6 +55,10 @@ void sha256_stream_update(struct sha256_stream *stream, const uint8_t *data, siz
 /* Writes SHA-256(SHA-256(all that came)). The stream is used up. */
 void sha256d_stream_final(struct sha256_stream *stream, uint8_t digest[SHA256_DIGEST_SIZE]);
 
+/* What SHA-256 reads 32 bytes as: big-endian words. */
+void sha256_digest_words(uint32_t words[SHA256_DIGEST_WORDS],
+                         const uint8_t digest[SHA256_DIGEST_SIZE]);
+
 /* SHA-256(SHA-256(data)). */
 void sha256d(const uint8_t *data, size_t size, uint8_t digest[SHA256_DIGEST_SIZE]);
 
@@ -68,8 +73,8 @@ struct share_job {
     const uint8_t *coinb2;             /* not owned */
     size_t coinb2_size;
     size_t branch_count;
-    uint8_t branch[MERKLE_BRANCH_MAX][SHA256_DIGEST_SIZE];
-    uint8_t prevhash_le[SHA256_DIGEST_SIZE];
+    uint32_t branch[MERKLE_BRANCH_MAX][SHA256_DIGEST_WORDS]; /* see sha256_digest_words */
+    uint32_t prevhash[SHA256_DIGEST_WORDS];                  /* the same */
     uint32_t nbits;
     uint8_t network_target_le[SHA256_DIGEST_SIZE];
 };
@@ -86,6 +91,10 @@ struct share {
 /* Writes the hash of the block header that the share makes of the job. */
 void share_hash(const struct share_job *job, const struct share *share,
                 uint8_t hash_le[SHA256_DIGEST_SIZE]);
+
+/* The same of many, two at a time: share i is of jobs[i]. */
+void share_hashes(const struct share_job *const *jobs, const struct share *shares, size_t count,
+                  uint8_t (*hashes_le)[SHA256_DIGEST_SIZE]);
 
 /* True when hash <= target. */
 bool hash_meets_target(const uint8_t hash_le[SHA256_DIGEST_SIZE],

@@ -1,7 +1,7 @@
 /*
  * A set of the hashes of shares: what has been seen on a job.
  *
- * Plain C11 without Python.h: lane_glue.h is the glue.
+ * Plain C11 without Python.h: set_glue.h is the glue, share_set.py says the same in Python.
  */
 #ifndef POOLSERVER_SHARE_SET_H
 #define POOLSERVER_SHARE_SET_H
@@ -22,6 +22,9 @@ struct share_set {
 enum share_set_result { SHARE_SET_ADDED, SHARE_SET_WAS_THERE, SHARE_SET_NO_MEMORY };
 
 enum share_set_result share_set_add(struct share_set *set, const uint8_t *hash_le);
+
+/* Makes room for so many more: as many may then be added without fear for memory. */
+bool share_set_reserve(struct share_set *set, size_t more);
 
 bool share_set_has(const struct share_set *set, const uint8_t *hash_le);
 

@@ -2,10 +2,11 @@
  * One line of mining.submit in the form in which rigs send it, read without a copy.
  *
  * Taken is a JSON object of exactly the members id, method and params, in any order and with
- * any of JSON's white space: id a decimal number of at most 18 digits, method "mining.submit", params
- * 5 or 6 strings. No string may have an escape or a byte outside of printable ASCII. Each
- * line that is taken here means the same to the Stratum library's parser; what is not taken
- * is no error, but left to that parser.
+ * any of JSON's white space: id a decimal number, method "mining.submit", params 5 or 6 strings.
+ * No string may have an escape or a byte outside of printable ASCII, nor id or a name be longer
+ * than below: then there are never more brackets than the Stratum library's parser puts up with.
+ * Each line that is taken here means the same to that parser; what is not taken is no error, but
+ * left to it.
  *
  * Plain C11 without Python.h.
  */
@@ -16,7 +17,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum { SUBMIT_EXTRANONCE2_MAX = 16 };
+enum {
+    SUBMIT_EXTRANONCE2_MAX = 16,
+    SUBMIT_ID_MAX = 18,     /* digits: any such number fits 64 bits */
+    SUBMIT_NAME_MAX = 191,  /* limits.py: username_bytes */
+    SUBMIT_JOB_ID_MAX = 32, /* ours have 13 to 28 hex digits (mining/identity.py) */
+};
 
 struct text_view {
     const char *data;

@@ -12,11 +12,13 @@ from typing import Final, NamedTuple, Self, final
 from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
 from poolserver._native.journal_twin import pack_share, skip_records, sum_shares
 from poolserver._native.meter_twin import update_meter
+from poolserver._native.share_set import ShareSet
 from poolserver._native.share_sum import ShareSum
 
 __all__ = [
     "BACKENDS",
     "JobHasher",
+    "ShareSet",
     "ShareSum",
     "backend",
     "pack_share",

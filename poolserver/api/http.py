@@ -1,18 +1,26 @@
 """``/metrics``, ``/healthz`` and ``/readyz``, and the server that other routes are on."""
 
-from collections.abc import Callable, Iterable
+import asyncio
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
+
+from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
+BACKLOG = 128
 
 
 class HttpServer:
     """Serves the registry and the pool's state, and what else ``routes`` has.
 
-    What is served here itself asks for no password and changes nothing.
+    What is served here itself asks for no password and changes nothing. Of metrics, ``registry`` is
+    read on the event loop and ``views`` in a thread: what is there is many, and does not change.
     """
 
     def __init__(
@@ -20,35 +28,43 @@ class HttpServer:
         registry: CollectorRegistry,
         not_ready_because: Callable[[], str | None],
         routes: Iterable[web.RouteDef] = (),
+        views: CollectorRegistry | None = None,
     ) -> None:
         self._registry = registry
+        self._views = views or CollectorRegistry()
         self._not_ready_because = not_ready_because
         app = web.Application()
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(routes)
+        self.sockets: list[socket.socket] = []
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; the port that was really bound.
+    async def start(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> int:
+        """Listen; the port that was really bound. Some sockets may listen there already.
 
         Raises:
             OSError: the address cannot be bound.
         """
+        self.sockets = list(inherited) or await open_listening(host, port, BACKLOG)
         await self._runner.setup()
-        site = web.TCPSite(self._runner, host, port)
-        await site.start()
-        bound: int = self._runner.addresses[0][1]
-        return bound
+        for sock in self.sockets:
+            await web.SockSite(self._runner, sock.dup(), backlog=BACKLOG).start()
+        return int(self.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening and end what is open."""
         await self._runner.cleanup()
+        for sock in self.sockets:
+            sock.close()
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        return web.Response(body=encode(self._registry), headers={"Content-Type": content_type})
+        families = list(self._registry.collect())
+        # To write them down takes two or three times as long as to read them.
+        body = await asyncio.to_thread(encode, _Scrape(families, self._views))
+        return web.Response(body=body, headers={"Content-Type": content_type})
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -58,3 +74,14 @@ class HttpServer:
         if reason is not None:
             return web.Response(status=503, text=f"not ready: {reason}\n")
         return web.Response(text="ready\n")
+
+
+class _Scrape(Collector):
+    """What was read, and what is still to be."""
+
+    def __init__(self, families: list[Metric], views: CollectorRegistry) -> None:
+        self._families, self._views = families, views
+
+    def collect(self) -> Iterator[Metric]:
+        yield from self._families
+        yield from self._views.collect()

@@ -41,9 +41,23 @@ class LocalLink(Generic[M]):
     def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[M], None]) -> None:
         self._loop = loop
         self._receive = receive
+        self._held: list[M] | None = None
 
     def send(self, message: M) -> None:
-        self._loop.call_soon(self._receive, message)
+        if self._held is None:
+            self._loop.call_soon(self._receive, message)
+        else:
+            self._held.append(message)
+
+    def hold(self) -> None:
+        """Keep what is sent until ``let_go``: the receiver is not there, or must not act."""
+        self._held = self._held or []
+
+    def let_go(self) -> None:
+        """Hand over what was kept, in its order, and all that follows."""
+        held, self._held = self._held or [], None
+        for message in held:
+            self.send(message)
 
 
 def frame(message: object) -> bytes:

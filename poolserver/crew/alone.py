@@ -1,13 +1,19 @@
 """The one worker of a pool in one process, with the face of a crew."""
 
 import asyncio
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from poolserver.cluster.link import LocalLink
 from poolserver.cluster.messages import Down, Up, WorkerSettings
+from poolserver.config import Config
 from poolserver.crew import berths as berth_events
 from poolserver.crew.berths import Berths
+from poolserver.handover.giving import greeting
+from poolserver.handover.heir import Heir
+from poolserver.handover.upgrade import Upgrade
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.server.worker import Worker
 
@@ -20,7 +26,10 @@ class Alone:
         make_settings: Callable[[], WorkerSettings],
         submitter: BlockSubmitter,
         receive: Callable[[Up], None],
+        *,
+        is_heir: bool = False,
     ) -> None:
+        """``is_heir``: another process has the spool still; it is followed by ``prepare``."""
         loop = asyncio.get_running_loop()
         self.berths = Berths(1)
         self._make_settings = make_settings
@@ -28,10 +37,12 @@ class Alone:
         self._down: LocalLink[Down] = LocalLink(loop, self._hand_down)
         self._up: LocalLink[Up] = LocalLink(loop, receive)
         self._worker: Worker | None = None
+        self._is_heir = is_heir
 
     async def open(self) -> None:
         """Take up spooled blocks."""
-        await self._submitter.resume(time.time())
+        if not self._is_heir:
+            await self._submitter.resume(time.time())
 
     async def start(self) -> None:
         """Open the listeners.
@@ -40,13 +51,59 @@ class Alone:
             LedgerError: the journal cannot be begun.
             OSError: an address or the boot epoch cannot be had.
         """
-        (berth,) = self.berths
         # Only now, so that a start that fails leaves no journal; and before the next turn, in
         # which it may be sent a template.
         self._worker = Worker(self._make_settings(), self._up, self._submitter)
         await self._worker.start()
+        self._has_begun()
+
+    def _has_begun(self) -> None:
+        (berth,) = self.berths
         berth_events.begin(berth, time.monotonic())
         berth.is_linked = berth.has_listened = True
+
+    # --- from one process to the next ----------------------------------------------------
+
+    async def prepare(self, heir: Heir) -> None:
+        """In place of ``start``, do what can fail before another process's rigs are taken.
+
+        Raises:
+            LedgerError: the journal cannot be begun.
+            OSError: an address or the boot epoch cannot be had.
+        """
+        self._up.hold()  # the books are closed yet
+        self._down.hold()
+        self._worker = Worker(self._make_settings(), self._up, self._submitter)
+        await self._worker.bind(heir.listening)
+
+    async def take_over(self, heir: Heir) -> None:
+        """Take the rigs, and answer them.
+
+        Raises:
+            HandoverError, PassingError: they cannot be taken.
+        """
+        assert self._worker is not None
+        await heir.take(self._worker)
+        await heir.read()
+        await self._worker.serve()
+        self._down.let_go()
+        self._has_begun()
+
+    async def settle_in(self) -> None:
+        """The other process has ended, and the books are open here."""
+        assert self._worker is not None
+        self._up.let_go()
+        await self._worker.resume_blocks()
+
+    def upgrade(
+        self, config: Config, http: Sequence[socket.socket], on_handed: Callable[[], None]
+    ) -> Upgrade:
+        """What hands the worker over. ``http`` are the sockets that are listened at for HTTP."""
+        assert self._worker is not None
+        hello = partial(greeting, config, self._worker, http)
+        return Upgrade(self._worker, self._down, hello, on_handed)
+
+    # --- as a crew -----------------------------------------------------------------------
 
     async def stop(self, *, whole_pool: bool) -> None:
         """End the worker, which is this process; its last batch crosses the link."""

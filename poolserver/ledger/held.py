@@ -70,6 +70,20 @@ class HeldRecords:
         self._end = end
         return True
 
+    @property
+    def room(self) -> int:
+        """How many more shares may be held."""
+        return max(0, self._limit - self._end) // SHARE_SIZE
+
+    def append_shares(self, records: bytes, count: int) -> None:
+        """Append ``count`` shares that were packed elsewhere, as many as ``room`` had room for."""
+        end = self._end + len(records)
+        if end > self._room and not self._grow(end, self._limit):
+            raise ValueError(f"{count} shares are more than there is room for")
+        self._view[self._end : end] = records
+        self.next_sequence += count
+        self._end = end
+
     def append(self, record: bytes) -> None:
         """Append an encoded record, limit or not: declarations and blocks are few."""
         end = self._end + len(record)

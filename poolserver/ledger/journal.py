@@ -213,6 +213,21 @@ class Journal:
             return False
         return True
 
+    def packing(self) -> tuple[int, int, int]:
+        """What shares are packed with elsewhere, to be given to ``append_shares`` in this turn:
+
+        the sequence of the first, the time in Unix milliseconds, and how many there is room for:
+        none while the disk fails, when each has to be asked about.
+        """
+        now_ms = self._turn_ms if self._flush_handle is not None else self._wall_ms()
+        room = self._held.room if self.failed is None else 0
+        return self._held.next_sequence, now_ms, room
+
+    def append_shares(self, records: bytes, count: int) -> None:
+        """Record accepted shares that were packed as ``packing`` said."""
+        self._open_turn()
+        self._held.append_shares(records, count)
+
     def append_solution(self, share: ShareRecord) -> None:
         """Record a share that is a block, whatever the state of the disk; its time is set here."""
         timed = share._replace(unix_ms=self._open_turn())
@@ -338,6 +353,21 @@ class Journal:
             begin, first_sequence, count = end, first_sequence + few, count - few
         if count:
             self._on_durable(JournalBatch(self.source, first_sequence, count, records[begin:]))
+
+    async def settle(self) -> bool:
+        """Write and sync at once what is recorded by now; whether that is done.
+
+        The answers that waited for it are released then, and nothing is held any more.
+        """
+        while self._held and self.failed is None:
+            if self._flush_handle is not None:
+                await asyncio.sleep(0)  # the end of the turn writes
+                continue
+            if self._sync is None:
+                self._cancel_timers()
+                self._begin_sync()
+            await self._sync_is_over()
+        return self.failed is None
 
     # --- failure -------------------------------------------------------------------------
 

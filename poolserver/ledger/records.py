@@ -209,9 +209,8 @@ def encode_payout(sequence: int, payout: PayoutRecord) -> bytes:
 
 
 def _framed(kind: int, sequence: int, payload: bytes) -> bytes:
-    record = bytearray(_FRAME.pack(0, len(payload), kind, sequence) + payload)
-    _CRC.pack_into(record, 0, crc32(record[4:]))
-    return bytes(record)
+    checked = _FRAME.pack(0, len(payload), kind, sequence)[_CRC.size :] + payload
+    return _CRC.pack(crc32(checked)) + checked
 
 
 def decode_records(records: bytes, first_sequence: int) -> Iterator[tuple[int, Record]]:

@@ -5,6 +5,7 @@ from poolserver.metrics.collector import CollectorMetrics
 from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
+from poolserver.metrics.power import PowerMetrics
 from poolserver.metrics.signals import SignalMetrics
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "CrewMetrics",
     "NodeMetrics",
     "PoolMetrics",
+    "PowerMetrics",
     "ProposalMetrics",
     "RpcMetrics",
     "SignalMetrics",

@@ -15,7 +15,6 @@ from prometheus_client.registry import Collector
 from poolserver import __version__
 from poolserver.ledger.blocks import EARNING, BlockState
 from poolserver.metrics.families import gauge
-from poolserver.metrics.power import power_families
 from poolserver.metrics.statistics import statistics_families
 from poolserver.mining.share import ShareOutcome
 
@@ -53,8 +52,6 @@ class PoolMetrics(Collector):
         yield self._shares()
         yield from self._sites()
         coordinator = self._coordinator
-        if (power := coordinator.room.view) is not None:
-            yield from power_families(power)
         yield from statistics_families(coordinator.pool_view(), coordinator.site_views())
         yield from self._template()
         yield from self._blocks()

@@ -3,9 +3,10 @@
 Racks that only the names of rigs speak of have no series: whoever connects makes names up.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 
 from poolserver.control_room.view import NodeView, PowerView
 
@@ -28,8 +29,19 @@ _FIGURES: tuple[tuple[str, str], ...] = (
 )
 
 
-def power_families(view: PowerView) -> Iterator[Metric]:
-    """The families of one scrape."""
+class PowerMetrics(Collector):
+    """Of the last view, if there is one. It may be read in any thread: a view does not change."""
+
+    def __init__(self, last: Callable[[], PowerView | None]) -> None:
+        self._last = last
+
+    def collect(self) -> Iterator[Metric]:
+        view = self._last()
+        if view is not None:
+            yield from _families(view)
+
+
+def _families(view: PowerView) -> Iterator[Metric]:
     families = {
         name: GaugeMetricFamily(f"poolserver_{name}", text, labels=["node"])
         for name, text in _FIGURES

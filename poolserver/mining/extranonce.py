@@ -25,7 +25,7 @@ class ExtranonceAllocator:
     def __init__(self, identity: WorkerIdentity) -> None:
         self._prefix = identity.extranonce_prefix << COUNTER_BITS
         self._next = 0
-        self._live: set[int] = set()
+        self._live: set[int] = set()  # whole values: those of a former process have its prefix
 
     def allocate(self) -> bytes:
         """A value of 4 bytes that no live connection of this process has.
@@ -35,16 +35,20 @@ class ExtranonceAllocator:
         """
         if len(self._live) >= COUNTER_SPACE:
             raise ExtranonceExhausted(f"{COUNTER_SPACE} connections hold an extranonce1")
-        while self._next in self._live:
+        while self._prefix | self._next in self._live:
             self._next = (self._next + 1) % COUNTER_SPACE
-        counter = self._next
-        self._live.add(counter)
-        self._next = (counter + 1) % COUNTER_SPACE
-        return (self._prefix | counter).to_bytes(EXTRANONCE1_SIZE, "big")
+        value = self._prefix | self._next
+        self._live.add(value)
+        self._next = (self._next + 1) % COUNTER_SPACE
+        return value.to_bytes(EXTRANONCE1_SIZE, "big")
+
+    def adopt(self, extranonce1: bytes) -> None:
+        """A connection that was taken over from another process has this value."""
+        self._live.add(int.from_bytes(extranonce1, "big"))
 
     def free(self, extranonce1: bytes) -> None:
         """Give a value back when its connection has ended."""
-        self._live.discard(int.from_bytes(extranonce1, "big") % COUNTER_SPACE)
+        self._live.discard(int.from_bytes(extranonce1, "big"))
 
     def __len__(self) -> int:
         return len(self._live)

@@ -22,6 +22,7 @@ from poolserver.mining.payout import (
     Allotment,
     Distribution,
     Payer,
+    Paying,
     PayoutPlan,
     Sharing,
     output_size,
@@ -71,7 +72,7 @@ class JobVariant:
     """A job with one of its coinbases: what a rig of a size class is sent, and is judged by."""
 
     coinbase: Coinbase
-    allotment: Allotment = field(repr=False)
+    allotment: Paying = field(repr=False)
     notify_clean: bytes = field(repr=False)
     notify_refresh: bytes = field(repr=False)
     hasher: JobHasher = field(repr=False)
@@ -150,6 +151,10 @@ class JobFactory:
         self._payer = Payer(plan)
         self._sharing: Sharing | None = None  # of the last job: fresh ones are worth the same
 
+    def number_above(self, number: int) -> None:
+        """Give no job from now on this number, or one below it."""
+        self._number = max(self._number, number)
+
     def reserve(self) -> CoinbaseReserve:
         """The room that a block must keep for the largest coinbase of this plan.
 
@@ -207,7 +212,9 @@ class JobFactory:
                 continue
             coinbase, allotment = self._coinbase(template, sharing, number, size)
             variants.append(
-                _variant(template, coinbase, allotment, job_id=job_id, version=version, ntime=ntime)
+                make_variant(
+                    template, coinbase, allotment, job_id=job_id, version=version, ntime=ntime
+                )
             )
         return tuple(reversed(variants))
 
@@ -248,15 +255,16 @@ class JobFactory:
         return self._identity.job_tag_prefix + number.to_bytes(_JOB_NUMBER_SIZE, "big")
 
 
-def _variant(
+def make_variant(
     template: BlockTemplate,
     coinbase: Coinbase,
-    allotment: Allotment,
+    allotment: Paying,
     *,
     job_id: str,
     version: int,
     ntime: int,
 ) -> JobVariant:
+    """A job with this coinbase: its lines rendered, its hashing prepared."""
     clean, refresh = (
         render_notify(
             job_id=job_id,

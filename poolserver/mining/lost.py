@@ -6,6 +6,7 @@ nobody comes by somebody else's session, and a rig that returns to another proce
 """
 
 from collections import OrderedDict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from poolserver.mining.miner import ChangePoint, extranonces_of
@@ -45,7 +46,11 @@ class LostSessions:
 
     def keep(self, lost: LostSession, now: float) -> None:
         """Hold a session whose connection has just ended."""
-        self._lost[lost.session_id] = now + self._window_s, lost
+        self._lost[lost.session_id] = self.until(now), lost
+
+    def until(self, now: float) -> float:
+        """How long a session is held that is lost now."""
+        return now + self._window_s
 
     def take(self, session_id: str, now: float) -> LostSession | None:
         """The lost session of that id, once; None where there is none or its time is over."""
@@ -66,6 +71,14 @@ class LostSessions:
     def drop_oldest(self) -> LostSession | None:
         """Take out the longest lost session: its extranonce1 is needed."""
         return self._lost.popitem(last=False)[1][1] if self._lost else None
+
+    def __iter__(self) -> Iterator[tuple[float, LostSession]]:
+        """Until when, and which, the longest lost first."""
+        return iter(self._lost.values())
+
+    def restore(self, until: float, lost: LostSession) -> None:
+        """Hold a session that another process had lost, in the order in which it gives them."""
+        self._lost[lost.session_id] = until, lost
 
     def __len__(self) -> int:
         return len(self._lost)

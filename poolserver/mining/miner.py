@@ -1,12 +1,16 @@
 """One connection as the pool's domain sees it: its extranonce1, its terms, its workers."""
 
+from collections.abc import Mapping
 from fractions import Fraction
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 from poolserver._vendor.asyncio_stratum import RigInfo
 from poolserver.bitcoin.target import Difficulty
 from poolserver.mining.firmware import Firmware
 from poolserver.mining.vardiff import Vardiff
+
+if TYPE_CHECKING:
+    from poolserver._native import LaneRig
 
 # So long after its last share a worker still counts as one that mines: at one share a minute,
 # below which nothing is known of it, ten minutes without any have a chance of e^-10.
@@ -51,6 +55,20 @@ class AuthorizedWorker:
         self._counted_at = now
         self._counted_shares = 0
 
+    def counters(self) -> dict[str, int | float | bool]:
+        """What it has counted, for a process that takes the connection over."""
+        return {name: getattr(self, name) for name in _COUNTERS}
+
+    @classmethod
+    def restored(
+        cls, ref: int, account: str, name: str, counters: Mapping[str, int | float | bool]
+    ) -> Self:
+        """One that goes on counting where another process left off."""
+        worker = cls(ref, account, name, counters["active_at"])
+        for counter in _COUNTERS:
+            setattr(worker, counter, counters.get(counter, getattr(worker, counter)))
+        return worker
+
     def is_active(self, now: float) -> bool:
         """Whether it has proven work, or has come, in the last ACTIVE_S seconds."""
         return now - self.active_at <= ACTIVE_S
@@ -64,6 +82,9 @@ class AuthorizedWorker:
             self._counted_at, self._counted_shares = now, self.shares
 
 
+_COUNTERS = ("shares", "active_at", "is_resolved", "_counted_at", "_counted_shares")
+
+
 class ChangePoint(NamedTuple):
     """What holds for the jobs of a connection from ``first_job`` on."""
 
@@ -72,6 +93,18 @@ class ChangePoint(NamedTuple):
     version_mask: int
     extranonce1: bytes
     coinbase_class: int
+
+    def for_lane(self) -> tuple["ChangePoint", int, bytes, int, int, bytes, int]:
+        """As ``LaneRig.open`` takes it."""
+        return (
+            self,
+            self.first_job,
+            self.difficulty.target_le,
+            self.difficulty.work,
+            self.version_mask,
+            self.extranonce1,
+            self.coinbase_class,
+        )
 
 
 def extranonces_of(extranonce1: bytes, changes: list[ChangePoint]) -> set[bytes]:
@@ -99,6 +132,7 @@ class Miner:
         "has_new_terms",
         "info",
         "is_resumable",
+        "lane",
         "last_job",
         "session_id",
         "user_agent",
@@ -122,6 +156,8 @@ class Miner:
         self.expected_workers = 1  # of a session that is resumed as many as it had
         self.announced: float | None = None
         """The difficulty that the rig was told last on this connection."""
+        self.lane: LaneRig | None = None
+        """Where its ordinary shares are judged in C, if that is so on this connection."""
         self.has_new_terms = True
         """Whether anything but the difficulty may be other than with the last job.
 
@@ -156,8 +192,23 @@ class Miner:
 
     @version_mask.setter
     def version_mask(self, version_mask: int) -> None:
+        self.close_lane()  # it holds for older jobs too
         self._version_mask = version_mask
         self.has_new_terms = True
+
+    def open_lane(self) -> None:
+        """Let ordinary shares be judged in C, by the present terms, until one of these changes."""
+        if self.lane is not None and not self.lane.is_open:
+            self.lane.open(
+                self.version_mask,
+                [change.for_lane() for change in self.changes],
+                [(each, each.name.encode(), each.ref) for each in self.workers.values()],
+            )
+
+    def close_lane(self) -> None:
+        """Something that shares are judged by is about to change."""
+        if self.lane is not None:
+            self.lane.close()
 
     def terms_of(self, job_number: int) -> ChangePoint:
         """The terms that the job was issued with on this connection."""
@@ -183,6 +234,7 @@ class Miner:
 
         Returns each extranonce1 that nothing of this connection needs any more.
         """
+        self.close_lane()
         change = ChangePoint(
             first_job, difficulty, self.version_mask, self.extranonce1, self.coinbase_class
         )
@@ -209,6 +261,7 @@ class Miner:
 
     def relax(self, difficulty: Difficulty) -> None:
         """Judge all older jobs by ``difficulty``: this rig applies a lowered one to old work."""
+        self.close_lane()
         last = max(i for i, c in enumerate(self.changes) if c.difficulty == difficulty)
         self.changes[:last] = [
             change._replace(difficulty=difficulty)

@@ -13,6 +13,7 @@ first, out of what this block is worth.
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Protocol
 
 from poolserver.mining.coinbase import MAX_MONEY_SAT, TxOut
 from poolserver.mining.outputs import check_spendable, dust_limit_sat, output_size
@@ -24,6 +25,7 @@ __all__ = [
     "Due",
     "Payee",
     "Payer",
+    "Paying",
     "PayoutPlan",
     "Sharing",
     "dust_limit_sat",
@@ -250,6 +252,13 @@ class Sharing:
                 room -= sizes[number]
                 rest_sat -= sat
         return paid, rest_sat
+
+
+class Paying(Protocol):
+    """Whatever knows what a block would pay."""
+
+    @property
+    def distribution(self) -> Distribution: ...
 
 
 class Allotment:

@@ -5,7 +5,9 @@ known is held against the newest shares, and forgotten only if they contradict i
 told from a slow rig, and left out: a curtailment is not a hashrate.
 """
 
+from collections.abc import Mapping
 from math import exp, log, log1p
+from typing import Self
 
 TAU_S = 240.0  # at 12 shares a minute some 96 shares weigh in: the estimate is good to 10%
 # What is known is held against the shares of the last so many seconds, and forgotten if they
@@ -63,6 +65,18 @@ class RateEstimate:
         self._window_work = self._window_squares = self._backlog = 0.0
         self._is_trusted = False
 
+    def state(self) -> dict[str, float]:
+        """All that it knows, for a process that takes the connection over."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, float]) -> Self:
+        """The inverse of ``state``; what it does not name is as at the beginning."""
+        estimate = cls(state["updated_at"])
+        for name in cls.__slots__:
+            setattr(estimate, name, state.get(name, getattr(estimate, name)))
+        return estimate
+
     def presume(self, rate: float, difficulty: float) -> None:
         """Begin with what was known of the rig, as if it had sent shares of ``difficulty``."""
         self.known = rate
@@ -104,34 +118,43 @@ class RateEstimate:
         due = self.last_rate() * seconds / difficulty
         return shares * log1p(due / shares) > nats
 
-    def add(self, difficulty: float, in_force: float, now: float) -> None:
-        """Count a share judged by ``difficulty``, where ``in_force`` is the connection's own."""
+    def add(self, difficulty: float, in_force: float, now: float, count: int = 1) -> None:
+        """Count shares judged by ``difficulty``, where ``in_force`` is the connection's own.
+
+        Several that came at once are as if told one by one, but for one look at the window.
+        """
         elapsed = now - self.updated_at
         self.updated_at = now
-        if self._backlog and self._is_backlog(difficulty, now):
-            return
+        while self._backlog and self._is_backlog(difficulty, now):
+            count -= 1
+            if not count:
+                return
         if (
             elapsed >= MIN_GAP_S
             and self._is_silence(elapsed, in_force)
             and self._end_silence(difficulty, elapsed, now)
         ):
+            if count > 1:
+                self.add(difficulty, in_force, now, count - 1)
             return
         if elapsed > 0:
             keep = exp(-elapsed / TAU_S)
             self.work *= keep
             self.squares *= keep * keep
             self.seconds = self.seconds * keep + TAU_S * (1 - keep)
-        squared = difficulty * difficulty
-        self.work += difficulty
+        work = difficulty * count
+        squared = difficulty * work
+        self.work += work
         self.squares += squared
-        self._window_work += difficulty
+        self._window_work += work
         self._window_squares += squared
         # The squared deviation, in variances, is never less than the surprise in nats.
         seconds = now - self._window_at
         due = self.known * seconds
         excess, work = self._window_work - due, self._window_work
         if seconds >= WINDOW_S or (
-            excess * excess * work > SURPRISE_NATS * due * self._window_squares
+            due  # else nothing is known that could be contradicted
+            and excess * excess * work > SURPRISE_NATS * due * self._window_squares
         ):
             self._look_at_window(seconds, now)
 

@@ -1,7 +1,10 @@
 """The jobs that rigs may still send shares for."""
 
 from collections import deque
+from collections.abc import Iterator
+from math import inf
 
+from poolserver._native import ShareSet
 from poolserver.mining.job import Job
 
 # A share may be on its way, or its rig may lag, for minutes; older jobs prove nothing of now.
@@ -21,7 +24,7 @@ class IssuedJob:
     def __init__(self, job: Job, expires_at: float) -> None:
         self.job = job
         self.expires_at = expires_at
-        self.seen: set[bytes] = set()
+        self.seen = ShareSet()
         self.found: set[bytes] = set()
 
 
@@ -37,6 +40,8 @@ class JobRegistry:
         self._by_id: dict[str, IssuedJob] = {}
         self._by_age: deque[IssuedJob] = deque()
         self.current: Job | None = None
+        self.ceiling = inf
+        """A difficulty that no rig may be given one above: the network's, where that matters."""
         self.spare: Job | None = None
         """A newer job of the current one's template, for those who have had the current one."""
 
@@ -67,6 +72,15 @@ class JobRegistry:
         if issued is None or (issued.expires_at <= now and issued.job is not self.current):
             return None
         return issued
+
+    def __iter__(self) -> Iterator[IssuedJob]:
+        """All that live, the oldest first."""
+        return iter(self._by_age)
+
+    def restore(self, issued: IssuedJob) -> None:
+        """Take a job of a process before this one, with what was seen on it; the oldest first."""
+        self._by_id[issued.job.job_id] = issued
+        self._by_age.append(issued)
 
     @property
     def oldest_number(self) -> int:

@@ -19,6 +19,9 @@ the estimate stays, and the first share that comes through again is met with it.
 from dataclasses import dataclass
 from enum import IntEnum
 from math import ceil, inf, log2, sqrt
+from typing import Self
+
+import msgspec
 
 from poolserver.mining.rate_estimate import MAX_EASE, RateEstimate
 
@@ -48,6 +51,8 @@ MAX_HASHRATE = MAX_DIFFICULTY * HASHES_PER_DIFFICULTY
 MIN_CHANGE_INTERVAL_S = 3.0
 MIN_CHANGE_INTERVAL_IN_FLOOD_S = 0.5
 FLOOD = 8 * BAND_HIGH
+# A rig sends a share in some seconds. Only a flood is not looked at with each share.
+MIN_LOOK_INTERVAL_S = 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,22 @@ class StartRank(IntEnum):
     PASSWORD = 3
 
 
+class VardiffState(msgspec.Struct, frozen=True):
+    """What a ``Vardiff`` knows, for a process that takes its connection over; times too.
+
+    Its terms are not part of it: they are the listener's, and may be others from then on.
+    """
+
+    difficulty: float
+    floor: float
+    rank: int
+    has_shares: bool
+    changed_at: float
+    next_look_at: float
+    target_per_s: float
+    estimate: dict[str, float | bool]
+
+
 class Vardiff:
     """The decision for one connection. ``now`` is monotonic, in seconds."""
 
@@ -80,6 +101,7 @@ class Vardiff:
         "_changed_at",
         "_estimate",
         "_has_shares",
+        "_next_look_at",
         "_rank",
         "_target_per_s",
         "_terms",
@@ -94,19 +116,52 @@ class Vardiff:
         self._rank = StartRank.LISTENER
         self._has_shares = False
         self._changed_at = now
+        # Where the difficulty is pinned there is nothing to decide: a third of all this costs.
+        self._next_look_at = inf if terms.minimum == terms.maximum else now
         self.floor = terms.minimum
         self.difficulty = difficulty
 
+    def state(self) -> VardiffState:
+        """All that it knows but for its terms."""
+        return VardiffState(
+            self.difficulty,
+            self.floor,
+            self._rank,
+            self._has_shares,
+            self._changed_at,
+            self._next_look_at,
+            self._target_per_s,
+            self._estimate.state(),
+        )
+
+    @classmethod
+    def restored(cls, terms: VardiffTerms, state: VardiffState) -> Self:
+        """The inverse of ``state``."""
+        vardiff = cls(terms, state.difficulty, state.changed_at)
+        vardiff.floor = state.floor
+        vardiff._rank = StartRank(state.rank)
+        vardiff._has_shares = state.has_shares
+        if state.next_look_at < inf:  # else the difficulty was pinned, and may not be now
+            vardiff._next_look_at = max(vardiff._next_look_at, state.next_look_at)
+        vardiff._target_per_s = state.target_per_s
+        vardiff._estimate = RateEstimate.restored(state.estimate)
+        return vardiff
+
     # --- what shares and silence tell ----------------------------------------------------
 
-    def on_share(self, difficulty: float, now: float, ceiling: float = inf) -> float | None:
-        """Count a proven share, judged by ``difficulty``; the new difficulty, if it should change.
+    def on_share(
+        self, difficulty: float, now: float, ceiling: float = inf, count: int = 1
+    ) -> float | None:
+        """Count proven shares, judged by ``difficulty``; the new difficulty, if it should change.
 
         ``ceiling`` is the network's difficulty: above it a block would go unsent.
         """
         self._has_shares = True
         estimate = self._estimate
-        estimate.add(difficulty, self.difficulty, now)
+        estimate.add(difficulty, self.difficulty, now, count)
+        if now < self._next_look_at:  # a look costs as much again as the share did: 0.6 us
+            return None
+        self._next_look_at = now + MIN_LOOK_INTERVAL_S
         return self._decide(estimate.work / (estimate.seconds or inf), now, ceiling)
 
     def on_tick(self, now: float, ceiling: float = inf) -> float | None:

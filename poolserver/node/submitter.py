@@ -187,6 +187,12 @@ class BlockSubmitter:
             self._watch(_Offered(found, self._until()), first_wait_s=0.0)
         return [found for found, _ in left]
 
+    async def spooled(self) -> None:
+        """Wait until no finder of a block waits for the disk, or for as long as a shutdown does."""
+        waiting = [each.spooled for each in self._submissions.values() if not each.spooled.done()]
+        if waiting:
+            await asyncio.wait(waiting, timeout=CLOSE_DISK_TIMEOUT_S)
+
     async def close(self) -> None:
         """Wait a little for answers that are on their way; the spool keeps what has none."""
         submissions = list(self._submissions.values())

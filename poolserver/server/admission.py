@@ -9,11 +9,12 @@ counted here is counted in this process alone, and is gone with it.
 """
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 from math import inf
+from typing import NamedTuple
 
 # Some 30 MB. A record that is lost before its time costs its address little: it is a stranger.
 MAX_IDLE_RECORDS = 100_000
@@ -56,6 +57,16 @@ class Refusal(StrEnum):
     TOO_MANY = "too_many_connections"
     TOO_FAST = "too_many_new_connections"
     BANNED = "banned"
+
+
+class AddressState(NamedTuple):
+    """What is remembered of an address, for a process that takes the rigs over."""
+
+    key: str
+    trusted: bool
+    accepted_at: float
+    spent: float
+    spent_at: float
 
 
 class Address:
@@ -137,6 +148,35 @@ class Admission:
             known = self.is_known(address, now)
             (self._idle_known if known else self._idle_strangers)[address.key] = address
         self._sweep(now)
+
+    def state(self) -> list[AddressState]:
+        """Every address that is remembered, with connections or without."""
+        idle = {**self._idle_strangers, **self._idle_known}
+        live = {key: each for key, each in self._addresses.items() if key not in idle}
+        return [
+            AddressState(each.key, each.trusted, each.accepted_at, each.spent, each.spent_at)
+            for each in (*idle.values(), *live.values())
+        ]
+
+    def restore(self, states: Iterable[AddressState], now: float) -> None:
+        """Remember what another process did; connections are counted as they ``enter_again``."""
+        for key, trusted, accepted_at, spent, spent_at in states:
+            address = Address(key, trusted=trusted)
+            address.accepted_at, address.spent, address.spent_at = accepted_at, spent, spent_at
+            self._addresses[key] = address
+            known = self.is_known(address, now)
+            (self._idle_known if known else self._idle_strangers)[key] = address
+
+    def enter_again(self, host: str) -> Address:
+        """Count a connection that was let in by another process: it is refused nothing here."""
+        key, trusted = identify(host, self._terms.trusted)
+        address = self._addresses.get(key)
+        if address is None:
+            address = self._addresses[key] = Address(key, trusted=trusted)
+        self._idle_strangers.pop(key, None)
+        self._idle_known.pop(key, None)
+        address.connections += 1
+        return address
 
     def is_known(self, address: Address, now: float) -> bool:
         """Whether the address has proven work of late."""

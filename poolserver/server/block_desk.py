@@ -9,13 +9,13 @@ import structlog
 from poolserver.bitcoin.header import hash_hex_to_le
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import BlockEvent, NodeSettings
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.records import NO_WORKER
 from poolserver.node.checks import Rpc
 from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.spool import FoundBlock, Spool, shared_memory_for
 from poolserver.node.submitter import BlockSubmitter, Verdict
-from poolserver.pool import SolvedBlock
 
 log = structlog.get_logger(__name__)
 
@@ -88,6 +88,10 @@ class BlockDesk:
                 hash_le = hash_hex_to_le(found.hash_hex)
                 self._journal.append_block(found.height, hash_le, ref, found.distribution)
         self._submitter.report_to(self._on_verdict)
+
+    async def spooled(self) -> None:
+        """Wait until no finder's answer waits for the disk, for ten seconds at most."""
+        await self._submitter.spooled()
 
     def note_ours(self, hash_hex: str) -> None:
         """A node has taken another worker's block: none of ours is preferred to it."""

@@ -11,6 +11,7 @@ Pure: no sockets and no clock. ``now`` is in monotonic seconds and never goes ba
 from collections import OrderedDict
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,6 +202,13 @@ class Ban:
 _Key = tuple[str | None, str]
 
 
+class BansState(NamedTuple):
+    """What ``Bans`` remembers: ``(name or None, host key, times of strikes or end of the ban)``."""
+
+    strikes: list[tuple[str | None, str, tuple[float, ...]]]
+    until: list[tuple[str | None, str, float]]
+
+
 class Bans:
     """Strikes and bans of all sessions. ``host_key`` is an address's key in admission.
 
@@ -254,6 +262,18 @@ class Bans:
     def address_is_banned(self, host_key: str, now: float) -> bool:
         """Whether nobody may connect from there."""
         return self._until.get((None, host_key), now) > now
+
+    def state(self) -> BansState:
+        """All strikes and bans, for a process that takes the rigs over."""
+        return BansState(
+            [(name, host_key, times) for (name, host_key), times in self._strikes.items()],
+            [(name, host_key, until) for (name, host_key), until in self._until.items()],
+        )
+
+    def restore(self, state: BansState) -> None:
+        """Go on where another process left off."""
+        self._strikes = OrderedDict(((name, key), times) for name, key, times in state.strikes)
+        self._until = OrderedDict(((name, key), until) for name, key, until in state.until)
 
     def active(self, now: float) -> int:
         """Bans in force, of names and of addresses."""

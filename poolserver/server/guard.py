@@ -6,14 +6,27 @@ sessions.
 
 from collections import Counter
 from collections.abc import Collection
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import structlog
 
 from poolserver.mining.miner import Miner
 from poolserver.pool import MAX_WORKERS
-from poolserver.server.admission import Address, Admission, AdmissionTerms, Refusal
-from poolserver.server.conduct import Bans, Conduct, ConductTerms, Step, pool_at_fault
+from poolserver.server.admission import (
+    Address,
+    AddressState,
+    Admission,
+    AdmissionTerms,
+    Refusal,
+)
+from poolserver.server.conduct import (
+    Bans,
+    BansState,
+    Conduct,
+    ConductTerms,
+    Step,
+    pool_at_fault,
+)
 
 log = structlog.get_logger(__name__)
 
@@ -34,6 +47,14 @@ class Guarded(Protocol):
     def dismiss(self, why: str) -> None: ...
 
 
+class GuardState(NamedTuple):
+    """What a ``Guard`` hands to the one of the next process."""
+
+    addresses: list[AddressState]
+    bans: BansState
+    refused: dict[str, int]
+
+
 class Guard:
     """For all sessions of one worker process. ``now`` is monotonic seconds."""
 
@@ -51,6 +72,25 @@ class Guard:
         self.rejecting = 0
         """Sessions that have nothing but rejects just now."""
         self.pool_at_fault = False
+
+    # --- from one process to the next ----------------------------------------------------
+
+    def state(self) -> GuardState:
+        """What is remembered of addresses and names, and counted.
+
+        Not how sessions have behaved so far: what goes wrong on one shows again within a minute.
+        """
+        return GuardState(self._admission.state(), self._bans.state(), dict(self.refused))
+
+    def restore(self, state: GuardState, now: float) -> None:
+        """Go on where another process left off, before its sessions come."""
+        self._admission.restore(state.addresses, now)
+        self._bans.restore(state.bans)
+        self.refused.update(state.refused)
+
+    def enter_again(self, host: str) -> Address:
+        """Count a connection that another process let in."""
+        return self._admission.enter_again(host)
 
     # --- who comes in --------------------------------------------------------------------
 

@@ -3,24 +3,29 @@
 A TLS handshake is work and holds a place for seconds, so whoever may not come in must not get
 one. The order is: PROXY header, where one is expected; admission of the host that it names; TLS
 handshake; session. asyncio's own servers shake hands first, therefore only plain ports are left
-to them, and they are the cheapest in a storm; there the session asks for its admission itself.
+to them, or on Linux to our own RigSockets, and they are the cheapest in a storm; there the session
+asks for its admission itself.
 """
 
 import asyncio
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from itertools import count
 from math import inf
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import structlog
 
 from poolserver.server.admission import Address
+from poolserver.server.plain_listening import open_listening
 from poolserver.server.proxy_header import ProxiedPeer, ProxyHeaderError, read_proxy_header
 from poolserver.server.tls import ServerCertificate
+
+if TYPE_CHECKING:
+    from poolserver._native import RigSocket, RigSockets
 
 # A rig's processor may take a second over a handshake; who needs ten is not there.
 TLS_HANDSHAKE_TIMEOUT_S = 10.0
@@ -60,6 +65,7 @@ class ListenerTerms:
     tls: ServerCertificate | None
     proxy_from: tuple[IPv4Network | IPv6Network, ...]
     is_shared: bool = False
+    """Other processes may listen there too: each connection comes to one of them."""
 
 
 class Door(Protocol):
@@ -82,6 +88,9 @@ class Door(Protocol):
         ``admit`` gave; None: it was not asked, which is left to the session.
         """
 
+    def take_in(self, rig_socket: "RigSocket") -> asyncio.Protocol:
+        """The protocol of a connection to a plain listener with sockets of our own."""
+
     def refused(self, host: str, reason: str) -> None:
         """A connection from ``host`` was closed for a fault in how it was handed on."""
 
@@ -89,11 +98,19 @@ class Door(Protocol):
 class Listener:
     """One address that is listened at."""
 
-    def __init__(self, terms: ListenerTerms, door: Door) -> None:
+    def __init__(
+        self, terms: ListenerTerms, door: Door, sockets: "RigSockets | None" = None
+    ) -> None:
+        """A plain listener's connections are those of ``sockets``; None: the event loop's."""
         self.door = door
         self.is_closed = False
         self._terms = terms
-        self._server: asyncio.Server | None = None
+        self._sockets = sockets
+        self.sockets: list[socket.socket] = []
+        """What it listens at."""
+        self._is_on_wire = False
+        self._servers: list[asyncio.Server] = []
+        self._accepting: list[asyncio.Task[None]] = []
         self._tasks: dict[asyncio.Task[None], socket.socket | _Arrival] = {}
         """Each with what is to be closed when it ends."""
         self._headers = asyncio.Semaphore(MAX_HEADERS)
@@ -101,23 +118,66 @@ class Listener:
         self._next_accept_log_at = -inf
 
     async def open(self) -> int:
-        """Listen; the port, which is a free one where 0 was asked for.
+        """Listen and accept; the port.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        await self.bind()
+        await self.go_on()
+        return self.port
+
+    async def bind(self, sockets: Sequence[socket.socket] = ()) -> None:
+        """Listen, and accept nothing yet.
+
+        ``sockets`` listen already: those of another process, which are this listener's from now on.
 
         Raises:
             OSError: the address cannot be bound.
         """
         terms = self._terms
-        if terms.proxy_from or terms.tls is not None:
-            return await self._open_with_admission()
-        self._server = await asyncio.get_running_loop().create_server(
-            lambda: self.door.accept(None, None),
-            terms.host,
-            terms.port,
-            backlog=terms.backlog,
-            reuse_port=terms.is_shared,
+        self.sockets = list(sockets) or await open_listening(
+            terms.host, terms.port, terms.backlog, reuse_port=terms.is_shared
         )
-        port: int = self._server.sockets[0].getsockname()[1]
-        return port
+
+    @property
+    def port(self) -> int:
+        """What is listened at, which is a free one where 0 was asked for."""
+        return int(self.sockets[0].getsockname()[1])
+
+    def pause(self) -> None:
+        """Accept nothing more; who knocks waits, at sockets that go on listening.
+
+        A TLS handshake or PROXY header that is under way goes on.
+        """
+        for server in self._servers:
+            server.close()
+        for task in self._accepting:
+            task.cancel()
+        if self._is_on_wire and self._sockets is not None:
+            for sock in self.sockets:
+                self._sockets.unlisten(sock.fileno())
+        self._servers.clear()
+        self._accepting.clear()
+        self._is_on_wire = False
+
+    async def go_on(self) -> None:
+        """Accept, for the first time or after a pause."""
+        terms = self._terms
+        has_admission = bool(terms.proxy_from) or terms.tls is not None
+        self._is_on_wire = self._sockets is not None and not has_admission
+        for sock in self.sockets:
+            sock.setblocking(False)
+            if self._is_on_wire and self._sockets is not None:
+                self._sockets.listen(sock.fileno(), self.door.take_in)
+            elif has_admission:
+                own = sock.dup()  # closed by who accepts from it
+                self._accepting.append(self._start(self._accept_for_ever(own), own))
+            else:
+                server = await asyncio.get_running_loop().create_server(
+                    lambda: self.door.accept(None, None), sock=sock.dup(), backlog=terms.backlog
+                )
+                self._servers.append(server)
 
     def close(self) -> None:
         """Take no more connections; sessions that live are not touched.
@@ -126,41 +186,21 @@ class Listener:
         loop's next turns.
         """
         self.is_closed = True
-        if self._server is not None:
-            self._server.close()
+        self.pause()
+        while self.sockets:
+            self.sockets.pop().close()
         for task in self._tasks:
             task.cancel()
 
     # --- admission first -----------------------------------------------------------------
 
-    async def _open_with_admission(self) -> int:
-        terms, loop = self._terms, asyncio.get_running_loop()
-        found = await loop.getaddrinfo(
-            terms.host or None, terms.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )
-        ports = []
-        try:
-            for family, _, _, _, address in dict.fromkeys(found):
-                sock = socket.create_server(
-                    cast(tuple[str, int], address),
-                    family=family,
-                    backlog=terms.backlog,
-                    reuse_port=terms.is_shared,
-                )
-                sock.setblocking(False)
-                self._start(self._accept_for_ever(sock), sock)
-                ports.append(int(sock.getsockname()[1]))
-        except OSError:
-            self.close()
-            raise
-        return ports[0]
-
     def _start(
         self, coroutine: Coroutine[Any, Any, None], left: "socket.socket | _Arrival"
-    ) -> None:
+    ) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(coroutine)
         self._tasks[task] = left
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         """Close what a task has left; before, the loop would still look at the socket.
@@ -182,6 +222,9 @@ class Listener:
                 self._tell_of_trouble(error, loop.time())
                 await asyncio.sleep(ACCEPT_RETRY_S)
                 continue
+            except asyncio.CancelledError:  # a pause, after which it is needed again
+                self._headers.release()
+                raise
             arrival = _Arrival(self, sock, str(peer[0]))
             self._start(self._introduce(arrival), arrival)
             if accepted % ACCEPTS_PER_TURN == 0:

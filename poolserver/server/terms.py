@@ -1,8 +1,14 @@
-"""The limits as a worker is told them, into the terms of admission and conduct."""
+"""What a worker is told, into the terms of its parts."""
 
 from ipaddress import IPv4Network, IPv6Network, ip_network
 
-from poolserver.cluster.messages import LimitSettings
+from poolserver.bitcoin.networks import NETWORKS
+from poolserver.cluster.messages import LimitSettings, WorkerSettings
+from poolserver.mining.accounts import AccountRules
+from poolserver.mining.firmware import firmware_with
+from poolserver.mining.identity import WorkerIdentity
+from poolserver.mining.job import JobTerms
+from poolserver.pool import Pool, PoolTerms
 from poolserver.server.admission import AdmissionTerms
 from poolserver.server.conduct import ConductTerms
 
@@ -43,4 +49,29 @@ def conduct_terms(limits: LimitSettings) -> ConductTerms:
         proof_s=limits.strike_window_s,
         ban_s=limits.ban_s,
         fault_percent=limits.pool_fault_percent,
+    )
+
+
+def make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
+    """The pool of a worker process, empty."""
+    accounts = AccountRules(
+        NETWORKS[settings.network], frozenset(settings.listed_accounts), settings.any_account
+    )
+    terms = PoolTerms(
+        jobs=JobTerms(
+            coinbase_tag=settings.coinbase_tag,
+            extranonce2_size=settings.extranonce2_size,
+            version_mask=settings.version_mask,
+        ),
+        job_lifetime_s=settings.job_lifetime_s,
+        # On regtest half of all hashes are blocks: the network's difficulty is no ceiling there.
+        cap_at_network_difficulty=settings.network != "regtest",
+        resume_window_s=settings.resume_window_s,
+    )
+    return Pool(
+        identity,
+        terms,
+        settings.payout,
+        accounts.account_of,
+        firmware=firmware_with(settings.firmware),
     )

@@ -6,20 +6,20 @@ has, and submits and spools a block alone.
 """
 
 import asyncio
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from itertools import cycle
-from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import structlog
 
-from poolserver._vendor.asyncio_stratum import Handshakes, Limits
+from poolserver._native import HAS_WIRE
 from poolserver.bitcoin.networks import NETWORKS
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
-    ListenerSettings,
     OurBlock,
     PayoutUpdate,
     RigsChanged,
@@ -31,35 +31,30 @@ from poolserver.cluster.messages import (
     WorkerStarted,
     WorkOutdated,
 )
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal, ReleasePolicy, WhenFull
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
-from poolserver.mining.accounts import AccountRules
 from poolserver.mining.coinbase import CoinbaseError
-from poolserver.mining.firmware import firmware_with
 from poolserver.mining.identity import WorkerIdentity
-from poolserver.mining.job import JobTerms
 from poolserver.mining.template import BlockTemplate
-from poolserver.mining.vardiff import VardiffTerms
 from poolserver.node.submitter import BlockSubmitter
-from poolserver.pool import Pool, PoolTerms, SolvedBlock
 from poolserver.server.block_desk import BlockDesk
-from poolserver.server.door import RigDoor
 from poolserver.server.fan_out import FanOut
+from poolserver.server.freshness import Freshness, FreshnessState
 from poolserver.server.guard import Guard
-from poolserver.server.listening import Listener, ListenerTerms
-from poolserver.server.msgspec_codec import MsgspecCodec
+from poolserver.server.reception import Reception
 from poolserver.server.rig_roll import RigRoll
 from poolserver.server.session import MinerSession
 from poolserver.server.sweep import Sweep
-from poolserver.server.terms import admission_terms, conduct_terms, networks
-from poolserver.server.tls import ServerCertificate, TlsError
+from poolserver.server.terms import admission_terms, conduct_terms, make_pool
+
+if TYPE_CHECKING:
+    from poolserver.server.rig_wire import RigWire
 
 TICK_S = 1.0
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
-# Connections that arrive in one turn of the loop after a power cut: a hall of rigs at once.
-LISTEN_BACKLOG = 4096
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +83,7 @@ class Worker:
         self._wall = WallClock(unix_time, is_held=NETWORKS[settings.network].is_public)
         identity = WorkerIdentity(settings.instance_id, settings.worker_index, settings.boot_epoch)
         self._source = identity.source
-        self.pool = _make_pool(identity, settings)
+        self.pool = make_pool(identity, settings)
         self.journal = Journal(
             Path(settings.journal_dir),
             identity,
@@ -103,24 +98,19 @@ class Worker:
         self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
         # In the order in which they came, which is nearly that of memory: to go through 10,000 in
         # that of a set takes twice as long.
-        self._sessions: dict[MinerSession, None] = {}
+        self.sessions: dict[MinerSession, None] = {}
         self.roll = RigRoll()
         self.by_session_id: dict[str, MinerSession] = {}
         self.guard = Guard(
-            admission_terms(settings.limits), conduct_terms(settings.limits), self._sessions
+            admission_terms(settings.limits), conduct_terms(settings.limits), self.sessions
         )
-        self._fan_out = FanOut()
-        self._sweep = Sweep(self._sessions)
-        self._listeners: list[Listener] = []
-        self._ports: tuple[int, ...] = ()
-        self._certificates: list[ServerCertificate] = []
+        self.wire = self._make_wire()
+        self._fan_out = FanOut() if self.wire is None else self.wire.fan_out()
+        self._sweep = Sweep(self.sessions)
+        self.reception = Reception(self, settings, self.wire)
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
-        self._latest: BlockTemplate | None = None
-        self._sent_at = self._fresh_at = self._template_at = -inf
-        self._outdated_at: float | None = None
-        self._stopgap_since: float | None = None
-        self._stopgap_seconds = 0.0
+        self.freshness = Freshness(settings.template_max_age_s, settings.node_loss_grace_s)
         # A peer that takes more at once than the outbox holds is dropped; and one more line.
         self.transactions_limit = settings.outbox_limit // 2
         self.malformed = 0
@@ -135,67 +125,93 @@ class Worker:
         Raises:
             OSError: an address cannot be bound.
         """
+        await self.resume_blocks()
+        await self.bind({})
+        await self.serve()
+
+    async def resume_blocks(self) -> None:
+        """Take up spooled blocks again, once no other process is at them."""
         await self._blocks.resume()
-        self._ports = tuple([await self._listen(each) for each in self._settings.listeners])
-        self._up.send(WorkerStarted(self._source, self._ports))
+
+    async def bind(self, inherited: Mapping[tuple[str, int], Sequence[socket.socket]]) -> None:
+        """See Reception.bind()."""
+        await self.reception.bind(inherited)
+
+    async def serve(self) -> None:
+        """Accept rigs, and say that they may come."""
+        await self.go_on()
+        self._up.send(WorkerStarted(self._source, self.reception.ports))
+
+    async def go_on(self) -> None:
+        """Accept rigs, read what they send, and do what is to be done from time to time."""
+        await self.reception.go_on()
+        if self.wire is not None:
+            self.wire.go_on()
+        for session in self.sessions:
+            session.go_on()
         self._ticker = asyncio.create_task(self._tick_for_ever(), name="worker ticks")
+
+    def pause(self) -> None:
+        """Accept and read nothing more, and do nothing by itself: all that rigs send waits.
+
+        Templates are the caller's affair.
+        """
+        if self._ticker is not None:
+            self._ticker.cancel()
+            self._ticker = None
+        self.reception.pause()
+        if self.wire is not None:
+            self.wire.pause()
+        for session in self.sessions:
+            session.pause()
+
+    async def settle(self) -> bool:
+        """Have all that was judged on the disk, and answered; False where it cannot be."""
+        await self._blocks.spooled()
+        return await self.journal.settle()
+
+    def go_on_from(self, latest: BlockTemplate | None, state: FreshnessState) -> None:
+        """Take up another process's work; the pool has its jobs already."""
+        self.freshness.restore(latest, state)
+        if latest is not None:
+            self._wall.note_chain(latest.mintime)
+        if self.pool.jobs.current is not None:
+            self._note(self.pool.jobs.current.template)
+
+    def forget_rigs(self) -> None:
+        """They are another process's now: nothing more is told of them."""
+        self.sessions.clear()
+        self.by_session_id.clear()
 
     async def stop(self) -> None:
         """Close the listeners and every session; save the journal and give blocks a last chance."""
         if self._ticker is not None:
             self._ticker.cancel()
-        for listener in self._listeners:
-            listener.close()
+        self.reception.close()
         self._send_away()
         await self._blocks.close()
         await self.journal.close()
+        if self.wire is not None:
+            self.wire.close()
 
     def check(self) -> None:
         """Raise what ended the ticks, which should never end, if they have."""
         if self._ticker is not None and self._ticker.done() and not self._ticker.cancelled():
             self._ticker.result()
 
-    async def _listen(self, listener: ListenerSettings) -> int:
-        settings = self._settings
-        limits = Limits(
-            line_bytes=settings.line_limit,
-            line_timeout_s=settings.line_timeout_s,
-            outbox_bytes=settings.outbox_limit,
-            handshake_timeout_s=settings.handshake_timeout_s,
-        )
-        vardiff = VardiffTerms(
-            target_shares_per_minute=settings.target_shares_per_minute,
-            max_shares_per_minute=settings.max_shares_per_minute,
-            start=listener.start_difficulty,
-            minimum=listener.min_difficulty,
-            maximum=listener.max_difficulty,
-        )
-        door = RigDoor(
-            self,
-            vardiff,
-            MsgspecCodec(),
-            limits,
-            settings.extranonce2_size,
-            Handshakes(limits.handshake_timeout_s),
-        )
-        terms = ListenerTerms(
-            host=listener.host,
-            port=listener.port,
-            backlog=LISTEN_BACKLOG,
-            tls=self._certificate(listener),
-            proxy_from=networks(listener.proxy_protocol_from),
-            is_shared=settings.shares_ports,
-        )
-        opened = Listener(terms, door)
-        self._listeners.append(opened)
-        return await opened.open()
-
-    def _certificate(self, listener: ListenerSettings) -> ServerCertificate | None:
-        if listener.tls_cert is None or listener.tls_key is None:
+    def _make_wire(self) -> "RigWire | None":
+        """The fast way for plain TCP rigs, where it was built: see rig_wire.py."""
+        if not HAS_WIRE:
             return None
-        certificate = ServerCertificate(Path(listener.tls_cert), Path(listener.tls_key))
-        self._certificates.append(certificate)
-        return certificate
+        from poolserver.server.rig_wire import RigWire
+
+        return RigWire(
+            asyncio.get_running_loop(),
+            self.pool.jobs,
+            self.journal,
+            self._settings.extranonce2_size,
+            self._now,
+        )
 
     # --- from the coordinator ------------------------------------------------------------
 
@@ -205,9 +221,9 @@ class Worker:
             case TemplateUpdate(template, age_s, unconfirmed_s):
                 self._on_template(template, age_s, unconfirmed_s)
             case TemplateConfirmed():
-                self._fresh_at, self._outdated_at = self._now(), None
+                self.freshness.confirmed(self._now())
             case WorkOutdated():
-                self._outdated_at = self._now()
+                self.freshness.outdated(self._now())
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
             case OurBlock(hash_hex):
@@ -217,7 +233,7 @@ class Worker:
 
     def _introduce_again(self, settings: WorkerSettings) -> None:
         """A coordinator's first word: this one knows neither the worker nor its rigs."""
-        self._up.send(WorkerStarted(self._source, self._ports))
+        self._up.send(WorkerStarted(self._source, self.reception.ports))
         self.roll.tell_all()
         if settings != self._settings:
             log.warning("settings_ignored", reason="a worker's settings hold for its life")
@@ -226,36 +242,29 @@ class Worker:
         self, template: BlockTemplate, age_s: float = 0.0, unconfirmed_s: float = 0.0
     ) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
-        now = self._now()
         self._wall.note_chain(template.mintime)
-        self._template_at, self._fresh_at = now - age_s, now - unconfirmed_s
-        self._outdated_at = None
-        before, self._latest = self._latest, template
-        is_new_tip = before is None or template.prevhash_le != before.prevhash_le
-        self._count_stopgap(now, is_stopgap=template.stopgap)
-        if is_new_tip or template.stopgap or (before is not None and before.stopgap):
+        if self.freshness.on_template(template, self._now(), age_s, unconfirmed_s):
             self._broadcast()
-
-    def _count_stopgap(self, now: float, *, is_stopgap: bool) -> None:
-        if self._stopgap_since is not None:
-            self._stopgap_seconds += now - self._stopgap_since
-        self._stopgap_since = now if is_stopgap else None
 
     def _broadcast(self) -> None:
         """One job for every session; those with the most hashrate are first."""
-        if self._latest is None:
+        latest, before = self.freshness.latest, self.pool.jobs.current
+        if latest is None:
             return
-        before = self.pool.jobs.current
         try:
-            job = self.pool.on_template(self._latest, self._now(), self.unix_time())
+            job = self.pool.on_template(latest, self._now(), self.unix_time())
         except CoinbaseError as error:
-            log.error("no_job", height=self._latest.height, reason=str(error))
+            log.error("no_job", height=latest.height, reason=str(error))
             return
-        template = job.template
-        self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
-        self._sent_at = self._now()
+        if self.wire is not None:
+            self.wire.withdraw()
+        self._note(job.template)
+        self.freshness.sent(self._now())
         is_clean = before is None or _replaces(job.template, before.template)
-        self._fan_out.send(self._sessions, job, is_clean=is_clean)
+        self._fan_out.send(self.sessions, job, is_clean=is_clean)
+
+    def _note(self, template: BlockTemplate) -> None:
+        self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
 
     # --- for the sessions ----------------------------------------------------------------
 
@@ -265,9 +274,8 @@ class Worker:
 
     def unix_time(self) -> int:
         """Unix seconds for ntime: the node's clock, which judges our blocks, and not ours."""
-        if self._latest is None:
-            return int(self._unix_time())
-        return self._latest.curtime + int(self._now() - self._template_at)
+        of_node = self.freshness.unix_time(self._now())
+        return int(self._unix_time()) if of_node is None else of_node
 
     def enter(self, session: MinerSession) -> None:
         """A rig has connected; while there is no work to be trusted it is sent away at once."""
@@ -276,15 +284,32 @@ class Worker:
         if session.address is None:
             session.abort()
             return
-        self._sessions[session] = None
-        if self._latest is not None and self._work_is_lost():
+        self.sessions[session] = None
+        if self.freshness.is_lost(self._now()):
             session.close()
+
+    def enter_again(self, session: MinerSession) -> None:
+        """A rig is taken over from another process, which had let it in."""
+        miner = session.miner
+        session.address = self.guard.enter_again(session.host)
+        self.guard.added(session, len(miner.workers))
+        self.sessions[session] = None
+        if miner.session_id:
+            self.by_session_id[miner.session_id] = session
+        for name in miner.workers:
+            self.roll.enter(session, name)
+
+    def offer(self, job_id: str) -> None:
+        """A rig whose ordinary shares are judged in the lane had one for this job accepted."""
+        issued = self.pool.jobs.get(job_id, self._now())
+        if self.wire is not None and issued is not None:
+            self.wire.offer(issued)
 
     def leave(self, session: MinerSession) -> None:
         """Its connection has ended."""
         self.roll.leave(session)
         self.guard.leave(session, self._now())
-        self._sessions.pop(session, None)
+        self.sessions.pop(session, None)
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         """A share is a block; see ``BlockDesk``. What it repays is not repaid by the next, too."""
@@ -300,18 +325,20 @@ class Worker:
             ticks += 1
             self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
-                self.look_at_certificates()
+                self.reception.look_at_certificates()
 
     def tick(self, *, sweep_steps: int = 1) -> None:
         """Refresh work that is old, ease silent rigs, report; every second."""
-        now, settings = self._now(), self._settings
-        age = now - self._fresh_at
-        if self._latest is not None:
-            if self._work_is_lost():
-                self._send_rigs_away(age)
-            elif self._work_may_be_good() and now - self._sent_at >= settings.refresh_interval_s:
-                self._broadcast()
+        now, fresh = self._now(), self.freshness
+        if fresh.is_lost(now):
+            self._send_rigs_away(fresh.age_s(now))
+        elif (
+            fresh.may_be_good(now) and fresh.sent_before_s(now) >= self._settings.refresh_interval_s
+        ):
+            self._broadcast()
         self.guard.look(now)
+        if self.wire is not None:
+            self.wire.look(now)
         refused, self._refused = self.journal.dropped - self._refused, self.journal.dropped
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
@@ -321,48 +348,26 @@ class Worker:
         if news := self.roll.take():
             self._up.send(RigsChanged(self._source, news))
 
-    def _work_may_be_good(self) -> bool:
-        """Nothing newer than the last template is known, and it is not too old."""
-        age = self._now() - self._fresh_at
-        return self._outdated_at is None and age <= self._settings.template_max_age_s
-
-    def _work_is_lost(self) -> bool:
-        """Whether it has not been good for so long that nothing is waited for any more."""
-        now, settings = self._now(), self._settings
-        no_good_since = self._fresh_at + settings.template_max_age_s
-        if self._outdated_at is not None:
-            no_good_since = min(no_good_since, self._outdated_at)
-        return now - no_good_since > settings.node_loss_grace_s
-
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""
-        if self._sessions:
-            log.error("rigs_sent_away", template_age_s=round(age), rigs=len(self._sessions))
+        if self.sessions:
+            log.error("rigs_sent_away", template_age_s=round(age), rigs=len(self.sessions))
         self._send_away()
 
     def _send_away(self) -> None:
         """End every session; the rigs go to the operator's other pools, or find their own."""
-        for session in list(self._sessions):
+        for session in list(self.sessions):
             refuge = next(self._refuges, None)
             if refuge is None:
                 session.close()
             else:
                 session.send_to(*refuge)
 
-    def look_at_certificates(self) -> None:
-        """Take up certificates that were renewed; what is wrong with new ones is logged."""
-        for certificate in self._certificates:
-            try:
-                if certificate.reload_if_changed():
-                    log.info("certificate_renewed", file=str(certificate.cert_file))
-            except TlsError as error:
-                log.error("certificate_not_renewed", reason=str(error))
-
     def _counters(self) -> WorkerCounters:
         now = self._now()
         return WorkerCounters(
             source=self._source,
-            connections=len(self._sessions),
+            connections=len(self.sessions),
             rigs=dict(self.roll.rigs),
             jobs=len(self.pool.jobs),
             malformed=self.malformed,
@@ -372,12 +377,9 @@ class Worker:
             bans=self.guard.bans(now),
             rejecting=self.guard.rejecting,
             pool_at_fault=self.guard.pool_at_fault,
-            stopgap_seconds=self._stopgap_seconds
-            + (now - self._stopgap_since if self._stopgap_since is not None else 0.0),
-            stopgap_work=float(self.pool.stopgap_work),
-            certificate_expires_unix=min(
-                (each.not_after_unix for each in self._certificates), default=None
-            ),
+            stopgap_seconds=self.freshness.stopgap_seconds(now),
+            stopgap_work=float(self.pool.judge.stopgap_work),
+            certificate_expires_unix=self.reception.certificate_expires_unix,
             blocks_unsettled=self._blocks.unsettled,
             blocks_unspooled=self._blocks.unspooled,
             journal_failed=self.journal.failed is not None,
@@ -389,30 +391,6 @@ class Worker:
             log.info("journal_restored")
         else:
             log.error("journal_failed", reason=str(error))
-
-
-def _make_pool(identity: WorkerIdentity, settings: WorkerSettings) -> Pool:
-    accounts = AccountRules(
-        NETWORKS[settings.network], frozenset(settings.listed_accounts), settings.any_account
-    )
-    terms = PoolTerms(
-        jobs=JobTerms(
-            coinbase_tag=settings.coinbase_tag,
-            extranonce2_size=settings.extranonce2_size,
-            version_mask=settings.version_mask,
-        ),
-        job_lifetime_s=settings.job_lifetime_s,
-        # On regtest half of all hashes are blocks: the network's difficulty is no ceiling there.
-        cap_at_network_difficulty=settings.network != "regtest",
-        resume_window_s=settings.resume_window_s,
-    )
-    return Pool(
-        identity,
-        terms,
-        settings.payout,
-        accounts.account_of,
-        firmware=firmware_with(settings.firmware),
-    )
 
 
 def _replaces(template: BlockTemplate, before: BlockTemplate) -> bool:

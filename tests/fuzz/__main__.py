@@ -1,4 +1,4 @@
-"""python -m tests.fuzz connection|session|template [LIBFUZZER OPTIONS] CORPUS: run a target.
+"""python -m tests.fuzz connection|session|template|lane [LIBFUZZER OPTIONS] CORPUS: run a target.
 
 It runs under atheris. Inputs that fail are written where -artifact_prefix says; to see one again
 give the file in place of the corpus.
@@ -26,6 +26,11 @@ INSTRUMENTED = {
     ],
     # The C beside it has no counters: it is led by what is new to its twin.
     "template": ["poolserver._native.twin"],
+    "lane": [
+        "poolserver._vendor.asyncio_stratum",
+        "poolserver.pool",
+        "poolserver.server.session",
+    ],
 }
 
 

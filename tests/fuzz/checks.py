@@ -171,7 +171,7 @@ def check_nothing_is_left(house: FakeHouse) -> None:
     assert not house.sessions, "a session is left behind"
     assert not house.by_session_id, "a session id is left behind"
     # There is no public count of either.
-    assert len(house.pool._extranonces) == 0, "an extranonce1 is left behind"
+    assert len(house.pool.extranonces) == 0, "an extranonce1 is left behind"
     addresses = house.guard._admission._addresses
     left = [key for key, address in addresses.items() if address.connections]
     assert not left, f"connections are still counted: {left}"

@@ -3,6 +3,8 @@
 from typing import Any
 
 from tests.fuzz.fuzz_session import ACTS, Play
+from tests.unit.server.wire import FakeHouse
+from tests.unit.solving import CURTIME
 
 HELLO = (
     b'{"id":1,"method":"mining.configure","params":[["version-rolling","minimum-difficulty",'
@@ -111,6 +113,29 @@ def _begun(acts: list[tuple[Any, ...]], manner: int) -> bytes:
         places.add(how >> 5 & 3)
         programme += bytes((ACTS.index(what), how, *begins, *details))
     return programme
+
+
+def lane_seeds() -> list[bytes]:
+    """Inputs of fuzz_lane: two bytes of plan, then submits for the jobs that there are."""
+    job_id = FakeHouse().work().job_id
+    jobs = (job_id, job_id[:-1] + "2")
+    lines = [
+        b'{"id":%d,"method":"mining.submit","params":["%s","%s","%016x","%08x","%08x"%s]}\n'
+        % (
+            n,
+            b"demo.b" if n > 12 else b"demo.rig",
+            jobs[n & 1].encode(),
+            n >> 1,
+            CURTIME,
+            n,
+            b',"00002000"' if n in (7, 8, 12) else b"",
+        )
+        for n in range(16)
+    ]
+    said = b"".join(lines)
+    spaced = said.replace(b",", b" , ").replace(b"\n", b"\r\n")
+    texts = (said, spaced, said[:200] * 3, b"\n".join([*lines[:6], *ODD[:5], *lines[6:9]]))
+    return [bytes((plan, 37 * plan & 255)) + texts[(plan + plan // 4) % 4] for plan in range(32)]
 
 
 TEMPLATE_FIELDS = (

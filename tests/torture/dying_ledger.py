@@ -3,7 +3,7 @@
     python -m tests.torture.dying_ledger CONFIG STEP:WHEN:COUNT[:SYNCED]
 
 It is ``poolserver run --config CONFIG``, and dies at the COUNT-th time that it comes to STEP: from
-its start on (WHEN ``start``), or from SIGUSR2 on (``signal``). STEP ``none`` never comes. SYNCED is
+its start on (WHEN ``start``), or from SIGUSR1 on (``signal``). STEP ``none`` never comes. SYNCED is
 a folder for notes of how much of each journal file is on the disk: a power cut would leave no more.
 
 What is patched are calls of the system and of the databases' drivers, not the pool.
@@ -182,7 +182,7 @@ def arm(step: str, when: str, count: int, synced: Path | None) -> None:
     def now(*_: object) -> None:
         death.is_armed = True
 
-    signal.signal(signal.SIGUSR2, now)
+    signal.signal(signal.SIGUSR1, now)
     JournalCalls(death, synced).patch()
     if step in STORE_STEPS:
         from poolserver.ledger.keeper import LedgerKeeper

@@ -220,7 +220,7 @@ class Killer:
         elif life.death.step is None:
             await pool.kill()
         else:
-            os.kill(pool.pid, signal.SIGUSR2)
+            os.kill(pool.pid, signal.SIGUSR1)
             life.has_come = await self._comes()
 
     async def _comes(self) -> bool:

@@ -72,6 +72,8 @@ class LastingRig:
         self.load = load
         self.usernames = usernames
         self.rolls = rolls
+        self.connections = 0
+        """How often it has connected."""
         self.session_id: str | None = None
         self.extranonce1 = b""
         self.unanswered: deque[tuple[Submit, Solution]] = deque(maxlen=16)
@@ -103,6 +105,7 @@ class LastingRig:
                 link = Link(self)
                 await loop.create_connection(partial(_same, link), "127.0.0.1", self._port)
                 self._link = link
+                self.connections += 1
                 try:
                     await link.lost
                 finally:

@@ -77,6 +77,11 @@ class Load:
         return sum(rig.is_ready for rig in self._rigs)
 
     @property
+    def connections(self) -> int:
+        """How many there ever were: more than rigs where one was lost."""
+        return sum(rig.connections for rig in self._rigs)
+
+    @property
     def outstanding(self) -> int:
         """Shares on live connections that are not answered yet."""
         return sum(rig.outstanding for rig in self._rigs)

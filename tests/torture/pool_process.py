@@ -1,6 +1,7 @@
 """The pool as an operator runs it: a process, a config file, and somebody who starts it again."""
 
 import asyncio
+import ctypes
 import os
 import resource
 import signal
@@ -27,6 +28,7 @@ READY_TIMEOUT_S = 90.0
 DEATH_TIMEOUT_S = 10.0
 # A service manager's pause before it starts a program again that has ended.
 RESTART_PAUSE_S = 0.2
+PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
 # A file may not grow beyond so many bytes while the disk is full.
 FULL_DISK_BYTES = 64
 
@@ -61,6 +63,32 @@ password = "{password}"
 """
 
 
+class Orphan:
+    """A process that was not started here and is our child all the same; as asyncio's are."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+        self._status: int | None = None
+
+    @property
+    def returncode(self) -> int | None:
+        if self._status is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            self._status = os.waitstatus_to_exitcode(status) if pid else None
+        return self._status
+
+    def kill(self) -> None:
+        os.kill(self.pid, signal.SIGKILL)
+
+    def terminate(self) -> None:
+        os.kill(self.pid, signal.SIGTERM)
+
+    async def wait(self) -> int:
+        while (status := self.returncode) is None:  # noqa: ASYNC110 - a process
+            await asyncio.sleep(0.02)
+        return status
+
+
 class PoolProcess:
     """One pool over all of its lives; its folder and its ports stay the same."""
 
@@ -83,7 +111,7 @@ class PoolProcess:
         self.starts = 0
         self.step: str | None = None
         """The step at which this life ends, if it does."""
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: asyncio.subprocess.Process | Orphan | None = None
         self._config = folder / "pool.toml"
         self._config.write_text(
             CONFIG.format(
@@ -137,6 +165,26 @@ class PoolProcess:
             assert self.is_alive, f"the pool has ended: {self.tail()}"
             assert time.monotonic() < deadline, f"the pool is not ready: {self.tail()}"
             await asyncio.sleep(0.02)
+
+    async def upgrade(self) -> None:
+        """Have it hand over to a new process, which is then this pool; wait for that to be ready.
+
+        The new one becomes our child when its parent ends: this process reaps orphans from now on.
+        """
+        assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+        old = self._process
+        assert old is not None
+        os.kill(old.pid, signal.SIGUSR2)
+        async with asyncio.timeout(READY_TIMEOUT_S):
+            assert await old.wait() == 0, self.tail()
+        self._process = Orphan(self.events("upgrade_begun")[-1]["pid"])
+        await self.becomes_ready()
+
+    def events(self, name: str) -> list[dict[str, Any]]:
+        """All events of that name in its log."""
+        lines = (self.folder / "pool.log").read_bytes().splitlines()
+        events = [msgspec.json.decode(line) for line in lines if line.startswith(b"{")]
+        return [event for event in events if event["event"] == name]
 
     async def kill(self) -> None:
         """kill -9."""

@@ -13,13 +13,14 @@ from poolserver.collector import (
     GROWTH_BLOCKS,
     PATIENCE_S,
     REST_S,
+    URGENT_BLOCKS,
     Collector,
 )
 from poolserver.metrics import CollectorMetrics
 
 BLOCKS = 1_000_000
 GROWN = int(BLOCKS * 1.5) + GROWTH_BLOCKS
-MUCH_TOO_MUCH = BLOCKS * 3 + GROWTH_BLOCKS
+MUCH_TOO_MUCH = BLOCKS + URGENT_BLOCKS
 
 
 class Process:

@@ -1,5 +1,6 @@
 """The coordinator, wired to books in a folder of its own: what operators are shown."""
 
+import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,6 +30,7 @@ from poolserver.stats.meters import MeterName, Meters
 from tests.unit.commands.test_ledger import CONFIG
 from tests.unit.counters import worker_counters
 from tests.unit.ledger.strategies import encode
+from tests.unit.solving import template
 
 SITE = """
 [[sites]]
@@ -121,6 +123,37 @@ async def test_work_of_before_a_crash_is_booked_where_the_rig_was(tmp_path: Path
     assert again.room.rigs.known("alice.1") is not None
     await again.room.close()
     await again.keeper.close()
+
+
+async def test_before_the_books_are_open_templates_go_down_and_no_plan_is_made(
+    tmp_path: Path,
+) -> None:
+    """With an empty window of shares all would be the operator's."""
+    pool = coordinator(tmp_path)
+    sent: list[object] = []
+    planned: list[object] = []
+
+    class Source:
+        async def run(self, on_template: Any, on_confirmed: Any, on_outdated: Any) -> None:
+            on_template(template(), 1000.0)
+            await asyncio.Event().wait()
+
+    class Down:
+        def send(self, message: object) -> None:
+            sent.append(message)
+
+    anything: Any = pool
+    anything._source, anything._down = Source(), Down()
+    anything.paymaster.on_template = planned.append
+    pool.watch()
+    await pool.has_template.wait()
+    assert [type(message).__name__ for message in sent] == ["TemplateUpdate"]
+    assert planned == []
+    await pool.stop()  # though it was never started
+    assert not (tmp_path / "var" / "ledger.sqlite").exists()
+    await pool.start()
+    assert planned == [template()]
+    await pool.stop()
 
 
 def test_with_a_worker_go_its_gauges_and_its_rigs_and_its_counts_stay(tmp_path: Path) -> None:

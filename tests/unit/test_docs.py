@@ -27,6 +27,7 @@ from poolserver.metrics import (
     CrewMetrics,
     NodeMetrics,
     PoolMetrics,
+    PowerMetrics,
     ProposalMetrics,
     RpcMetrics,
     SignalMetrics,
@@ -86,7 +87,6 @@ class FakeCoordinator:
         self.tally = Tally()
         self.tally.take(worker_counters())
         self.workers = self.tally.living
-        self.room = SimpleNamespace(view=a_power_view())
 
     def template_age_s(self) -> float:
         return 1.0
@@ -113,6 +113,7 @@ def exported() -> dict[str, tuple[str, frozenset[str]]]:
     meters = MeterBook([MeterSpec("t2", 1)])
     meters.fault("t2", "", 0.0)
     registry.register(SignalMetrics(meters, bus))
+    registry.register(PowerMetrics(a_power_view))
     registry.register(CollectorMetrics(Collector()))
     return {name_of(family): (family.type, labels_of(family)) for family in registry.collect()}
 

@@ -53,7 +53,7 @@ from .messages import (
     VersionRolling,
 )
 from .render import render_notify, render_set_difficulty
-from .server import ServerConnection
+from .server import ConnectionState, ServerConnection
 from .state import TRANSITIONS, Outcome, State
 from .words import prevhash_to_stratum_hex, swap_words
 
@@ -70,6 +70,7 @@ __all__ = [
     "CodecError",
     "Configure",
     "Configured",
+    "ConnectionState",
     "Dropped",
     "Envelope",
     "ErrorCode",

@@ -199,9 +199,33 @@ class ServerProtocol(asyncio.Protocol):
         if self.peername is None:
             self.peername = transport.get_extra_info("peername")
         tune_socket(transport, self._limits.keepalive_idle_s)
-        handshakes = self._handshakes or Handshakes(self._limits.handshake_timeout_s)
-        self._expected = handshakes.expect(self)
+        self._expect_handshake()
         self._turn(self._application.on_connect, self)
+
+    def taken_up(self, transport: asyncio.BaseTransport) -> None:
+        """In place of ``connection_made``: go on with a connection that another process began.
+
+        ``connection`` is restored and ``peername`` given before. The deadlines begin anew.
+        """
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=self._limits.outbox_bytes)
+        if self.connection.state is not State.READY:
+            self._expect_handshake()
+        self._watch_line(ended_one=False)
+        self._write()
+
+    @property
+    def transport(self) -> asyncio.Transport | None:
+        """The way to the peer; None where there is none any more, or it is being closed."""
+        transport = self._transport
+        is_open = transport is not None and not transport.is_closing()
+        return transport if is_open and self.connection.state is not State.CLOSED else None
+
+    def given_up(self) -> None:
+        """Another process goes on with the connection; nothing more happens here by itself."""
+        self._cancel_line_deadline()
+        if self._expected is not None:
+            self._expected.discard(self)
 
     def data_received(self, data: bytes) -> None:
         self._turn(self._handle, data)
@@ -252,6 +276,10 @@ class ServerProtocol(asyncio.Protocol):
         data = self.connection.data_to_send()
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+
+    def _expect_handshake(self) -> None:
+        handshakes = self._handshakes or Handshakes(self._limits.handshake_timeout_s)
+        self._expected = handshakes.expect(self)
 
     def _watch_line(self, *, ended_one: bool) -> None:
         """The deadline of a line runs from its first byte; what comes after does not move it."""

@@ -4,6 +4,7 @@ from .errors import LineTooLong
 
 _CR = ord("\r")
 _NOTHING = b""
+_TOO_LONG = b"\n"  # stands for a line that was; none has this byte in it
 
 
 class LineBuffer:
@@ -23,9 +24,9 @@ class LineBuffer:
 
     def __init__(self, limit: int = 16 * 1024) -> None:
         self._limit = limit
-        # Whole lines, the next one last; None stands for one that was too long. There are none
-        # between two turns, and then no list: of 15,000 connections an empty deque is 11 MB.
-        self._lines: list[bytes | None] | None = None
+        # Whole lines, the next one last. There are none between two turns, and then no list: the
+        # empty deques of 15,000 connections are 11 MB.
+        self._lines: list[bytes] | None = None
         self._tail: bytes | bytearray = _NOTHING  # the line that has not ended yet
         self._discarding = False  # the line that has not ended yet is known to be too long
 
@@ -33,18 +34,11 @@ class LineBuffer:
         """Take the next bytes of the stream."""
         lines = data.split(b"\n")
         rest = lines.pop()
-        if lines and (self._tail or self._discarding):
-            lines[0] = self._end_tail(lines[0])
         if lines:
-            limit = self._limit
-            found: list[bytes | None] = [
-                None if len(line) > limit else line[:-1] if line[-1] == _CR else line
-                for line in reversed(lines)
-                if line and line != b"\r"
-            ]
-            if self._lines:
-                found += self._lines
-            self._lines = found
+            if self._tail or self._discarding:
+                lines[0] = self._end_tail(lines[0])
+            lines.reverse()
+            self._lines = lines + self._lines if self._lines else lines
         if rest:
             self._extend_tail(rest)
 
@@ -54,13 +48,27 @@ class LineBuffer:
         Raises:
             LineTooLong: in place of a line that was over the limit; the next call goes on after it.
         """
-        if not self._lines:
-            self._lines = None
-            return None
-        line = self._lines.pop()
-        if line is None:
-            raise LineTooLong(f"a line is longer than {self._limit} bytes")
-        return line
+        while self._lines:
+            line = self._lines.pop()
+            if len(line) > self._limit or line is _TOO_LONG:
+                raise LineTooLong(f"a line is longer than {self._limit} bytes")
+            if line and line[-1] == _CR:
+                line = line[:-1]
+            if line:
+                return line
+        self._lines = None
+        return None
+
+    def rest(self) -> tuple[bytes, bool]:
+        """What was fed and not taken yet, and whether it is the end of a line that is too long."""
+        lines = reversed(self._lines or ())
+        whole = b"".join(line + b"\n" for line in lines if line is not _TOO_LONG)
+        return whole + self._tail, self._discarding
+
+    def restore(self, rest: bytes, *, discarding: bool) -> None:
+        """Go on, in a new buffer, where another left off."""
+        self.feed(rest)
+        self._discarding = discarding
 
     @property
     def is_within_line(self) -> bool:
@@ -79,7 +87,7 @@ class LineBuffer:
         if self._discarding:
             return
         if len(self._tail) + len(piece) > self._limit:
-            self._lines = [None, *(self._lines or ())]
+            self._lines = [_TOO_LONG, *(self._lines or ())]
             self._tail = _NOTHING
             self._discarding = True
         elif self._tail:

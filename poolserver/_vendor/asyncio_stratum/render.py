@@ -32,6 +32,23 @@ def render_result(request_id: RequestId, result: Any, codec: Codec) -> bytes:
     )
 
 
+def render_subscribed(
+    request_id: RequestId, extranonce1: bytes, extranonce2_size: int, session_id: str, codec: Codec
+) -> bytes:
+    """The reply that grants ``mining.subscribe``: both subscriptions bear the session's id."""
+    name = codec.encode(session_id)
+    return (
+        b'{"id":%b,"result":[[["mining.set_difficulty",%b],["mining.notify",%b]],"%b",%d],'
+        b'"error":null}\n'
+    ) % (
+        render_id(request_id, codec),
+        name,
+        name,
+        extranonce1.hex().encode(),
+        extranonce2_size,
+    )
+
+
 def render_error(request_id: RequestId, error: StratumError, codec: Codec) -> bytes:
     """A reply that refuses a request: ``"error":[code,reason,null]``."""
     return b'{"id":%b,"result":null,"error":[%d,%b,null]}\n' % (

@@ -1,7 +1,7 @@
 """The pool's side of a connection."""
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from .codec import Codec
 from .connection import DEFAULT_CODEC, Connection
@@ -28,8 +28,8 @@ from .parse_requests import (
     parse_suggest_target,
     with_whole_nonce,
 )
-from .render import render_error, render_set_difficulty
-from .state import Outcome
+from .render import render_error, render_set_difficulty, render_subscribed
+from .state import TRANSITIONS, Outcome, State
 
 _Parser: TypeAlias = Callable[[RequestId, list[Any]], Request]
 
@@ -46,6 +46,22 @@ _PARSERS: dict[str, _Parser] = {
 
 # Enough to recognise any method that there is; what is echoed to a peer must be bounded.
 MAX_METHOD_ECHO = 64
+
+
+class ConnectionState(NamedTuple):
+    """How a ``ServerConnection`` stands, in plain values, for another process to go on with it."""
+
+    state: str
+    extranonce2_size: int
+    extranonce_subscribed: bool
+    version_mask: int
+    miner_mask: int
+    pads_nonce: bool
+    unread: bytes
+    discarding: bool
+    unsent: bytes
+    last_id: int
+    waiting: dict[int, str]
 
 
 class ServerConnection(Connection[Request]):
@@ -82,6 +98,43 @@ class ServerConnection(Connection[Request]):
         self.version_mask = 0  # what was last granted; 0 until version rolling is negotiated
         self._miner_mask = 0
         self.pads_nonce = False
+
+    # --- from one process to another -------------------------------------------------------------
+
+    def snapshot(self) -> ConnectionState:
+        """How it stands; what is queued is in it and is taken out here."""
+        unread, discarding = self._lines.rest()
+        return ConnectionState(
+            self._state.value,
+            self.extranonce2_size,
+            self.extranonce_subscribed,
+            self.version_mask,
+            self._miner_mask,
+            self.pads_nonce,
+            unread,
+            discarding,
+            self.data_to_send(),
+            self._last_id,
+            dict(self._waiting or {}),
+        )
+
+    def restore(self, state: ConnectionState) -> None:
+        """Go on, in a new connection, where another left off.
+
+        Raises:
+            ValueError: there is no such state.
+        """
+        self._state = State(state.state)
+        self._legal = TRANSITIONS[self._state]
+        self.extranonce2_size = state.extranonce2_size
+        self.extranonce_subscribed = state.extranonce_subscribed
+        self.version_mask, self._miner_mask = state.version_mask, state.miner_mask
+        self.pads_nonce = state.pads_nonce
+        self._lines.restore(state.unread, discarding=state.discarding)
+        if state.unsent:
+            self._outbox.append(state.unsent)
+        self._last_id = state.last_id
+        self._waiting = dict(state.waiting) or None
 
     # --- incoming --------------------------------------------------------------------------------
 
@@ -128,8 +181,11 @@ class ServerConnection(Connection[Request]):
             LocalProtocolError: the connection is subscribed already.
         """
         self._move(Outcome.SUBSCRIBED)
-        subscriptions = [["mining.set_difficulty", session_id], ["mining.notify", session_id]]
-        self._answer(request.request_id, [subscriptions, extranonce1.hex(), self.extranonce2_size])
+        self._outbox.append(
+            render_subscribed(
+                request.request_id, extranonce1, self.extranonce2_size, session_id, self._codec
+            )
+        )
 
     def authorized(self, request: Authorize) -> None:
         """Grant ``mining.authorize``; a connection may have several workers."""

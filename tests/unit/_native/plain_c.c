@@ -3,7 +3,7 @@
  *     backend NAME
  *     sha256d SIZE DIGEST       of the bytes 0, 1, 2, ..., for each size up to 200
  *     pairs COUNT DIGESTS
- *     share HASH
+ *     share COINB2_SIZE BRANCH_COUNT HASH
  *     nonces N...               of a header of zeros, by a target that one hash in 16 meets
  */
 #include <stdio.h>
@@ -36,19 +36,42 @@ static void print_hashes(void)
     }
 }
 
-/* coinb1 is data[:100], the extranonce data[100:112], coinb2 data[112:250]; two levels of branch. */
-static void print_share(void)
+/* coinb1 is data[:100], the extranonce data[100:112]. */
+static void set_job(struct share_job *job, size_t coinb2_size, size_t branch_count)
 {
-    struct share_job job = {.coinb2 = data + 112, .coinb2_size = 138, .branch_count = 2, .nbits = 7};
-    struct share share = {data + 100, 12, 0x20000000, 1000, 0xffffffff};
-    uint8_t hash_le[SHA256_DIGEST_SIZE];
+    *job = (struct share_job){
+        .coinb2 = data + 112, .coinb2_size = coinb2_size, .branch_count = branch_count, .nbits = 7};
+    sha256_stream_init(&job->after_coinb1);
+    sha256_stream_update(&job->after_coinb1, data, 100);
+    for (size_t i = 0; i < branch_count; i++)
+        sha256_digest_words(job->branch[i], data + SHA256_DIGEST_SIZE * i);
+}
 
-    sha256_stream_init(&job.after_coinb1);
-    sha256_stream_update(&job.after_coinb1, data, 100);
-    memcpy(job.branch, data, 2 * SHA256_DIGEST_SIZE);
-    share_hash(&job, &share, hash_le);
-    printf("share ");
-    print_hex(hash_le, sizeof hash_le);
+/* Of jobs that differ in the blocks of their coinbase, in their branch, in both, and in neither. */
+static void print_shares(void)
+{
+    enum { COUNT = 9 };
+    static const size_t shapes[COUNT][2] = {{138, 2}, {138, 2}, {0, 2}, {138, 2}, {144, 0},
+                                            {7, 5},   {8, 1},   {6, 4}, {138, 8}};
+    struct share_job jobs[COUNT];
+    const struct share_job *of[COUNT];
+    struct share shares[COUNT];
+    uint8_t hashes_le[COUNT][SHA256_DIGEST_SIZE], hash_le[SHA256_DIGEST_SIZE];
+
+    for (size_t i = 0; i < COUNT; i++) {
+        set_job(&jobs[i], shapes[i][0], shapes[i][1]);
+        of[i] = &jobs[i];
+        shares[i] = (struct share){data + 100, 12, 0x20000000, 1000, 0xffffffff - (uint32_t)i};
+    }
+    for (size_t count = 0; count <= COUNT; count++)
+        share_hashes(of, shares, count, hashes_le); /* odd counts too */
+    for (size_t i = 0; i < COUNT; i++) {
+        share_hash(of[i], &shares[i], hash_le);
+        printf("share %zu %zu ", shapes[i][0], shapes[i][1]);
+        print_hex(hashes_le[i], SHA256_DIGEST_SIZE);
+        if (memcmp(hash_le, hashes_le[i], sizeof hash_le) != 0)
+            printf("not what it is alone\n");
+    }
 }
 
 static void print_nonces(void)
@@ -80,7 +103,7 @@ int main(void)
             return 1;
         printf("backend %s\n", sha256_backend());
         print_hashes();
-        print_share();
+        print_shares();
         print_nonces();
     }
     return 0;

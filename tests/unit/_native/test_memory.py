@@ -1,5 +1,6 @@
 """No reference and no memory is lost, and a share allocates its result and nothing else."""
 
+import ctypes
 import gc
 import sys
 import tracemalloc
@@ -9,6 +10,8 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+
+from tests.unit._native.lane_world import LaneWorld, lines, shares, terms_of
 
 TIMES = 300
 LEAK_FREE_BYTES = 8 * TIMES  # a leak of one pointer per call; the least Python object has 16 bytes
@@ -98,6 +101,43 @@ def sum_without_the_lock(native: ModuleType) -> None:
     native.skip_records(RECORDS, 0, 0, 2**40)
 
 
+def remember_hashes(native: ModuleType) -> None:
+    seen = native.ShareSet()
+    for number in range(100):
+        seen.add(number.to_bytes(32, "little"))
+    native.ShareSet().update(seen.to_bytes())
+    with pytest.raises(ValueError, match="must be 32 bytes"):
+        seen.add(b"short")
+
+
+def use_lanes(c: ModuleType) -> None:
+    world = LaneWorld(c)
+    for number in range(70):  # more jobs than there is room for at first
+        world.offer(str(number), f"b{number}", number)
+    world.open(terms_of(), workers=tuple((n, b"demo.%d" % n, n) for n in range(20)))
+    world.open()
+    world.judge(lines(*shares(70)))
+    world.judge(lines(*shares(2)))  # seen
+    world.rig.close()
+    world.judge(b"")
+    world.lane.expire("1", 0.0)
+    world.lane.withdraw(1.0)
+
+
+def refuse_lanes(c: ModuleType) -> None:
+    world = LaneWorld(c)
+    for terms in ([terms_of(), None], [terms_of(target_le=b"")], [terms_of(work=2**128)]):
+        with pytest.raises((TypeError, ValueError)):
+            world.rig.open(0, terms, [])
+    with pytest.raises(TypeError):
+        world.rig.open(0, [terms_of()], [("worker", b"name", 1), ("other", "name", 1)])
+    for hashers, seen in ((world.hashers, None), ([*world.hashers, None], world.seen)):
+        with pytest.raises(TypeError):
+            world.lane.offer("job", "b", 1, 2, 3, 4, hashers, seen)
+    with pytest.raises(ValueError, match="extranonce2_size"):
+        c.ShareLane(17)
+
+
 @pytest.mark.parametrize(
     "call",
     [
@@ -112,6 +152,7 @@ def sum_without_the_lock(native: ModuleType) -> None:
         scan,
         take_transactions,
         name_backends,
+        remember_hashes,
     ],
 )
 def test_no_memory_is_lost(native: ModuleType, call: Callable[[ModuleType], None]) -> None:
@@ -125,6 +166,18 @@ def test_no_memory_is_lost(native: ModuleType, call: Callable[[ModuleType], None
         gc.collect()
         after, _peak = tracemalloc.get_traced_memory()
     assert after - before < LEAK_FREE_BYTES
+
+
+@pytest.mark.parametrize("call", [remember_hashes, use_lanes, refuse_lanes])
+def test_the_plain_c_loses_no_memory(c: ModuleType, call: Callable[[ModuleType], None]) -> None:
+    for _ in range(30):
+        call(c)
+    gc.collect()
+    before = _malloc_in_use()
+    for _ in range(TIMES):
+        call(c)
+    gc.collect()
+    assert _malloc_in_use() - before < LEAK_FREE_BYTES
 
 
 def test_no_reference_to_an_argument_is_kept(native: ModuleType) -> None:
@@ -174,3 +227,20 @@ def _traced_memory() -> Iterator[None]:
         yield
     finally:
         tracemalloc.stop()
+
+
+class MallocInfo(ctypes.Structure):
+    """What mallinfo2() gives: ten numbers of glibc's allocator."""
+
+    _fields_ = (("counts", ctypes.c_size_t * 10),)
+
+
+def _malloc_in_use() -> int:
+    """Bytes that malloc has given out; Python's small objects are not among them."""
+    try:
+        mallinfo2 = ctypes.CDLL(None).mallinfo2
+    except AttributeError:
+        pytest.skip("only glibc, from 2.33 on, tells how much of its memory is in use")
+    mallinfo2.restype = MallocInfo
+    counts = mallinfo2().counts
+    return int(counts[7]) + int(counts[4])  # uordblks, and hblkhd: what has pages of its own

@@ -16,13 +16,14 @@ sys.modules["poolserver._native._sharecheck"] = None
 from poolserver import _native
 from poolserver._native import twin
 assert _native.IMPLEMENTATION == "python"
-assert all(getattr(_native, name) is getattr(twin, name) for name in _native.__all__[2:])
+assert not _native.HAS_WIRE
+assert all(getattr(_native, name) is getattr(twin, name) for name in _native.__all__[3:])
 """
 
 
 def test_the_package_exports_the_extension(c: ModuleType) -> None:
     assert _native.IMPLEMENTATION == "c"
-    for name in set(_native.__all__) - {"IMPLEMENTATION"}:
+    for name in set(_native.__all__) - {"IMPLEMENTATION", "HAS_WIRE"}:
         assert getattr(_native, name) is getattr(c, name)
 
 

@@ -14,11 +14,17 @@ from poolserver._native import twin
 
 HERE = Path(__file__).parent
 NATIVE = Path(twin.__file__).parent
-C_FILES = ("journal_records.c", "sha256d.c", "template_json.c")
-SOURCES = (HERE / "plain_c.c", *map(NATIVE.joinpath, C_FILES))
+C_FILES = sorted(set(NATIVE.glob("*.c")) - {NATIVE / "module.c"})
+SOURCES = (HERE / "plain_c.c", *C_FILES)
 FLAGS = (
     *("-std=c11", "-O3", f"-I{NATIVE}"),
     *("-Wall", "-Wextra", "-Wpedantic", "-Wconversion", "-Wshadow", "-Werror"),
+)
+
+# The sizes of coinb2 and the branches of shares that are hashed in one call, two at a time.
+SHARE_SHAPES = (
+    *((138, 2), (138, 2), (0, 2), (138, 2), (144, 0)),
+    *((7, 5), (8, 1), (6, 4), (138, 8)),
 )
 
 ARM_COMPILER, ARM_EMULATOR = "aarch64-linux-gnu-gcc", "qemu-aarch64"
@@ -50,10 +56,12 @@ def expected_report() -> str:
     data = bytes(range(256))
     lines = [f"sha256d {size} {twin.sha256d(data[:size]).hex()}" for size in range(201)]
     lines += [f"pairs {n} {twin.sha256d_pairs(data[: 64 * n]).hex()}" for n in (1, 2, 3)]
-    branch = (data[:32], data[32:64])
-    job = twin.JobHasher(data[:100], data[112:250], branch, bytes(32), 7, bytes(32))
-    hash_le, *_ = job.check(data[100:112], 0x20000000, 1000, 2**32 - 1, bytes(32))
-    lines.append(f"share {hash_le.hex()}")
+    for i, (coinb2_size, branch_count) in enumerate(SHARE_SHAPES):
+        branch = [data[32 * n : 32 * n + 32] for n in range(branch_count)]
+        coinb2 = data[112 : 112 + coinb2_size]
+        job = twin.JobHasher(data[:100], coinb2, branch, bytes(32), 7, bytes(32))
+        hash_le, *_ = job.check(data[100:112], 0x20000000, 1000, 2**32 - 1 - i, bytes(32))
+        lines.append(f"share {coinb2_size} {branch_count} {hash_le.hex()}")
     nonces = twin.scan_nonces(bytes(80), 2**32 - 50, 101, b"\xff" * 31 + b"\x0f")
     lines.append(" ".join(["nonces", *map(str, nonces)]))
     return "\n".join(lines) + "\n"

@@ -111,3 +111,18 @@ async def test_a_plan_that_cannot_be_ends_the_link() -> None:
     coordinator.send(PayoutUpdate.of(plan))
     assert "basis points" in str(await lower.lost)
     await upper.lost
+
+
+async def test_what_is_held_comes_in_its_order_when_it_is_let_go() -> None:
+    received: list[object] = []
+    link: LocalLink[object] = LocalLink(asyncio.get_running_loop(), received.append)
+    link.hold()
+    link.send(1)
+    link.hold()  # once more keeps what there is
+    link.send(2)
+    await asyncio.sleep(0)
+    assert received == []
+    link.let_go()
+    link.send(3)
+    await asyncio.sleep(0)
+    assert received == [1, 2, 3]

@@ -1,3 +1,4 @@
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -115,3 +116,46 @@ def test_the_file_and_the_buffer_together_always_hold_every_record(steps: list[s
             held.rewind()
     everything = safe + file + bytes(held.unwritten())
     assert sum(1 for _ in whole_records(everything, 1)) == appended
+
+
+def packed(first_sequence: int, count: int) -> bytes:
+    """Shares as they are packed elsewhere."""
+    held = HeldRecords(first_sequence, 1000)
+    for _ in range(count):
+        append(held)
+    return bytes(held.unwritten())
+
+
+def test_shares_packed_elsewhere_are_held_as_if_they_had_been_appended() -> None:
+    held, same = HeldRecords(1, 1000), HeldRecords(1, 1000)
+    append(held)
+    held.append_shares(packed(2, 3), 3)
+    for _ in range(4):
+        append(same)
+    assert held.unwritten() == same.unwritten()
+    assert held.next_sequence == same.next_sequence == 5
+
+
+def test_there_is_room_for_so_many_shares_and_no_more() -> None:
+    held = HeldRecords(1, 5 * SHARE_SIZE + 84)
+    append(held)
+    assert held.room == 4
+    held.append_shares(packed(2, 4), 4)
+    assert held.room == 0
+    with pytest.raises(ValueError, match="1 shares are more than there is room for"):
+        held.append_shares(packed(6, 1), 1)
+    assert len(held) == 5
+
+
+def test_a_block_of_shares_makes_the_buffer_grow() -> None:
+    held = HeldRecords(1, 4 * INITIAL_BYTES)
+    count = 2 * INITIAL_BYTES // SHARE_SIZE
+    record = packed(1, 1)
+    held.append_shares(record * count, count)
+    assert bytes(held.unwritten()) == record * count
+
+
+def test_what_was_declared_beyond_the_limit_leaves_no_room() -> None:
+    held = HeldRecords(1, SHARE_SIZE)
+    held.append(bytes(2 * SHARE_SIZE))
+    assert held.room == 0

@@ -22,6 +22,7 @@ from poolserver.ledger.records import (
     TemplateRecord,
     WorkerRecord,
     decode_records,
+    encode_share,
 )
 from poolserver.ledger.segment import SegmentId
 from poolserver.ledger.source_lock import is_live
@@ -235,6 +236,51 @@ async def test_a_turn_is_one_write_and_has_one_time(desk: Desk) -> None:
     await turn()
     times = [record.unix_ms for record in desk.written() if isinstance(record, ShareRecord)]
     assert times == [1000, 1000, 2000]
+
+
+def packed(sequence: int, unix_ms: int, *job_numbers: int) -> bytes:
+    """Shares as they are packed elsewhere."""
+    return b"".join(
+        encode_share(
+            sequence + i, ShareRecord(1, ShareOutcome.ACCEPTED, True, n, unix_ms, 10, HASH_LE)
+        )
+        for i, n in enumerate(job_numbers)
+    )
+
+
+async def test_shares_packed_elsewhere_are_recorded_among_the_others(desk: Desk) -> None:
+    journal = desk.journal()
+    append(journal, 1)
+    desk.now_ms = 2000  # in the same turn, whose time stands
+    sequence, unix_ms, room = journal.packing()
+    assert (sequence, unix_ms) == (2, 1000)
+    assert room > 1000
+    released: list[int] = []
+    journal.append_shares(packed(sequence, unix_ms, 2, 3), 2)
+    journal.release(lambda: released.append(journal.pending))
+    append(journal, 4)
+    assert released == []
+    await turn()
+    assert released == [4]
+    assert jobs(desk.written()) == [1, 2, 3, 4]
+
+
+async def test_shares_packed_elsewhere_open_a_turn(desk: Desk) -> None:
+    journal = desk.journal()
+    before = journal.turn
+    journal.append_shares(packed(*journal.packing()[:2], 1), 1)
+    assert journal.turn == before + 1
+    await turn()
+    assert jobs(desk.written()) == [1]
+
+
+async def test_while_the_disk_fails_each_share_has_to_be_asked_about(desk: Desk) -> None:
+    journal = desk.journal()
+    desk.disk.room = 0
+    append(journal, 1)
+    await turn()
+    assert journal.failed is not None
+    assert journal.packing()[2] == 0
 
 
 async def test_a_full_segment_is_followed_by_the_next(desk: Desk) -> None:
@@ -702,3 +748,39 @@ async def test_a_life_without_a_record_leaves_nothing(desk: Desk) -> None:
     journal.note_template(1, 2, 3)
     await journal.close()
     assert len(list(desk.directory.iterdir())) == 1
+
+
+@pytest.mark.parametrize("release", ReleasePolicy)
+async def test_to_settle_is_to_have_all_on_the_disk_and_answered_without_a_wait(
+    release: ReleasePolicy, tmp_path: Path
+) -> None:
+    answered: list[int] = []
+    told: list[JournalBatch] = []
+    journal = Journal(
+        tmp_path, IDENTITY, on_durable=told.append, release=release, sync_interval_s=3600.0
+    )
+    for number in range(3):  # the second and the third are within the interval of the first
+        journal.append_share(1, ShareOutcome.ACCEPTED, True, 1, number, HASH_LE)
+        journal.release(partial(answered.append, number))
+        if number == 1:
+            await asyncio.sleep(0)
+        async with asyncio.timeout(5):
+            assert await journal.settle()
+        assert journal.pending == 0
+        assert answered == list(range(number + 1))
+    assert sum(batch.count for batch in told) == 3
+    journal.append_share(1, ShareOutcome.ACCEPTED, True, 1, 3, HASH_LE)  # it goes on as before
+    await journal.close()
+
+
+async def test_a_journal_that_cannot_be_written_does_not_settle(tmp_path: Path) -> None:
+    disk = Disk()
+    journal = Journal(
+        tmp_path, IDENTITY, on_durable=lambda _: None, open_segment=disk.open, first_retry_s=3600.0
+    )
+    disk.room = 0
+    journal.append_share(1, ShareOutcome.ACCEPTED, True, 1, 1, HASH_LE)
+    assert not await journal.settle()
+    assert journal.pending == 1
+    disk.room = None
+    await journal.close()

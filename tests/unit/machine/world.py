@@ -188,7 +188,7 @@ class PoolWorld:
 
     def rewind_extranonces(self) -> None:
         """A freed extranonce1 comes round at once, and not after a million connections."""
-        self.house.pool._extranonces._next = 0
+        self.house.pool.extranonces._next = 0
 
     def hang_up(self, rig: Rig) -> None:
         """The connection ends; its session is kept for a while if there was any work."""

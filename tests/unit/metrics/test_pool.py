@@ -56,7 +56,6 @@ class FakeCoordinator:
     rewards: Rewards = field(default_factory=Rewards)
     plan: PayoutPlan = field(default_factory=lambda: PayoutPlan(P2WPKH))
     holds_debts: bool = False
-    room: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(view=None))
 
     @property
     def workers(self) -> Mapping[str, WorkerCounters]:

@@ -47,3 +47,16 @@ def test_an_exhausted_space_is_a_clear_error(monkeypatch: pytest.MonkeyPatch) ->
     allocator.allocate()
     with pytest.raises(ExtranonceExhausted, match="2 connections"):
         allocator.allocate()
+
+
+def test_what_another_process_gave_out_is_not_given_and_not_freed_for_another() -> None:
+    former, allocator = ExtranonceAllocator(IDENTITY), ExtranonceAllocator(IDENTITY)
+    other = ExtranonceAllocator(WorkerIdentity("pool-1", 0, 1_763_942_401))
+    ours, foreign = former.allocate(), other.allocate()
+    allocator.adopt(ours)
+    allocator.adopt(foreign)
+    taken = [allocator.allocate() for _ in range(3)]
+    assert ours not in taken
+    allocator.free(foreign)  # with the same count as the first of ours, and another prefix
+    assert ours not in [allocator.allocate() for _ in range(3)]
+    assert len(allocator) == 7

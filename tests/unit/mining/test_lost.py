@@ -44,3 +44,13 @@ def test_beyond_the_capacity_the_longest_lost_goes_first() -> None:
     assert lost.drop_oldest() is kept[1]
     assert lost.drop_oldest() is kept[2]
     assert lost.drop_oldest() is None
+
+
+def test_what_another_process_has_lost_is_kept_as_long_as_there() -> None:
+    there, here = LostSessions(600.0), LostSessions(60.0)
+    for n in range(2):
+        there.keep(session(str(n)), float(n))
+    for until, lost in there:
+        here.restore(until, lost)
+    assert [each.session_id for each in here.expire(600.5)] == ["0"]
+    assert here.take("1", 600.5) == session("1")

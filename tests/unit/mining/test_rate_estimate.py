@@ -81,3 +81,19 @@ def test_a_second_silence_in_the_first_window_makes_it_slower() -> None:
 def test_no_gap_makes_the_rate_less_than_what_silence_eases_to(shares: int, gap: float) -> None:
     some = estimate(*every(5.0, shares))
     assert some.rate(some.updated_at + gap) >= some.last_rate() / MAX_EASE > 0
+
+
+@pytest.mark.parametrize("silent_s", [0.0, 400.0])
+def test_shares_that_come_at_once_count_as_if_told_one_by_one(silent_s: float) -> None:
+    together, one_by_one = RateEstimate(0.0), RateEstimate(0.0)
+    now = 0.0
+    for turn in range(300):
+        now += 1.0 + (silent_s if turn == 200 else 0.0)
+        count = 1 + turn % 4
+        together.add(8.0, 8.0, now, count)
+        for _ in range(count):
+            one_by_one.add(8.0, 8.0, now)
+    assert together.work == pytest.approx(one_by_one.work)
+    assert together.squares == pytest.approx(one_by_one.squares)
+    assert together.seconds == pytest.approx(one_by_one.seconds)
+    assert together.rate(now) == pytest.approx(one_by_one.rate(now))

@@ -420,3 +420,31 @@ def test_a_stranger_never_gets_more_in_than_its_burst_and_its_rate(waits: list[f
             entered += 1
             admission.leave(answer, now)
     assert entered <= TERMS.connections_unknown + now * TERMS.per_second_unknown + 1e-6
+
+
+# --- from one process to the next --------------------------------------------------------------
+
+
+def test_what_was_remembered_of_addresses_is_remembered_by_the_next_process() -> None:
+    there, here = Admission(TERMS), Admission(TERMS)
+    known, stranger = let_in(there, HOST, 0.0), let_in_many(there, "192.0.2.2", 4, 0.0)
+    known.accepted_at = 10.0
+    left = let_in(there, "192.0.2.3", 0.0)
+    left.accepted_at = 20.0
+    there.leave(left, 20.0)
+    here.restore(there.state(), 30.0)
+    for _ in range(4):
+        address = here.enter_again("192.0.2.2")
+    assert here.enter("192.0.2.2", 30.0) is Refusal.TOO_MANY
+    assert (address.connections, address.spent) == (4, stranger.spent)
+    let_in_many(here, HOST, 20, 31.0)
+    let_in_many(here, "192.0.2.3", 20, 31.0)
+
+
+def test_a_connection_that_was_let_in_once_is_refused_nothing() -> None:
+    admission = Admission(TERMS, lambda key, now: True)
+    for _ in range(10):
+        address = admission.enter_again(HOST)
+    assert address.connections == 10
+    for _ in range(10):
+        admission.leave(address, 0.0)

@@ -525,3 +525,31 @@ def test_no_step_comes_before_its_time_and_none_without_the_evidence(
             if step is not Step.NONE:
                 steps.append(step)
             assert all(a < b for a, b in pairwise(steps))
+
+
+def test_strikes_and_bans_outlive_the_process() -> None:
+    there, here = Bans(ConductTerms()), Bans(ConductTerms())
+
+    def strikes(bans: Bans, name: str, now: float) -> None:
+        bans.strike(
+            name,
+            "192.0.2.1",
+            now,
+            address_has_proven=True,
+            others_prove=False,
+            pool_at_fault=False,
+            trusted=False,
+        )
+
+    needed = ConductTerms().strikes_to_ban
+    for n in range(needed):
+        strikes(there, "demo.bad", float(n))
+        if n:
+            strikes(there, "demo.worse", float(n))
+    here.restore(there.state())
+    now = float(needed)
+    assert here.is_banned("demo.bad", "192.0.2.1", now)
+    assert not here.is_banned("demo.worse", "192.0.2.1", now)
+    strikes(here, "demo.worse", now)
+    assert here.is_banned("demo.worse", "192.0.2.1", now)
+    assert here.active(now) == 2

@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 import uvloop
@@ -23,6 +23,10 @@ from poolserver.server.proxy_header import ProxiedPeer
 from poolserver.server.terms import networks
 from poolserver.server.tls import ServerCertificate
 from tests.unit.server.certificates import Authority
+from tests.unit.server.rig_loop import rig_sockets
+
+if TYPE_CHECKING:
+    from poolserver._native._sharecheck import RigSockets
 
 LOOPBACK = (ip_network("127.0.0.0/8"),)
 HEADER = b"PROXY TCP4 203.0.113.7 192.0.2.1 4242 3333\r\n"
@@ -91,6 +95,9 @@ class Port:
         self.let_in.append(self.new_session(peer))
         return self.let_in[-1]
 
+    def take_in(self, rig_socket: object) -> asyncio.Protocol:
+        return self.accept(None, None)
+
     def refused(self, host: str, reason: str) -> None:
         self.refusals.append((host, reason))
 
@@ -133,15 +140,27 @@ async def opened(
     proxy_from: Any = (),
     host: str = "127.0.0.1",
     new_session: Callable[[ProxiedPeer | None], Echo] = Echo,
+    sockets: "RigSockets | None" = None,
 ) -> AsyncIterator[Port]:
     port = Port()
     port.new_session = new_session
-    listener = port.listener = Listener(ListenerTerms(host, 0, 100, tls, proxy_from), port)
+    terms = ListenerTerms(host, 0, 100, tls, proxy_from)
+    listener = port.listener = Listener(terms, port, sockets)
     port.number = await listener.open()
     try:
         yield port
     finally:
         await port.end()
+
+
+@pytest.fixture(params=[False, True], ids=["the loop's", "ours"])
+async def sockets(request: pytest.FixtureRequest) -> AsyncIterator["RigSockets | None"]:
+    """Whose the connections of plain listeners are: None for the event loop's."""
+    if not request.param:
+        yield None
+        return
+    async with rig_sockets() as sockets:
+        yield sockets
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -169,13 +188,15 @@ def certificate(authority: Authority) -> ServerCertificate:
     return ServerCertificate(authority.cert_file, authority.key_file)
 
 
-async def test_a_plain_listener_takes_connections_as_they_are() -> None:
-    async with opened() as port:
+async def test_a_plain_listener_takes_connections_as_they_are(
+    sockets: "RigSockets | None",
+) -> None:
+    async with opened(sockets=sockets) as port:
         assert await port.talk(b"hello\n") == b"127.0.0.1\nhello\n"
 
 
-async def test_a_listener_may_be_on_ipv6() -> None:
-    async with opened(host="::1") as port:
+async def test_a_listener_may_be_on_ipv6(sockets: "RigSockets | None") -> None:
+    async with opened(host="::1", sockets=sockets) as port:
         assert await port.talk(b"hello\n", "::1") == b"::1\nhello\n"
 
 
@@ -367,8 +388,10 @@ async def test_an_error_in_making_a_session_is_told_and_ends_that_connection_alo
 # --- admission ---------------------------------------------------------------------------
 
 
-async def test_on_a_plain_listener_the_session_asks_for_admission_itself() -> None:
-    async with opened() as port:
+async def test_on_a_plain_listener_the_session_asks_for_admission_itself(
+    sockets: "RigSockets | None",
+) -> None:
+    async with opened(sockets=sockets) as port:
         port.banned.add("127.0.0.1")
         assert await port.talk(b"hello\n") == b"127.0.0.1\nhello\n"
         assert port.admitted == []
@@ -814,9 +837,11 @@ def test_a_proxy_may_be_given_as_an_ipv4_mapped_network(host: str, expected: boo
 # --- the end -----------------------------------------------------------------------------
 
 
-async def test_after_close_nobody_is_let_in_and_who_is_in_stays() -> None:
+async def test_after_close_nobody_is_let_in_and_who_is_in_stays(
+    sockets: "RigSockets | None",
+) -> None:
     for proxy_from in ((), LOOPBACK):
-        async with opened(proxy_from=proxy_from) as port:
+        async with opened(proxy_from=proxy_from, sockets=sockets) as port:
             reader, writer = await port.connect(HEADER if proxy_from else b"")
             await reader.readline()
             port.listener.close()
@@ -827,12 +852,12 @@ async def test_after_close_nobody_is_let_in_and_who_is_in_stays() -> None:
                 await port.connect()
 
 
-async def test_an_address_that_is_taken_is_an_error() -> None:
-    async with opened() as port:
+async def test_an_address_that_is_taken_is_an_error(sockets: "RigSockets | None") -> None:
+    async with opened(sockets=sockets) as port:
         for proxy_from in ((), LOOPBACK):
             taken = ListenerTerms("127.0.0.1", port.number, 100, None, proxy_from)
             with pytest.raises(OSError, match="in use"):
-                await Listener(taken, port).open()
+                await Listener(taken, port, sockets).open()
 
 
 @pytest.mark.parametrize("proxy_from", [(), LOOPBACK])
@@ -869,6 +894,8 @@ async def test_where_one_address_of_a_host_cannot_be_bound_none_is_kept(
 async def test_a_listener_may_be_on_all_addresses() -> None:
     async with opened(proxy_from=LOOPBACK, host="") as port:
         assert await port.talk(HEADER + b"hello\n") == b"203.0.113.7\nhello\n"
+    async with rig_sockets() as sockets, opened(host="", sockets=sockets) as port:
+        assert await port.talk(b"hello\n") == b"127.0.0.1\nhello\n"
 
 
 @pytest.mark.parametrize("is_proxied", [False, True])
@@ -899,3 +926,37 @@ async def test_a_header_under_way_at_the_close_makes_no_session() -> None:
         assert await reader.read() == b""
         assert port.let_in == []
         assert port.refusals == []
+
+
+@pytest.mark.parametrize("proxy_from", [(), LOOPBACK])
+async def test_who_knocks_during_a_pause_waits_and_is_let_in_after_it(
+    proxy_from: tuple[Any, ...],
+) -> None:
+    async with opened(proxy_from=proxy_from) as port:
+        lines = (HEADER if proxy_from else b"") + b"hello\n"
+        await port.talk(lines)
+        for _ in range(2):  # and it may pause again
+            port.listener.pause()
+            await asyncio.sleep(0)
+            talk = asyncio.create_task(port.talk(lines))
+            _, waiting = await asyncio.wait([talk], timeout=0.05)
+            assert waiting == {talk}
+            await port.listener.go_on()
+            assert (await talk).endswith(b"hello\n")
+
+
+async def test_sockets_of_another_process_are_listened_at() -> None:
+    async with opened() as port:
+        (theirs,) = port.listener.sockets
+        inherited = theirs.dup()
+        port.listener.close()
+        await asyncio.sleep(0)
+        heir = Listener(ListenerTerms("127.0.0.1", port.number, 100, None, ()), port)
+        await heir.bind([inherited])
+        assert heir.port == port.number
+        talk = asyncio.create_task(port.talk(b"hello\n"))
+        await asyncio.sleep(0.01)
+        assert not talk.done()
+        await heir.go_on()
+        assert (await talk).endswith(b"hello\n")
+        heir.close()

@@ -373,9 +373,9 @@ async def test_work_that_comes_late_is_as_old_as_it_is(hall: Hall) -> None:
     assert hall.worker.unix_time() == CURTIME + 40
     await rig.job()
     hall.tick(0.5)
-    assert not hall.worker._work_is_lost()
+    assert not hall.worker.freshness.is_lost(hall.clock)
     hall.tick(1.0)
-    assert hall.worker._work_is_lost()
+    assert hall.worker.freshness.is_lost(hall.clock)
 
 
 async def test_another_workers_block_is_ours_too(hall: Hall) -> None:

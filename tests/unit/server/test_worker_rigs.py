@@ -96,10 +96,10 @@ async def test_a_listener_may_ask_for_tls_and_its_certificate_is_looked_after(
         answer = await ask(hall.port, SUBSCRIBE, authority.client)
         assert b"mining.notify" in answer
         ends = authority.write(2041)
-        hall.worker.look_at_certificates()
+        hall.worker.reception.look_at_certificates()
         assert hall.counters().certificate_expires_unix == ends
         authority.write_key()
-        hall.worker.look_at_certificates()  # logged, and the one in force stays
+        hall.worker.reception.look_at_certificates()  # logged, and the one in force stays
         assert hall.counters().certificate_expires_unix == ends
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.records import ShareRecord
 from poolserver.mining.job import Job
 from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import VardiffTerms
-from poolserver.pool import Pool, SolvedBlock
+from poolserver.pool import Pool
 from poolserver.server.admission import AdmissionTerms
 from poolserver.server.conduct import ConductTerms
 from poolserver.server.guard import Guard
@@ -145,6 +146,8 @@ class FakeHouse:
         self.guard.leave(session, self.clock)
         self.sessions.discard(session)
 
+    def offer(self, job_id: str) -> None: ...
+
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         self.blocks.append((block, worker_name, on_spooled))
 
@@ -156,10 +159,15 @@ class Line:
     """A rig on the wire: says lines, and reads what was written since it last looked."""
 
     def __init__(
-        self, house: FakeHouse, vardiff: VardiffTerms | None = None, host: str = "192.0.2.1"
+        self,
+        house: FakeHouse,
+        vardiff: VardiffTerms | None = None,
+        host: str = "192.0.2.1",
+        lane: Any = None,
     ) -> None:
         self.house = house
         self.session = MinerSession(house, vardiff or vardiff_terms())
+        self.session.lane = lane
         self.protocol = ServerProtocol(self.session, codec=MsgspecCodec())
         self.transport = FakeTransport(host)
         self.protocol.connection_made(self.transport)

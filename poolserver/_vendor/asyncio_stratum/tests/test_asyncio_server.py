@@ -466,3 +466,45 @@ async def test_what_was_queued_before_close_arrives(rig: socket.socket) -> None:
         assert b"client.reconnect" in data
         await pool.disconnected.wait()
     assert pool.causes == [None]
+
+
+def test_a_session_goes_on_with_a_connection_of_another_process(pool: Pool, clock: Clock) -> None:
+    wired = Wired(pool).ready()
+    wired.sends(SUBMIT[:10])
+    given = wired.session.transport
+    assert given is wired.transport
+    wired.session.given_up()
+    clock.advance(1000.0)
+    assert not is_dropped(wired), "no deadline goes on here"
+    heir, transport = ServerProtocol(pool, peername=wired.session.peername), MemoryTransport()
+    wired.session.connection.show_message("held")
+    heir.connection.restore(wired.session.connection.snapshot())
+    heir.taken_up(transport)
+    assert b"held" in b"".join(transport.writes)
+    heir.data_received(SUBMIT[10:])
+    assert b'"result":true' in transport.writes[-1]
+
+
+def test_the_deadlines_of_a_connection_that_is_taken_over_begin_anew(
+    pool: Pool, clock: Clock
+) -> None:
+    for before, cause in ((b"", "handshake_timeout"), (SUBSCRIBE + b"{", "slow_sender")):
+        wired, heir = Wired(pool), ServerProtocol(pool)
+        wired.sends(before)
+        wired.session.given_up()
+        heir.connection.restore(wired.session.connection.snapshot())
+        transport = MemoryTransport()
+        heir.taken_up(transport)
+        aborted = []
+        for seconds in (59.0, 1.5, 1.5):
+            clock.advance(seconds)
+            aborted.append(transport.aborted)
+        assert (aborted[0], aborted[-1]) == (False, True)
+        heir.connection_lost(None)
+        assert str(pool.causes[-1]) == cause
+
+
+def test_there_is_no_transport_where_the_end_has_begun(pool: Pool, clock: Clock) -> None:
+    wired = Wired(pool).ready()
+    wired.session.close()
+    assert wired.session.transport is None

@@ -117,3 +117,27 @@ def test_a_long_line_costs_as_much_per_byte_as_a_short_one_when_it_comes_byte_by
     # Rescanning from the start would make it a hundred times as much.
     short = min(cost_per_byte(2_000) for _ in range(5))
     assert min(cost_per_byte(200_000) for _ in range(2)) < 10 * short
+
+
+@PIECES
+@pytest.mark.parametrize("cut_at", range(40))
+def test_another_buffer_goes_on_where_one_left_off(cut_at: int, size: int) -> None:
+    data = b"one\n" + b"x" * 18 + b"\ntwo\r\nthree\nfo"
+    first, second = LineBuffer(16), LineBuffer(16)
+    for piece in in_pieces(data[:cut_at], size):
+        first.feed(piece)
+    lines = lines_of(first)
+    rest, discarding = first.rest()
+    second.restore(rest, discarding=discarding)
+    assert second.is_within_line == first.is_within_line
+    second.feed(data[cut_at:] + b"ur\n")
+    assert lines + lines_of(second) == [b"one", None, b"two", b"three", b"four"]
+
+
+def test_lines_that_were_not_asked_for_go_along() -> None:
+    first, second = LineBuffer(16), LineBuffer(16)
+    first.feed(b"one\ntwo\r\nthr")
+    rest, discarding = first.rest()
+    second.restore(rest, discarding=discarding)
+    assert lines_of(second) == [b"one", b"two"]
+    assert second.is_within_line

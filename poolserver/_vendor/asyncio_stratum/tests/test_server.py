@@ -285,3 +285,49 @@ def test_answers_carry_the_id_as_it_came(codec: Codec) -> None:
     assert connection.data_to_send() == b'{"id":"3","result":true,"error":null}\n'
     connection.authorized(Authorize(None, "rig.1", ""))
     assert connection.data_to_send() == b'{"id":null,"result":true,"error":null}\n'
+
+
+def taken_over(connection: ServerConnection, codec: Codec) -> ServerConnection:
+    other = new_pool(codec)
+    other.restore(connection.snapshot())
+    return other
+
+
+def test_another_connection_goes_on_where_one_left_off(codec: Codec) -> None:
+    """Whatever comes next, it answers as the first would have."""
+    pieces = (
+        b'{"id":1,"method":"mining.configure","params":[["version-rolling"],'
+        b'{"version-rolling.mask":"1fffe000"}]}\n',
+        SUBSCRIBE,
+        AUTHORIZE,
+        b'{"id":7,"method":"mining.extranonce.subscribe","params":[]}\n',
+        SUBMIT,
+        SUBSCRIBE,
+        SUBMIT[:10],
+        SUBMIT[10:],
+    )
+    for count in range(len(pieces) + 1):
+        stays, moves = new_pool(codec), new_pool(codec)
+        for connection in (stays, moves):
+            connection.pads_nonce = True
+            for piece in pieces[:count]:
+                serve(connection, piece)
+        heir = taken_over(moves, codec)
+        for piece in pieces[count:]:
+            assert serve(heir, piece) == serve(stays, piece)
+            assert heir.data_to_send() == stays.data_to_send()
+        for name in ("state", "version_mask", "extranonce_subscribed", "pads_nonce"):
+            assert getattr(heir, name) == getattr(stays, name)
+
+
+def test_what_was_queued_and_asked_goes_along(codec: Codec) -> None:
+    connection = ready_pool(codec)
+    asked = connection.get_version()
+    connection.data_to_send()
+    connection.show_message("hello")
+    heir = taken_over(connection, codec)
+    assert b"hello" in heir.data_to_send()
+    assert connection.data_to_send() == b""
+    (answer,) = serve(heir, b'{"id":%d,"result":"cgminer","error":null}\n' % asked)
+    assert answer.method == "client.get_version"  # type: ignore[union-attr]
+    assert heir.get_version() == asked + 1

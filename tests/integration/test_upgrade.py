@@ -1,0 +1,91 @@
+"""A pool under load that is upgraded: no rig is lost, and each answered share counts once."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from random import Random
+
+import pytest
+
+from tests.torture.journal_reader import read_journal
+from tests.torture.kill_judge import judge
+from tests.torture.ledger_stage import LedgerStage, ledger_stage
+from tests.torture.ledger_stores import SqliteStore
+from tests.torture.load import LoadPlan
+
+pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(180)]
+
+# Nobody breaks a connection of his own accord: each that is lost is the pool's fault.
+LOAD = LoadPlan(rigs=34, proxies=6, shares_per_s=800, cut_every=1 << 60)
+MINED_S = 1.5
+
+
+@asynccontextmanager
+async def mined(bitcoind: Path, folder: Path, release: str) -> AsyncIterator[LedgerStage]:
+    """A pool with rigs that mine."""
+    async with ledger_stage(
+        bitcoind, folder, SqliteStore(folder), LOAD, Random(1), release
+    ) as stage:
+        await stage.pool.start()
+        await stage.has_load()
+        await asyncio.sleep(MINED_S)
+        yield stage
+
+
+async def nothing_is_wrong(stage: LedgerStage, told: tuple[str, ...] = ()) -> None:
+    wrong = await stage.end(told)
+    evidence = stage.load.evidence
+    verdict = judge(evidence, read_journal(stage.journal), stage.store.books())
+    assert wrong + verdict.wrong + evidence.faults == []
+    assert (verdict.lost, verdict.doubled, verdict.unanswered) == (0, 0, 0)
+    assert verdict.answered > 1000
+    assert stage.load.connections == LOAD.rigs + LOAD.proxies, "a rig has lost its connection"
+
+
+@pytest.mark.parametrize("release", ["turn", "sync"])
+async def test_three_upgrades_under_load_lose_no_rig_and_no_share(
+    release: str, bitcoind_path: Path, tmp_path: Path
+) -> None:
+    async with mined(bitcoind_path, tmp_path, release) as stage:
+        for _ in range(3):
+            await stage.pool.upgrade()
+            await asyncio.sleep(MINED_S)
+        latencies = [each for _, each in stage.load.evidence.latencies_ms]
+        print("handed over:", stage.pool.events("rigs_handed_over"))
+        print(f"longest answer: {max(latencies):.0f} ms of {len(latencies)}")
+        await nothing_is_wrong(stage)
+        handed = stage.pool.events("rigs_handed_over")
+        assert [(each["rigs"], each["asked_to_reconnect"]) for each in handed] == [(40, 0)] * 3
+        assert max(each["seconds"] for each in handed) < 1.0
+
+
+@pytest.mark.parametrize("fault", ["a config that is wrong", "a config of another kind"])
+async def test_where_the_new_process_fails_the_old_one_goes_on(
+    fault: str, bitcoind_path: Path, tmp_path: Path
+) -> None:
+    async with mined(bitcoind_path, tmp_path, "turn") as stage:
+        config = tmp_path / "pool.toml"
+        good = config.read_text()
+        config.write_text(
+            "nonsense = true\n" + good
+            if fault == "a config that is wrong"
+            else good + "\n[stratum]\nextranonce2_size = 4\n"
+        )
+        os.kill(stage.pool.pid, signal.SIGUSR2)
+        os.kill(stage.pool.pid, signal.SIGUSR2)
+        deadline = time.monotonic() + 30
+        while not stage.pool.events("upgrade_failed"):
+            assert time.monotonic() < deadline
+            await asyncio.sleep(0.05)
+        config.write_text(good)
+        await asyncio.sleep(MINED_S)
+        await stage.pool.upgrade()  # and later it may be tried again
+        await asyncio.sleep(MINED_S)
+        log = tmp_path / "pool.log"
+        is_json = [line for line in log.read_bytes().splitlines(True) if line.startswith(b"{")]
+        log.write_bytes(b"".join(is_json))  # the others are the new process's last words
+        await nothing_is_wrong(stage, told=("upgrade_failed",))

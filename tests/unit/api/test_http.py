@@ -1,0 +1,109 @@
+"""What the HTTP server serves by itself."""
+
+import asyncio
+import sys
+from collections.abc import Iterator
+from threading import get_ident
+
+import aiohttp
+import pytest
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from poolserver.api.http import HttpServer
+from poolserver.commands.common import SWITCH_INTERVAL_S
+from tests.unit.stalls import watching
+
+OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
+NODES = 250
+# The loop is to be free again within 5 ms; noise of a busy machine comes on top.
+LONGEST_S = 0.005
+
+
+class Figures(Collector):
+    """So many nodes with fourteen figures each; and in which thread they were read."""
+
+    def __init__(self, name: str, nodes: int = 1) -> None:
+        self._name, self._nodes = name, nodes
+        self.thread: int | None = None
+
+    def collect(self) -> Iterator[Metric]:
+        self.thread = get_ident()
+        for figure in range(14):
+            family = GaugeMetricFamily(f"{self._name}_{figure}", "A figure.", labels=["node"])
+            for node in range(self._nodes):
+                family.add_metric([f"/site/{node}"], 1.5)
+            yield family
+
+
+async def fetch(port: int, path: str, **options: dict[str, str]) -> tuple[int, str]:
+    url = f"http://127.0.0.1:{port}{path}"
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(url, **options) as answer,  # type: ignore[arg-type]
+    ):
+        return answer.status, await answer.text()
+
+
+def registry_of(collector: Collector) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return registry
+
+
+async def test_metrics_are_those_of_the_registry_and_of_the_views_in_one_answer() -> None:
+    own, view = Figures("own"), Figures("view")
+    server = HttpServer(registry_of(own), lambda: None, views=registry_of(view))
+    port = await server.start("127.0.0.1", 0)
+    try:
+        status, text = await fetch(port, "/metrics")
+        assert status == 200
+        assert 'own_3{node="/site/0"} 1.5\n' in text
+        assert 'view_3{node="/site/0"} 1.5\n' in text
+        _, text = await fetch(port, "/metrics", headers=OPENMETRICS)
+        assert text.count("# EOF") == 1
+        assert text.endswith("# EOF\n")
+    finally:
+        await server.stop()
+    assert own.thread == get_ident()
+    assert view.thread != get_ident()
+
+
+async def test_a_pool_that_is_not_ready_says_why() -> None:
+    reasons: list[str | None] = ["no template yet", None]
+    server = HttpServer(CollectorRegistry(), lambda: reasons.pop(0))
+    port = await server.start("127.0.0.1", 0)
+    try:
+        assert await fetch(port, "/readyz") == (503, "not ready: no template yet\n")
+        assert await fetch(port, "/readyz") == (200, "ready\n")
+        assert await fetch(port, "/healthz") == (200, "ok\n")
+    finally:
+        await server.stop()
+
+
+@pytest.fixture
+def as_the_pool_runs() -> Iterator[None]:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("as_the_pool_runs")
+async def test_a_scrape_of_many_nodes_keeps_no_share_waiting_for_5_ms() -> None:
+    server = HttpServer(
+        CollectorRegistry(), lambda: None, views=registry_of(Figures("view", NODES))
+    )
+    port = await server.start("127.0.0.1", 0)
+    longest = []
+    try:
+        async with watching() as waits:
+            for _ in range(20):
+                await asyncio.sleep(0.02)
+                waits.take()
+                await fetch(port, "/metrics")
+                longest.append(max(waits.take()))
+    finally:
+        await server.stop()
+    assert min(longest) < LONGEST_S  # what the work itself costs is the least: noise only adds
