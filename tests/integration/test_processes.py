@@ -155,5 +155,5 @@ async def test_an_address_that_is_taken_fails_the_start_in_one_line(
                 code, said = await stage.pool.command("run")
     assert code == 1
     assert said.splitlines()[-1].startswith("poolserver: ")
-    assert f"127.0.0.1:{stage.pool.face.port}" in said
+    assert f"cannot listen at 127.0.0.1 port {stage.pool.face.port}" in said
     assert len(said.splitlines()) == 1
