@@ -74,8 +74,8 @@ class Taker:
         self._take_pool(handed.pool)
         latest = None if handed.latest is None else self._templates[handed.latest]
         worker.go_on_from(latest, handed.freshness)
+        worker.count_from(handed.malformed, handed.journal_dropped)
         worker.guard.restore(handed.guard, now)
-        worker.malformed = handed.malformed
         for state, fd in zip(handed.sessions, fds, strict=True):
             self._take_session(state, fd)
 

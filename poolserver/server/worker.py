@@ -178,6 +178,11 @@ class Worker:
         if self.pool.jobs.current is not None:
             self._note(self.pool.jobs.current.template)
 
+    def count_from(self, malformed: int, journal_dropped: int) -> None:
+        """Count on from where another process stood: who adds up would see sums go back."""
+        self.malformed = malformed
+        self.journal.dropped = self._refused = journal_dropped
+
     def forget_rigs(self) -> None:
         """They are another process's now: nothing more is told of them."""
         self.sessions.clear()
