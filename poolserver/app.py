@@ -23,8 +23,8 @@ from poolserver.coordinator import Coordinator
 from poolserver.crew.alone import Alone
 from poolserver.crew.crew import Crew, worker_command
 from poolserver.crew.spools import spool_of, take_over_spools
-from poolserver.handover.heir import Heir
-from poolserver.handover.state import HandoverError
+from poolserver.handover.heir import Heir, needs_restart
+from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.upgrade import Upgrade
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
@@ -91,14 +91,13 @@ class PoolServer:
         self._rpcs: list[NodeRpc] = []
         self._heir = heir
         self._upgrade: Upgrade | None = None
+        self._has_heir = False
         self._coordinator: Coordinator | None = None
         self.http_port = 0
 
     def upgrade(self) -> None:
         """Start this command anew, hand the rigs over to it, and end."""
-        if self._config.workers > 1:
-            log.warning("upgrade_refused", reason="there are several worker processes")
-        elif self._upgrade is None:
+        if self._upgrade is None:
             log.warning("upgrade_refused", reason="the pool is not running yet")
         else:
             self._upgrade.begin()
@@ -121,18 +120,22 @@ class PoolServer:
             if passed:
                 await self._serve(self._node_group(candidates, passed), crew, stop)
         finally:
-            await crew.close(whole_pool=stop.is_set())
+            await crew.close(whole_pool=self._ends_whole(stop))
             if self._upgrade is not None:
                 self._upgrade.end()
             for rpc in self._rpcs:
                 await rpc.close()
 
     async def _take_up_blocks(self, crew: Alone | Crew) -> None:
-        if self._heir is not None:  # the other process has the spool still
-            await self._heir.greet(self._config)
-        else:
-            await asyncio.to_thread(take_over_spools, self._config.data_dir, self._config.workers)
-        await crew.open()
+        config = self._config
+        if self._heir is None:
+            await asyncio.to_thread(take_over_spools, config.data_dir, config.workers)
+            await crew.open()
+            return
+        hello = await self._heir.greet()  # the other process has the spool still
+        self._heir.check(config.network, config.stratum.extranonce2_size)
+        if (hello.workers > 1) != (config.workers > 1):
+            raise needs_restart("workers", hello.workers, config.workers)
 
     def _crew(self) -> Alone | Crew:
         config = self._config
@@ -188,7 +191,7 @@ class PoolServer:
             parts.push_async_callback(coordinator.stop)
             if self._heir is None:
                 await coordinator.start()
-            parts.push_async_callback(lambda: crew.stop(whole_pool=stop.is_set()))
+            parts.push_async_callback(lambda: crew.stop(whole_pool=self._ends_whole(stop)))
             if self._heir is None:
                 await crew.start()
             else:
@@ -197,9 +200,13 @@ class PoolServer:
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
-            if isinstance(crew, Alone):
-                self._upgrade = crew.upgrade(config, http.sockets, stop.set)
-                parts.push_async_callback(self._upgrade.close)
+            self._upgrade = Upgrade(
+                crew.estate, partial(self._hello, crew, http), partial(self._on_handed, stop)
+            )
+            parts.push_async_callback(self._upgrade.close)
+            if self._heir is not None and isinstance(crew, Crew):
+                renewal = asyncio.create_task(crew.renew(), name="renewal of the workers")
+                parts.callback(renewal.cancel)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 crew.check()
@@ -210,22 +217,49 @@ class PoolServer:
         self, heir: Heir, crew: Alone | Crew, coordinator: Coordinator, http: HttpServer
     ) -> None:
         """Take the rigs over, answer them, and open the books when the other has closed them."""
-        if isinstance(crew, Crew):
-            raise HandoverError("several worker processes are not handed over yet")
-        await crew.prepare(heir)
+        if isinstance(crew, Alone):
+            await crew.prepare(heir)
         coordinator.watch()
         try:
             async with asyncio.timeout(FIRST_TEMPLATE_S):
                 await coordinator.has_template.wait()
         except TimeoutError as error:
             raise HandoverError("no template has come") from error
-        await crew.take_over(heir)
+        if isinstance(crew, Alone):
+            await crew.take_over(heir)
+        else:
+            await heir.take_no_rigs()
         await heir.books_are_closed()
+        await crew.open()
         address = self._config.http.address
         self.http_port = await http.start(*address, heir.http(*address))
         log.info("http_listening", port=self.http_port)
         await coordinator.start()
-        await crew.settle_in()
+        if isinstance(crew, Alone):
+            await crew.settle_in()
+        else:
+            await crew.start()
+
+    def _hello(self, crew: Alone | Crew, http: HttpServer) -> tuple[Hello, list[int]]:
+        config = self._config
+        listeners, fds = crew.listening()
+        hello = Hello(
+            format=FORMAT,
+            network=config.network,
+            extranonce2_size=config.stratum.extranonce2_size,
+            listeners=listeners,
+            http=Listening(*config.http.address, len(http.sockets)),
+            workers=config.workers,
+        )
+        return hello, [*fds, *(sock.fileno() for sock in http.sockets)]
+
+    def _on_handed(self, stop: asyncio.Event) -> None:
+        self._has_heir = True
+        stop.set()
+
+    def _ends_whole(self, stop: asyncio.Event) -> bool:
+        """Whether the whole pool is to end, and not this process alone."""
+        return stop.is_set() and not self._has_heir
 
     def _open_ways_in(self, room: ControlRoom) -> None:
         """Signals that the pool fetches or is sent; those by HTTP come by the HTTP server.

@@ -25,6 +25,7 @@ from poolserver.cluster.messages import (
     WorkerCounters,
     WorkerEnded,
     WorkerStarted,
+    WorkerSucceeded,
     WorkOutdated,
 )
 from poolserver.config import Config
@@ -276,6 +277,10 @@ class Coordinator:
                 self.ports = message.ports
                 log.info("listening", source=message.source, ports=message.ports)
                 self.keeper.read_journal()  # it may have gone on while no coordinator was there
+            case WorkerSucceeded(before, source):
+                self.tally.succeed(before, source)
+                self._presence.succeed(before, source)
+                self.keeper.read_journal()  # the last records of the one, the first of the other
             case WorkerEnded():
                 self.tally.end(message.source)
                 self._judge_pool()

@@ -1,29 +1,26 @@
 """The domain's face: what a session may ask of the pool. Pure: no sockets, no clock, no files.
 
 ``now`` is monotonic seconds throughout; ``unix_time`` is Unix seconds by the node's clock, for
-ntime. The share path (``submit_share``) is synchronous and makes one call into C.
+ntime. Shares are the ``judge``'s.
 """
 
 import secrets
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from math import inf
 from sys import intern
-from typing import NamedTuple
 
-from poolserver._vendor.asyncio_stratum import RigInfo, Submit
-from poolserver.bitcoin.header import hash_le_to_hex
+from poolserver._vendor.asyncio_stratum import RigInfo
 from poolserver.bitcoin.target import Difficulty, difficulty_from_target
+from poolserver.judge import Judge
 from poolserver.mining.extranonce import ExtranonceAllocator, ExtranonceExhausted
 from poolserver.mining.firmware import FirmwareTable, builtin_firmware
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, Job, JobFactory, JobTerms
 from poolserver.mining.lost import RESUME_WINDOW_S, LostSession, LostSessions
-from poolserver.mining.miner import NO_HINT, AuthorizedWorker, ChangePoint, Miner, PowerHint
+from poolserver.mining.miner import NO_HINT, AuthorizedWorker, Miner, PowerHint
 from poolserver.mining.password import parse_password
-from poolserver.mining.payout import Distribution, PayoutPlan
+from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.registry import JobRegistry
-from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.mining.vardiff import Vardiff, VardiffTerms
 
@@ -37,42 +34,6 @@ MAX_WORKERS = 4096
 MAX_TOLD = 256
 
 SESSION_IDS_AT_ONCE = 64
-
-NO_HASH = bytes(32)
-
-
-class SolvedBlock(NamedTuple):
-    """A share whose hash meets the network target, with all that submitblock needs.
-
-    ``distribution`` is what its coinbase pays; ``account`` is the finder's, empty where nobody
-    of that name is authorized.
-    """
-
-    height: int
-    hash_hex: str
-    block_hex: str
-    distribution: Distribution
-    account: str
-
-
-class Judgement(NamedTuple):
-    """What became of one share.
-
-    ``proven`` says that its hash was computed, met its target and was not seen before: it
-    counts as work done, for the power estimate, whatever the outcome. ``work`` is what the
-    judged difficulty stands for, in hashes, 0 where nothing was proven. ``worker`` is None
-    where nobody of that name is authorized. ``difficulty`` is a new one that the connection
-    should be told, if any.
-    """
-
-    outcome: ShareOutcome
-    worker: AuthorizedWorker | None
-    proven: bool = False
-    work: int = 0
-    job_number: int = 0
-    hash_le: bytes = NO_HASH
-    block: SolvedBlock | None = None
-    difficulty: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +96,9 @@ class Pool:
         self.extranonces = ExtranonceAllocator(identity)
         self.lost = LostSessions(terms.resume_window_s)
         self.last_hashrate: dict[str, float] = {}
-        self._ceiling = inf
         self.jobs = JobRegistry(terms.job_lifetime_s)
         self.resumed = 0
-        self.stopgap_work = 0
-        """Hashes proven on jobs without transactions, since the start."""
+        self.judge = Judge(self.jobs)
 
     @property
     def version_mask(self) -> int:
@@ -177,7 +136,7 @@ class Pool:
         miner.expected_workers = lost.workers
         if lost.hashrate > 0:
             miner.vardiff.aim_for(lost.workers)
-            miner.vardiff.start_at_hashrate(lost.hashrate, self._ceiling)
+            miner.vardiff.start_at_hashrate(lost.hashrate, self.jobs.ceiling)
         self.resumed += 1
 
     def recognise(
@@ -252,9 +211,9 @@ class Pool:
         else:
             worker.hint = PowerHint(options.watts, options.j_per_th)
         if options.min_difficulty is not None:
-            miner.vardiff.raise_floor(options.min_difficulty, self._ceiling)
+            miner.vardiff.raise_floor(options.min_difficulty, self.jobs.ceiling)
         if options.start_difficulty is not None:
-            miner.vardiff.start_at(options.start_difficulty, self._ceiling)
+            miner.vardiff.start_at(options.start_difficulty, self.jobs.ceiling)
         return worker
 
     def disconnect(self, miner: Miner, now: float) -> None:
@@ -276,7 +235,7 @@ class Pool:
     def _start_from_last_rate(self, miner: Miner, username: str) -> None:
         hashrate = self.last_hashrate.get(username)
         if hashrate is not None:
-            miner.vardiff.start_at_hashrate(hashrate, self._ceiling)
+            miner.vardiff.start_at_hashrate(hashrate, self.jobs.ceiling)
 
     def _new_extranonce1(self) -> bytes:
         try:
@@ -298,11 +257,11 @@ class Pool:
 
     def suggest(self, miner: Miner, difficulty: float) -> bool:
         """Take a rig's wish for its start; whether that changed its difficulty."""
-        return miner.vardiff.suggest(difficulty, self._ceiling)
+        return miner.vardiff.suggest(difficulty, self.jobs.ceiling)
 
     def raise_floor(self, miner: Miner, difficulty: float) -> bool:
         """Go no lower than a rig asks for (BIP310); False where that is out of reach."""
-        return miner.vardiff.raise_floor(difficulty, self._ceiling)
+        return miner.vardiff.raise_floor(difficulty, self.jobs.ceiling)
 
     def tick(self, miner: Miner, now: float) -> bool:
         """Look at a connection without a share; whether its difficulty has changed.
@@ -316,7 +275,7 @@ class Pool:
             active += worker.is_active(now)
         if active:  # in a curtailment none is, and as many come back
             miner.vardiff.aim_for(active)
-        return miner.vardiff.on_tick(now, self._ceiling) is not None
+        return miner.vardiff.on_tick(now, self.jobs.ceiling) is not None
 
     # --- jobs ----------------------------------------------------------------------------
 
@@ -345,7 +304,7 @@ class Pool:
     def cap_at(self, template: BlockTemplate) -> None:
         """Ask no rig for more than the network does at this template."""
         if self._terms.cap_at_network_difficulty:
-            self._ceiling = difficulty_from_target(template.network_target)
+            self.jobs.ceiling = difficulty_from_target(template.network_target)
 
     def next_job(self, miner: Miner, now: float, unix_time: int) -> Job | None:
         """A job that this connection has not had, on the current template; None before the first.
@@ -369,8 +328,8 @@ class Pool:
     def issue(self, miner: Miner, job: Job) -> float | None:
         """Note that ``job`` goes out here; the difficulty to announce before it, if new."""
         vardiff = miner.vardiff
-        if vardiff.difficulty > self._ceiling:
-            vardiff.cap(self._ceiling)
+        if vardiff.difficulty > self.jobs.ceiling:
+            vardiff.cap(self.jobs.ceiling)
         wanted = vardiff.difficulty
         miner.last_job = job.number
         if wanted == miner.announced and not miner.has_new_terms:
@@ -382,95 +341,3 @@ class Pool:
             return None
         miner.announced = wanted
         return wanted
-
-    # --- shares --------------------------------------------------------------------------
-
-    def submit_share(self, miner: Miner, submit: Submit, now: float) -> Judgement:
-        """Judge a share: the network target first, a block is a block whatever else is wrong."""
-        worker = miner.workers.get(submit.worker_name)
-        issued = self.jobs.get(submit.job_id, now)
-        if issued is None:
-            return Judgement(ShareOutcome.JOB_NOT_FOUND, worker)
-        if not miner.changes:
-            # Before its first job a connection has no terms to be judged by, nor any work done.
-            known = worker is not None
-            early = ShareOutcome.JOB_NOT_FOUND if known else ShareOutcome.UNAUTHORIZED
-            return Judgement(early, worker)
-        job = issued.job
-        change = miner.terms_of(job.number)
-        mask = change.version_mask | miner.version_mask
-        bits = submit.version_bits or 0
-        version = job.version & ~mask | bits if submit.version_bits is not None else job.version
-        difficulty = change.difficulty
-        extranonce = change.extranonce1 + submit.extranonce2
-        variant = job.variants[change.coinbase_class]
-        hash_le, meets_share, meets_network = variant.hasher.check(
-            extranonce, version, submit.ntime, submit.nonce, difficulty.target_le
-        )
-        block = None
-        if meets_network:
-            if hash_le in issued.found:
-                return Judgement(
-                    ShareOutcome.DUPLICATE, worker, job_number=job.number, hash_le=hash_le
-                )
-            issued.found.add(hash_le)
-            block = SolvedBlock(
-                job.template.height,
-                hash_le_to_hex(hash_le),
-                job.block_hex(variant, extranonce, version, submit.ntime, submit.nonce),
-                variant.distribution,
-                "" if worker is None else worker.account,
-            )
-        if worker is None:
-            outcome = ShareOutcome.UNAUTHORIZED
-            return Judgement(outcome, None, False, 0, job.number, hash_le, block)
-        if not meets_share:
-            lowered = self._meets_lowered(miner, job, hash_le)
-            if lowered is not None:
-                difficulty, meets_share = lowered, True
-        proven = meets_share and hash_le not in issued.seen
-        if proven:
-            issued.seen.add(hash_le)
-        outcome = self._outcome(job, submit, bits & ~mask != 0, meets_share, proven)
-        if not proven:
-            return Judgement(outcome, worker, False, 0, job.number, hash_le, block)
-        worker.shares += 1
-        worker.active_at = now
-        work = difficulty.work
-        if job.template.stopgap:
-            self.stopgap_work += work
-        change_to = miner.vardiff.on_share(difficulty.value, now, self._ceiling)
-        return Judgement(outcome, worker, True, work, job.number, hash_le, block, change_to)
-
-    def credit(
-        self, miner: Miner, worker: AuthorizedWorker, change: ChangePoint, count: int, now: float
-    ) -> float | None:
-        """Count shares that were judged and accepted in the lane; a new difficulty to tell, if any.
-
-        It does what ``submit_share`` does for so many shares of one worker and difficulty.
-        """
-        worker.shares += count
-        worker.active_at = now
-        return miner.vardiff.on_share(change.difficulty.value, now, self._ceiling, count)
-
-    def _outcome(
-        self, job: Job, submit: Submit, outside_mask: bool, meets_share: bool, proven: bool
-    ) -> ShareOutcome:
-        current = self.jobs.current
-        if current is not None and job.template.prevhash_le != current.template.prevhash_le:
-            return ShareOutcome.STALE
-        if outside_mask:
-            return ShareOutcome.VERSION_OUTSIDE_MASK
-        if not job.ntime_min <= submit.ntime <= job.ntime_max:
-            return ShareOutcome.NTIME_OUT_OF_RANGE
-        if not meets_share:
-            return ShareOutcome.LOW_DIFFICULTY
-        return ShareOutcome.ACCEPTED if proven else ShareOutcome.DUPLICATE
-
-    def _meets_lowered(self, miner: Miner, job: Job, hash_le: bytes) -> Difficulty | None:
-        """Meet a rig that applies a lowered difficulty to older jobs there, once seen to do so."""
-        lowered = miner.lowered_since(job.number)
-        if lowered is None or int.from_bytes(hash_le, "little") > lowered.target:
-            return None
-        miner.relax(lowered)
-        return lowered

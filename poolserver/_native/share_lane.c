@@ -132,7 +132,7 @@ static bool make_room(struct lane *lane)
     return true;
 }
 
-/* The header's version, as pool.Pool.submit_share makes it; false if bits are outside the mask. */
+/* The header's version, as judge.Judge.submit_share makes it; false if bits are outside the mask. */
 static bool roll_version(const struct submit_line *submit, uint32_t mask, uint32_t *version)
 {
     if (submit->has_version_bits)

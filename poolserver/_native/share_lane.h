@@ -1,7 +1,7 @@
 /*
  * The lane: ordinary shares, judged many at a time without a Python object for each.
  *
- * A share is ordinary if the plain path (pool.Pool.submit_share) would accept it and do nothing
+ * A share is ordinary if the plain path (judge.Judge.submit_share) would accept it and do nothing
  * else: its line is mining.submit in the strict form of submit_line.h, from a worker that is
  * authorized on this connection, for a job on offer, and its hash is new, meets the share target
  * and not the network's. All else, and all that comes after it on the same connection, is left to the

@@ -155,6 +155,16 @@ class OurBlock(msgspec.Struct, frozen=True, tag="ours"):
     hash_hex: str
 
 
+class Renew(msgspec.Struct, frozen=True, tag="renew"):
+    """Hand the rigs over to a new process, which ``command`` starts, with these settings.
+
+    That one's folder and index are added to the command.
+    """
+
+    settings: WorkerSettings
+    command: tuple[str, ...]
+
+
 class WorkerHello(msgspec.Struct, frozen=True, tag="hello"):
     """The first word of a worker process on a link.
 
@@ -183,6 +193,13 @@ class WorkerStarted(msgspec.Struct, frozen=True, tag="started"):
 class WorkerEnded(msgspec.Struct, frozen=True, tag="ended"):
     """A worker process is no more. It is said for it, by who looks after the processes."""
 
+    source: str
+
+
+class WorkerSucceeded(msgspec.Struct, frozen=True, tag="succeeded"):
+    """A worker process, ``before``, has handed its rigs and its counts over to this one."""
+
+    before: str
     source: str
 
 
@@ -255,12 +272,21 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     unix_ms: int
 
 
-Down = WorkerSettings | TemplateUpdate | TemplateConfirmed | WorkOutdated | PayoutUpdate | OurBlock
+Down = (
+    WorkerSettings
+    | TemplateUpdate
+    | TemplateConfirmed
+    | WorkOutdated
+    | PayoutUpdate
+    | OurBlock
+    | Renew
+)
 Up = (
     WorkerHello
     | WorkerFailed
     | WorkerStarted
     | WorkerEnded
+    | WorkerSucceeded
     | WorkerCounters
     | RigsChanged
     | JournalBatch

@@ -12,7 +12,6 @@ import structlog
 
 from poolserver.crew.worker_process import serve_worker
 from poolserver.event_loop import run_async
-from poolserver.ledger.records import LedgerError
 from poolserver.log import configure_logging
 
 EXIT_FAILED = 1
@@ -28,12 +27,7 @@ def main() -> int:
     given = parser.parse_args()
     configure_logging(given.log_level, given.log_format)
     structlog.contextvars.bind_contextvars(process=given.index)
-    try:
-        has_served = run_async(serve_worker(given.folder, given.index))
-    except (LedgerError, OSError) as error:
-        print(f"poolserver: worker {given.index}: {error}", file=sys.stderr)
-        return EXIT_FAILED
-    return 0 if has_served else EXIT_FAILED  # the coordinator says why
+    return 0 if run_async(serve_worker(given.folder, given.index)) else EXIT_FAILED
 
 
 sys.exit(main())

@@ -5,6 +5,7 @@ the system (0) is the same for all, and an address that cannot be had fails the 
 worker is there.
 """
 
+import errno
 import socket
 from collections.abc import Iterable
 from contextlib import suppress
@@ -49,7 +50,10 @@ class HeldAddresses:
                     _bound(family, where, share=False).close()
                 held = _bound(family, where, share=True)
             except OSError as error:
-                raise OSError(error.errno, f"{listener.host}:{port}: {error.strerror}") from error
+                if error.errno == errno.EAFNOSUPPORT:
+                    continue  # as the workers do
+                reason = f"cannot listen at {address[0]} port {port}: {error.strerror}"
+                raise OSError(error.errno, reason) from None
             self._sockets.append(held)
             port = held.getsockname()[1]
         return replace(listener, port=port)

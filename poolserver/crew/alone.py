@@ -1,19 +1,17 @@
 """The one worker of a pool in one process, with the face of a crew."""
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Sequence
-from functools import partial
+from collections.abc import Callable
 
 from poolserver.cluster.link import LocalLink
 from poolserver.cluster.messages import Down, Up, WorkerSettings
-from poolserver.config import Config
 from poolserver.crew import berths as berth_events
 from poolserver.crew.berths import Berths
-from poolserver.handover.giving import greeting
+from poolserver.handover.giving import listening
 from poolserver.handover.heir import Heir
-from poolserver.handover.upgrade import Upgrade
+from poolserver.handover.state import Listening
+from poolserver.handover.upgrade import Rigs
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.server.worker import Worker
 
@@ -95,13 +93,15 @@ class Alone:
         self._up.let_go()
         await self._worker.resume_blocks()
 
-    def upgrade(
-        self, config: Config, http: Sequence[socket.socket], on_handed: Callable[[], None]
-    ) -> Upgrade:
-        """What hands the worker over. ``http`` are the sockets that are listened at for HTTP."""
+    def estate(self) -> Rigs:
+        """What is handed over."""
         assert self._worker is not None
-        hello = partial(greeting, config, self._worker, http)
-        return Upgrade(self._worker, self._down, hello, on_handed)
+        return Rigs(self._worker, self._down)
+
+    def listening(self) -> tuple[tuple[Listening, ...], list[int]]:
+        """What is listened at for rigs."""
+        assert self._worker is not None
+        return listening(self._worker)
 
     # --- as a crew -----------------------------------------------------------------------
 

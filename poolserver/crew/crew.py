@@ -20,12 +20,14 @@ from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import (
     Down,
     ListenerSettings,
+    Renew,
     Up,
     WorkerEnded,
     WorkerFailed,
     WorkerHello,
     WorkerSettings,
     WorkerStarted,
+    WorkerSucceeded,
 )
 from poolserver.crew import berths as berth_events
 from poolserver.crew.addresses import HeldAddresses
@@ -33,6 +35,8 @@ from poolserver.crew.berths import Berth, Berths
 from poolserver.crew.hub import Hub, Visitor
 from poolserver.crew.lock import ProcessLock, Taken, holder
 from poolserver.crew.post import COORDINATOR_LOCK, post_dir, worker_lock
+from poolserver.handover.state import Listening
+from poolserver.handover.upgrade import Nothing
 from poolserver.log import Alarm, RateLimited
 from poolserver.mining.identity import WorkerIdentity
 
@@ -41,6 +45,8 @@ LOOK_INTERVAL_S = 0.1
 ADRIFT_ALARM_S = 10.0
 # A worker that ends gives its last blocks some 15 s (node/submitter.py).
 END_TIMEOUT_S = 30.0
+# A worker that hands over does all that a worker does at its end, after a second or two.
+RENEW_TIMEOUT_S = 60.0
 
 # Which worker with which boot epoch, and the listeners with settled ports.
 SettingsFor = Callable[[int, int, tuple[ListenerSettings, ...]], WorkerSettings]
@@ -173,6 +179,8 @@ class Crew:
             if berth is None:
                 self._kill(self._pid(hello.index), signal.SIGTERM)
             return
+        if berth.source and hello.source and hello.source != berth.source:
+            self._receive(WorkerSucceeded(berth.source, hello.source))
         berth_events.link(berth, hello.source)
         self._linked[hello.index] = visitor
         if self._is_started or not hello.source:
@@ -192,6 +200,42 @@ class Crew:
         berth.source = hello.source or _source(settings)
         visitor.link.send(settings)
         self._hub.admit(visitor)
+
+    def estate(self) -> Nothing:
+        """What is handed over."""
+        return Nothing()
+
+    def listening(self) -> tuple[tuple[Listening, ...], list[int]]:
+        """What is listened at for rigs: the workers do."""
+        return (), []
+
+    async def renew(self) -> None:
+        """Have the workers that lived before us hand over to new processes, one after the other.
+
+        What is new in the program or in the settings holds for them from then on.
+        """
+        for berth in self.berths:
+            if berth.starts:
+                continue  # we have begun it
+            try:
+                async with asyncio.timeout(RENEW_TIMEOUT_S):
+                    await self._renew(berth)
+            except TimeoutError:
+                log.error("worker_not_renewed", process=berth.index)
+            else:
+                log.info("worker_renewed", process=berth.index, source=berth.source)
+
+    async def _renew(self, berth: Berth) -> None:
+        while not berth.is_up and not berth.starts:  # noqa: ASYNC110 - it finds us
+            await asyncio.sleep(LOOK_INTERVAL_S)
+        before = berth.source
+        epoch = next_boot_epoch(self._data_dir, int(time.time()))
+        settings = self._settings_for(berth.index, epoch, self._listeners)
+        if berth.starts:
+            return  # it has died, and there is a new one in its place
+        self._linked[berth.index].link.send(Renew(settings, tuple(self._command)))
+        while not berth.is_up or berth.source == before:  # noqa: ASYNC110 - another process
+            await asyncio.sleep(LOOK_INTERVAL_S)
 
     def hear(self, visitor: Visitor, message: Up) -> None:
         """A worker says something."""

@@ -7,6 +7,7 @@ where they are: to delete a file that somebody locks next would be to have two h
 import fcntl
 import os
 from pathlib import Path
+from typing import Self
 
 
 class Taken(OSError):
@@ -26,8 +27,7 @@ class ProcessLock:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            os.ftruncate(fd, 0)
-            os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+            _note_holder(fd)
         except OSError as error:
             os.close(fd)
             if isinstance(error, BlockingIOError):
@@ -35,11 +35,33 @@ class ProcessLock:
             raise
         self._fd: int | None = fd
 
+    @classmethod
+    def inherited(cls, fd: int) -> Self:
+        """The lock of a process that hands over to this one: it was never free meanwhile.
+
+        Raises:
+            OSError: its file cannot be written.
+        """
+        lock = cls.__new__(cls)
+        lock._fd = fd
+        _note_holder(fd)
+        return lock
+
+    def fileno(self) -> int:
+        """What the lock is on: whoever has a copy of this descriptor holds the lock as well."""
+        assert self._fd is not None
+        return self._fd
+
     def release(self) -> None:
         """To be told so more than once is all the same."""
         fd, self._fd = self._fd, None
         if fd is not None:
             os.close(fd)
+
+
+def _note_holder(fd: int) -> None:
+    os.ftruncate(fd, 0)
+    os.pwrite(fd, b"%d\n" % os.getpid(), 0)
 
 
 def holder(path: Path) -> int | None:

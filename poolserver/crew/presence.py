@@ -29,6 +29,11 @@ class Presence:
                     true.append(news)
         return true
 
+    def succeed(self, before: str, source: str) -> None:
+        """A worker has handed its rigs over to another, which tells of them from now on."""
+        here = self._at.setdefault(source, {})
+        self._at[source] = self._at.pop(before, {}) | here
+
     def end(self, source: str) -> list[RigNews]:
         """A worker has ended: who has gone with it."""
         gone = self._at.pop(source, {})

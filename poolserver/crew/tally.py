@@ -54,6 +54,12 @@ class Tally:
         if told is not None:
             self._ended.setdefault(_index(source), Counts()).add(told)
 
+    def succeed(self, before: str, source: str) -> None:
+        """One life goes on in another, which counts on from where it stood."""
+        told = self._living.pop(before, None)
+        if told is not None:
+            self._living.setdefault(source, told)
+
     def counts(self) -> Counts:
         """The sums of all lives. All workers have a stopgap at once: its time is the longest."""
         by_index = {index: _copy(each) for index, each in self._ended.items()}

@@ -29,8 +29,17 @@ class Uplink:
     ``clock`` is monotonic, in seconds.
     """
 
-    def __init__(self, folder: Path, index: int, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        index: int,
+        clock: Callable[[], float],
+        settings: WorkerSettings | None = None,
+    ) -> None:
+        """``settings`` where they are known already, as of a process before this one."""
         self.settings: asyncio.Future[WorkerSettings] = asyncio.get_running_loop().create_future()
+        if settings is not None:
+            self.settings.set_result(settings)
         self.has_work = asyncio.Event()
         self._folder = folder
         self._index = index
@@ -78,6 +87,10 @@ class Uplink:
     def send(self, message: Up) -> None:
         if self._link is not None:
             self._link.send(message)
+
+    def hold(self) -> None:
+        """Keep what comes until there is somebody to deliver it to."""
+        self._receive = None
 
     def deliver_to(self, receive: Callable[[Down], None]) -> None:
         """Give what comes, and what came, to the worker, which is there now."""

@@ -2,19 +2,14 @@
 
 import asyncio
 import os
-import socket
-from collections.abc import Callable, Sequence
-from itertools import chain
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from poolserver.cluster.messages import SentPlan
-from poolserver.config import Config
 from poolserver.handover.collector import without_collector
 from poolserver.handover.passing import close_all
 from poolserver.handover.state import (
-    FORMAT,
     Handed,
-    Hello,
     IssuedState,
     Jobs,
     Listening,
@@ -98,6 +93,7 @@ class Giver:
             pool=_state_of(worker.pool, lost),
             guard=worker.guard.state(),
             malformed=worker.malformed,
+            journal_dropped=worker.journal.dropped,
             sessions=tuple(each.state for each in self._given),
         )
         return jobs, handed, [each.fd for each in self._given]
@@ -132,8 +128,8 @@ class Giver:
 
     # --- how it ends -----------------------------------------------------------------------
 
-    def let_go(self) -> int:
-        """The other process has the rigs; how many could not be given, and are told to come."""
+    def let_go(self) -> tuple[int, int]:
+        """The other process has the rigs: how many, and how many are told to come by themselves."""
         for session in self._left:
             session.ask_to_reconnect()
             session.close()
@@ -143,7 +139,7 @@ class Giver:
                 given.transport.abort()
         close_all([each.fd for each in self._given])
         self._worker.forget_rigs()
-        return len(self._left)
+        return len(self._given), len(self._left)
 
     def take_back(self) -> None:
         """The other process is gone: go on as if nothing had been."""
@@ -157,24 +153,12 @@ class Giver:
             session.protocol.taken_up(transport)
 
 
-def greeting(
-    config: Config, worker: Worker, http: Sequence[socket.socket]
-) -> tuple[Hello, list[int]]:
-    """The first word, and what goes with it."""
-    listeners = tuple(
-        Listening(host, port, len(sockets))
-        for (host, port), sockets in zip(
-            worker.reception.addresses, worker.reception.sockets, strict=True
-        )
-    )
-    hello = Hello(
-        FORMAT,
-        config.network,
-        config.stratum.extranonce2_size,
-        listeners,
-        Listening(*config.http.address, len(http)),
-    )
-    return hello, [sock.fileno() for sock in (*chain(*worker.reception.sockets), *http)]
+def listening(worker: Worker) -> tuple[tuple[Listening, ...], list[int]]:
+    """What is listened at for rigs, as the first word has it."""
+    reception = worker.reception
+    each = list(zip(reception.addresses, reception.sockets, strict=True))
+    told = tuple(Listening(host, port, len(sockets)) for (host, port), sockets in each)
+    return told, [sock.fileno() for _, sockets in each for sock in sockets]
 
 
 def _detached(rig_socket: "RigSocket") -> tuple[int, bytes] | None:
@@ -210,7 +194,7 @@ def _state_of(pool: Pool, left: list[LostState]) -> PoolState:
         last_hashrate=dict(pool.last_hashrate),
         plan=SentPlan(pool.factory.plan),
         resumed=pool.resumed,
-        stopgap_work=str(pool.stopgap_work),
+        stopgap_work=str(pool.judge.stopgap_work),
     )
 
 

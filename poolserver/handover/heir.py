@@ -7,8 +7,7 @@ from itertools import chain
 
 import structlog
 
-from poolserver.config import Config
-from poolserver.handover.passing import GoneError, Passage
+from poolserver.handover.passing import GoneError, Passage, close_all
 from poolserver.handover.state import (
     FORMAT,
     Go,
@@ -16,7 +15,6 @@ from poolserver.handover.state import (
     HandoverError,
     Hello,
     Jobs,
-    Listening,
     Ready,
     Taken,
 )
@@ -43,6 +41,8 @@ class Heir:
         self.listening: dict[tuple[str, int], list[socket.socket]] = {}
         """What the other listens at for rigs, by the addresses of its config."""
         self._http: list[socket.socket] = []
+        self.lock: int | None = None
+        """Of a worker process among several: the descriptor of what it locks for its life."""
 
     @classmethod
     def of(cls, environ: MutableMapping[str, str] = os.environ) -> "Heir | None":
@@ -56,27 +56,36 @@ class Heir:
             return None
         return cls(Talk(Passage.inherited(int(fd), WORD_TIMEOUT_S)))
 
-    async def greet(self, config: Config) -> None:
-        """Hear who the other is.
+    async def greet(self) -> Hello:
+        """Hear who the other is; then ``check``.
 
         Raises:
-            HandoverError: its rigs cannot be taken over with this config.
+            HandoverError: its words are not ours.
             PassingError: it says nothing.
         """
         hello, fds = await self._talk.hear(Hello)
-        sockets = [socket.socket(fileno=fd) for fd in fds]
+        if hello.format != FORMAT:
+            close_all(fds)
+            raise needs_restart("the format of a handover", hello.format, FORMAT)
         self._hello = hello
         for each in hello.listeners:
-            self.listening[each.host, each.port] = _first(sockets, each)
-        self._http = _first(sockets, hello.http)
-        stratum = config.stratum
-        for what, theirs, ours in (
-            ("the format of a handover", hello.format, FORMAT),
-            ("network", hello.network, config.network),
-            ("stratum.extranonce2_size", hello.extranonce2_size, stratum.extranonce2_size),
-        ):
-            if theirs != ours:
-                raise HandoverError(f"{what} is {ours}, was {theirs}: that needs a restart")
+            self.listening[each.host, each.port] = _sockets(fds, each.sockets)
+        self._http = _sockets(fds, hello.http.sockets)
+        self.lock = fds.pop() if fds else None
+        return hello
+
+    def check(self, network: str, extranonce2_size: int) -> None:
+        """See whether rigs can go on under these settings.
+
+        Raises:
+            HandoverError: they cannot.
+        """
+        hello = self._hello
+        if hello.network != network:
+            raise needs_restart("network", hello.network, network)
+        if hello.extranonce2_size != extranonce2_size:
+            told = hello.extranonce2_size
+            raise needs_restart("stratum.extranonce2_size", told, extranonce2_size)
 
     async def take(self, worker: Worker) -> None:
         """Say that all is ready, and take the rigs; they are not read yet.
@@ -94,13 +103,26 @@ class Heir:
         handed, fds = await talk.hear(Handed)
         taker.take(handed, fds, worker.now())
         await talk.tell(Taken())
-        try:
-            await talk.hear(Go)
-        except GoneError:  # it would have killed us before it took anything back
-            log.warning("old_process_died", rigs=len(fds))
+        await self._may_go(rigs=len(fds))
         for address in self.listening.keys() - set(worker.reception.addresses):
             for sock in self.listening[address]:
                 sock.close()  # who knocks there is refused from now on
+
+    async def take_no_rigs(self) -> None:
+        """Say that all is ready, as who has none: its workers have them.
+
+        Raises:
+            PassingError: the other is gone, or says nothing.
+        """
+        await self._talk.tell(Ready())
+        await self._talk.tell(Taken())
+        await self._may_go(rigs=0)
+
+    async def _may_go(self, rigs: int) -> None:
+        try:
+            await self._talk.hear(Go)
+        except GoneError:  # it would have killed us before it took anything back
+            log.warning("old_process_died", rigs=rigs)
 
     async def read(self) -> None:
         """Hear what the rigs say from now on."""
@@ -134,7 +156,12 @@ class Heir:
             sock.close()
 
 
-def _first(sockets: list[socket.socket], listening: Listening) -> list[socket.socket]:
-    first = sockets[: listening.sockets]
-    del sockets[: listening.sockets]
-    return first
+def _sockets(fds: list[int], count: int) -> list[socket.socket]:
+    """So many, of the first descriptors, which are taken out."""
+    first, fds[:count] = fds[:count], []
+    return [socket.socket(fileno=fd) for fd in first]
+
+
+def needs_restart(what: str, told: object, ours: object) -> HandoverError:
+    """Why rigs cannot go on: the other process's setting is not ours."""
+    return HandoverError(f"{what} is {ours}, was {told}: that needs a restart")

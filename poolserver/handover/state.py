@@ -13,7 +13,7 @@ another format is refused by that one.
 import msgspec
 
 from poolserver._vendor.asyncio_stratum import ConnectionState
-from poolserver.cluster.messages import SentPlan, decode_hook, encode_hook
+from poolserver.cluster.messages import SentPlan, WorkerSettings, decode_hook, encode_hook
 from poolserver.mining.job_state import JobState
 from poolserver.mining.miner_state import LostState, MinerState
 from poolserver.mining.template import BlockTemplate
@@ -32,13 +32,19 @@ class Listening(msgspec.Struct, frozen=True):
 
 
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
-    """The first word, with the sockets of all listeners and then those of HTTP."""
+    """The first word, with the sockets of all listeners, then those of HTTP, and then the lock.
+
+    A coordinator of several worker processes has no listeners, and ``workers`` says how many. Such
+    a worker has its lock, and the ``settings`` that the new one is to have.
+    """
 
     format: int
     network: str
     extranonce2_size: int
-    listeners: tuple[Listening, ...]
-    http: Listening
+    listeners: tuple[Listening, ...] = ()
+    http: Listening = Listening("", 0, 0)
+    workers: int = 1
+    settings: WorkerSettings | None = None
 
 
 class Jobs(msgspec.Struct, frozen=True, tag="jobs"):
@@ -98,6 +104,7 @@ class Handed(msgspec.Struct, frozen=True, tag="handed"):
     pool: PoolState
     guard: GuardState
     malformed: int
+    journal_dropped: int
     sessions: tuple[SessionState, ...]
 
 

@@ -74,8 +74,8 @@ class Taker:
         self._take_pool(handed.pool)
         latest = None if handed.latest is None else self._templates[handed.latest]
         worker.go_on_from(latest, handed.freshness)
+        worker.count_from(handed.malformed, handed.journal_dropped)
         worker.guard.restore(handed.guard, now)
-        worker.malformed = handed.malformed
         for state, fd in zip(handed.sessions, fds, strict=True):
             self._take_session(state, fd)
 
@@ -98,7 +98,7 @@ class Taker:
         pool.last_hashrate.update(state.last_hashrate)
         pool.pay_by(state.plan.plan)
         jobs.spare = self._jobs.get(state.spare)  # it pays by that plan
-        pool.resumed, pool.stopgap_work = state.resumed, int(state.stopgap_work)
+        pool.resumed, pool.judge.stopgap_work = state.resumed, int(state.stopgap_work)
 
     def _take_session(self, state: SessionState, fd: int) -> None:
         worker = self._worker

@@ -9,13 +9,13 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import structlog
 
 from poolserver.handover.giving import Giver
-from poolserver.handover.passing import Passage, PassingError
+from poolserver.handover.passing import Passage
 from poolserver.handover.service import tell_main_pid
 from poolserver.handover.state import Go, HandoverError, Hello, Ready, Taken
 from poolserver.handover.talk import Talk
@@ -48,41 +48,134 @@ class Held(Protocol):
     def let_go(self) -> None: ...
 
 
-def start_again(fd: int) -> Child:
-    """Run the command that this process was started with once more, with a descriptor of ours.
+class Estate(Protocol):
+    """What is handed over."""
+
+    async def give_ahead(self, talk: Talk) -> None:
+        """Send what does not change, while all goes on."""
+
+    async def give(self, talk: Talk) -> None:
+        """Let all rest, and send what there is.
+
+        Raises:
+            HandoverError, PassingError: it cannot be had, or not be sent.
+        """
+
+    async def take_back(self) -> None:
+        """The other process is gone: go on as if nothing had been. ``give`` may have begun."""
+
+    def let_go(self) -> None:
+        """It is the other process's now."""
+
+
+class Rigs:
+    """The rigs of a worker; ``down`` brings it its templates."""
+
+    def __init__(self, worker: Worker, down: Held) -> None:
+        self._worker = worker
+        self._down = down
+        self._giver = Giver(worker)
+        self._began: float | None = None
+
+    async def give_ahead(self, talk: Talk) -> None:
+        """The jobs: making messages of them takes longest."""
+        await talk.tell(self._giver.jobs())
+
+    async def give(self, talk: Talk) -> None:
+        """Rigs wait from here on, until the other reads what they say."""
+        worker = self._worker
+        self._began = worker.now()
+        self._down.hold()
+        worker.pause()
+        await asyncio.sleep(0)  # who was accepted in this turn has a session in the next
+        async with asyncio.timeout(PASS_TIMEOUT_S):
+            if not await worker.settle():
+                raise HandoverError("the journal cannot be written")
+        jobs, handed, fds = self._giver.hand(worker.now())
+        await talk.tell(jobs)
+        await talk.tell(handed, fds)
+
+    async def take_back(self) -> None:
+        """Read on."""
+        if self._began is not None:
+            self._giver.take_back()
+            await self._worker.go_on()
+            self._down.let_go()
+
+    def let_go(self) -> None:
+        """Those that could not be given are told to come."""
+        assert self._began is not None
+        rigs, left = self._giver.let_go()
+        seconds = round(self._worker.now() - self._began, 3)
+        log.info("rigs_handed_over", rigs=rigs, asked_to_reconnect=left, seconds=seconds)
+
+
+class Nothing:
+    """What a coordinator has: its books are closed, and its workers go on without it."""
+
+    async def give_ahead(self, talk: Talk) -> None:
+        """Nothing."""
+
+    async def give(self, talk: Talk) -> None:
+        """Nothing."""
+
+    async def take_back(self) -> None:
+        """Nothing."""
+
+    def let_go(self) -> None:
+        """Nothing."""
+
+
+def run_with(
+    command: Sequence[str], fd: int, *, in_own_session: bool = False
+) -> "subprocess.Popen[bytes]":
+    """Run a command with the descriptor by which it is spoken to.
 
     Raises:
         OSError: it cannot be run.
     """
-    command = [sys.executable, *sys.orig_argv[1:]]
     environ = {**os.environ, PASSAGE_VARIABLE: str(fd)}
-    return subprocess.Popen(command, env=environ, pass_fds=(fd,))
+    return subprocess.Popen(command, env=environ, pass_fds=(fd,), start_new_session=in_own_session)
+
+
+def run_again(fd: int) -> Child:
+    """Run the command that this process was started with once more.
+
+    Raises:
+        OSError: it cannot be run.
+    """
+    return run_with([sys.executable, *sys.orig_argv[1:]], fd)
 
 
 class Upgrade:
-    """Hands a running worker over, once; after a failure it may be tried again."""
+    """Hands over to a new process, once; after a failure it may be tried again."""
 
     def __init__(
         self,
-        worker: Worker,
-        down: Held,
+        estate: Callable[[], Estate],
         hello: Callable[[], tuple[Hello, list[int]]],
         on_handed: Callable[[], None],
         *,
-        start: Callable[[int], Child] = start_again,
+        start: Callable[[int], Child] = run_again,
+        is_main: bool = True,
     ) -> None:
-        """``down`` brings the worker its templates. ``hello`` gives the first word.
+        """``estate`` is asked for at each try, as is ``hello``, the first word.
 
-        ``on_handed`` is called when the rigs are the other process's: this one is to end.
+        ``on_handed`` is called when all is the other process's: this one is to end. ``is_main``:
+        it is the service's main process, and a service manager is told.
         """
-        self._worker = worker
-        self._down = down
+        self._estate = estate
         self._hello = hello
         self._on_handed = on_handed
         self._start = start
+        self._is_main = is_main
         self._task: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
-        self._has_paused = False
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether another process has been started, and all is not back here."""
+        return self._task is not None
 
     def begin(self) -> None:
         """Start the new process and hand over to it, unless that is under way."""
@@ -90,7 +183,7 @@ class Upgrade:
             log.warning("upgrade_refused", reason="one is under way")
         elif os.getpid() == 1:
             # Its end is the end of all processes of a container, the new one too.
-            log.error("upgrade_refused", reason="the first process of a container cannot end")
+            log.warning("upgrade_refused", reason="the first process of a container cannot end")
         else:
             self._task = asyncio.create_task(self._run(), name="upgrade")
 
@@ -116,61 +209,38 @@ class Upgrade:
             self._failed(f"the new process cannot be started: {error}")
             return
         log.info("upgrade_begun", pid=child.pid)
-        giver = Giver(self._worker)
+        estate = self._estate()
         try:
-            await self._prepare(talk, giver)
-            await self._hand_over(talk, giver, child)
+            await self._hand_over(talk, estate, child)
         except BaseException as error:
             talk.end()
             child.kill()  # two processes must not answer the same rigs
             status = await asyncio.to_thread(child.wait)
-            await self._take_back(giver)
-            if not isinstance(error, HandoverError | PassingError):
+            self._tell_main(os.getpid())
+            await estate.take_back()
+            if not isinstance(error, HandoverError | OSError):
                 raise
             self._failed(f"{error} (the new process ended with {status})")
         else:
-            self._talk = talk  # its end tells the other that our books are closed
+            estate.let_go()
+            self._talk = talk  # its end tells the other that all is closed here
             self._on_handed()
 
     def _failed(self, reason: str) -> None:
         self._task = None
         log.error("upgrade_failed", reason=reason)
 
-    async def _prepare(self, talk: Talk, giver: Giver) -> None:
-        """Rigs are served as ever: the new process does all that takes long or can fail."""
+    def _tell_main(self, pid: int) -> None:
+        if self._is_main:
+            tell_main_pid(pid)
+
+    async def _hand_over(self, talk: Talk, estate: Estate, child: Child) -> None:
         await talk.tell(*self._hello())
         talk.wait_at_most(READY_TIMEOUT_S)
         await talk.hear(Ready)
         talk.wait_at_most(PASS_TIMEOUT_S)
-        await talk.tell(giver.jobs())
-
-    async def _hand_over(self, talk: Talk, giver: Giver, child: Child) -> None:
-        """Rigs wait from here on, until the other reads what they say."""
-        worker, began = self._worker, self._worker.now()
-        self._down.hold()
-        self._has_paused = True
-        worker.pause()
-        await asyncio.sleep(0)  # who was accepted in this turn has a session in the next
-        async with asyncio.timeout(PASS_TIMEOUT_S):
-            if not await worker.settle():
-                raise HandoverError("the journal cannot be written")
-        jobs, handed, fds = giver.hand(worker.now())
-        await talk.tell(jobs)
-        await talk.tell(handed, fds)
+        await estate.give_ahead(talk)
+        await estate.give(talk)
         await talk.hear(Taken)
-        tell_main_pid(child.pid)
+        self._tell_main(child.pid)
         await talk.tell(Go())
-        log.info(
-            "rigs_handed_over",
-            rigs=len(fds),
-            asked_to_reconnect=giver.let_go(),
-            seconds=round(worker.now() - began, 3),
-        )
-
-    async def _take_back(self, giver: Giver) -> None:
-        if self._has_paused:
-            self._has_paused = False
-            tell_main_pid(os.getpid())
-            giver.take_back()
-            await self._worker.go_on()
-            self._down.let_go()

@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterator
+from math import inf
 
 from poolserver._native import ShareSet
 from poolserver.mining.job import Job
@@ -39,6 +40,8 @@ class JobRegistry:
         self._by_id: dict[str, IssuedJob] = {}
         self._by_age: deque[IssuedJob] = deque()
         self.current: Job | None = None
+        self.ceiling = inf
+        """A difficulty that no rig may be given one above: the network's, where that matters."""
         self.spare: Job | None = None
         """A newer job of the current one's template, for those who have had the current one."""
 

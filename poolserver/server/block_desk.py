@@ -9,13 +9,13 @@ import structlog
 from poolserver.bitcoin.header import hash_hex_to_le
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import BlockEvent, NodeSettings
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.records import NO_WORKER
 from poolserver.node.checks import Rpc
 from poolserver.node.rpc import Credentials, NodeRpc
 from poolserver.node.spool import FoundBlock, Spool, shared_memory_for
 from poolserver.node.submitter import BlockSubmitter, Verdict
-from poolserver.pool import SolvedBlock
 
 log = structlog.get_logger(__name__)
 

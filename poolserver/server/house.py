@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.records import ShareRecord
 from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
-from poolserver.pool import Pool, SolvedBlock
+from poolserver.pool import Pool
 from poolserver.server.guard import Guard
 from poolserver.server.rig_roll import RigRoll
 

@@ -31,6 +31,7 @@ from poolserver.cluster.messages import (
     WorkerStarted,
     WorkOutdated,
 )
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal, ReleasePolicy, WhenFull
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
@@ -38,7 +39,6 @@ from poolserver.mining.coinbase import CoinbaseError
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.submitter import BlockSubmitter
-from poolserver.pool import SolvedBlock
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.fan_out import FanOut
 from poolserver.server.freshness import Freshness, FreshnessState
@@ -177,6 +177,11 @@ class Worker:
             self._wall.note_chain(latest.mintime)
         if self.pool.jobs.current is not None:
             self._note(self.pool.jobs.current.template)
+
+    def count_from(self, malformed: int, journal_dropped: int) -> None:
+        """Count on from where another process stood: who adds up would see sums go back."""
+        self.malformed = malformed
+        self.journal.dropped = self._refused = journal_dropped
 
     def forget_rigs(self) -> None:
         """They are another process's now: nothing more is told of them."""
@@ -378,7 +383,7 @@ class Worker:
             rejecting=self.guard.rejecting,
             pool_at_fault=self.guard.pool_at_fault,
             stopgap_seconds=self.freshness.stopgap_seconds(now),
-            stopgap_work=float(self.pool.stopgap_work),
+            stopgap_work=float(self.pool.judge.stopgap_work),
             certificate_expires_unix=self.reception.certificate_expires_unix,
             blocks_unsettled=self._blocks.unsettled,
             blocks_unspooled=self._blocks.unspooled,

@@ -25,10 +25,12 @@ MINED_S = 1.5
 
 
 @asynccontextmanager
-async def mined(bitcoind: Path, folder: Path, release: str) -> AsyncIterator[LedgerStage]:
+async def mined(
+    bitcoind: Path, folder: Path, release: str, workers: int = 1
+) -> AsyncIterator[LedgerStage]:
     """A pool with rigs that mine."""
     async with ledger_stage(
-        bitcoind, folder, SqliteStore(folder), LOAD, Random(1), release
+        bitcoind, folder, SqliteStore(folder), LOAD, Random(1), release, workers
     ) as stage:
         await stage.pool.start()
         await stage.has_load()
@@ -89,3 +91,29 @@ async def test_where_the_new_process_fails_the_old_one_goes_on(
         is_json = [line for line in log.read_bytes().splitlines(True) if line.startswith(b"{")]
         log.write_bytes(b"".join(is_json))  # the others are the new process's last words
         await nothing_is_wrong(stage, told=("upgrade_failed",))
+
+
+async def test_several_workers_are_renewed_one_after_the_other(
+    bitcoind_path: Path, tmp_path: Path
+) -> None:
+    async with mined(bitcoind_path, tmp_path, "turn", workers=2) as stage:
+        pool = stage.pool
+        for number in range(1, 3):
+            before = [pool.worker_pid(0), pool.worker_pid(1)]
+            await pool.upgrade()
+            deadline = time.monotonic() + 30
+            while len(pool.events("worker_renewed")) < 2 * number:
+                assert time.monotonic() < deadline, pool.tail()
+                await asyncio.sleep(0.05)
+            after = [pool.worker_pid(0), pool.worker_pid(1)]
+            assert None not in after
+            assert not set(before) & set(after)
+            await asyncio.sleep(MINED_S)
+        handed = pool.events("rigs_handed_over")
+        assert [each["asked_to_reconnect"] for each in handed] == [0] * 4
+        assert sum(each["rigs"] for each in handed) == 2 * 40
+        assert await pool.face.becomes("poolserver_worker_processes", lambda n: n == 2) == 2
+        assert await pool.face.becomes("poolserver_connections", lambda n: n == 40) == 40
+        latencies = [each for _, each in stage.load.evidence.latencies_ms]
+        print(f"longest answer: {max(latencies):.0f} ms of {len(latencies)}")
+        await nothing_is_wrong(stage)

@@ -7,6 +7,7 @@ that the books tell apart. All that is sent and answered is evidence.
 import asyncio
 import time
 from collections import deque
+from collections.abc import Hashable
 from contextlib import suppress
 from functools import partial
 from itertools import count
@@ -42,7 +43,7 @@ MIX = {
 class Solution(NamedTuple):
     """What a submit line says, and in which life of the pool it was found."""
 
-    life: int
+    life: Hashable
     job: Job
     extranonce1: bytes
     extranonce2: bytes
@@ -57,11 +58,11 @@ class Surroundings(Protocol):
     rng: Random
     evidence: Evidence
     jobs: dict[bytes, Job]
-    life: int
     outstanding_each: int
     cut_every: int
 
     def job(self, line: bytes, message: dict[str, Any]) -> Job: ...
+    def life_of(self, job: Job) -> Hashable: ...
 
 
 class LastingRig:
@@ -263,7 +264,8 @@ class Link(asyncio.Protocol):
 
     def _send_again(self, submit: Submit, solution: Solution) -> bool:
         """False where it would be another share: the session is a new one on the same jobs."""
-        is_of_this_life = solution.life == self._rig.load.life
+        assert self._job is not None
+        is_of_this_life = solution.life == self._rig.load.life_of(self._job)
         if is_of_this_life and solution.extranonce1 != self._rig.extranonce1:
             return False
         kind = Kind.AGAIN if is_of_this_life else Kind.LATER
@@ -316,7 +318,7 @@ class Link(asyncio.Protocol):
             bits = 1  # no mask has the lowest bit
         ntime = job.ntime + (LATE_S if kind is Kind.NTIME else 0)
         blank = Solution(
-            self._rig.load.life, job, self._rig.extranonce1, extranonce2, ntime, 0, bits
+            self._rig.load.life_of(job), job, self._rig.extranonce1, extranonce2, ntime, 0, bits
         )
         header = self._header(blank)
         wanted = target_le(self._target)

@@ -128,7 +128,7 @@ async def ledger_stage(
         second, third = free_port(), free_port()
         extra = EXTRA.format(second=second, third=third, release=release, store=store.config)
         pool = PoolProcess(folder, [address], extra, "tests.torture.dying_ledger", workers)
-        stage = LedgerStage(pool, Load(plan, [pool.face.port, second, third], rng), store)
+        stage = LedgerStage(pool, Load(plan, [pool.face.port, second, third], rng, workers), store)
         stage.synced.mkdir()
         await node.call("generatetoaddress", 1, TAPROOT_REGTEST)
         tasks = [

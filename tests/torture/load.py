@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Any
@@ -14,6 +14,8 @@ from tests.torture.lasting_rig import LastingRig
 TICK_S = 0.005
 MOST_AT_ONCE = 64
 KEPT_JOBS = 64
+# Of a job id: instance, worker and boot epoch (mining/identity.py).
+LIFE_DIGITS = 12
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,12 @@ class LoadPlan:
 class Load:
     """All rigs: connected as well as the pool lets them be, while ``run`` runs."""
 
-    def __init__(self, plan: LoadPlan, ports: Sequence[int], rng: Random) -> None:
-        """Rigs spread over ``ports``, each of which may pin another difficulty."""
+    def __init__(self, plan: LoadPlan, ports: Sequence[int], rng: Random, workers: int = 1) -> None:
+        """Rigs spread over ``ports``, each of which may pin another difficulty.
+
+        ``workers`` are the pool's processes that take them.
+        """
+        self._workers = workers
         self.plan = plan
         self.rng = rng
         self.outstanding_each, self.cut_every = plan.outstanding, plan.cut_every
@@ -87,6 +93,10 @@ class Load:
         while self.outstanding and time.monotonic() < deadline:  # noqa: ASYNC110 - of many
             await asyncio.sleep(TICK_S)
         return not self.outstanding
+
+    def life_of(self, job: Job) -> Hashable:
+        """Whose life a job is of: of several workers, which each have their own, its name tells."""
+        return self.life if self._workers == 1 else job.job_id[:LIFE_DIGITS]
 
     def job(self, line: bytes, message: dict[str, Any]) -> Job:
         """The job of a notify line, read once for all rigs."""

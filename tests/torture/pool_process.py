@@ -177,7 +177,8 @@ class PoolProcess:
         os.kill(old.pid, signal.SIGUSR2)
         async with asyncio.timeout(READY_TIMEOUT_S):
             assert await old.wait() == 0, self.tail()
-        self._process = Orphan(self.events("upgrade_begun")[-1]["pid"])
+        begun = [each for each in self.events("upgrade_begun") if "process" not in each]
+        self._process = Orphan(begun[-1]["pid"])  # the others are workers' successors
         await self.becomes_ready()
 
     def events(self, name: str) -> list[dict[str, Any]]:

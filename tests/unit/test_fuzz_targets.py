@@ -11,10 +11,11 @@ import pytest
 
 from poolserver._vendor.asyncio_stratum import ServerConnection, Submit
 from poolserver._vendor.asyncio_stratum.framing import LineBuffer
+from poolserver.judge import Judge, Judgement
 from poolserver.mining.extranonce import ExtranonceAllocator
 from poolserver.mining.job import Job
 from poolserver.mining.registry import IssuedJob
-from poolserver.pool import Judgement, Pool
+from poolserver.pool import Pool
 from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.session import MinerSession
 from tests.fuzz import fuzz_connection, fuzz_session, fuzz_template
@@ -172,8 +173,8 @@ def twice(answer: Callable[..., None]) -> Callable[..., None]:
     return repeat
 
 
-def generous(pool: Pool, *args: object) -> Judgement:
-    judgement = submit_share(pool, *args)
+def generous(judge: Judge, *args: object) -> Judgement:
+    judgement = submit_share(judge, *args)
     return judgement._replace(work=judgement.work << 200)
 
 
@@ -181,11 +182,11 @@ def failing(session: MinerSession, submit: Submit) -> None:
     raise KeyError("a bug")
 
 
-submit_share = Pool.submit_share
+submit_share = Judge.submit_share
 BUGS = {
     "a hash was booked twice": (IssuedJob, "__init__", forget("seen")),
     "a block was found twice": (IssuedJob, "__init__", forget("found")),
-    "more work than the hash has": (Pool, "submit_share", generous),
+    "more work than the hash has": (Judge, "submit_share", generous),
     "answered more than was asked": (MinerSession, "_answer", twice(MinerSession._answer)),
     "never answered": (MinerSession, "_answer", lambda *args: None),
     "logged as an error": (MinerSession, "_submit", failing),

@@ -19,7 +19,7 @@ FLOORS = [
     {"ledger.records", "ledger.payout_records", "power", "config"},
     {"ledger"},
     {"stats"},
-    {"pool"},
+    {"pool", "judge"},
     {"node", "cluster", "sim", "power.signals"},
     {"server"},
     {"handover"},

@@ -37,7 +37,7 @@ def start(  # type: ignore[no-untyped-def]
 
 def test_a_share_that_meets_its_target_is_accepted_and_credited_with_its_work() -> None:
     pool, rig, job = start()
-    judgement = pool.submit_share(rig.miner, rig.solve(job), 1.0)
+    judgement = pool.judge.submit_share(rig.miner, rig.solve(job), 1.0)
     assert judgement.outcome is ShareOutcome.ACCEPTED
     assert judgement.proven
     assert judgement.work == Difficulty.of(EASY).work == 4
@@ -47,8 +47,8 @@ def test_a_share_that_meets_its_target_is_accepted_and_credited_with_its_work() 
 def test_the_same_share_twice_is_a_duplicate_and_proves_nothing() -> None:
     pool, rig, job = start()
     share = rig.solve(job)
-    pool.submit_share(rig.miner, share, 1.0)
-    again = pool.submit_share(rig.miner, share, 2.0)
+    pool.judge.submit_share(rig.miner, share, 1.0)
+    again = pool.judge.submit_share(rig.miner, share, 2.0)
     assert (again.outcome, again.proven, again.work) == (ShareOutcome.DUPLICATE, False, 0)
 
 
@@ -56,7 +56,7 @@ def test_version_bits_make_another_header_and_so_another_share() -> None:
     pool, rig, job = start()
     for bits in (0, 0x2000, MASK):
         share = rig.solve(job, version_bits=bits)
-        assert pool.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.ACCEPTED
+        assert pool.judge.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.ACCEPTED
 
 
 def test_the_pools_mask_bits_are_cleared_in_the_jobs_version() -> None:
@@ -67,7 +67,7 @@ def test_the_pools_mask_bits_are_cleared_in_the_jobs_version() -> None:
 def test_version_bits_outside_the_mask_are_refused_but_prove_work() -> None:
     pool, rig, job = start()
     share = rig.solve(job, version_bits=1)
-    judgement = pool.submit_share(rig.miner, share, 1.0)
+    judgement = pool.judge.submit_share(rig.miner, share, 1.0)
     assert judgement.outcome is ShareOutcome.VERSION_OUTSIDE_MASK
     assert judgement.proven
 
@@ -75,14 +75,14 @@ def test_version_bits_outside_the_mask_are_refused_but_prove_work() -> None:
 def test_a_share_above_its_target_is_low_difficulty() -> None:
     pool, rig, job = start()
     share = rig.solve(job, meets=2.0**-32, misses=EASY)
-    judgement = pool.submit_share(rig.miner, share, 1.0)
+    judgement = pool.judge.submit_share(rig.miner, share, 1.0)
     assert (judgement.outcome, judgement.work) == (ShareOutcome.LOW_DIFFICULTY, 0)
 
 
 @pytest.mark.parametrize("ntime", [CURTIME - 601, CURTIME + NTIME_ROLL_MAX_S + 1])
 def test_an_ntime_out_of_range_is_refused_but_proves_work(ntime: int) -> None:
     pool, rig, job = start()
-    judgement = pool.submit_share(rig.miner, rig.solve(job, ntime=ntime), 1.0)
+    judgement = pool.judge.submit_share(rig.miner, rig.solve(job, ntime=ntime), 1.0)
     assert judgement.outcome is ShareOutcome.NTIME_OUT_OF_RANGE
     assert judgement.proven
 
@@ -90,21 +90,21 @@ def test_an_ntime_out_of_range_is_refused_but_proves_work(ntime: int) -> None:
 @pytest.mark.parametrize("ntime", [CURTIME - 600, CURTIME + NTIME_ROLL_MAX_S])
 def test_ntime_may_be_rolled_from_mintime_to_7000_seconds_ahead(ntime: int) -> None:
     pool, rig, job = start()
-    judgement = pool.submit_share(rig.miner, rig.solve(job, ntime=ntime), 1.0)
+    judgement = pool.judge.submit_share(rig.miner, rig.solve(job, ntime=ntime), 1.0)
     assert judgement.outcome is ShareOutcome.ACCEPTED
 
 
 def test_a_share_of_a_job_that_never_was_is_not_found() -> None:
     pool, rig, job = start()
     share = rig.solve(job)._replace(job_id="feedface")
-    assert pool.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.JOB_NOT_FOUND
+    assert pool.judge.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.JOB_NOT_FOUND
 
 
 def test_a_share_before_the_connections_first_job_is_not_found() -> None:
     pool, rig, job = start()
     share = rig.solve(job)
     early = Rig.connect(pool, EASY, "demo.early")
-    judgement = pool.submit_share(early.miner, share._replace(worker_name="demo.early"), 1.0)
+    judgement = pool.judge.submit_share(early.miner, share._replace(worker_name="demo.early"), 1.0)
     assert judgement.outcome is ShareOutcome.JOB_NOT_FOUND
 
 
@@ -120,10 +120,10 @@ def test_a_connection_has_so_many_workers_and_no_more(monkeypatch: pytest.Monkey
 def test_a_share_of_an_unknown_worker_is_unauthorized() -> None:
     pool, rig, job = start()
     share = rig.solve(job)._replace(worker_name="somebody")
-    judgement = pool.submit_share(rig.miner, share, 1.0)
+    judgement = pool.judge.submit_share(rig.miner, share, 1.0)
     assert (judgement.outcome, judgement.work) == (ShareOutcome.UNAUTHORIZED, 0)
     # It is not held against the rig that it was sent too early.
-    accepted = pool.submit_share(rig.miner, share._replace(worker_name=rig.name), 1.0)
+    accepted = pool.judge.submit_share(rig.miner, share._replace(worker_name=rig.name), 1.0)
     assert accepted.outcome is ShareOutcome.ACCEPTED
 
 
@@ -131,18 +131,18 @@ def test_a_share_on_the_old_tip_is_answered_stale_and_proves_work() -> None:
     pool, rig, job = start()
     share = rig.solve(job)
     pool.on_template(template(height=102, tip=2), 1.0, CURTIME)
-    judgement = pool.submit_share(rig.miner, share, 2.0)
+    judgement = pool.judge.submit_share(rig.miner, share, 2.0)
     assert (judgement.outcome, judgement.proven) == (ShareOutcome.STALE, True)
-    assert not pool.submit_share(rig.miner, share, 3.0).proven
+    assert not pool.judge.submit_share(rig.miner, share, 3.0).proven
 
 
 def test_after_a_reorganisation_and_back_no_share_counts_twice() -> None:
     pool, rig, job = start()
     share = rig.solve(job)
-    pool.submit_share(rig.miner, share, 1.0)
+    pool.judge.submit_share(rig.miner, share, 1.0)
     pool.on_template(template(tip=2), 2.0, CURTIME)
     pool.on_template(template(tip=1), 3.0, CURTIME)
-    assert pool.submit_share(rig.miner, share, 4.0).outcome is ShareOutcome.DUPLICATE
+    assert pool.judge.submit_share(rig.miner, share, 4.0).outcome is ShareOutcome.DUPLICATE
 
 
 def test_jobs_of_one_template_have_no_header_in_common() -> None:
@@ -162,9 +162,9 @@ def test_a_job_lives_on_for_its_time_and_no_longer() -> None:
     pool, rig, job = start()
     share = rig.solve(job)
     pool.on_template(template(), 599.0, CURTIME)
-    assert pool.submit_share(rig.miner, share, 599.0).outcome is ShareOutcome.ACCEPTED
+    assert pool.judge.submit_share(rig.miner, share, 599.0).outcome is ShareOutcome.ACCEPTED
     pool.on_template(template(), 600.0, CURTIME)
-    assert pool.submit_share(rig.miner, share, 600.0).outcome is ShareOutcome.JOB_NOT_FOUND
+    assert pool.judge.submit_share(rig.miner, share, 600.0).outcome is ShareOutcome.JOB_NOT_FOUND
 
 
 # --- difficulty changes ------------------------------------------------------------------------
@@ -182,16 +182,16 @@ def test_after_a_raise_older_jobs_are_judged_and_credited_by_their_own_difficult
     pool, rig, job = start()
     harder = change_difficulty(pool, rig, EASY * 64)
     share = rig.solve(job, meets=EASY, misses=EASY * 64)
-    judgement = pool.submit_share(rig.miner, share, 11.0)
+    judgement = pool.judge.submit_share(rig.miner, share, 11.0)
     assert (judgement.outcome, judgement.work) == (ShareOutcome.ACCEPTED, Difficulty.of(EASY).work)
     low = rig.solve(harder, meets=EASY, misses=EASY * 64)
-    assert pool.submit_share(rig.miner, low, 12.0).outcome is ShareOutcome.LOW_DIFFICULTY
+    assert pool.judge.submit_share(rig.miner, low, 12.0).outcome is ShareOutcome.LOW_DIFFICULTY
 
 
 def test_after_a_lowering_older_jobs_are_credited_at_their_own_higher_difficulty() -> None:
     pool, rig, job = start(difficulty=EASY * 64)
     change_difficulty(pool, rig, EASY)
-    judgement = pool.submit_share(rig.miner, rig.solve(job, meets=EASY * 64), 11.0)
+    judgement = pool.judge.submit_share(rig.miner, rig.solve(job, meets=EASY * 64), 11.0)
     assert judgement.work == Difficulty.of(EASY * 64).work
 
 
@@ -199,11 +199,11 @@ def test_a_rig_that_applies_a_lowered_difficulty_to_older_jobs_is_met_there() ->
     pool, rig, job = start(difficulty=EASY * 64)
     change_difficulty(pool, rig, EASY)
     low = rig.solve(job, meets=EASY, misses=EASY * 64)
-    judgement = pool.submit_share(rig.miner, low, 11.0)
+    judgement = pool.judge.submit_share(rig.miner, low, 11.0)
     assert (judgement.outcome, judgement.work) == (ShareOutcome.ACCEPTED, Difficulty.of(EASY).work)
     # From then on all its shares on older jobs are judged and credited so: no credit is doubled.
     high = rig.solve(job, meets=EASY * 64, extranonce2=b"\x01" * 8)
-    assert pool.submit_share(rig.miner, high, 12.0).work == Difficulty.of(EASY).work
+    assert pool.judge.submit_share(rig.miner, high, 12.0).work == Difficulty.of(EASY).work
 
 
 def test_the_same_work_is_never_sent_twice_and_fresh_jobs_are_shared() -> None:
@@ -244,7 +244,7 @@ def solve_block(rig: Rig, job, **kwargs):  # type: ignore[no-untyped-def]
 
 def test_a_block_is_handed_out_whole() -> None:
     pool, rig, job = start(nbits=REGTEST_NBITS)
-    block = pool.submit_share(rig.miner, solve_block(rig, job), 1.0).block
+    block = pool.judge.submit_share(rig.miner, solve_block(rig, job), 1.0).block
     assert block is not None
     # The template's branch stands for transactions that are not there, so only the shape is right.
     parsed = CBlock.deserialize(bytes.fromhex(block.block_hex))
@@ -263,13 +263,13 @@ def test_a_block_is_handed_out_whole() -> None:
 )
 def test_a_block_is_a_block_whatever_else_is_wrong_with_it(wrong: dict[str, int]) -> None:
     pool, rig, job = start(nbits=REGTEST_NBITS)
-    assert pool.submit_share(rig.miner, solve_block(rig, job, **wrong), 1.0).block is not None
+    assert pool.judge.submit_share(rig.miner, solve_block(rig, job, **wrong), 1.0).block is not None
 
 
 def test_a_block_is_a_block_from_an_unauthorized_worker_and_below_the_share_target() -> None:
     pool, rig, job = start(nbits=REGTEST_NBITS, difficulty=1.0)
     share = solve_block(rig, job, misses=EASY)
-    judgement = pool.submit_share(rig.miner, share._replace(worker_name="nobody"), 1.0)
+    judgement = pool.judge.submit_share(rig.miner, share._replace(worker_name="nobody"), 1.0)
     assert judgement.outcome is ShareOutcome.UNAUTHORIZED
     assert judgement.block is not None
 
@@ -278,7 +278,7 @@ def test_a_block_on_the_old_tip_is_still_handed_out() -> None:
     pool, rig, job = start(nbits=REGTEST_NBITS)
     share = solve_block(rig, job)
     pool.on_template(template(height=102, tip=2), 1.0, CURTIME)
-    judgement = pool.submit_share(rig.miner, share, 2.0)
+    judgement = pool.judge.submit_share(rig.miner, share, 2.0)
     assert judgement.outcome is ShareOutcome.STALE
     assert judgement.block is not None
 
@@ -286,8 +286,8 @@ def test_a_block_on_the_old_tip_is_still_handed_out() -> None:
 def test_a_block_is_handed_out_once_a_hash() -> None:
     pool, rig, job = start(nbits=REGTEST_NBITS)
     share = solve_block(rig, job)
-    assert pool.submit_share(rig.miner, share, 1.0).block is not None
-    again = pool.submit_share(rig.miner, share, 2.0)
+    assert pool.judge.submit_share(rig.miner, share, 1.0).block is not None
+    again = pool.judge.submit_share(rig.miner, share, 2.0)
     assert (again.outcome, again.block) == (ShareOutcome.DUPLICATE, None)
 
 
@@ -306,23 +306,27 @@ def test_a_rig_is_sent_the_coinbase_that_its_firmware_takes_and_judged_by_it() -
     assert small is not large
     share = rig.solve(job)
     pool.recognise(rig.miner, user_agent="xminer-1.2.7")  # told late: from the next job on
-    assert pool.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.ACCEPTED
+    assert pool.judge.submit_share(rig.miner, share, 1.0).outcome is ShareOutcome.ACCEPTED
     later = pool.on_template(template(), 1.0, CURTIME)
     pool.issue(rig.miner, later)
     assert later.variants[rig.miner.coinbase_class] is later.variants[-1]
-    assert pool.submit_share(rig.miner, rig.solve(later), 2.0).outcome is ShareOutcome.ACCEPTED
+    assert (
+        pool.judge.submit_share(rig.miner, rig.solve(later), 2.0).outcome is ShareOutcome.ACCEPTED
+    )
     again = rig.solve(job, extranonce2=b"\x01" * 8)
-    assert pool.submit_share(rig.miner, again, 2.0).outcome is ShareOutcome.ACCEPTED
+    assert pool.judge.submit_share(rig.miner, again, 2.0).outcome is ShareOutcome.ACCEPTED
 
 
 def test_a_block_tells_what_its_own_coinbase_pays() -> None:
     pool, rig, job = start(payout=MANY, nbits=REGTEST_NBITS)
     variant = job.variants[rig.miner.coinbase_class]
     assert variant.distribution.unpaid_sat > 0
-    block = pool.submit_share(rig.miner, rig.solve(job), 1.0).block
+    block = pool.judge.submit_share(rig.miner, rig.solve(job), 1.0).block
     while block is None:
         extranonce2 = secrets.token_bytes(8)
-        block = pool.submit_share(rig.miner, rig.solve(job, extranonce2=extranonce2), 1.0).block
+        block = pool.judge.submit_share(
+            rig.miner, rig.solve(job, extranonce2=extranonce2), 1.0
+        ).block
     assert block.distribution is variant.distribution
     assert variant.coinbase.coinb2[:-4].hex() in block.block_hex  # before the witness
 

@@ -42,7 +42,7 @@ def test_who_connects_does_so_to_a_worker() -> None:
 def test_an_address_that_somebody_has_fails_in_one_line(share: bool) -> None:
     with listening(0, share=share) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(OSError, match=rf"127\.0\.0\.1:{port}: .*in use"):
+        with pytest.raises(OSError, match=rf"cannot listen at 127\.0\.0\.1 port {port}: .*in use"):
             HeldAddresses([at(0), at(port)], are_shared=False)
 
 

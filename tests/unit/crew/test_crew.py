@@ -1,22 +1,30 @@
 """Workers are begun, missed when they die, found again by the next coordinator, and ended."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from poolserver.cluster.messages import (
     ListenerSettings,
     Up,
     WorkerEnded,
+    WorkerHello,
     WorkerSettings,
     WorkerStarted,
+    WorkerSucceeded,
 )
+from poolserver.crew import crew as crew_module
 from poolserver.crew.crew import Crew, CrewError, worker_command
 from poolserver.crew.lock import ProcessLock, holder
 from poolserver.crew.post import COORDINATOR_LOCK, post_dir, worker_lock
@@ -24,6 +32,15 @@ from tests.unit.server import hall
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 ANY_PORT = (ListenerSettings("127.0.0.1", 0, 1.0, 1.0, 1.0),)
+
+
+@pytest.fixture(autouse=True)
+def children_of_a_crew_that_is_gone() -> Iterator[None]:
+    """Workers outlive their coordinator, which here does not end with a process of its own."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Pool:
@@ -152,3 +169,37 @@ def test_a_worker_is_this_python_with_its_own_module() -> None:
     assert worker_command("info", "json") == [
         *(sys.executable, "-m", "poolserver.crew", "--log-level", "info", "--log-format", "json")
     ]
+
+
+async def test_workers_of_an_earlier_coordinator_are_told_to_hand_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The stand-in does not; those that this coordinator has begun are not asked."""
+    monkeypatch.setattr(crew_module, "RENEW_TIMEOUT_S", 0.5)
+    async with pool_in(tmp_path, 1) as first:
+        await first.is_up()
+        with capture_logs() as logs:
+            await first.crew.renew()
+        assert not [log for log in logs if "renewed" in log["event"]]
+        pid = first.pid(0)
+        await first.crew.close(whole_pool=False)
+        async with pool_in(tmp_path, 1) as second:
+            await second.is_up()
+            with capture_logs() as logs:
+                await second.crew.renew()
+            assert "worker_not_renewed" in [log["event"] for log in logs]
+            epochs = [[each.boot_epoch for each in pool.given] for pool in (first, second)]
+            assert max(epochs[1]) > max(epochs[0])
+            assert second.pid(0) == pid, "it mines on"
+
+
+async def test_who_has_taken_a_workers_place_is_its_successor_and_no_end(tmp_path: Path) -> None:
+    pool = Pool(tmp_path, 1, "serves")
+    (berth,) = pool.crew.berths
+    before, after = "pool-1/0/1", "pool-1/0/2"
+    visitor: Any = SimpleNamespace()
+    for source in (before, before, after):
+        pool.crew.welcome(visitor, WorkerHello(0, source))
+        assert berth.source == source
+        berth.is_linked = False
+    assert pool.heard == [WorkerSucceeded(before, after)]

@@ -179,3 +179,17 @@ async def test_who_does_not_say_who_it_is_is_closed(tmp_path: Path) -> None:
 
 def test_it_is_looked_for_often_enough_to_be_found_within_a_second() -> None:
     assert uplink_module.RETRY_S < 1.0
+
+
+async def test_what_comes_while_it_is_held_is_delivered_after(tmp_path: Path) -> None:
+    settings = hall.settings(tmp_path)
+    uplink = Uplink(tmp_path, 0, lambda: 0.0, settings)
+    assert await uplink.settings == settings
+    heard: list[Down] = []
+    uplink.deliver_to(heard.append)
+    uplink._take(settings)  # a coordinator's first word, to one that has its settings
+    uplink.hold()
+    uplink._take(OURS)
+    assert heard == [settings]
+    uplink.deliver_to(heard.append)
+    assert heard == [settings, OURS]

@@ -48,3 +48,16 @@ def test_a_killed_process_has_no_lock(tmp_path: Path) -> None:
 def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(OSError, match="No such file"):
         ProcessLock(tmp_path / "no" / "a.lock")
+
+
+def test_a_lock_that_is_handed_over_was_never_free(tmp_path: Path) -> None:
+    path = tmp_path / "worker-0.lock"
+    first = ProcessLock(path)
+    path.write_text("1\n")  # as if it were another process's
+    second = ProcessLock.inherited(os.dup(first.fileno()))
+    first.release()
+    assert holder(path) == os.getpid()
+    with pytest.raises(Taken):
+        ProcessLock(path)
+    second.release()
+    assert holder(path) is None

@@ -35,3 +35,15 @@ def test_with_a_worker_go_its_rigs_that_are_nowhere_else() -> None:
     assert presence.end(A) == [gone("demo.a")]
     assert presence.end(A) == []
     assert presence.end(B) == [gone("demo.b"), gone("demo.c")]
+
+
+def test_who_takes_a_workers_rigs_over_has_them_before_it_has_told_of_each() -> None:
+    presence, after = Presence(), "pool-1/0/3"
+    presence.take(A, [news("demo.a"), news("demo.b")])
+    presence.succeed(A, after)
+    assert presence.end(A) == []
+    assert presence.take(after, [news("demo.a"), gone("demo.b")]) == [
+        news("demo.a"),
+        gone("demo.b"),
+    ]
+    assert presence.end(after) == [gone("demo.a")]

@@ -69,3 +69,14 @@ def test_no_sum_ever_goes_back(events: list[tuple[int, int, bool]]) -> None:
         assert now.refused["banned"] == now.malformed
         assert now.stopgap_seconds >= before.stopgap_seconds
         before = now
+
+
+def test_a_life_that_goes_on_in_another_process_counts_once() -> None:
+    tally = Tally()
+    tally.take(worker_counters(source="pool-1/0/1", malformed=3))
+    tally.succeed("pool-1/0/1", "pool-1/0/2")
+    assert tally.counts().malformed == 3
+    tally.take(worker_counters(source="pool-1/0/2", malformed=4))
+    assert (tally.counts().malformed, list(tally.living)) == (4, ["pool-1/0/2"])
+    tally.succeed("pool-1/9/1", "pool-1/9/2")  # of whom nothing was heard yet
+    assert tally.counts().malformed == 4

@@ -14,24 +14,18 @@ from structlog.testing import capture_logs
 
 from poolserver._vendor.asyncio_stratum import Reconnect, StratumClient
 from poolserver.cluster.messages import ListenerSettings, RigsChanged
-from poolserver.config import Config, parse_config
-from poolserver.handover.giving import greeting
+from poolserver.handover.giving import listening
 from poolserver.handover.heir import Heir
 from poolserver.handover.passing import Passage
-from poolserver.handover.state import HandoverError, Taken
+from poolserver.handover.state import FORMAT, HandoverError, Hello, Taken
 from poolserver.handover.talk import Talk
-from poolserver.handover.upgrade import Upgrade
+from poolserver.handover.upgrade import Rigs, Upgrade
 from poolserver.node.process import free_port
 from poolserver.server.block_desk import block_submitter
 from poolserver.server.worker import Worker
-from tests.unit.commands.test_ledger import CONFIG
 from tests.unit.server.certificates import Authority
 from tests.unit.server.hall import EASIEST, Hall, Rig, running, settings
 from tests.unit.solving import CURTIME, REGTEST_NBITS, template
-
-
-def config(folder: Path, stratum: str = "") -> Config:
-    return parse_config(CONFIG + stratum, source="pool.toml", folder=folder, environ={})
 
 
 class Down:
@@ -85,13 +79,14 @@ class House:
     new: Hall
     down: Down = field(default_factory=Down)
     handed: asyncio.Event = field(default_factory=asyncio.Event)
-    new_config: Config = field(init=False)
+    extranonce2_size: int = 8
     heir: Heir = field(init=False)
     ends: list[Callable[[], None]] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
 
-    def __post_init__(self) -> None:
-        self.new_config = config(self.folder)
+    def hello(self) -> tuple[Hello, list[int]]:
+        listeners, fds = listening(self.old.worker)
+        return Hello(FORMAT, "regtest", 8, listeners), fds
 
     async def take_over(self, fd: int) -> None:
         """The life of a new process that does what it should."""
@@ -101,7 +96,8 @@ class House:
         self.heir = heir = Heir(talk)
         new = self.new
         self.ends.append(heir.give_up)
-        await heir.greet(self.new_config)
+        await heir.greet()
+        heir.check("regtest", self.extranonce2_size)
         new.worker = Worker(
             settings(self.folder, boot_epoch=1_763_942_400 + len(self.ends), **self.changes),
             new,
@@ -117,9 +113,8 @@ class House:
     def upgrade(self, life: Callable[[int], Any] | None = None) -> tuple[Upgrade, NewProcess]:
         process = NewProcess(life or self.take_over)
         upgrade = Upgrade(
-            self.old.worker,
-            self.down,
-            lambda: greeting(config(self.folder), self.old.worker, []),
+            lambda: Rigs(self.old.worker, self.down),
+            self.hello,
             self.handed.set,
             start=process.start,
         )
@@ -279,7 +274,7 @@ async def test_where_the_new_process_fails_the_old_one_goes_on(pair: House, stag
         try:
             if stage == "after the greeting":
                 heir = Heir(talk)
-                await heir.greet(pair.new_config)
+                await heir.greet()
                 heir.give_up()
             elif stage == "with all in its hands":
                 with pytest.raises(OSError, match="it dies"):
@@ -310,7 +305,7 @@ async def test_where_the_new_process_fails_the_old_one_goes_on(pair: House, stag
 
 
 async def test_another_extranonce2_size_needs_a_restart(pair: House) -> None:
-    pair.new_config = config(pair.folder, "[stratum]\nextranonce2_size = 4\n")
+    pair.extranonce2_size = 4
     upgrade, process = pair.upgrade()
     upgrade.begin()
     await asyncio.sleep(0)

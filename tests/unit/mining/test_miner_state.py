@@ -80,7 +80,7 @@ def test_a_miner_comes_back_as_it_was() -> None:
     for tip in (1, 2):
         pool.issue(miner, pool.on_template(template(tip=tip), 10.0 * tip, CURTIME))
         miner.vardiff.start_at(2.0**-28)
-    rig.pool.submit_share(miner, rig.solve(pool.jobs.current), 30.0)  # type: ignore[arg-type]
+    rig.pool.judge.submit_share(miner, rig.solve(pool.jobs.current), 30.0)  # type: ignore[arg-type]
     back = there_and_back(miner)
     back.firmware = miner.firmware
     for name in (
@@ -115,10 +115,10 @@ def test_shares_are_judged_as_before(data: st.DataObject) -> None:
         issued = pool.jobs.get(job.job_id, 5.0)
         assert issued is not None
         seen = issued.seen.to_bytes()
-        first = pool.submit_share(rig.miner, submit, 5.0)
+        first = pool.judge.submit_share(rig.miner, submit, 5.0)
         issued.seen = ShareSet()
         issued.seen.update(seen)
-        second = pool.submit_share(other, submit, 5.0)
+        second = pool.judge.submit_share(other, submit, 5.0)
         assert second._replace(worker=None) == first._replace(worker=None)
 
 

@@ -7,12 +7,12 @@ import msgspec
 import pytest
 
 from poolserver.cluster.messages import BlockEvent
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution
 from poolserver.node import spool as spool_module
 from poolserver.node.spool import FoundBlock
-from poolserver.pool import SolvedBlock
 from poolserver.server.block_desk import BlockDesk, block_submitter
 from tests.unit.node.taking import FakeNode
 

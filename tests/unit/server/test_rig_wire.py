@@ -150,8 +150,8 @@ async def test_no_share_on_a_job_without_transactions_goes_by_the_lane(hall: Hal
     rig = await mining(hall)
     for number in range(3):
         assert (await rig.submit(rig.jobs[-1], number)).accepted
-    assert hall.worker.pool.stopgap_work > 0
-    assert hall.counters().stopgap_work == hall.worker.pool.stopgap_work
+    assert hall.worker.pool.judge.stopgap_work > 0
+    assert hall.counters().stopgap_work == hall.worker.pool.judge.stopgap_work
     assert hall.worker.wire is not None
     assert hall.worker.wire.jobs_on_offer == 0
 

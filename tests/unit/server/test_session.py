@@ -4,12 +4,12 @@ import msgspec
 import pytest
 
 from poolserver._vendor.asyncio_stratum import Submit
+from poolserver.judge import NO_HASH
 from poolserver.ledger.records import NO_WORKER
 from poolserver.mining import extranonce
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.transactions import BlockTransactions
 from poolserver.mining.vardiff import VardiffTerms
-from poolserver.pool import NO_HASH
 from tests.unit.server.wire import (
     AUTHORIZE,
     AUTHORIZED,

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
+from poolserver.judge import SolvedBlock
 from poolserver.ledger.records import ShareRecord
 from poolserver.mining.job import Job
 from poolserver.mining.payout import Distribution
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.vardiff import VardiffTerms
-from poolserver.pool import Pool, SolvedBlock
+from poolserver.pool import Pool
 from poolserver.server.admission import AdmissionTerms
 from poolserver.server.conduct import ConductTerms
 from poolserver.server.guard import Guard

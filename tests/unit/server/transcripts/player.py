@@ -22,8 +22,8 @@ from fractions import Fraction
 from itertools import count, groupby
 from typing import Any, NamedTuple
 
+from poolserver.judge import NO_HASH
 from poolserver.mining.share import ShareOutcome
-from poolserver.pool import NO_HASH
 from tests.unit.server.wire import FakeHouse, Line
 from tests.unit.solving import vardiff_terms
 
