@@ -12,7 +12,7 @@ from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from poolserver.api.http import HttpServer
-from poolserver.commands.common import SWITCH_INTERVAL_S
+from poolserver.event_loop import SWITCH_INTERVAL_S
 from tests.unit.stalls import watching
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
