@@ -5,8 +5,8 @@
 A heart beats on the loop each millisecond. Another thread looks each half millisecond: where the
 heart is late it takes down what every thread is at. Runs of the garbage collector are taken down
 as well, and how long the loop's thread was ready to run and had no core: that is the machine's
-doing. On SIGUSR1 the counts begin anew; on SIGUSR2 what was seen goes to the file that POOL_PROBE
-names, as JSON. It needs nothing of the pool's own.
+doing. On SIGRTMIN the counts begin anew; on the signal after it what was seen goes to the file that
+POOL_PROBE names, as JSON. It needs nothing of the pool's own.
 """
 
 import asyncio
@@ -42,8 +42,8 @@ class Probe:
         self._began_collecting = 0.0
         self.begin()
         gc.callbacks.append(self._on_collection)
-        loop.add_signal_handler(signal.SIGUSR1, self.begin)
-        loop.add_signal_handler(signal.SIGUSR2, self.write)
+        loop.add_signal_handler(signal.SIGRTMIN, self.begin)
+        loop.add_signal_handler(signal.SIGRTMIN + 1, self.write)
         threading.Thread(target=self._look, daemon=True, name="probe").start()
         self._beat()
 

@@ -24,10 +24,10 @@ class Probed:
     path: Path
 
     def begin(self) -> None:
-        os.kill(self.pool.pid, signal.SIGUSR1)
+        os.kill(self.pool.pid, signal.SIGRTMIN)
 
     def end(self) -> None:
-        os.kill(self.pool.pid, signal.SIGUSR2)
+        os.kill(self.pool.pid, signal.SIGRTMIN + 1)
         while not self.path.exists():
             time.sleep(0.02)
 

@@ -1,10 +1,12 @@
 """Workers are begun, missed when they die, found again by the next coordinator, and ended."""
 
 import asyncio
+import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+import warnings
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import SimpleNamespace
@@ -30,6 +32,15 @@ from tests.unit.server import hall
 
 STAND_IN = Path(__file__).with_name("stand_in.py")
 ANY_PORT = (ListenerSettings("127.0.0.1", 0, 1.0, 1.0, 1.0),)
+
+
+@pytest.fixture(autouse=True)
+def children_of_a_crew_that_is_gone() -> Iterator[None]:
+    """Workers outlive their coordinator, which here does not end with a process of its own."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 class Pool:

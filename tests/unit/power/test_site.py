@@ -48,7 +48,7 @@ def test_energy_depends_on_the_work_and_not_on_its_batches(
     while rest:
         size = data.draw(st.integers(1, len(rest)))
         batch, rest = rest[:size], rest[size:]
-        totals.add([], {site.name: sum(batch) * site.default_place.pj_per_hash})
+        totals.add({}, {site.name: sum(batch) * site.default_place.pj_per_hash})
     exact_j = sum(work) * work_scale * j_per_th * pue / 10**12
     assert totals.energy_j(site.name) == floor(exact_j)
 
