@@ -84,6 +84,9 @@ async def pool_in(folder: Path, count: int = 1, how: str = "serves") -> AsyncIte
         yield pool
     finally:
         await pool.crew.close(whole_pool=True)
+        for process in pool.crew._processes.values():  # which another coordinator may have ended
+            await process.wait()
+        await asyncio.sleep(0)  # in which what asyncio has of them is closed
 
 
 async def test_each_has_an_index_and_an_epoch_of_its_own_and_all_the_same_port(
