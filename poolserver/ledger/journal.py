@@ -223,9 +223,9 @@ class Journal:
         room = self._held.room if self.failed is None else 0
         return self._held.next_sequence, now_ms, room
 
-    def append_shares(self, records: bytes, count: int) -> None:
+    def append_shares(self, records: bytes, count: int, unix_ms: int) -> None:
         """Record accepted shares that were packed as ``packing`` said."""
-        self._open_turn()
+        self._open_turn(unix_ms)
         self._held.append_shares(records, count)
 
     def append_solution(self, share: ShareRecord) -> None:
@@ -265,13 +265,13 @@ class Journal:
         else:
             callback()
 
-    def _open_turn(self) -> int:
+    def _open_turn(self, unix_ms: int | None = None) -> int:
         """The time of this turn; its first record reads the clock and orders the flush."""
         if self._flush_handle is None:
             if self._closed:
                 raise JournalError("the journal is closed")
             self.turn += 1
-            self._turn_ms = self._wall_ms()
+            self._turn_ms = self._wall_ms() if unix_ms is None else unix_ms
             self._flush_handle = self._loop.call_soon(self._end_turn)
         return self._turn_ms
 

@@ -256,7 +256,7 @@ async def test_shares_packed_elsewhere_are_recorded_among_the_others(desk: Desk)
     assert (sequence, unix_ms) == (2, 1000)
     assert room > 1000
     released: list[int] = []
-    journal.append_shares(packed(sequence, unix_ms, 2, 3), 2)
+    journal.append_shares(packed(sequence, unix_ms, 2, 3), 2, unix_ms)
     journal.release(lambda: released.append(journal.pending))
     append(journal, 4)
     assert released == []
@@ -268,7 +268,8 @@ async def test_shares_packed_elsewhere_are_recorded_among_the_others(desk: Desk)
 async def test_shares_packed_elsewhere_open_a_turn(desk: Desk) -> None:
     journal = desk.journal()
     before = journal.turn
-    journal.append_shares(packed(*journal.packing()[:2], 1), 1)
+    sequence, unix_ms, _ = journal.packing()
+    journal.append_shares(packed(sequence, unix_ms, 1), 1, unix_ms)
     assert journal.turn == before + 1
     await turn()
     assert jobs(desk.written()) == [1]
