@@ -169,16 +169,23 @@ class RigWire:
     def _turn(self) -> bool:
         """Take what there is; whether there was anything."""
         now = self._turn_at = self._now()
-        turn = self.sockets.turn(now, *self._journal.packing())
-        found = self.sockets.staged > 0
-        if turn is not None:
-            self._book(turn, now)
-        self.sockets.deliver()
+        try:
+            turn = self.sockets.turn(now, *self._journal.packing())
+            found = self.sockets.staged > 0
+            if turn is not None:
+                self._book(turn, now)
+        finally:  # what was read is not read again
+            self.sockets.deliver()
         return found
 
     def _book(self, turn: LaneTurn, now: float) -> None:
         """Record the shares of a turn, let their answers wait for that, and credit them."""
-        self._journal.append_shares(turn.records, turn.count)
+        try:
+            self._journal.append_shares(turn.records, turn.count)
+        except Exception:  # no rig is to wait for answers that will not come
+            for session, *_ in turn.credits:
+                session.abort()
+            raise
         self._journal.release(turn.release)
         for session, worker, change, _, count in turn.credits:
             try:
