@@ -45,6 +45,8 @@ LOOK_INTERVAL_S = 0.1
 ADRIFT_ALARM_S = 10.0
 # A worker that ends gives its last blocks some 15 s (node/submitter.py).
 END_TIMEOUT_S = 30.0
+# Whom even SIGKILL does not end waits for a disk; nothing can be done about that here.
+KILL_TIMEOUT_S = 5.0
 # A worker that hands over does all that a worker does at its end, after a second or two.
 RENEW_TIMEOUT_S = 60.0
 
@@ -138,14 +140,13 @@ class Crew:
         ]
         for berth in leaving:
             self._signal(berth, signal.SIGTERM)
-        with suppress(TimeoutError):
-            async with asyncio.timeout(END_TIMEOUT_S):
-                await self._gone(leaving)
+        if await self._gone(leaving, END_TIMEOUT_S):
+            return
         for berth in leaving:
             if not berth.is_empty:
                 log.error("worker_killed", process=berth.index, reason="it did not end by itself")
                 self._signal(berth, signal.SIGKILL)
-        await self._gone(leaving)
+        await self._gone(leaving, KILL_TIMEOUT_S)
 
     async def close(self, *, whole_pool: bool) -> None:
         """Stop, if that was not done, and let go of what the crew met at."""
@@ -319,10 +320,15 @@ class Crew:
             return True
         return self._pid(berth.index) is not None  # of an earlier coordinator
 
-    async def _gone(self, leaving: Sequence[Berth]) -> None:
-        while not all(berth.is_empty for berth in leaving):
-            await asyncio.sleep(LOOK_INTERVAL_S)
-            self._find_ended()
+    async def _gone(self, leaving: Sequence[Berth], timeout_s: float) -> bool:
+        """Wait for their end; whether it has come."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                while not all(berth.is_empty for berth in leaving):
+                    await asyncio.sleep(LOOK_INTERVAL_S)
+                    self._find_ended()
+                return True
+        return False
 
     def _signal(self, berth: Berth, number: int) -> None:
         process = self._processes.get(berth.index)

@@ -14,6 +14,10 @@ class Taken(OSError):
     """Another process has this lock."""
 
 
+# A holder's number is written over the last one's in one go: there is no moment without any.
+_LINE = b"%-19d\n"
+
+
 class ProcessLock:
     """Held until release(), or until the process ends. Its file tells who has it."""
 
@@ -27,7 +31,7 @@ class ProcessLock:
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            _note_holder(fd)
+            _sign(fd)
         except OSError as error:
             os.close(fd)
             if isinstance(error, BlockingIOError):
@@ -39,13 +43,19 @@ class ProcessLock:
     def inherited(cls, fd: int) -> Self:
         """The lock of a process that hands over to this one: it was never free meanwhile.
 
-        Raises:
-            OSError: its file cannot be written.
+        That one is told as the holder until sign(): it goes on if this one fails.
         """
         lock = cls.__new__(cls)
         lock._fd = fd
-        _note_holder(fd)
         return lock
+
+    def sign(self) -> None:
+        """Have the file tell that this process holds it.
+
+        Raises:
+            OSError: it cannot be written.
+        """
+        _sign(self.fileno())
 
     def fileno(self) -> int:
         """What the lock is on: whoever has a copy of this descriptor holds the lock as well."""
@@ -59,9 +69,8 @@ class ProcessLock:
             os.close(fd)
 
 
-def _note_holder(fd: int) -> None:
-    os.ftruncate(fd, 0)
-    os.pwrite(fd, b"%d\n" % os.getpid(), 0)
+def _sign(fd: int) -> None:
+    os.pwrite(fd, _LINE % os.getpid(), 0)
 
 
 def holder(path: Path) -> int | None:

@@ -152,6 +152,8 @@ class WorkerLife:
             try:
                 await worker.bind(heir.listening)
                 await heir.take(worker)
+                with suppress(OSError):  # the rigs are ours, come what may
+                    self._lock.sign()  # not before: the other could have taken them back
                 await heir.read()
                 await worker.serve()
                 await heir.books_are_closed()

@@ -226,12 +226,20 @@ class LedgerKeeper:
     async def _take_in(self) -> None:
         batches, self._batches = self._batches, []
         is_to_read, self._is_to_read = self._is_to_read, False
-        self._take(await self._in_thread(lambda: self._fold_all(batches, is_to_read)), tell=True)
+        delta, ended = await self._in_thread(lambda: self._fold_all(batches, is_to_read))
+        self._take(delta, tell=True)
+        self._to_end.update(ended)  # not before: a save that runs meanwhile would end them
 
-    def _fold_all(self, batches: list[JournalBatch], is_to_read: bool) -> Delta:
-        """In the thread. Of a source with a gap nothing is taken: it was said."""
+    def _fold_all(
+        self, batches: list[JournalBatch], is_to_read: bool
+    ) -> tuple[Delta, list[str]]:
+        """In the thread: what is new, and sources of which that is the last.
+
+        Of a source with a gap nothing is taken: it was said.
+        """
         self._unsaved.settle()  # what was taken before
-        delta = self._catch_up() if is_to_read else Delta()
+        ended: list[str] = []
+        delta = self._catch_up(ended) if is_to_read else Delta()
         for batch in joined(batches):
             if batch.source in self._stuck:
                 continue  # the next start reads the journal again
@@ -239,15 +247,15 @@ class LedgerKeeper:
                 delta.merge(self._fold.fold(batch))
             except LedgerError as error:
                 log.warning("ledger_catches_up", reason=str(error))
-                delta.merge(self._catch_up())
+                delta.merge(self._catch_up(ended))
                 if self._fold.folded(batch.source) < batch.last_sequence:
                     self._stuck.add(batch.source)
                     log.error("ledger_stuck", source=batch.source, reason=str(error))
         self._tell_in_thread(delta)
-        return delta
+        return delta, ended
 
-    def _catch_up(self) -> Delta:
-        """In the thread: what the journal has beyond the fold."""
+    def _catch_up(self, ended: list[str]) -> Delta:
+        """In the thread: what the journal has beyond the fold; sources that end go to ``ended``."""
         reading = CatchUp(self._journal_dir, self._fold, self._ended)
         try:
             return reading.read_all()
@@ -256,7 +264,7 @@ class LedgerKeeper:
             return reading.take_part()
         finally:
             self._stuck |= reading.stuck
-            self._to_end.update(reading.ended)
+            ended += reading.ended
 
     def _take(self, delta: Delta, *, tell: bool) -> None:
         if not delta:

@@ -11,6 +11,7 @@ from random import Random
 
 import pytest
 
+from poolserver.node.process import free_port
 from tests.torture.journal_reader import read_journal
 from tests.torture.kill_judge import judge
 from tests.torture.ledger_stage import LedgerStage, ledger_stage
@@ -22,6 +23,12 @@ pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(180)]
 # Nobody breaks a connection of his own accord: each that is lost is the pool's fault.
 LOAD = LoadPlan(rigs=34, proxies=6, shares_per_s=800, cut_every=1 << 60)
 MINED_S = 1.5
+TLS_LISTENER = """
+[[listeners]]
+address = "127.0.0.1:{port}"
+tls_cert = "{path}"
+tls_key = "{path}"
+"""
 
 
 @asynccontextmanager
@@ -117,3 +124,26 @@ async def test_several_workers_are_renewed_one_after_the_other(
         latencies = [each for _, each in stage.load.evidence.latencies_ms]
         print(f"longest answer: {max(latencies):.0f} ms of {len(latencies)}")
         await nothing_is_wrong(stage)
+
+
+async def test_a_worker_whose_successor_fails_goes_on_and_can_be_ended(
+    bitcoind_path: Path, tmp_path: Path
+) -> None:
+    async with mined(bitcoind_path, tmp_path, "turn", workers=2) as stage:
+        pool = stage.pool
+        before = [pool.worker_pid(0), pool.worker_pid(1)]
+        no_certificate = tmp_path / "no.pem"
+        no_certificate.write_text("nothing")
+        with (tmp_path / "pool.toml").open("a") as config:
+            config.write(TLS_LISTENER.format(port=free_port(), path=no_certificate))
+        await pool.upgrade()
+        deadline = time.monotonic() + 30
+        while not pool.events("upgrade_failed"):
+            assert time.monotonic() < deadline, pool.tail()
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(MINED_S)
+        assert [pool.worker_pid(0), pool.worker_pid(1)] == before
+        began = time.monotonic()
+        await nothing_is_wrong(stage, told=("upgrade_failed",))
+        assert time.monotonic() - began < 20.0
+        assert [pool.worker_pid(0), pool.worker_pid(1)] == [None, None]

@@ -50,11 +50,13 @@ def test_a_folder_that_is_not_there_is_said(tmp_path: Path) -> None:
         ProcessLock(tmp_path / "no" / "a.lock")
 
 
-def test_a_lock_that_is_handed_over_was_never_free(tmp_path: Path) -> None:
+def test_a_lock_that_is_handed_over_is_never_free_and_tells_of_who_answers(tmp_path: Path) -> None:
     path = tmp_path / "worker-0.lock"
     first = ProcessLock(path)
-    path.write_text("1\n")  # as if it were another process's
+    path.write_text("4242\n")  # as if it were another process's
     second = ProcessLock.inherited(os.dup(first.fileno()))
+    assert holder(path) == 4242, "it may take all back"
+    second.sign()
     first.release()
     assert holder(path) == os.getpid()
     with pytest.raises(Taken):

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from fractions import Fraction
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 import pytest
@@ -120,6 +121,7 @@ async def keeping(
     folder: Path,
     store: LedgerStore | None = None,
     on_delta: Callable[[Delta], None] = lambda _: None,
+    in_thread: Callable[[Delta], None] = lambda _: None,
     save_interval_s: float = 10.0,
 ) -> AsyncIterator[LedgerKeeper]:
     keeper = LedgerKeeper(
@@ -128,6 +130,7 @@ async def keeping(
         site_of=lambda account: "hall" if account == "demo" else "unassigned",
         place_of=places(Fraction(1, 3)),
         on_delta=on_delta,
+        in_thread=in_thread,
         save_interval_s=save_interval_s,
     )
     await keeper.open()
@@ -552,6 +555,29 @@ async def test_the_last_records_of_a_process_that_died_are_read_when_asked_for(
     store = sqlite_store(tmp_path, to_read=True)
     assert (await store.open()).ended == {"pool-1/0/1"}
     await store.close()
+
+
+async def test_a_source_does_not_end_before_its_last_records_are_saved(tmp_path: Path) -> None:
+    """A save may run while they are read: a crash just after it would have lost them."""
+    died, is_read, go_on = Shares(tmp_path), Event(), Event()
+
+    def in_thread(delta: Delta) -> None:
+        is_read.set()
+        assert go_on.wait(5)
+
+    async with keeping(tmp_path, in_thread=in_thread) as keeper:
+        await died.batch(3)
+        await died.close()
+        keeper.read_journal()
+        reading = asyncio.create_task(keeper.take_in())
+        async with asyncio.timeout(5):
+            await asyncio.to_thread(is_read.wait)
+            await keeper.save()
+            assert keeper._ended == set()
+            go_on.set()
+            await reading
+            await keeper.save()
+        assert keeper._ended == {"pool-1/0/1"}
 
 
 async def test_a_source_that_lives_does_not_end_by_being_read(
