@@ -132,7 +132,7 @@ async def test_shares_that_cannot_be_recorded_end_the_sessions_that_sent_them_al
     bad, good = await mining(hall, "demo.bad"), await mining(hall, "demo.good")
     await bad.submit(bad.jobs[-1], 0)  # the next one goes by the lane
 
-    def fail(records: bytes, count: int) -> None:
+    def fail(records: bytes, count: int, unix_ms: int) -> None:
         good.client.ping()  # for the turn after this one, whatever becomes of this
         raise MemoryError
 
