@@ -213,9 +213,11 @@ class Upgrade:
         try:
             await self._hand_over(talk, estate, child)
         except BaseException as error:
-            talk.end()
-            child.kill()  # two processes must not answer the same rigs
+            # Two processes must not answer the same rigs. Not before it is dead is the talk ended:
+            # one that has taken all would think that we have died, and read on.
+            child.kill()
             status = await asyncio.to_thread(child.wait)
+            talk.end()
             self._tell_main(os.getpid())
             await estate.take_back()
             if not isinstance(error, HandoverError | OSError):

@@ -56,6 +56,7 @@ class NewProcess:
     life: Callable[[int], Any]
     pid: int = 4242
     is_killed: bool = False
+    on_kill: Callable[[], None] = lambda: None
     ended: asyncio.Task[None] = field(init=False)
 
     def start(self, fd: int) -> "NewProcess":
@@ -64,6 +65,7 @@ class NewProcess:
 
     def kill(self) -> None:
         self.is_killed = True
+        self.on_kill()
         self.ended.get_loop().call_soon_threadsafe(self.ended.cancel)
 
     def wait(self) -> int:
@@ -302,6 +304,30 @@ async def test_where_the_new_process_fails_the_old_one_goes_on(pair: House, stag
         del pair.new.worker
     await pair.hand_over()  # and it may be tried again
     assert outcome(await rigs[0].submit(jobs[0], 9)) == "accepted"
+
+
+async def test_a_new_process_that_is_given_up_is_dead_before_the_talk_ends(
+    pair: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It would take the end of the talk for ours, and read what rigs say with its last breath."""
+    has_begun, order, end = asyncio.Event(), list[str](), Talk.end
+
+    def noted_end(talk: Talk) -> None:
+        order.append("the talk ends")
+        end(talk)
+
+    async def waits(fd: int) -> None:
+        has_begun.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(Talk, "end", noted_end)
+    upgrade, process = pair.upgrade(waits)
+    process.on_kill = lambda: order.append("it is killed")
+    upgrade.begin()
+    await has_begun.wait()
+    await upgrade.close()
+    assert order == ["it is killed", "the talk ends"]
+    assert outcome(await (rig := await pair.old.rig()).submit(await rig.job())) == "accepted"
 
 
 async def test_another_extranonce2_size_needs_a_restart(pair: House) -> None:
