@@ -1,8 +1,9 @@
 """A worker with the wire does all that one without it does, whatever its rigs and time bring.
 
 Both live through the same programme, made by chance from a seed, rigs being told their answers
-before the next step. The difficulty is pinned: where a turn brings several shares, vardiff looks
-at them once on the wire and at each on the plain path, and may decide a share earlier or later.
+before the next step. Where the difficulty is not pinned they send one share at a time: of several
+in a turn vardiff looks at all at once on the wire and at each on the plain path, and may decide a
+share earlier or later.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ from tests.unit.solving import CURTIME, MAINNET_NBITS, REGTEST_NBITS, template
 pytestmark = pytest.mark.skipif(not HAS_WIRE, reason="the wire is of C and Linux")
 
 PATIENCE_S = 10.0
-STEPS = 80
+STEPS = 100
 BITS = ("00002000", "00000000", "00000001", "1fffe000")
 MASKS = ("1fffe000", "00006000")
 ROLLING = "version-rolling"
@@ -115,12 +116,17 @@ class Rig:
         return message.get("method") is None
 
 
+def is_pinned(seed: int) -> bool:
+    return seed % 2 == 0
+
+
 class Programme:
     """What happens to a worker and its rigs, one thing after the other."""
 
     def __init__(self, hall: Hall, seed: int) -> None:
         self._hall = hall
         self._chance = Random(seed)
+        self._most = 12 if is_pinned(seed) else 1  # shares at a time
         self._nbits = REGTEST_NBITS if seed % 4 == 3 else MAINNET_NBITS
         self.rigs = [Rig(number) for number in range(3)]
 
@@ -139,9 +145,9 @@ class Programme:
 
     async def _step(self, rig: Rig) -> None:
         chance, hall = self._chance, self._hall
-        match chance.choices(range(9), (36, 2, 2, 2, 3, 2, 1, 2, 2))[0]:
+        match chance.choices(range(9), (36, 2, 2, 2, 3, 3, 3, 4, 2))[0]:
             case 0:
-                await rig.ask(*(rig.submit(chance) for _ in range(chance.randint(1, 12))))
+                await rig.ask(*(rig.submit(chance) for _ in range(chance.randint(1, self._most))))
             case 1:
                 hall.clock += chance.choice([0.01, 3.0, 40.0, 130.0, 601.0])
             case 2:
@@ -168,7 +174,10 @@ async def life(folder: Path, seed: int) -> tuple[list[Any], int]:
     """All that comes of a programme, and how many shares went by the lane."""
     went_by_lane = 0
     policy = ("turn", "sync", "at_once")[seed % 3]
-    listener = ListenerSettings("127.0.0.1", 0, *[EASIEST * (1 + seed % 2)] * 3)
+    start, lowest, highest = (2, 2, 2) if is_pinned(seed) else (2, 1, 64)
+    listener = ListenerSettings(
+        "127.0.0.1", 0, start * EASIEST, lowest * EASIEST, highest * EASIEST
+    )
     async with running(folder, listeners=(listener,), journal_release=policy) as hall:
         worker = hall.worker
         assert worker._ticker is not None
@@ -206,7 +215,7 @@ def records(hall: Hall) -> Iterator[Any]:
         yield from decode_records(batch.records, batch.first_sequence)
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(8))
 async def test_a_worker_with_the_wire_does_all_that_one_without_it_does(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seed: int
 ) -> None:
@@ -215,4 +224,4 @@ async def test_a_worker_with_the_wire_does_all_that_one_without_it_does(
     expected, went_otherwise = await life(tmp_path / "plain", seed)
     assert found == expected
     assert went_otherwise == 0
-    assert went_by_lane > 10 or seed % 4 == 3
+    assert went_by_lane > 0
