@@ -259,7 +259,7 @@ static LaneTurn *make_turn(PyTypeObject *type, const struct lane_results *result
 }
 
 /* A new LaneTurn of what lane_judge() has settled, with copies of all; its sockets are for the
-   caller to fill in. NULL, with an exception set, if there is no memory. */
+   caller to fill in. NULL, with an exception set, if there is no memory: nothing is settled then. */
 static LaneTurn *lane_turn_take(ShareLane *self)
 {
     const struct lane_results results = lane_results(self->lane);
@@ -269,6 +269,8 @@ static LaneTurn *lane_turn_take(ShareLane *self)
 
     if (was_enabled)
         PyGC_Enable();
+    if (turn == NULL)
+        lane_take_back(self->lane);
     return turn;
 }
 
