@@ -1,5 +1,5 @@
 /*
- * The Python face of the lane: ShareLane, and the LaneTurn that it makes of a turn.
+ * The Python face of the lane: ShareLane, which makes a LaneTurn of a turn.
  *
  * Included by module.c and the glue in it alone. Who else collects (the rigs' sockets) calls
  * lane_turn_take() at the end of a turn, in which no Python code may run.
@@ -16,145 +16,11 @@
 #include "arguments.h"
 #include "job_glue.h"
 #include "journal_records.h"
+#include "lane_turn_glue.h"
 #include "module_state.h"
 #include "rig_glue.h"
 #include "set_glue.h"
 #include "share_lane.h"
-
-/* ---- LaneTurn -------------------------------------------------------------------------------- */
-
-typedef struct {
-    PyObject_HEAD
-    PyObject *records, *replies, *credits;
-    size_t count, taken;
-    /* Whose the replies are: those of sockets[i] end at reply_ends[i], where the next one's begin.
-       All owned (by malloc), references too, and NULL unless the turn was one of sockets. */
-    PyObject **sockets;
-    size_t *reply_ends, socket_count;
-    /* Told once for each: its replies, or NULL where they are given up. May run Python code. */
-    void (*send)(PyObject *socket, const uint8_t *replies, size_t size);
-} LaneTurn;
-
-static int LaneTurn_traverse(PyObject *object, visitproc visit, void *arg)
-{
-    const LaneTurn *self = (LaneTurn *)object;
-
-    Py_VISIT(Py_TYPE(object));
-    Py_VISIT(self->credits);
-    for (size_t i = 0; i < self->socket_count; i++)
-        Py_VISIT(self->sockets[i]);
-    return 0;
-}
-
-/* Sends the replies, or gives them up; the second time there is nothing left to do. */
-static void settle_replies(LaneTurn *self, const uint8_t *replies)
-{
-    PyObject **sockets = self->sockets;
-    size_t *ends = self->reply_ends, count = self->socket_count, begin = 0;
-
-    self->sockets = NULL;
-    self->reply_ends = NULL;
-    self->socket_count = 0;
-    for (size_t i = 0; i < count; begin = ends[i++]) {
-        self->send(sockets[i], replies == NULL ? NULL : replies + begin, ends[i] - begin);
-        Py_DECREF(sockets[i]);
-    }
-    free(sockets);
-    free(ends);
-}
-
-static int LaneTurn_clear(PyObject *object)
-{
-    LaneTurn *self = (LaneTurn *)object;
-
-    Py_CLEAR(self->records);
-    Py_CLEAR(self->replies);
-    Py_CLEAR(self->credits);
-    settle_replies(self, NULL);
-    return 0;
-}
-
-static void LaneTurn_dealloc(PyObject *object)
-{
-    PyTypeObject *type = Py_TYPE(object);
-    freefunc release = (freefunc)PyType_GetSlot(type, Py_tp_free);
-
-    PyObject_GC_UnTrack(object);
-    LaneTurn_clear(object);
-    release(object);
-    Py_DECREF(type);
-}
-
-static PyObject *LaneTurn_count(PyObject *object, void *unused)
-{
-    (void)unused;
-    return PyLong_FromSize_t(((LaneTurn *)object)->count);
-}
-
-static PyObject *LaneTurn_taken(PyObject *object, void *unused)
-{
-    (void)unused;
-    return PyLong_FromSize_t(((LaneTurn *)object)->taken);
-}
-
-/* One of the objects it holds, at `offset` in the struct; None once the collector has cleared it. */
-static PyObject *LaneTurn_object(PyObject *object, void *offset)
-{
-    PyObject *held = *(PyObject **)((char *)object + (uintptr_t)offset);
-
-    return Py_NewRef(held == NULL ? Py_None : held);
-}
-
-PyDoc_STRVAR(LaneTurn_release_doc,
-             "release($self, /)\n--\n\nSend the answers to all that are still connected. Once.");
-
-static PyObject *LaneTurn_release(PyObject *object, PyObject *unused)
-{
-    LaneTurn *self = (LaneTurn *)object;
-    PyObject *replies = Py_XNewRef(self->replies);
-
-    (void)unused;
-    if (replies != NULL)
-        settle_replies(self, (const uint8_t *)PyBytes_AsString(replies));
-    Py_XDECREF(replies);
-    Py_RETURN_NONE;
-}
-
-PyDoc_STRVAR(LaneTurn_doc, "The ordinary shares of one turn of the event loop.");
-
-static PyMethodDef LaneTurn_methods[] = {
-    {"release", LaneTurn_release, METH_NOARGS, LaneTurn_release_doc},
-    {NULL},
-};
-
-static PyGetSetDef LaneTurn_getset[] = {
-    {"count", LaneTurn_count, NULL, "How many shares there are.", NULL},
-    {"records", LaneTurn_object, NULL, "Their journal records.",
-     (void *)offsetof(LaneTurn, records)},
-    {"credits", LaneTurn_object, NULL, "Owners of (rig, worker, terms, job), and how many shares.",
-     (void *)offsetof(LaneTurn, credits)},
-    {"taken", LaneTurn_taken, NULL, "How many bytes are settled.", NULL},
-    {"replies", LaneTurn_object, NULL, "All answers.", (void *)offsetof(LaneTurn, replies)},
-    {NULL},
-};
-
-static PyType_Slot LaneTurn_slots[] = {
-    {Py_tp_doc, (void *)LaneTurn_doc},
-    {Py_tp_dealloc, (void *)LaneTurn_dealloc},
-    {Py_tp_traverse, (void *)LaneTurn_traverse},
-    {Py_tp_clear, (void *)LaneTurn_clear},
-    {Py_tp_methods, LaneTurn_methods},
-    {Py_tp_getset, LaneTurn_getset},
-    {0, NULL},
-};
-
-static PyType_Spec LaneTurn_spec = {
-    .name = "poolserver._native._sharecheck.LaneTurn",
-    .basicsize = sizeof(LaneTurn),
-    .flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_IMMUTABLETYPE | Py_TPFLAGS_HAVE_GC |
-             Py_TPFLAGS_DISALLOW_INSTANTIATION,
-    .slots = LaneTurn_slots,
-};
 
 /* ---- ShareLane ------------------------------------------------------------------------------- */
 
@@ -393,7 +259,7 @@ static LaneTurn *make_turn(PyTypeObject *type, const struct lane_results *result
 }
 
 /* A new LaneTurn of what lane_judge() has settled, with copies of all; its sockets are for the
-   caller to fill in. NULL, with an exception set, if there is no memory. */
+   caller to fill in. NULL, with an exception set, if there is no memory: nothing is settled then. */
 static LaneTurn *lane_turn_take(ShareLane *self)
 {
     const struct lane_results results = lane_results(self->lane);
@@ -403,6 +269,8 @@ static LaneTurn *lane_turn_take(ShareLane *self)
 
     if (was_enabled)
         PyGC_Enable();
+    if (turn == NULL)
+        lane_take_back(self->lane);
     return turn;
 }
 

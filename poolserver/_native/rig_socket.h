@@ -233,7 +233,7 @@ static void close_socket(RigSocket *self)
         end_socket(self, 0);
 }
 
-/* A turn's answers for it are released, or there are none any more (NULL): lane_glue.h. */
+/* A turn's answers for it are released, or there are none any more (NULL): lane_turn_glue.h. */
 static void take_answers(PyObject *object, const uint8_t *replies, size_t size)
 {
     RigSocket *self = (RigSocket *)object;

@@ -302,3 +302,14 @@ bool lane_judge(struct lane *lane, uint64_t sequence, uint64_t unix_ms)
         settle_run(lane, &lane->runs[i], sequence, unix_ms);
     return true;
 }
+
+void lane_take_back(struct lane *lane)
+{
+    for (size_t r = lane->run_count; r-- > 0;) {
+        const struct lane_run *run = &lane->runs[r];
+        for (size_t i = run->first_share + run->share_count; i-- > run->first_share;)
+            if (lane->pending[i].line_begin < run->taken)
+                share_set_drop_last(lane->pending[i].job->seen);
+    }
+    lane_begin(lane);
+}

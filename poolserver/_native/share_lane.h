@@ -66,6 +66,10 @@ size_t lane_pending(const struct lane *lane); /* shares collected in this turn *
    False if there is no memory: nothing is settled then, and no set was added to. */
 bool lane_judge(struct lane *lane, uint64_t sequence, uint64_t unix_ms);
 
+/* Takes back what was settled, as if none of it had been seen: there is no memory for what is to be
+   made of it. The turn is forgotten. */
+void lane_take_back(struct lane *lane);
+
 /* After lane_judge(), until the next lane_begin(). */
 struct lane_results {
     const struct lane_run *runs;

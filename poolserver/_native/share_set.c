@@ -79,6 +79,13 @@ enum share_set_result share_set_add(struct share_set *set, const uint8_t *hash_l
     return SHARE_SET_ADDED;
 }
 
+/* No other's slot was looked for behind it, so it may be empty again. */
+void share_set_drop_last(struct share_set *set)
+{
+    *find_slot(set, set->hashes[set->count - 1]) = 0;
+    set->count--;
+}
+
 bool share_set_has(const struct share_set *set, const uint8_t *hash_le)
 {
     return set->count > 0 && *find_slot(set, hash_le) != 0;

@@ -26,6 +26,9 @@ enum share_set_result share_set_add(struct share_set *set, const uint8_t *hash_l
 /* Makes room for so many more: as many may then be added without fear for memory. */
 bool share_set_reserve(struct share_set *set, size_t more);
 
+/* Takes the hash out again that was added last; there must be one. */
+void share_set_drop_last(struct share_set *set);
+
 bool share_set_has(const struct share_set *set, const uint8_t *hash_le);
 
 void share_set_free(struct share_set *set);

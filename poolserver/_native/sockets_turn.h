@@ -143,7 +143,7 @@ static int settle(struct turn_stage *stage, const struct lane_results *results, 
 }
 
 /* The ordinary shares of all that was read; the rest of it stays staged. All of it does where there
-   is no memory to judge them. */
+   is no memory to judge them, or for what is to be told of it. */
 static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
 {
     struct lane *lane = self->lane->lane;
@@ -155,6 +155,7 @@ static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
         Py_RETURN_NONE;
     LaneTurn *turn = lane_turn_take(self->lane);
     if (turn != NULL && settle(self->stage, &results, turn) < 0) {
+        lane_take_back(lane);
         Py_DECREF((PyObject *)turn);
         return PyErr_NoMemory();
     }
@@ -198,8 +199,10 @@ static void deliver_data(RigSockets *self, const struct delivery *staged, struct
         Py_XDECREF(PyObject_CallMethodObjArgs(protocol, self->data_received, bytes, NULL));
         Py_DECREF(protocol);
     }
-    Py_XDECREF(bytes);
     note_error(first, (PyObject *)socket);
+    if (bytes == NULL) /* it cannot go on with a gap in what it has sent */
+        end_socket(socket, ENOMEM);
+    Py_XDECREF(bytes);
 }
 
 static void deliver_end(RigSocket *socket, struct first_error *first)

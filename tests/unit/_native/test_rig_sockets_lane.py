@@ -8,6 +8,7 @@ import select
 import socket
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
@@ -39,8 +40,8 @@ class Lane(RigHall):
         super().__init__(c)
         self.c = c
         hasher = c.JobHasher(b"head", b"tail", (), bytes(32), 1, bytes(32))
-        seen = c.ShareSet()
-        self.lane.offer("job", "1a", 1, 0x20000000, NTIME, NTIME + 10, (hasher,), seen)
+        self.seen = c.ShareSet()
+        self.lane.offer("job", "1a", 1, 0x20000000, NTIME, NTIME + 10, (hasher,), self.seen)
         self.sequence = 0
 
     def rig(self, protocol: Recorder | None = None) -> tuple[socket.socket, Any, Recorder]:
@@ -282,6 +283,57 @@ def test_a_turn_outlives_its_connections_and_their_set(c: ModuleType) -> None:
     gc.collect()
     turn.release()
     assert turn.replies == accepted(1)
+
+
+@contextmanager
+def without_memory(calls: int) -> Iterator[None]:
+    """So many of Python's own allocations succeed, and the next one does not."""
+    testcapi = pytest.importorskip("_testcapi")
+    testcapi.set_nomemory(calls, calls + 1)
+    try:
+        yield
+    finally:
+        testcapi.remove_mem_hooks()
+
+
+def test_without_memory_for_a_turn_its_shares_are_delivered_and_not_held_to_be_seen(
+    hall: Lane,
+) -> None:
+    rig, _, protocol = hall.rig()
+    other, _, silent = hall.rig()
+    failures = 0
+    for calls in range(20):
+        sent = [submit(100 * calls), submit(100 * calls + 1) + PING]
+        rig.send(sent[0])
+        other.send(sent[1])
+        assert hall.is_ready(PATIENCE_S)
+        seen = hall.seen.to_bytes()
+        try:
+            with without_memory(calls):
+                turn = hall.sockets.turn(0.0, 0, 0, 1000)
+        except MemoryError:
+            failures += 1
+            assert hall.seen.to_bytes() == seen
+        else:
+            assert turn.count == 2
+            break
+        hall.sockets.deliver()
+        assert (protocol.told.pop(), silent.told.pop()) == (("data", sent[0]), ("data", sent[1]))
+        for line in (sent[0], sent[1].removesuffix(PING)):  # as if it came for the first time
+            rig.send(line)
+            assert hall.judged().count == 1
+            hall.sockets.deliver()
+    assert failures > 2
+
+
+def test_without_memory_for_what_was_read_its_connection_ends(hall: Lane) -> None:
+    rig, _, protocol = hall.rig()
+    rig.send(PING)
+    assert hall.judged() is None
+    with pytest.raises(MemoryError), without_memory(0):
+        hall.sockets.deliver()
+    hall.run_soon()
+    assert protocol.told == [("lost", OSError)]
 
 
 def is_merge(lines: list[bytes], delivered: list[bytes], taken: list[int]) -> bool:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import socket
 from types import SimpleNamespace
 
 import msgspec
@@ -11,9 +12,10 @@ from structlog.testing import capture_logs
 from poolserver._native import HAS_WIRE
 from poolserver.ledger.records import JournalBatch, ShareRecord, decode_records
 from poolserver.mining.share import ShareOutcome
-from poolserver.server.rig_wire import GATHER_S
+from poolserver.server.rig_wire import FULL_TURN, GATHER_S
 from poolserver.server.session import MinerSession
 from tests.unit.server.hall import Hall, Rig
+from tests.unit.server.rig_loop import new_rig_sockets
 from tests.unit.solving import template
 
 pytestmark = pytest.mark.skipif(not HAS_WIRE, reason="the wire is of C and Linux")
@@ -220,6 +222,32 @@ async def test_where_no_connection_can_be_accepted_that_is_told_once_a_minute(
         hall.tick(25.0)
     assert [each["event"] for each in logs] == ["cannot_accept"]
     monkeypatch.undo()
+
+
+async def test_behind_a_full_turn_the_next_one_does_not_wait(hall: Hall) -> None:
+    wire = hall.worker.wire
+    assert wire is not None
+    time = asyncio.get_running_loop().time
+    for found, least_s in ((FULL_TURN - 1, GATHER_S), (FULL_TURN, 0.0)):
+        wire.pause()
+        before = time()
+        wire._gather_after(found)
+        assert wire._gathering is not None
+        assert before + least_s <= wire._gathering.when() <= time() + least_s
+
+
+def test_a_turn_is_full_of_so_many_sockets() -> None:
+    sockets = new_rig_sockets(lambda _: None)
+    pairs = [socket.socketpair() for _ in range(FULL_TURN + 1)]
+    for rig, ours in pairs:
+        rig.send(b"\n")
+        sockets.adopt(ours.detach(), b"", asyncio.Protocol())
+    sockets.turn(0.0, 1, 0, 0)
+    assert sockets.staged == FULL_TURN
+    sockets.deliver()
+    for rig, _ in pairs:
+        rig.close()
+    sockets.close()
 
 
 def test_an_answer_waits_no_longer_for_company_than_no_rig_notices() -> None:
