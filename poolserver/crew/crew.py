@@ -90,6 +90,7 @@ class Crew:
         self._listeners = listeners
         self._processes: dict[int, Process] = {}
         self._linked: dict[int, Visitor] = {}
+        self._surplus: dict[int, str] = {}  # by index, sources of a larger crew that are ending
         self._is_started = self._is_stopped = False
         self._failure: CrewError | None = None
         self._watch: asyncio.Task[None] | None = None
@@ -124,10 +125,12 @@ class Crew:
     async def start(self) -> None:
         """The coordinator listens: those that live already tell it of themselves."""
         self._is_started = True
-        for visitor in self._linked.values():
-            assert visitor.hello is not None
-            if visitor.hello.source:
-                self._admit(visitor, visitor.hello)
+        for berth in self.berths:
+            visitor = self._linked.get(berth.index)
+            if visitor is None or visitor.hello is None:
+                continue
+            if visitor.hello.source or berth.has_listened:  # who has spoken was not heard
+                self._admit(visitor, berth, berth.source)
 
     async def stop(self, *, whole_pool: bool) -> None:
         """End the workers and wait for it; else only those that have not begun to mine."""
@@ -175,32 +178,36 @@ class Crew:
         """One has come. One of a larger crew, or a second of its kind, is sent away."""
         berth = self.berths.get(hello.index)
         if berth is None or berth.is_linked:
-            log.warning("worker_dismissed", process=hello.index)
             visitor.link.close()
-            if berth is None:
-                self._kill(self._pid(hello.index), signal.SIGTERM)
+            self._dismiss(hello, is_surplus=berth is None)
             return
         if berth.source and hello.source and hello.source != berth.source:
             self._receive(WorkerSucceeded(berth.source, hello.source))
         berth_events.link(berth, hello.source)
         self._linked[hello.index] = visitor
         if self._is_started or not hello.source:
-            self._admit(visitor, hello)
+            self._admit(visitor, berth, hello.source)
 
-    def _admit(self, visitor: Visitor, hello: WorkerHello) -> None:
+    def _admit(self, visitor: Visitor, berth: Berth, source: str) -> None:
         """Settings are a coordinator's first word: for a new life, or to one that knows it not."""
         try:
-            epoch = _epoch_of(hello.source) or next_boot_epoch(self._data_dir, int(time.time()))
+            epoch = _epoch_of(source) or next_boot_epoch(self._data_dir, int(time.time()))
         except OSError as error:
             self._trouble.failed("worker_not_begun", str(error), self._clock())
             visitor.link.close()  # it comes again
             return
-        settings = self._settings_for(hello.index, epoch, self._listeners)
-        berth = self.berths.get(hello.index)
-        assert berth is not None
-        berth.source = hello.source or _source(settings)
+        settings = self._settings_for(berth.index, epoch, self._listeners)
+        berth.source = source or _source(settings)
         visitor.link.send(settings)
         self._hub.admit(visitor)
+
+    def _dismiss(self, hello: WorkerHello, *, is_surplus: bool) -> None:
+        if hello.index not in self._surplus:  # it comes again while it ends
+            log.warning("worker_dismissed", process=hello.index)
+        if is_surplus and hello.source:
+            self._surplus[hello.index] = hello.source
+        if is_surplus:
+            self._kill(self._pid(hello.index), signal.SIGTERM)
 
     def estate(self) -> Nothing:
         """What is handed over."""
@@ -221,8 +228,9 @@ class Crew:
             try:
                 async with asyncio.timeout(RENEW_TIMEOUT_S):
                     await self._renew(berth)
-            except TimeoutError:
-                log.error("worker_not_renewed", process=berth.index)
+            except OSError as error:  # a TimeoutError is one, and so is a full disk
+                reason = str(error) or f"not within {RENEW_TIMEOUT_S:.0f} s"
+                log.error("worker_not_renewed", process=berth.index, reason=reason)
             else:
                 log.info("worker_renewed", process=berth.index, source=berth.source)
 
@@ -250,7 +258,8 @@ class Crew:
                 return
             case WorkerStarted():
                 berth.has_listened = True
-        self._receive(message)
+        if self._is_started:  # else it is in its journal, or said again
+            self._receive(message)
 
     def _could_not_begin(self, failed: WorkerFailed) -> None:
         """It fails the start of the pool; but not a pool of which others mine."""
@@ -313,6 +322,10 @@ class Crew:
                 )
             if berth.source:
                 self._receive(WorkerEnded(berth.source))
+        for index, source in list(self._surplus.items()):
+            if self._pid(index) is None:
+                del self._surplus[index]
+                self._receive(WorkerEnded(source))  # its last records are to be read
 
     def _lives(self, berth: Berth) -> bool:
         process = self._processes.get(berth.index)

@@ -153,10 +153,14 @@ async def test_one_of_a_larger_crew_is_ended(tmp_path: Path) -> None:
     async with pool_in(tmp_path, 2) as first:
         await first.is_up()
         await first.crew.close(whole_pool=False)
+        surplus = first.crew.berths.get(1)
+        assert surplus is not None
         async with pool_in(tmp_path, 1) as second:
             await second.is_up()
             await second.becomes(lambda: second.pid(1) is None)
             assert second.pid(0) is not None
+            # Its journal is to be read to its end.
+            await second.becomes(lambda: WorkerEnded(surplus.source) in second.heard)
 
 
 async def test_a_pool_has_one_coordinator(tmp_path: Path) -> None:
@@ -206,3 +210,37 @@ async def test_who_has_taken_a_workers_place_is_its_successor_and_no_end(tmp_pat
         assert berth.source == source
         berth.is_linked = False
     assert pool.heard == [WorkerSucceeded(before, after)]
+
+
+async def test_what_is_said_before_the_books_are_open_is_not_heard_and_said_again(
+    tmp_path: Path,
+) -> None:
+    pool = Pool(tmp_path, 1, "serves")
+    (berth,) = pool.crew.berths
+    try:
+        await pool.crew.open()
+        await pool.is_up()
+        assert pool.heard == []
+        await pool.crew.start()
+        await pool.becomes(lambda: bool(pool.heard))
+        assert pool.heard == [WorkerStarted(berth.source, ())]  # as to a new coordinator
+    finally:
+        await pool.crew.close(whole_pool=True)
+
+
+async def test_a_disk_that_is_full_renews_no_worker_and_is_said_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def next_boot_epoch(data_dir: Path, unix_time: int) -> int:
+        raise OSError("no space left on device")
+
+    async with pool_in(tmp_path, 2) as first:
+        await first.is_up()
+        await first.crew.close(whole_pool=False)
+        async with pool_in(tmp_path, 2) as second:
+            await second.is_up()
+            monkeypatch.setattr(crew_module, "next_boot_epoch", next_boot_epoch)
+            with capture_logs() as logs:
+                await second.crew.renew()
+            told = [log["process"] for log in logs if log["event"] == "worker_not_renewed"]
+            assert told == [0, 1]
