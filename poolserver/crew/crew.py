@@ -31,7 +31,7 @@ from poolserver.cluster.messages import (
 )
 from poolserver.crew import berths as berth_events
 from poolserver.crew.addresses import HeldAddresses
-from poolserver.crew.berths import Berth, Berths
+from poolserver.crew.berths import ADRIFT_S, Berth, Berths
 from poolserver.crew.hub import Hub, Visitor
 from poolserver.crew.lock import ProcessLock, Taken, holder
 from poolserver.crew.post import COORDINATOR_LOCK, post_dir, worker_lock
@@ -41,8 +41,6 @@ from poolserver.log import Alarm, RateLimited
 from poolserver.mining.identity import WorkerIdentity
 
 LOOK_INTERVAL_S = 0.1
-# A worker without a link looks for the coordinator each half second.
-ADRIFT_ALARM_S = 10.0
 # A worker that ends gives its last blocks some 15 s (node/submitter.py).
 END_TIMEOUT_S = 30.0
 # Whom even SIGKILL does not end waits for a disk; nothing can be done about that here.
@@ -95,7 +93,7 @@ class Crew:
         self._failure: CrewError | None = None
         self._watch: asyncio.Task[None] | None = None
         self._trouble = RateLimited(log)
-        self._adrift = Alarm("workers_adrift", "workers_found", log, ADRIFT_ALARM_S)
+        self._adrift = Alarm("workers_adrift", "workers_found", log)
 
     # --- life ----------------------------------------------------------------------------
 
@@ -252,6 +250,7 @@ class Crew:
         berth = self.berths.get(visitor.hello.index)
         if berth is None or self._linked.get(berth.index) is not visitor:
             return
+        berth_events.hear(berth)
         match message:
             case WorkerFailed():
                 self._could_not_begin(message)
@@ -283,10 +282,12 @@ class Crew:
     async def _look_for_ever(self) -> None:
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
+            self.berths.wait(LOOK_INTERVAL_S)
             await self._look()
 
     async def _look(self) -> None:
         self._find_ended()
+        self._end_hung()
         now = self._clock()
         for berth in self.berths.due(now):
             berth_events.begin(berth, now)
@@ -301,11 +302,11 @@ class Crew:
                 self._trouble.failed("worker_not_begun", str(error), now)
             else:
                 self._processes[berth.index] = process
-        adrift = [each.index for each in self.berths.adrift]
+        adrift = [each.index for each in self.berths if each.is_adrift]
         self._adrift.update(bool(adrift), now, processes=adrift)
 
     def _find_ended(self) -> None:
-        for berth in self.berths.adrift:
+        for berth in self.berths.unlinked:
             if self._lives(berth):
                 continue
             process = self._processes.pop(berth.index, None)
@@ -326,6 +327,14 @@ class Crew:
             if self._pid(index) is None:
                 del self._surplus[index]
                 self._receive(WorkerEnded(source))  # its last records are to be read
+
+    def _end_hung(self) -> None:
+        for berth in self.berths:
+            if berth.is_hung:
+                reason = f"it has said nothing for {berth.silent_s:.0f} s"
+                log.error("worker_killed", process=berth.index, reason=reason)
+                self._signal(berth, signal.SIGKILL)
+                berth.silent_s = ADRIFT_S  # one that waits for a disk does not end at once
 
     def _lives(self, berth: Berth) -> bool:
         process = self._processes.get(berth.index)

@@ -24,6 +24,7 @@ from poolserver.cluster.messages import (
     WorkerStarted,
     WorkerSucceeded,
 )
+from poolserver.crew import berths as berths_module
 from poolserver.crew import crew as crew_module
 from poolserver.crew.crew import Crew, CrewError, worker_command
 from poolserver.crew.lock import ProcessLock, holder
@@ -244,3 +245,26 @@ async def test_a_disk_that_is_full_renews_no_worker_and_is_said_of_each(
                 await second.crew.renew()
             told = [log["process"] for log in logs if log["event"] == "worker_not_renewed"]
             assert told == [0, 1]
+
+
+async def test_a_worker_that_hangs_is_ended_and_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a link, and its process lives: only that it says nothing tells of it."""
+    async with pool_in(tmp_path) as pool:
+        await pool.is_up()
+        (berth,), pid = pool.crew.berths, pool.pid(0)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setattr(berths_module, "ADRIFT_S", 0.1)
+        monkeypatch.setattr(berths_module, "HUNG_S", 0.3)
+        with capture_logs() as logs:
+            await pool.becomes(lambda: berth.starts == 2)
+        monkeypatch.undo()
+        await pool.is_up()
+        assert pool.pid(0) not in (None, pid)
+        assert [log["event"] for log in logs][:3] == [
+            "workers_adrift",
+            "worker_killed",
+            "worker_ended",
+        ]
