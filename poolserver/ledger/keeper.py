@@ -230,9 +230,7 @@ class LedgerKeeper:
         self._take(delta, tell=True)
         self._to_end.update(ended)  # not before: a save that runs meanwhile would end them
 
-    def _fold_all(
-        self, batches: list[JournalBatch], is_to_read: bool
-    ) -> tuple[Delta, list[str]]:
+    def _fold_all(self, batches: list[JournalBatch], is_to_read: bool) -> tuple[Delta, list[str]]:
         """In the thread: what is new, and sources of which that is the last.
 
         Of a source with a gap nothing is taken: it was said.
