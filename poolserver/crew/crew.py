@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -34,7 +34,7 @@ from poolserver.crew.addresses import HeldAddresses
 from poolserver.crew.berths import ADRIFT_S, Berth, Berths
 from poolserver.crew.hub import Hub, Visitor
 from poolserver.crew.lock import ProcessLock, Taken, holder
-from poolserver.crew.post import COORDINATOR_LOCK, post_dir, worker_lock
+from poolserver.crew.post import COORDINATOR_LOCK, living_workers, post_dir, worker_lock
 from poolserver.handover.state import Listening
 from poolserver.handover.upgrade import Nothing
 from poolserver.log import Alarm, RateLimited
@@ -108,7 +108,7 @@ class Crew:
             self._lock = ProcessLock(self._folder / COORDINATOR_LOCK)
         except Taken as error:
             raise CrewError(f"this pool runs already: {error}") from error
-        living = [number for number in self._lock_numbers() if self._pid(number)]
+        living = living_workers(self._folder)
         self._addresses = await asyncio.to_thread(
             HeldAddresses, self._listeners, are_shared=bool(living)
         )
@@ -367,10 +367,6 @@ class Crew:
     def _pid(self, index: int) -> int | None:
         """Of a worker that some coordinator began; not to be asked of one that we have begun."""
         return holder(worker_lock(self._folder, index))
-
-    def _lock_numbers(self) -> Iterator[int]:
-        for path in self._folder.glob("worker-*.lock"):
-            yield int(path.stem.partition("-")[2])
 
 
 def worker_command(log_level: str, log_format: str) -> list[str]:
