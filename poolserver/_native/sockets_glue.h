@@ -146,7 +146,10 @@ static PyObject *RigSockets_adopt(PyObject *object, PyObject *args)
     socklen_t size = sizeof socket->wire.peer;
     getpeername(fd, &socket->wire.peer.any, &size);
     set_reference(&socket->protocol, protocol);
-    write_bytes(socket, &view);
+    /* Who takes over says first how much may wait: then it is told if that is more. */
+    const int error = rig_wire_write(&socket->wire, view.data, (size_t)view.size);
+    if (error != 0)
+        end_socket(socket, error);
     return (PyObject *)socket;
 }
 

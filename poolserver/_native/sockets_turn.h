@@ -22,10 +22,11 @@ static struct delivery *stage_delivery(RigSockets *self, RigSocket *socket)
     return staged;
 }
 
-static void gather_read(struct turn_stage *stage, RigSocket *socket, struct delivery *staged)
+static void gather_read(struct turn_stage *stage, RigSocket *socket, struct delivery *staged,
+                        size_t most)
 {
     uint8_t *data = stage->arena + stage->used;
-    ptrdiff_t size = rig_wire_read(&socket->wire, data, RIG_READ_SIZE, &staged->error);
+    ptrdiff_t size = rig_wire_read(&socket->wire, data, most, &staged->error);
 
     staged->is_end = size == 0;
     if (size > 0) {
@@ -35,7 +36,7 @@ static void gather_read(struct turn_stage *stage, RigSocket *socket, struct deli
     }
 }
 
-static void gather_wire(RigSockets *self, RigSocket *socket, uint32_t events)
+static void gather_wire(RigSockets *self, RigSocket *socket, uint32_t events, size_t most)
 {
     struct delivery *staged = stage_delivery(self, socket);
 
@@ -44,7 +45,7 @@ static void gather_wire(RigSockets *self, RigSocket *socket, uint32_t events)
         staged->error = rig_wire_flush(&socket->wire);
     }
     if (staged->error == 0 && socket->wire.is_reading && (events & ~(uint32_t)EPOLLOUT))
-        gather_read(self->stage, socket, staged);
+        gather_read(self->stage, socket, staged, most);
     else if (staged->error == 0 && !socket->wire.is_reading && (events & (EPOLLERR | EPOLLHUP)))
         staged->error = rig_wire_error(&socket->wire);
 }
@@ -63,18 +64,28 @@ static void gather_arrivals(RigSockets *self, const struct rig_listener *listene
     }
 }
 
+/* How much may be read from the next of so many that are ready, the last of them included: what is
+   left goes to all alike. The kernel tells of the same first at each turn, so if some could take all,
+   who comes behind them would never be read. */
+static size_t fair_share(const struct turn_stage *stage, size_t ready)
+{
+    const size_t share = (RIG_ARENA_SIZE - stage->used) / ready;
+
+    return share < RIG_READ_SIZE ? share : RIG_READ_SIZE;
+}
+
 /* What there is, up to the limits; the set is level-triggered, so the rest is told of again. */
 static void gather(RigSockets *self)
 {
     struct epoll_event events[RIG_TURN_EVENTS];
     const int count = epoll_wait(self->plain.epoll_fd, events, RIG_TURN_EVENTS, 0);
 
-    for (int i = 0; i < count && self->stage->used <= RIG_ARENA_SIZE - RIG_READ_SIZE; i++) {
+    for (int i = 0; i < count; i++) {
         uint8_t *watched = events[i].data.ptr;
         switch (*watched) {
         case RIG_WIRE:
             gather_wire(self, (RigSocket *)(watched - offsetof(RigSocket, wire)),
-                        events[i].events);
+                        events[i].events, fair_share(self->stage, (size_t)(count - i)));
             break;
         case RIG_LISTENER:
             gather_arrivals(self, (struct rig_listener *)watched);

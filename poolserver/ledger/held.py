@@ -8,11 +8,12 @@ are wholly in the file, bytes before ``written`` are (a short write may end insi
 from typing import NamedTuple
 
 from poolserver._native import pack_share
-from poolserver.ledger.records import SHARE_SIZE
+from poolserver.ledger.records import FRAME_SIZE, SHARE_SIZE
 
 INITIAL_BYTES = 1 << 20
 """12,000 shares: at 109,000 shares/s (the largest design case) and a sync each 50 ms, twice
 what there is to hold, so the buffer grows only where the disk is slow."""
+_SEQUENCE = slice(FRAME_SIZE - 8, FRAME_SIZE)  # of a record's bytes
 
 
 class Mark(NamedTuple):
@@ -76,7 +77,14 @@ class HeldRecords:
         return max(0, self._limit - self._end) // SHARE_SIZE
 
     def append_shares(self, records: bytes, count: int) -> None:
-        """Append ``count`` shares that were packed elsewhere, as many as ``room`` had room for."""
+        """Append ``count`` shares that were packed elsewhere, as many as ``room`` had room for.
+
+        Raises:
+            ValueError: there is no room for them, or the first is not numbered as the next one
+                here; nothing is appended. All that comes behind a wrong number is lost to readers.
+        """
+        if int.from_bytes(records[_SEQUENCE], "little") != self.next_sequence:
+            raise ValueError(f"the next share must have the number {self.next_sequence}")
         end = self._end + len(records)
         if end > self._room and not self._grow(end, self._limit):
             raise ValueError(f"{count} shares are more than there is room for")

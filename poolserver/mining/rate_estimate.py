@@ -126,7 +126,7 @@ class RateEstimate:
         elapsed = now - self.updated_at
         self.updated_at = now
         while self._backlog and self._is_backlog(difficulty, now):
-            count -= 1
+            count, elapsed = count - 1, 0.0  # the time up to now was that one's
             if not count:
                 return
         if (

@@ -169,17 +169,25 @@ class RigWire:
     def _turn(self) -> bool:
         """Take what there is; whether there was anything."""
         now = self._turn_at = self._now()
-        sequence, unix_ms, room = self._journal.packing()
-        turn = self.sockets.turn(now, sequence, unix_ms, room)
-        found = self.sockets.staged > 0
-        if turn is not None:
-            self._journal.append_shares(turn.records, turn.count, unix_ms)
-            self._journal.release(turn.release)
-            self._credit(turn, now)
-        self.sockets.deliver()
+        try:
+            sequence, unix_ms, room = self._journal.packing()
+            turn = self.sockets.turn(now, sequence, unix_ms, room)
+            found = self.sockets.staged > 0
+            if turn is not None:
+                self._book(turn, unix_ms, now)
+        finally:  # what was read is not read again
+            self.sockets.deliver()
         return found
 
-    def _credit(self, turn: LaneTurn, now: float) -> None:
+    def _book(self, turn: LaneTurn, unix_ms: int, now: float) -> None:
+        """Record the shares of a turn, let their answers wait for that, and credit them."""
+        try:
+            self._journal.append_shares(turn.records, turn.count, unix_ms)
+        except Exception:  # no rig is to wait for answers that will not come
+            for session, *_ in turn.credits:
+                session.abort()
+            raise
+        self._journal.release(turn.release)
         for session, worker, change, _, count in turn.credits:
             try:
                 session.credit(worker, change, count, now)

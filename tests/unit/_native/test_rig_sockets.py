@@ -82,6 +82,21 @@ def test_a_crowd_that_sends_much_is_read_over_some_turns_and_nobody_is_left_out(
     assert all(whole(protocol.told) == MUCH[:10_000] for _, _, protocol in pairs)
 
 
+@pytest.mark.parametrize("crowd", [16, 255])
+def test_who_sends_without_end_keeps_nobody_from_being_read(hall: RigHall, crowd: int) -> None:
+    flooding = [hall.pair() for _ in range(crowd)]
+    quiet, _, protocol = hall.pair()
+    for rig, _, _ in flooding:
+        rig.setblocking(False)
+    for turn in range(3):
+        for rig, _, _ in flooding:
+            with suppress(BlockingIOError):
+                rig.send(MUCH)
+        quiet.send(b"%d\n" % turn)
+        hall.turn()
+        assert protocol.told[turn:] == [("data", b"%d\n" % turn)]
+
+
 def test_a_turn_that_was_not_delivered_comes_first(hall: RigHall) -> None:
     rig, _, protocol = hall.pair()
     rig.send(b"one\n")
@@ -704,6 +719,19 @@ def test_what_waits_is_handed_over_with_it(hall: RigHall) -> None:
         if hall.is_ready():
             hall.turn()
     assert data == MUCH
+
+
+def test_how_much_may_wait_of_what_is_handed_over_the_new_owner_says(hall: RigHall) -> None:
+    _, sock, _ = hall.pair()
+    sock.set_write_buffer_limits(high=2**30)
+    sock.write(MUCH)
+    protocol = Recorder()
+    adopted = hall.sockets.adopt(*sock.detach(), protocol)
+    assert adopted.get_write_buffer_size() > 65536
+    adopted.set_write_buffer_limits(high=2**20)
+    assert protocol.told == []
+    adopted.set_write_buffer_limits(high=65536)
+    assert protocol.told == [("pause",)]
 
 
 def test_one_of_which_something_is_read_and_not_delivered_is_not_given_away(

@@ -147,6 +147,16 @@ def test_there_is_room_for_so_many_shares_and_no_more() -> None:
     assert len(held) == 5
 
 
+@pytest.mark.parametrize("number", [1, 3])
+def test_shares_that_are_numbered_otherwise_are_not_taken(number: int) -> None:
+    held = HeldRecords(1, 1000)
+    append(held)
+    before = bytes(held.unwritten())
+    with pytest.raises(ValueError, match="the next share must have the number 2"):
+        held.append_shares(packed(number, 2), 2)
+    assert (bytes(held.unwritten()), held.next_sequence) == (before, 2)
+
+
 def test_a_block_of_shares_makes_the_buffer_grow() -> None:
     held = HeldRecords(1, 4 * INITIAL_BYTES)
     count = 2 * INITIAL_BYTES // SHARE_SIZE

@@ -83,6 +83,18 @@ def test_no_gap_makes_the_rate_less_than_what_silence_eases_to(shares: int, gap:
     assert some.rate(some.updated_at + gap) >= some.last_rate() / MAX_EASE > 0
 
 
+def test_of_shares_that_come_at_once_those_found_in_a_silence_take_its_time_with_them() -> None:
+    together, one_by_one = (estimate(*every(1.0, 20)) for _ in range(2))
+    for each in (together, one_by_one):
+        each.add(1.0, 1.0, 60.0)  # the end of a silence: twice 40 shares may come of it
+    seconds = together.seconds
+    together.add(1.0, 1.0, 64.0, 90)
+    for _ in range(90):
+        one_by_one.add(1.0, 1.0, 64.0)
+    assert together.seconds == one_by_one.seconds == seconds
+    assert together.work == one_by_one.work
+
+
 @pytest.mark.parametrize("silent_s", [0.0, 400.0])
 def test_shares_that_come_at_once_count_as_if_told_one_by_one(silent_s: float) -> None:
     together, one_by_one = RateEstimate(0.0), RateEstimate(0.0)

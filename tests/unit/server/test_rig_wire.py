@@ -125,6 +125,51 @@ async def test_an_error_in_one_session_ends_that_one_alone(
     assert len(sessions(hall)) == 1
 
 
+async def test_shares_that_cannot_be_recorded_end_the_sessions_that_sent_them_alone(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hall.template(template())
+    bad, good = await mining(hall, "demo.bad"), await mining(hall, "demo.good")
+    await bad.submit(bad.jobs[-1], 0)  # the next one goes by the lane
+
+    def fail(records: bytes, count: int, unix_ms: int) -> None:
+        good.client.ping()  # for the turn after this one, whatever becomes of this
+        raise MemoryError
+
+    monkeypatch.setattr(hall.worker.journal, "append_shares", fail)
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: told.append(context))
+    with pytest.raises(StopAsyncIteration):
+        await bad.submit(bad.jobs[-1], 1)
+    await good.answers(1)
+    assert len(told) == 1
+    assert [list(each.miner.workers) for each in sessions(hall)] == [["demo.good"]]
+
+
+async def test_what_was_read_in_a_turn_with_an_error_is_delivered_all_the_same(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rig = await hall.rig()
+    wire = hall.worker.wire
+    assert wire is not None
+    turns = wire.sockets.turn
+
+    class Failing:
+        def __getattr__(self, name: str) -> object:
+            return getattr(sockets, name)
+
+        def turn(self, *args: object) -> None:
+            turns(*args)  # type: ignore[arg-type]
+            raise MemoryError
+
+    sockets = wire.sockets
+    monkeypatch.setattr(wire, "sockets", Failing())
+    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
+    rig.client.ping()
+    await rig.answers(1)
+    monkeypatch.undo()
+
+
 async def test_an_error_in_a_turn_does_not_leave_the_wire_deaf(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
