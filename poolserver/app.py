@@ -150,7 +150,8 @@ class PoolServer:
             )
         rpcs = submit_rpcs(submit_nodes(config), self._rpc_metrics.observe)
         submitter = block_submitter(spool_of(config.data_dir, 0), rpcs)
-        return Alone(self._own_settings, submitter, self._hear, is_heir=self._heir is not None)
+        is_heir = self._heir is not None
+        return Alone(config.data_dir, self._own_settings, submitter, self._hear, is_heir=is_heir)
 
     def _own_settings(self) -> WorkerSettings:
         epoch = next_boot_epoch(self._config.data_dir, int(time.time()))

@@ -268,13 +268,14 @@ class Coordinator:
         match message:
             case JournalBatch():
                 self.keeper.add(message)
-            case RigsChanged():
-                self.room.take_rigs(self._presence.take(message.source, message.rigs))
+            case RigsChanged(source, rigs, is_all):
+                self.room.take_rigs(self._presence.take(source, rigs, is_all=is_all))
             case WorkerCounters():
                 self.tally.take(message)
                 self._judge_pool()
             case WorkerStarted():
                 self.ports = message.ports
+                self._presence.begin(message.source)
                 log.info("listening", source=message.source, ports=message.ports)
                 self.keeper.read_journal()  # it may have gone on while no coordinator was there
             case WorkerSucceeded(before, source):

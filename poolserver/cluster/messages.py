@@ -254,10 +254,15 @@ class RigNews(msgspec.Struct, frozen=True, array_like=True):
 
 
 class RigsChanged(msgspec.Struct, frozen=True, tag="rigs"):
-    """The rigs that came, went or changed since the last such message; at most once a second."""
+    """The rigs that came, went or changed since the last such message; at most once a second.
+
+    A coordinator that has just met the worker is told of all its rigs, in one or more of these;
+    ``is_all`` in the last one: whom it knew of before, and was told nothing of since, has gone.
+    """
 
     source: str
     rigs: tuple[RigNews, ...]
+    is_all: bool = False
 
 
 class BlockEvent(msgspec.Struct, frozen=True, tag="block"):

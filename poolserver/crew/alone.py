@@ -3,11 +3,14 @@
 import asyncio
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from poolserver.cluster.link import LocalLink
 from poolserver.cluster.messages import Down, Up, WorkerSettings
 from poolserver.crew import berths as berth_events
 from poolserver.crew.berths import Berths
+from poolserver.crew.crew import CrewError
+from poolserver.crew.post import FOLDER, living_workers
 from poolserver.handover.giving import listening
 from poolserver.handover.heir import Heir
 from poolserver.handover.state import Listening
@@ -21,6 +24,7 @@ class Alone:
 
     def __init__(
         self,
+        data_dir: Path,
         make_settings: Callable[[], WorkerSettings],
         submitter: BlockSubmitter,
         receive: Callable[[Up], None],
@@ -30,6 +34,7 @@ class Alone:
         """``is_heir``: another process has the spool still; it is followed by ``prepare``."""
         loop = asyncio.get_running_loop()
         self.berths = Berths(1)
+        self._data_dir = data_dir
         self._make_settings = make_settings
         self._submitter = submitter
         self._down: LocalLink[Down] = LocalLink(loop, self._hand_down)
@@ -38,9 +43,17 @@ class Alone:
         self._is_heir = is_heir
 
     async def open(self) -> None:
-        """Take up spooled blocks."""
-        if not self._is_heir:
-            await self._submitter.resume(time.time())
+        """Take up spooled blocks.
+
+        Raises:
+            CrewError: workers of a pool that had several processes mine still.
+        """
+        if self._is_heir:
+            return
+        if living := living_workers(self._data_dir / FOLDER):
+            pids = " ".join(map(str, living.values()))
+            raise CrewError(f"worker processes of this pool mine; end them first: kill {pids}")
+        await self._submitter.resume(time.time())
 
     async def start(self) -> None:
         """Open the listeners.

@@ -14,6 +14,11 @@ STEADY_S = 60.0
 # 1 s, 2 s, 4 s ... of ever the same trouble the log has a line each half minute.
 FIRST_PAUSE_S = 1.0
 LAST_PAUSE_S = 30.0
+# A worker tells its counts each second, and one without a link looks for the coordinator twice.
+ADRIFT_S = 10.0
+# Rigs of a hung worker had better be at another; and the kernel gives it new ones all the same.
+# While a worker hands over it may be silent for a minute, if the other process does not answer.
+HUNG_S = 90.0
 
 
 @dataclass(slots=True)
@@ -35,6 +40,8 @@ class Berth:
     """In a row."""
     began_at: float = -inf
     due_at: float = -inf
+    silent_s: float = 0.0
+    """For how long it has been waited for: for a word, or for its link."""
 
     @property
     def is_empty(self) -> bool:
@@ -49,7 +56,21 @@ class Berth:
     @property
     def is_up(self) -> bool:
         """It takes rigs and speaks to us."""
-        return self.is_linked and self.has_listened
+        return self.is_linked and self.has_listened and not self.is_adrift
+
+    @property
+    def is_adrift(self) -> bool:
+        """It should speak and does not: by its link, or to say that it is there."""
+        return self.is_living and self._should_speak and self.silent_s >= ADRIFT_S
+
+    @property
+    def is_hung(self) -> bool:
+        """It has not spoken for so long that it is better ended."""
+        return self.is_adrift and self.silent_s >= HUNG_S
+
+    @property
+    def _should_speak(self) -> bool:
+        return self.has_listened or not self.is_linked  # until it has work it has nothing to say
 
 
 class Berths:
@@ -73,9 +94,14 @@ class Berths:
         return [each for each in self._berths if each.is_empty and now >= each.due_at]
 
     @property
-    def adrift(self) -> list[Berth]:
-        """Those whose worker is thought to live and does not speak to us."""
+    def unlinked(self) -> list[Berth]:
+        """Those whose worker is thought to live and has no link to us."""
         return [each for each in self._berths if each.is_living and not each.is_linked]
+
+    def wait(self, passed_s: float) -> None:
+        """So long all were listened to; none is silent where it is us who slept."""
+        for each in self._berths:
+            each.silent_s += passed_s
 
     @property
     def up(self) -> int:
@@ -87,20 +113,26 @@ def begin(berth: Berth, now: float) -> None:
     """A process is started there."""
     assert berth.is_empty
     berth.is_living, berth.has_listened = True, False
-    berth.source, berth.began_at = "", now
+    berth.source, berth.began_at, berth.silent_s = "", now, 0.0
     berth.starts += 1
 
 
 def found_living(berth: Berth, now: float) -> None:
     """A process of an earlier coordinator is there still."""
-    berth.is_living, berth.began_at = True, now
+    berth.is_living, berth.began_at, berth.silent_s = True, now, 0.0
 
 
 def link(berth: Berth, source: str) -> None:
     """Its worker speaks; ``source`` is empty where its life has not begun."""
     berth.is_living = berth.is_linked = True
+    berth.silent_s = 0.0
     if source:
         berth.source = source
+
+
+def hear(berth: Berth) -> None:
+    """It says something."""
+    berth.silent_s = 0.0
 
 
 def part(berth: Berth) -> None:

@@ -10,7 +10,7 @@ import signal
 import sys
 import time
 from asyncio.subprocess import DEVNULL, Process
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -31,18 +31,16 @@ from poolserver.cluster.messages import (
 )
 from poolserver.crew import berths as berth_events
 from poolserver.crew.addresses import HeldAddresses
-from poolserver.crew.berths import Berth, Berths
+from poolserver.crew.berths import ADRIFT_S, Berth, Berths
 from poolserver.crew.hub import Hub, Visitor
 from poolserver.crew.lock import ProcessLock, Taken, holder
-from poolserver.crew.post import COORDINATOR_LOCK, post_dir, worker_lock
+from poolserver.crew.post import COORDINATOR_LOCK, living_workers, post_dir, worker_lock
 from poolserver.handover.state import Listening
 from poolserver.handover.upgrade import Nothing
 from poolserver.log import Alarm, RateLimited
 from poolserver.mining.identity import WorkerIdentity
 
 LOOK_INTERVAL_S = 0.1
-# A worker without a link looks for the coordinator each half second.
-ADRIFT_ALARM_S = 10.0
 # A worker that ends gives its last blocks some 15 s (node/submitter.py).
 END_TIMEOUT_S = 30.0
 # Whom even SIGKILL does not end waits for a disk; nothing can be done about that here.
@@ -90,11 +88,12 @@ class Crew:
         self._listeners = listeners
         self._processes: dict[int, Process] = {}
         self._linked: dict[int, Visitor] = {}
+        self._surplus: dict[int, str] = {}  # by index, sources of a larger crew that are ending
         self._is_started = self._is_stopped = False
         self._failure: CrewError | None = None
         self._watch: asyncio.Task[None] | None = None
         self._trouble = RateLimited(log)
-        self._adrift = Alarm("workers_adrift", "workers_found", log, ADRIFT_ALARM_S)
+        self._adrift = Alarm("workers_adrift", "workers_found", log)
 
     # --- life ----------------------------------------------------------------------------
 
@@ -109,7 +108,7 @@ class Crew:
             self._lock = ProcessLock(self._folder / COORDINATOR_LOCK)
         except Taken as error:
             raise CrewError(f"this pool runs already: {error}") from error
-        living = [number for number in self._lock_numbers() if self._pid(number)]
+        living = living_workers(self._folder)
         self._addresses = await asyncio.to_thread(
             HeldAddresses, self._listeners, are_shared=bool(living)
         )
@@ -124,10 +123,12 @@ class Crew:
     async def start(self) -> None:
         """The coordinator listens: those that live already tell it of themselves."""
         self._is_started = True
-        for visitor in self._linked.values():
-            assert visitor.hello is not None
-            if visitor.hello.source:
-                self._admit(visitor, visitor.hello)
+        for berth in self.berths:
+            visitor = self._linked.get(berth.index)
+            if visitor is None or visitor.hello is None:
+                continue
+            if visitor.hello.source or berth.has_listened:  # who has spoken was not heard
+                self._admit(visitor, berth, berth.source)
 
     async def stop(self, *, whole_pool: bool) -> None:
         """End the workers and wait for it; else only those that have not begun to mine."""
@@ -175,32 +176,36 @@ class Crew:
         """One has come. One of a larger crew, or a second of its kind, is sent away."""
         berth = self.berths.get(hello.index)
         if berth is None or berth.is_linked:
-            log.warning("worker_dismissed", process=hello.index)
             visitor.link.close()
-            if berth is None:
-                self._kill(self._pid(hello.index), signal.SIGTERM)
+            self._dismiss(hello, is_surplus=berth is None)
             return
         if berth.source and hello.source and hello.source != berth.source:
             self._receive(WorkerSucceeded(berth.source, hello.source))
         berth_events.link(berth, hello.source)
         self._linked[hello.index] = visitor
         if self._is_started or not hello.source:
-            self._admit(visitor, hello)
+            self._admit(visitor, berth, hello.source)
 
-    def _admit(self, visitor: Visitor, hello: WorkerHello) -> None:
+    def _admit(self, visitor: Visitor, berth: Berth, source: str) -> None:
         """Settings are a coordinator's first word: for a new life, or to one that knows it not."""
         try:
-            epoch = _epoch_of(hello.source) or next_boot_epoch(self._data_dir, int(time.time()))
+            epoch = _epoch_of(source) or next_boot_epoch(self._data_dir, int(time.time()))
         except OSError as error:
             self._trouble.failed("worker_not_begun", str(error), self._clock())
             visitor.link.close()  # it comes again
             return
-        settings = self._settings_for(hello.index, epoch, self._listeners)
-        berth = self.berths.get(hello.index)
-        assert berth is not None
-        berth.source = hello.source or _source(settings)
+        settings = self._settings_for(berth.index, epoch, self._listeners)
+        berth.source = source or _source(settings)
         visitor.link.send(settings)
         self._hub.admit(visitor)
+
+    def _dismiss(self, hello: WorkerHello, *, is_surplus: bool) -> None:
+        if hello.index not in self._surplus:  # it comes again while it ends
+            log.warning("worker_dismissed", process=hello.index)
+        if is_surplus and hello.source:
+            self._surplus[hello.index] = hello.source
+        if is_surplus:
+            self._kill(self._pid(hello.index), signal.SIGTERM)
 
     def estate(self) -> Nothing:
         """What is handed over."""
@@ -221,8 +226,9 @@ class Crew:
             try:
                 async with asyncio.timeout(RENEW_TIMEOUT_S):
                     await self._renew(berth)
-            except TimeoutError:
-                log.error("worker_not_renewed", process=berth.index)
+            except OSError as error:  # a TimeoutError is one, and so is a full disk
+                reason = str(error) or f"not within {RENEW_TIMEOUT_S:.0f} s"
+                log.error("worker_not_renewed", process=berth.index, reason=reason)
             else:
                 log.info("worker_renewed", process=berth.index, source=berth.source)
 
@@ -244,13 +250,15 @@ class Crew:
         berth = self.berths.get(visitor.hello.index)
         if berth is None or self._linked.get(berth.index) is not visitor:
             return
+        berth_events.hear(berth)
         match message:
             case WorkerFailed():
                 self._could_not_begin(message)
                 return
             case WorkerStarted():
                 berth.has_listened = True
-        self._receive(message)
+        if self._is_started:  # else it is in its journal, or said again
+            self._receive(message)
 
     def _could_not_begin(self, failed: WorkerFailed) -> None:
         """It fails the start of the pool; but not a pool of which others mine."""
@@ -274,10 +282,12 @@ class Crew:
     async def _look_for_ever(self) -> None:
         while True:
             await asyncio.sleep(LOOK_INTERVAL_S)
+            self.berths.wait(LOOK_INTERVAL_S)
             await self._look()
 
     async def _look(self) -> None:
         self._find_ended()
+        self._end_hung()
         now = self._clock()
         for berth in self.berths.due(now):
             berth_events.begin(berth, now)
@@ -292,11 +302,11 @@ class Crew:
                 self._trouble.failed("worker_not_begun", str(error), now)
             else:
                 self._processes[berth.index] = process
-        adrift = [each.index for each in self.berths.adrift]
+        adrift = [each.index for each in self.berths if each.is_adrift]
         self._adrift.update(bool(adrift), now, processes=adrift)
 
     def _find_ended(self) -> None:
-        for berth in self.berths.adrift:
+        for berth in self.berths.unlinked:
             if self._lives(berth):
                 continue
             process = self._processes.pop(berth.index, None)
@@ -313,6 +323,18 @@ class Crew:
                 )
             if berth.source:
                 self._receive(WorkerEnded(berth.source))
+        for index, source in list(self._surplus.items()):
+            if self._pid(index) is None:
+                del self._surplus[index]
+                self._receive(WorkerEnded(source))  # its last records are to be read
+
+    def _end_hung(self) -> None:
+        for berth in self.berths:
+            if berth.is_hung:
+                reason = f"it has said nothing for {berth.silent_s:.0f} s"
+                log.error("worker_killed", process=berth.index, reason=reason)
+                self._signal(berth, signal.SIGKILL)
+                berth.silent_s = ADRIFT_S  # one that waits for a disk does not end at once
 
     def _lives(self, berth: Berth) -> bool:
         process = self._processes.get(berth.index)
@@ -345,10 +367,6 @@ class Crew:
     def _pid(self, index: int) -> int | None:
         """Of a worker that some coordinator began; not to be asked of one that we have begun."""
         return holder(worker_lock(self._folder, index))
-
-    def _lock_numbers(self) -> Iterator[int]:
-        for path in self._folder.glob("worker-*.lock"):
-            yield int(path.stem.partition("-")[2])
 
 
 def worker_command(log_level: str, log_format: str) -> list[str]:

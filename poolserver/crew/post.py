@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from poolserver.crew.lock import holder
+
 FOLDER = "crew"
 SOCKET = "coordinator.sock"
 COORDINATOR_LOCK = "coordinator.lock"
@@ -27,6 +29,17 @@ def post_dir(data_dir: Path) -> Path:
 def worker_lock(folder: Path, index: int) -> Path:
     """What the worker of this index locks for its life."""
     return folder / f"worker-{index}.lock"
+
+
+def living_workers(folder: Path) -> dict[int, int]:
+    """By index, the process of each worker that lives, whichever coordinator has begun it.
+
+    Raises:
+        OSError: it cannot be told.
+    """
+    numbers = [int(path.stem.partition("-")[2]) for path in folder.glob("worker-*.lock")]
+    found = ((number, holder(worker_lock(folder, number))) for number in sorted(numbers))
+    return {number: pid for number, pid in found if pid is not None}
 
 
 @contextmanager

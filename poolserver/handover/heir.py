@@ -7,7 +7,7 @@ from itertools import chain
 
 import structlog
 
-from poolserver.handover.passing import GoneError, Passage, close_all
+from poolserver.handover.passing import GoneError, Passage, PassingError, close_all
 from poolserver.handover.state import (
     FORMAT,
     Go,
@@ -25,7 +25,8 @@ from poolserver.server.worker import Worker
 
 # The other is not to wait for us when we have given up waiting for it.
 WORD_TIMEOUT_S = 3 * PASS_TIMEOUT_S
-# The books of the other are closed within seconds, unless a node or a disk is waited for.
+# The books of the other are closed within seconds, unless a node or a disk is waited for. So often
+# it is said that they are not.
 BOOKS_TIMEOUT_S = 120.0
 
 log = structlog.get_logger(__name__)
@@ -102,8 +103,7 @@ class Heir:
             taker.take_jobs(jobs)
         handed, fds = await talk.hear(Handed)
         taker.take(handed, fds, worker.now())
-        await talk.tell(Taken())
-        await self._may_go(rigs=len(fds))
+        await self._has_taken(rigs=len(fds))
         for address in self.listening.keys() - set(worker.reception.addresses):
             for sock in self.listening[address]:
                 sock.close()  # who knocks there is refused from now on
@@ -115,11 +115,11 @@ class Heir:
             PassingError: the other is gone, or says nothing.
         """
         await self._talk.tell(Ready())
-        await self._talk.tell(Taken())
-        await self._may_go(rigs=0)
+        await self._has_taken(rigs=0)
 
-    async def _may_go(self, rigs: int) -> None:
+    async def _has_taken(self, rigs: int) -> None:
         try:
+            await self._talk.tell(Taken())
             await self._talk.hear(Go)
         except GoneError:  # it would have killed us before it took anything back
             log.warning("old_process_died", rigs=rigs)
@@ -138,16 +138,22 @@ class Heir:
         return []
 
     async def books_are_closed(self) -> None:
-        """Wait for the end of the other process.
+        """Wait for the end of the other process, however long it takes: rigs mine here meanwhile.
 
         Raises:
-            PassingError: it does not come.
+            HandoverError, PassingError: it says something.
         """
         self._talk.wait_at_most(BOOKS_TIMEOUT_S)
-        try:
-            await self._talk.hear()
-        except GoneError:
-            self._talk.end()
+        while True:
+            try:
+                await self._talk.hear()
+            except GoneError:
+                self._talk.end()
+                return
+            except PassingError as error:
+                if not isinstance(error.__cause__, TimeoutError):
+                    raise
+                log.error("old_process_does_not_end", reason=str(error))
 
     def give_up(self) -> None:
         """End what waits for the other process, and listen no more at what it has given."""

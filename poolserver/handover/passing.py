@@ -24,6 +24,7 @@ MESSAGE_LIMIT = 4 << 30
 # A process has no more descriptors than its limit, which nobody raises so far.
 FDS_LIMIT = 1 << 20
 _PIECE = 1 << 20
+_GONE = "the other process is gone"
 
 
 class PassingError(OSError):
@@ -79,7 +80,7 @@ class Passage:
         """Send a message; the descriptors stay open here.
 
         Raises:
-            PassingError: the other end is gone, or does not read.
+            PassingError: the other end is gone (GoneError), or does not read.
         """
         try:
             self._sock.sendall(_HEAD.pack(len(message), len(fds)))
@@ -87,6 +88,8 @@ class Passage:
             for start in range(0, len(fds), FDS_AT_ONCE):
                 some = array.array("i", fds[start : start + FDS_AT_ONCE])
                 self._sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)])
+        except (BrokenPipeError, ConnectionResetError) as error:
+            raise GoneError(_GONE) from error
         except OSError as error:
             raise PassingError(f"the other process cannot be told: {error}") from error
 
@@ -108,6 +111,8 @@ class Passage:
             close_all(fds)
             if isinstance(error, PassingError):
                 raise
+            if isinstance(error, ConnectionResetError):  # it had not read all that we said
+                raise GoneError(_GONE) from error
             raise PassingError(f"nothing comes of the other process: {error}") from error
         return bytes(message), fds
 
@@ -117,7 +122,7 @@ class Passage:
         while len(whole) < size:
             piece = self._sock.recv(min(_PIECE, size - len(whole)))
             if not piece:
-                raise GoneError("the other process is gone")
+                raise GoneError(_GONE)
             whole += piece
         return whole
 

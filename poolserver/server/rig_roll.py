@@ -35,6 +35,9 @@ class RigRoll:
         self._changed: set[Enrolled] = set()
         self._to_tell: dict[str, str] = {}  # account by name
         self._told: set[str] = set()  # those who were told as connected, and not as gone
+        self._is_anew = False
+        self.is_all = False
+        """Whether what take() gave last was the end of what tell_all() has asked for."""
         self.rigs: Counter[str] = Counter()
         """Workers by account, each once for every session that it is authorized on."""
 
@@ -84,6 +87,7 @@ class RigRoll:
         """Whoever was told has forgotten: tell of every rig anew."""
         for sessions in self._sessions.values():
             self._changed.update(_each(sessions))
+        self._is_anew = True
 
     def take(self) -> tuple[RigNews, ...]:
         """What there is to tell, MAX_NEWS at most; the rest comes with the next call."""
@@ -91,7 +95,10 @@ class RigRoll:
             workers = self._changed.pop().miner.workers.values()
             self._to_tell.update((worker.name, worker.account) for worker in workers)
         names = list(islice(self._to_tell, MAX_NEWS))
-        return tuple([self._news(name, self._to_tell.pop(name)) for name in names])
+        news = tuple([self._news(name, self._to_tell.pop(name)) for name in names])
+        self.is_all = self._is_anew and not self._changed and not self._to_tell
+        self._is_anew = self._is_anew and not self.is_all
+        return news
 
     def _news(self, name: str, account: str) -> RigNews:
         sessions = self._sessions.get(name)

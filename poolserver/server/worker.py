@@ -350,8 +350,8 @@ class Worker:
         for _ in range(sweep_steps):
             self._sweep.step(now)
         self._up.send(self._counters())
-        if news := self.roll.take():
-            self._up.send(RigsChanged(self._source, news))
+        if (news := self.roll.take()) or self.roll.is_all:
+            self._up.send(RigsChanged(self._source, news, self.roll.is_all))
 
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""

@@ -157,3 +157,21 @@ async def test_an_address_that_is_taken_fails_the_start_in_one_line(
     assert said.splitlines()[-1].startswith("poolserver: ")
     assert f"cannot listen at 127.0.0.1 port {stage.pool.face.port}" in said
     assert len(said.splitlines()) == 1
+
+
+async def test_a_pool_in_one_process_does_not_begin_beside_workers_that_mine(
+    bitcoind_path: Path, tmp_path: Path
+) -> None:
+    nobody = LoadPlan(rigs=0, proxies=0, shares_per_s=0)
+    async with two_workers(bitcoind_path, tmp_path, nobody) as stage:
+        config, workers = tmp_path / "pool.toml", [stage.pool.worker_pid(n) for n in range(2)]
+        several = config.read_text()
+        await stage.pool.kill()
+        config.write_text(several.replace("workers = 2", "workers = 1"))
+        code, said = await stage.pool.command("run")
+        assert (code, len(said.splitlines())) == (1, 1)
+        assert f"end them first: kill {workers[0]} {workers[1]}" in said
+        config.write_text(several)
+        await stage.pool.start()
+        await are_up(stage)
+        assert [stage.pool.worker_pid(index) for index in range(2)] == workers

@@ -176,6 +176,18 @@ def test_a_worker_that_comes_may_have_gone_on_alone_so_the_journal_is_read(tmp_p
     assert pool.keeper._is_to_read
 
 
+def test_rigs_that_went_while_their_worker_was_not_heard_are_gone(tmp_path: Path) -> None:
+    pool, source = coordinator(tmp_path), "pool-1/0/1"
+    rigs = [
+        RigNews(f"alice.{n}", "alice", "10.0.0.1", "x", "", None, None, 4.0, 1) for n in range(2)
+    ]
+    pool.receive(WorkerStarted(source, (3333,)))
+    pool.receive(RigsChanged(source, tuple(rigs)))
+    pool.receive(WorkerStarted(source, (3333,)))  # its link broke
+    pool.receive(RigsChanged(source, (rigs[0],), is_all=True))
+    assert [rig.sessions for rig in pool.room.rigs._rigs.values()] == [1, 0]
+
+
 def test_a_block_that_a_node_took_is_told_to_all_workers(tmp_path: Path) -> None:
     pool = coordinator(tmp_path)
     sent: list[Down] = []

@@ -3,6 +3,8 @@
 import pytest
 
 from poolserver.crew.berths import (
+    ADRIFT_S,
+    HUNG_S,
     LAST_PAUSE_S,
     STEADY_S,
     Berth,
@@ -10,6 +12,7 @@ from poolserver.crew.berths import (
     begin,
     end,
     found_living,
+    hear,
     link,
     part,
 )
@@ -38,18 +41,18 @@ def test_who_was_begun_is_due_no_more() -> None:
     berths, berth = one()
     begin(berth, 0.0)
     assert berths.due(1000.0) == []
-    assert berths.adrift == [berth]
+    assert berths.unlinked == [berth]
 
 
 def test_who_is_linked_and_listens_is_up() -> None:
     berths, berth = one()
     begin(berth, 0.0)
     link(berth, "")
-    assert (berths.up, berths.adrift) == (0, [])
+    assert (berths.up, berths.unlinked) == (0, [])
     berth.has_listened = True
     assert berths.up == 1
     part(berth)
-    assert (berths.up, berths.adrift) == (0, [berth])
+    assert (berths.up, berths.unlinked) == (0, [berth])
 
 
 def test_the_first_death_has_no_pause() -> None:
@@ -109,3 +112,36 @@ def test_nobody_is_begun_while_the_last_one_still_speaks() -> None:
 @pytest.mark.parametrize("index", [-1, 2, 64])
 def test_there_is_no_berth_beyond_the_last(index: int) -> None:
     assert Berths(2).get(index) is None
+
+
+def test_who_takes_rigs_and_says_nothing_is_adrift_and_then_hung() -> None:
+    berths, berth = one()
+    begin(berth, 0.0)
+    link(berth, "pool-1/0/1")
+    berths.wait(2 * HUNG_S)
+    assert not berth.is_adrift, "it waits for work, and has nothing to say"
+    hear(berth)
+    berth.has_listened = True
+    berths.wait(ADRIFT_S)
+    assert (berth.is_adrift, berth.is_hung, berths.up) == (True, False, 0)
+    hear(berth)
+    assert (berth.is_adrift, berths.up) == (False, 1)
+    berths.wait(HUNG_S)
+    assert berth.is_hung
+
+
+def test_who_does_not_come_is_adrift_too() -> None:
+    berths, berth = one()
+    found_living(berth, 0.0)
+    berths.wait(ADRIFT_S)
+    assert berth.is_adrift
+    link(berth, "pool-1/0/1")
+    assert not berth.is_adrift
+
+
+def test_nobody_is_missed_in_an_empty_berth() -> None:
+    berths, berth = one()
+    berths.wait(HUNG_S)
+    assert not berth.is_adrift
+    begin(berth, HUNG_S)
+    assert not berth.is_adrift

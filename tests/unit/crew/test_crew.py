@@ -24,6 +24,7 @@ from poolserver.cluster.messages import (
     WorkerStarted,
     WorkerSucceeded,
 )
+from poolserver.crew import berths as berths_module
 from poolserver.crew import crew as crew_module
 from poolserver.crew.crew import Crew, CrewError, worker_command
 from poolserver.crew.lock import ProcessLock, holder
@@ -153,10 +154,14 @@ async def test_one_of_a_larger_crew_is_ended(tmp_path: Path) -> None:
     async with pool_in(tmp_path, 2) as first:
         await first.is_up()
         await first.crew.close(whole_pool=False)
+        surplus = first.crew.berths.get(1)
+        assert surplus is not None
         async with pool_in(tmp_path, 1) as second:
             await second.is_up()
             await second.becomes(lambda: second.pid(1) is None)
             assert second.pid(0) is not None
+            # Its journal is to be read to its end.
+            await second.becomes(lambda: WorkerEnded(surplus.source) in second.heard)
 
 
 async def test_a_pool_has_one_coordinator(tmp_path: Path) -> None:
@@ -206,3 +211,60 @@ async def test_who_has_taken_a_workers_place_is_its_successor_and_no_end(tmp_pat
         assert berth.source == source
         berth.is_linked = False
     assert pool.heard == [WorkerSucceeded(before, after)]
+
+
+async def test_what_is_said_before_the_books_are_open_is_not_heard_and_said_again(
+    tmp_path: Path,
+) -> None:
+    pool = Pool(tmp_path, 1, "serves")
+    (berth,) = pool.crew.berths
+    try:
+        await pool.crew.open()
+        await pool.is_up()
+        assert pool.heard == []
+        await pool.crew.start()
+        await pool.becomes(lambda: bool(pool.heard))
+        assert pool.heard == [WorkerStarted(berth.source, ())]  # as to a new coordinator
+    finally:
+        await pool.crew.close(whole_pool=True)
+
+
+async def test_a_disk_that_is_full_renews_no_worker_and_is_said_of_each(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def next_boot_epoch(data_dir: Path, unix_time: int) -> int:
+        raise OSError("no space left on device")
+
+    async with pool_in(tmp_path, 2) as first:
+        await first.is_up()
+        await first.crew.close(whole_pool=False)
+        async with pool_in(tmp_path, 2) as second:
+            await second.is_up()
+            monkeypatch.setattr(crew_module, "next_boot_epoch", next_boot_epoch)
+            with capture_logs() as logs:
+                await second.crew.renew()
+            told = [log["process"] for log in logs if log["event"] == "worker_not_renewed"]
+            assert told == [0, 1]
+
+
+async def test_a_worker_that_hangs_is_ended_and_begun_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It has a link, and its process lives: only that it says nothing tells of it."""
+    async with pool_in(tmp_path) as pool:
+        await pool.is_up()
+        (berth,), pid = pool.crew.berths, pool.pid(0)
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        monkeypatch.setattr(berths_module, "ADRIFT_S", 0.1)
+        monkeypatch.setattr(berths_module, "HUNG_S", 0.3)
+        with capture_logs() as logs:
+            await pool.becomes(lambda: berth.starts == 2)
+        monkeypatch.undo()
+        await pool.is_up()
+        assert pool.pid(0) not in (None, pid)
+        assert [log["event"] for log in logs][:3] == [
+            "workers_adrift",
+            "worker_killed",
+            "worker_ended",
+        ]

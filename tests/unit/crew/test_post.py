@@ -1,11 +1,20 @@
 """The socket is the owner's alone, and its path may be as long as the data folder's is."""
 
+import os
 import stat
 from pathlib import Path
 
 import pytest
 
-from poolserver.crew.post import SOCKET, connected_socket, listening_socket, post_dir
+from poolserver.crew.lock import ProcessLock
+from poolserver.crew.post import (
+    SOCKET,
+    connected_socket,
+    listening_socket,
+    living_workers,
+    post_dir,
+    worker_lock,
+)
 
 
 def meets(folder: Path) -> None:
@@ -37,3 +46,12 @@ def test_the_socket_of_a_coordinator_that_died_is_taken_away(tmp_path: Path) -> 
 def test_where_no_coordinator_ever_was_there_is_none(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         connected_socket(post_dir(tmp_path))
+
+
+def test_who_lives_is_known_by_the_locks(tmp_path: Path) -> None:
+    folder = post_dir(tmp_path)
+    assert living_workers(tmp_path / "nowhere") == {}
+    ended, lives = ProcessLock(worker_lock(folder, 0)), ProcessLock(worker_lock(folder, 10))
+    ended.release()
+    assert living_workers(folder) == {10: os.getpid()}
+    lives.release()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from poolserver.handover.passing import FDS_AT_ONCE, Passage, PassingError, close_all
+from poolserver.handover.passing import FDS_AT_ONCE, GoneError, Passage, PassingError, close_all
 
 TIMEOUT_S = 5.0
 
@@ -71,6 +71,18 @@ def test_the_end_of_the_other_process_is_told(ends: tuple[Passage, Passage]) -> 
         there.receive()
     with pytest.raises(PassingError):
         there.send(b"x" * 100)
+
+
+def test_so_is_the_end_of_one_that_has_not_read_what_we_said(
+    ends: tuple[Passage, Passage],
+) -> None:
+    here, there = ends
+    there.send(b"unread")
+    here.close()
+    with pytest.raises(GoneError):
+        there.receive()
+    with pytest.raises(GoneError):
+        there.send(b"x")
 
 
 def test_who_says_nothing_is_not_waited_for(raw: tuple[socket.socket, Passage]) -> None:

@@ -155,6 +155,29 @@ async def test_all_are_told_again_to_whoever_has_forgotten(house: FakeHouse) -> 
     assert set(news(house)) == {"demo.rig"}
 
 
+async def test_it_is_known_when_all_have_been_told_again(house: FakeHouse) -> None:
+    line = mining_line(house)
+    for number in range(rig_roll.MAX_NEWS):
+        line.say(authorize(f"demo.{number}"))
+    while house.roll.take():
+        assert not house.roll.is_all
+    house.roll.tell_all()
+    is_all = []
+    for _ in range(3):
+        house.roll.take()
+        is_all.append(house.roll.is_all)
+    assert is_all.count(True) == 1
+    assert is_all[-1] is False
+
+
+async def test_who_has_nobody_to_tell_of_says_so_too(hall: Hall) -> None:
+    worker_settings: WorkerSettings = hall.worker._settings
+    hall.worker.receive(worker_settings)
+    hall.tick(1.0)
+    hall.tick(1.0)
+    assert [(each.rigs, each.is_all) for each in hall.all_of(RigsChanged)] == [((), True)]
+
+
 async def test_a_worker_process_tells_once_a_tick(hall: Hall) -> None:
     hall.template(template())
     rig = await hall.rig()
