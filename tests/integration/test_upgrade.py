@@ -144,7 +144,7 @@ async def test_a_worker_whose_successor_fails_goes_on_and_can_be_ended(
         await asyncio.sleep(MINED_S)
         assert [pool.worker_pid(0), pool.worker_pid(1)] == before
         began = time.monotonic()
-        # The new process may say why before it is ended, or not.
+        # Its last words are in the log, unless it was killed before.
         await nothing_is_wrong(stage, told=("upgrade_failed", "worker_not_begun"))
         assert time.monotonic() - began < 20.0
         assert [pool.worker_pid(0), pool.worker_pid(1)] == [None, None]
