@@ -18,7 +18,8 @@ TOKEN_BYTES = 32
 # One of ours has 43 characters; what is much longer need not be hashed.
 MOST_CHARACTERS = 200
 
-Scope = Literal["budget", "ai-load", "meter"]
+Scope = Literal["read", "budget", "ai-load", "meter", "mapping", "reload"]
+"""``read`` is all that is shown; each other one is for a kind of write, and reads nothing."""
 
 
 @dataclass(frozen=True, slots=True)

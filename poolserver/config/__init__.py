@@ -3,7 +3,7 @@
 kinds, values      what a single setting may be
 settings           all settings: names, types, limits, defaults, descriptions;
                    also in rigs, ledger, sites, power, budgets, rig_models,
-                   signals and tariff
+                   signals, http and tariff
 walk               TOML's tree into settings
 checks, *_checks   settings that do not go together
 load               files, defaults that depend on other settings
@@ -11,6 +11,7 @@ reference          docs/configuration.md's tables
 """
 
 from poolserver.config.errors import ConfigError, Problem
+from poolserver.config.http import HttpConfig
 from poolserver.config.ledger import JournalConfig, LedgerConfig
 from poolserver.config.load import load_config, parse_config
 from poolserver.config.reference import settings_reference
@@ -18,7 +19,6 @@ from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
 from poolserver.config.settings import (
     AuthConfig,
     Config,
-    HttpConfig,
     LogConfig,
     NodeConfig,
     PayoutConfig,

@@ -18,22 +18,21 @@ from msgspec import Meta
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import NETWORKS, Network
 from poolserver.config.budgets import BudgetConfig, BudgetSourceConfig
+from poolserver.config.http import ApiTokenConfig, HttpConfig
 from poolserver.config.kinds import doc, exact
 from poolserver.config.ledger import JournalConfig, LedgerConfig
 from poolserver.config.power import PowerConfig, ProgrammeConfig
 from poolserver.config.rig_models import RigModelConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
-from poolserver.config.signals import ApiTokenConfig, MeterConfig, MqttConfig
+from poolserver.config.signals import MeterConfig, MqttConfig
 from poolserver.config.simulation import SimulationConfig
 from poolserver.config.sites import SiteConfig
 from poolserver.config.tariff import TariffConfig
 from poolserver.config.values import (
     Account,
     CoinbaseTag,
-    Endpoint,
     FilePath,
     InstanceId,
-    ListenAddress,
     NodeName,
     NodeUrl,
     Password,
@@ -172,15 +171,6 @@ class AuthConfig(msgspec.Struct, frozen=True, kw_only=True):
             "without a site goes to the site `unassigned`, which is shown, with an alert."
         ),
     ] = "listed"
-
-
-class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """The HTTP server: `/metrics`, `/healthz`, `/readyz`."""
-
-    address: Annotated[
-        ListenAddress,
-        doc("Where to listen. This machine only by default, since it asks for no password."),
-    ] = Endpoint("127.0.0.1", 9333)
 
 
 class TemplatesConfig(msgspec.Struct, frozen=True, kw_only=True):

@@ -13,7 +13,6 @@ from poolserver.config.values import (
     Password,
     PowerNodeName,
     RemoteEndpoint,
-    Sha256Hex,
     TopicPrefix,
 )
 
@@ -113,20 +112,3 @@ class MqttConfig(msgspec.Struct, frozen=True, kw_only=True):
     ca_file: Annotated[
         FilePath | None, doc("Who may have signed that.", default="whom this machine trusts")
     ] = None
-
-
-class ApiTokenConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may tell the HTTP API something. `poolserver power token` makes one of these."""
-
-    name: Annotated[PowerNodeName, doc("Whose it is. A budget that it sets has this as source.")]
-    sha256: Annotated[Sha256Hex, doc("The SHA-256 of the token. The token itself is kept nowhere.")]
-    scopes: Annotated[
-        tuple[Literal["budget", "ai-load", "meter"], ...],
-        Meta(min_length=1),
-        doc("What it may tell."),
-    ]
-    nodes: Annotated[
-        tuple[str, ...],
-        Meta(min_length=1),
-        doc('The nodes that it may speak for, with all below them, as "Sahiwal/T2"; "/" is all.'),
-    ]

@@ -68,6 +68,13 @@ def _host(written: str) -> str:
     return written.lower()
 
 
+def _host_name(raw: object) -> str:
+    try:
+        return _host(text(raw))
+    except ValueError:
+        raise ValueError(f'must be like "pool.example", is {shown(raw)}') from None
+
+
 class Secret:
     """A password. It shows itself to nobody but the caller of ``reveal()``."""
 
@@ -244,6 +251,7 @@ Difficulty = Annotated[float, msgspec.Meta(ge=2.0**-32, le=2.0**64)]
 Account = Annotated[str, of_kind("text", _account)]
 CoinbaseTag = Annotated[str, of_kind(f"ASCII text, 1 to {COINBASE_TAG_MAX} bytes", _coinbase_tag)]
 FilePath = Annotated[Path, of_kind("path", _path)]
+HostName = Annotated[str, of_kind("name of a host", _host_name)]
 InstanceId = Annotated[str, of_kind("1 to 32 of `a-z`, `0-9`, `-`", _instance_id)]
 IpNetwork = Annotated[str, of_kind("network like `10.0.0.0/8`, or address", _network)]
 ListenAddress = Annotated[Endpoint, of_kind("`host:port`", lambda raw: Endpoint.parse(text(raw)))]

@@ -25,6 +25,7 @@ FLOORS = [
     {"handover"},
     {"crew", "paymaster", "control_room"},
     {"coordinator"},
+    {"lookout"},
     {"metrics", "api"},
     {"outfit", "signal_outfit"},
     {"app"},

@@ -1,0 +1,67 @@
+"""Who may ask for what: reading from networks that are trusted, the rest with a token."""
+
+from collections.abc import Iterable
+from ipaddress import ip_address, ip_network
+
+from aiohttp import web
+
+from poolserver.api.problem import ApiError
+from poolserver.api.tokens import Scope, Token, Tokens
+
+# What proxies add: who asks is then not who is connected.
+_PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+
+
+class Access:
+    """``read_from`` are networks whose hosts may read without a token; ``names`` those by which
+    this server is asked, beside addresses and localhost."""
+
+    def __init__(
+        self, tokens: Tokens, read_from: Iterable[str] = (), names: Iterable[str] = ()
+    ) -> None:
+        self._tokens = tokens
+        self._read_from = tuple(map(ip_network, read_from))
+        self._names = frozenset({"localhost", *names})
+
+    def admit(self, request: web.Request, scope: Scope) -> Token | None:
+        """The token, which has this scope; None of one who may read without.
+
+        Raises:
+            ApiError: it is for others.
+        """
+        authorization = request.headers.get("Authorization", "")
+        if not authorization and scope == "read" and self._may_read(request):
+            return None
+        token = self._tokens.find(authorization)
+        if token is None:
+            raise ApiError(
+                "token_needed", "Authorization: Bearer TOKEN, with a token of [[api_tokens]]"
+            )
+        if scope not in token.scopes:
+            raise ApiError("not_for_this", f"the token {token.name} has not the scope {scope}")
+        return token
+
+    def _may_read(self, request: web.Request) -> bool:
+        """Without a token.
+
+        Raises:
+            ApiError: they may from there, but not by that name. A page of another site, whose
+                name was made to lead here, could read all with its visitor's browser otherwise.
+        """
+        if any(name in request.headers for name in _PASSED_ON) or request.remote is None:
+            return False
+        remote = ip_address(request.remote.partition("%")[0])
+        if not any(remote in network for network in self._read_from):
+            return False
+        if not self._is_our_name(request.host):
+            raise ApiError("wrong_host", "list the name in http.names, or bring a token")
+        return True
+
+    def _is_our_name(self, host: str) -> bool:
+        """``host`` is as in the Host header, with its port."""
+        name = host.rsplit(":", 1)[0] if not host.endswith("]") else host
+        try:
+            ip_address(name.strip("[]"))
+        except ValueError:
+            return name.lower() in self._names
+        return True

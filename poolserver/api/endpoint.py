@@ -1,0 +1,80 @@
+"""What can be asked: each endpoint is declared once, and routes, OpenAPI and docs are made of it.
+
+A handler is given typed arguments and gives typed data; tokens, bodies, JSON, ETags and errors are
+dealt with here, alike for all.
+"""
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import msgspec
+
+from poolserver.api.tokens import Scope, Token
+
+API = "/api/v1"
+
+Method = Literal["GET", "PUT", "POST", "DELETE"]
+
+_PARAMETER = re.compile(r"\{(\w+)(?::[^}]+)?\}")
+
+
+class NoQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of an endpoint without query parameters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A request, once it was let in. ``query`` is of the endpoint's type, ``body`` as it came."""
+
+    path: dict[str, str]
+    query: Any
+    body: bytes
+    token: Token | None
+    remote: str
+
+    @property
+    def by(self) -> str:
+        """Who asks, for logs and books."""
+        return f"token:{self.token.name}" if self.token is not None else self.remote
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One method of one path. Its handler returns what is to be JSON, None for 204.
+
+    ``path`` is below API; ``{name}`` is a part of it, ``{name:.+}`` may have slashes. The fields of
+    ``query``, a Struct, are the query's parameters. ``body`` tells what the body holds, for the
+    document; ``answer`` what is given. ``node_of`` says which power node a call is about: the token
+    must be for it. ``problems`` are the codes of what else may be answered, beside those that any
+    call may get.
+    """
+
+    method: Method
+    path: str
+    summary: str
+    handler: Callable[[Call], Awaitable[object]]
+    scope: Scope = "read"
+    query: type[msgspec.Struct] = NoQuery
+    body: type | None = None
+    answer: Any = None
+    node_of: Callable[[Call], str] | None = None
+    problems: Sequence[str] = ()
+    description: str = ""
+    status: int = field(default=200)
+
+    @property
+    def name(self) -> str:
+        """``operationId``: the handler's name."""
+        return self.handler.__name__.strip("_")
+
+    @property
+    def parameters(self) -> list[str]:
+        """The names of the parts of the path."""
+        return _PARAMETER.findall(self.path)
+
+    @property
+    def is_write(self) -> bool:
+        """Whether it changes something: then it is written down who did it."""
+        return self.method != "GET"

@@ -1,0 +1,67 @@
+"""What is answered in place of what was asked for: problem details (RFC 9457).
+
+``code`` names the kind of problem for programs, and stays the same; docs/api.md lists them all.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+PROBLEM_JSON = "application/problem+json"
+
+
+class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
+    """An error's body. ``errors`` are those of a configuration, each with its place."""
+
+    title: str
+    status: int
+    code: str
+    detail: str = ""
+    errors: tuple[str, ...] = ()
+
+
+# Each code with its status and its title.
+PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
+    {
+        "bad_request": (400, "The request makes no sense"),
+        "token_needed": (401, "A token is needed"),
+        "not_for_this": (403, "The token is not for this"),
+        "wrong_host": (403, "Asked by a name that is not this server's"),
+        "not_found": (404, "Not found"),
+        "method_not_allowed": (405, "There is no such method here"),
+        "too_slow": (408, "The body did not come"),
+        "outdated": (409, "A newer word has been taken"),
+        "busy": (409, "Another one is under way"),
+        "needs_restart": (409, "This can be changed by a restart alone"),
+        "changed": (412, "It has changed since it was read"),
+        "too_long": (413, "The body is too long"),
+        "refused": (422, "Refused"),
+        "too_many": (429, "Too many at once"),
+        "not_recorded": (500, "It could not be written down, and was not done"),
+        "internal": (500, "An error in the pool"),
+        "not_yet": (503, "Nothing is known of it yet"),
+    }
+)
+
+
+class ApiError(Exception):
+    """A problem, by its code. ``errors`` as in ``Problem``."""
+
+    def __init__(self, code: str, detail: str = "", errors: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.status, self.title = PROBLEMS[code]
+        self.code, self.detail, self.errors = code, detail, errors
+
+    def response(self) -> web.Response:
+        """The answer."""
+        problem = Problem(self.title, self.status, self.code, self.detail, self.errors)
+        headers: dict[str, Any] = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        return web.Response(
+            status=self.status,
+            body=msgspec.json.encode(problem),
+            content_type=PROBLEM_JSON,
+            headers=headers,
+        )
