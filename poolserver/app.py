@@ -1,11 +1,13 @@
 """The composition root: the one place where the parts are wired together."""
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import structlog
@@ -24,8 +26,10 @@ from poolserver.crew.alone import Alone
 from poolserver.crew.crew import Crew, worker_command
 from poolserver.crew.spools import spool_of, take_over_spools
 from poolserver.handover.heir import Heir, needs_restart
+from poolserver.handover.init import FirstProcess
+from poolserver.handover.service import Service
 from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
-from poolserver.handover.upgrade import Upgrade
+from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
 from poolserver.metrics import (
     AuditMetrics,
@@ -54,6 +58,7 @@ from poolserver.outfit import (
     node_rpc,
     submit_nodes,
     trial_factory,
+    tried_config,
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
@@ -75,7 +80,11 @@ class PoolServer:
     """The coordinator, on the running loop, and its workers: one here, or several processes."""
 
     def __init__(
-        self, config: Config, group_terms: GroupTerms | None = None, heir: Heir | None = None
+        self,
+        config: Config,
+        group_terms: GroupTerms | None = None,
+        heir: Heir | None = None,
+        succession: Succession | None = None,
     ) -> None:
         """Make it, not started yet; as ``heir`` it takes another process's rigs over.
 
@@ -83,6 +92,7 @@ class PoolServer:
             StartError: a file that the config names cannot be used.
         """
         self._config = config
+        self.succession = succession or Succession(config)
         self._group_terms = group_terms or GroupTerms()
         self._factory = trial_factory(config)
         self._database = ledger_database(config)
@@ -90,17 +100,8 @@ class PoolServer:
         self._rpc_metrics = RpcMetrics(self._registry)
         self._rpcs: list[NodeRpc] = []
         self._heir = heir
-        self._upgrade: Upgrade | None = None
-        self._has_heir = False
         self._coordinator: Coordinator | None = None
         self.http_port = 0
-
-    def upgrade(self) -> None:
-        """Start this command anew, hand the rigs over to it, and end."""
-        if self._upgrade is None:
-            log.warning("upgrade_refused", reason="the pool is not running yet")
-        else:
-            self._upgrade.begin()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set.
@@ -113,18 +114,37 @@ class PoolServer:
             for node in self._config.nodes
         ]
         crew = self._crew()
+        succession = self.succession
+        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
             passed = await self._found_nodes(candidates, stop)
             if passed:
                 await self._serve(self._node_group(candidates, passed), crew, stop)
+        except START_ERRORS as error:
+            if self._heir is not None:
+                await self._heir.fail(str(error))
+            raise
         finally:
             await crew.close(whole_pool=self._ends_whole(stop))
-            if self._upgrade is not None:
-                self._upgrade.end()
+            await succession.end(self._left)
+            beats.cancel()
             for rpc in self._rpcs:
                 await rpc.close()
+
+    async def _tell_service(self) -> None:
+        service = self.succession.service
+        while True:
+            if self._coordinator is None:
+                service.starting("Waiting for a node")
+            else:
+                service.starting("Starting")
+                service.beat(self._coordinator.sentence())
+            await asyncio.sleep(service.interval_s)
+
+    def _left(self) -> Mapping[str, bytes]:
+        return {} if self._coordinator is None else self._coordinator.left()
 
     async def _take_up_blocks(self, crew: Alone | Crew) -> None:
         config = self._config
@@ -134,6 +154,8 @@ class PoolServer:
             return
         hello = await self._heir.greet()  # the other process has the spool still
         self._heir.check(config.network, config.stratum.extranonce2_size)
+        self._heir.check_reload(self.succession.facts.fingerprint)
+        self.succession.came_of(hello)
         if (hello.workers > 1) != (config.workers > 1):
             raise needs_restart("workers", hello.workers, config.workers)
 
@@ -201,13 +223,12 @@ class PoolServer:
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
-            self._upgrade = Upgrade(
-                crew.estate, partial(self._hello, crew, http), partial(self._on_handed, stop)
-            )
-            parts.push_async_callback(self._upgrade.close)
-            if self._heir is not None and isinstance(crew, Crew):
-                renewal = asyncio.create_task(crew.renew(), name="renewal of the workers")
-                parts.callback(renewal.cancel)
+            succession = self.succession
+            succession.open(crew.estate, partial(self._hello, crew, http), stop.set)
+            parts.push_async_callback(succession.close)
+            parts.callback(succession.stopping)
+            renewal = asyncio.create_task(self._settle(crew), name="renewal of the workers")
+            parts.callback(renewal.cancel)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 crew.check()
@@ -218,8 +239,12 @@ class PoolServer:
         self, heir: Heir, crew: Alone | Crew, coordinator: Coordinator, http: HttpServer
     ) -> None:
         """Take the rigs over, answer them, and open the books when the other has closed them."""
+        address = self._config.http.address
+        await http.bind(*address, heir.http(*address))
         if isinstance(crew, Alone):
             await crew.prepare(heir)
+        else:
+            await crew.prepare()
         coordinator.watch()
         try:
             async with asyncio.timeout(FIRST_TEMPLATE_S):
@@ -230,10 +255,9 @@ class PoolServer:
             await crew.take_over(heir)
         else:
             await heir.take_no_rigs()
-        await heir.books_are_closed()
+        coordinator.take_up(await heir.books_are_closed())
         await crew.open()
-        address = self._config.http.address
-        self.http_port = await http.start(*address, heir.http(*address))
+        self.http_port = await http.start(*address)
         log.info("http_listening", port=self.http_port)
         await coordinator.start()
         if isinstance(crew, Alone):
@@ -251,16 +275,20 @@ class PoolServer:
             listeners=listeners,
             http=Listening(*config.http.address, len(http.sockets)),
             workers=config.workers,
+            reloading=self.succession.reloading,
+            reloads=dict(self.succession.facts.counts),
         )
         return hello, [*fds, *(sock.fileno() for sock in http.sockets)]
 
-    def _on_handed(self, stop: asyncio.Event) -> None:
-        self._has_heir = True
-        stop.set()
+    async def _settle(self, crew: Alone | Crew) -> None:
+        """Have the workers as the configuration says, where they were another process's."""
+        if self._heir is not None:
+            left_behind = await crew.renew() if isinstance(crew, Crew) else ""
+            self.succession.has_come(left_behind)
 
     def _ends_whole(self, stop: asyncio.Event) -> bool:
         """Whether the whole pool is to end, and not this process alone."""
-        return stop.is_set() and not self._has_heir
+        return stop.is_set() and not self.succession.has_heir
 
     def _open_ways_in(self, room: ControlRoom) -> None:
         """Signals that the pool fetches or is sent; those by HTTP come by the HTTP server.
@@ -381,16 +409,36 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
     return event.is_set()
 
 
-async def serve(config: Config) -> None:
-    """Run the pool until SIGINT or SIGTERM; on SIGUSR2 hand it over to a new process.
+async def serve(config: Config, path: Path, *, stays: bool = False) -> Succession:
+    """Run the pool until SIGINT or SIGTERM.
+
+    SIGUSR2 hands it over to a new process, SIGHUP to one with the configuration that ``path`` has
+    then. ``stays``: see ``FirstProcess``. What is given is told to ``stay``, when all is done.
 
     Raises:
         StartError: it cannot start.
     """
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    server = PoolServer(config, heir=Heir.of())
-    loop.add_signal_handler(signal.SIGUSR2, server.upgrade)
+    heir = Heir.of()
+    succession = Succession(
+        config,
+        read=partial(tried_config, path.absolute()),
+        first=FirstProcess.of(stays=stays),
+        service=Service(os.environ, is_heir=heir is not None),
+    )
+
+    def on_signal(number: int, act: Callable[[], object]) -> None:
+        if not succession.pass_on(number):
+            act()
+
+    for number, act in (
+        (signal.SIGINT, stop.set),
+        (signal.SIGTERM, stop.set),
+        (signal.SIGHUP, succession.hang_up),
+        (signal.SIGUSR2, succession.upgrade),
+    ):
+        loop.add_signal_handler(number, on_signal, number, act)
+    server = PoolServer(config, heir=heir, succession=succession)
     await server.run(stop)
+    return succession

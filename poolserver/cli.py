@@ -40,14 +40,21 @@ main.add_command(simulate)
 
 @main.command()
 @config_option
-def run(path: Path) -> None:
+@click.option(
+    "--stay",
+    is_flag=True,
+    help="Have this process wait for the one that it hands over to, and end with that. For a "
+    "supervisor that watches the process it has started; process 1 of a container does so anyway.",
+)
+def run(path: Path, stay: bool) -> None:
     """Run the pool that FILE describes, until Ctrl-C."""
     config = load(path)
     configure_logging(config.log.level, config.log.format)
     try:
-        run_async(serve(config))
+        succession = run_async(serve(config, path, stays=stay))
     except START_ERRORS as error:
         fail(str(error))
+    succession.stay()
 
 
 @main.command("check-config")
