@@ -1,13 +1,10 @@
 """The composition root: the one place where the parts are wired together."""
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import structlog
@@ -26,8 +23,6 @@ from poolserver.crew.alone import Alone
 from poolserver.crew.crew import Crew, worker_command
 from poolserver.crew.spools import spool_of, take_over_spools
 from poolserver.handover.heir import Heir, needs_restart
-from poolserver.handover.init import FirstProcess
-from poolserver.handover.service import Service
 from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
@@ -58,7 +53,6 @@ from poolserver.outfit import (
     node_rpc,
     submit_nodes,
     trial_factory,
-    tried_config,
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
@@ -407,38 +401,3 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
-
-
-async def serve(config: Config, path: Path, *, stays: bool = False) -> Succession:
-    """Run the pool until SIGINT or SIGTERM.
-
-    SIGUSR2 hands it over to a new process, SIGHUP to one with the configuration that ``path`` has
-    then. ``stays``: see ``FirstProcess``. What is given is told to ``stay``, when all is done.
-
-    Raises:
-        StartError: it cannot start.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    heir = Heir.of()
-    succession = Succession(
-        config,
-        read=partial(tried_config, path.absolute()),
-        first=FirstProcess.of(stays=stays),
-        service=Service(os.environ, is_heir=heir is not None),
-    )
-
-    def on_signal(number: int, act: Callable[[], object]) -> None:
-        if not succession.pass_on(number):
-            act()
-
-    for number, act in (
-        (signal.SIGINT, stop.set),
-        (signal.SIGTERM, stop.set),
-        (signal.SIGHUP, succession.hang_up),
-        (signal.SIGUSR2, succession.upgrade),
-    ):
-        loop.add_signal_handler(number, on_signal, number, act)
-    server = PoolServer(config, heir=heir, succession=succession)
-    await server.run(stop)
-    return succession

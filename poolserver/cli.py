@@ -10,7 +10,7 @@ from rich.console import Console
 
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
-from poolserver.app import START_ERRORS, serve
+from poolserver.app import START_ERRORS
 from poolserver.commands.audit import COMMANDS as AUDIT_COMMANDS
 from poolserver.commands.block_list import BlocksError, read_blocks
 from poolserver.commands.common import config_option, fail, load, run_async
@@ -23,6 +23,7 @@ from poolserver.commands.simulate import simulate
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
+from poolserver.process import serve
 
 
 @click.group()
@@ -51,7 +52,7 @@ def run(path: Path, stay: bool) -> None:
     config = load(path)
     configure_logging(config.log.level, config.log.format)
     try:
-        succession = run_async(serve(config, path, stays=stay))
+        succession = run_async(serve(config, path.absolute(), stays=stay))
     except START_ERRORS as error:
         fail(str(error))
     succession.stay()

@@ -1,4 +1,4 @@
-"""Which configuration it is, whatever its text looks like; and what of a new one a reload cannot do.
+"""Which configuration it is, whatever its text looks like; and what of one a reload cannot do.
 
 A fingerprint is of the settings as they are worked out and of the files that they name, so that
 a comment changes nothing, and another table of firmware does.

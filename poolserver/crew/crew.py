@@ -127,9 +127,7 @@ class Crew:
         await self._hold_addresses(are_shared=True)
 
     async def _hold_addresses(self, *, are_shared: bool) -> None:
-        addresses = await asyncio.to_thread(
-            HeldAddresses, self._listeners, are_shared=are_shared
-        )
+        addresses = await asyncio.to_thread(HeldAddresses, self._listeners, are_shared=are_shared)
         self._addresses, self._listeners = addresses, addresses.listeners
 
     async def start(self) -> None:
