@@ -100,7 +100,8 @@ class PoolServer:
         self._factory = trial_factory(config)
         self._database = ledger_database(config)
         self._registry = CollectorRegistry()
-        self._rpc_metrics = RpcMetrics(self._registry)
+        self._rpc_metrics = RpcMetrics()
+        self._registry.register(self._rpc_metrics)
         self._rpcs: list[NodeRpc] = []
         self._heir = heir
         self._upgrade: Upgrade | None = None
