@@ -11,8 +11,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
+from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
+from poolserver.api.overview import overview_endpoints
 from poolserver.api.power import power_routes
+from poolserver.api.router import Router
+from poolserver.api.stream import stream_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -26,6 +30,9 @@ from poolserver.handover.heir import Heir, needs_restart
 from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
+from poolserver.log import EventFeed
+from poolserver.lookout.broadcast import Broadcast
+from poolserver.lookout.overview import Life, Overview
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
@@ -56,7 +63,13 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, site_words
+from poolserver.signal_outfit import (
+    api_tokens,
+    modbus_meters,
+    mqtt_bus,
+    signal_routes,
+    site_words,
+)
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -91,10 +104,13 @@ class PoolServer:
         self._factory = trial_factory(config)
         self._database = ledger_database(config)
         self._registry = CollectorRegistry()
-        self._rpc_metrics = RpcMetrics(self._registry)
+        self._rpc_metrics = RpcMetrics()
+        self._registry.register(self._rpc_metrics)
         self._rpcs: list[NodeRpc] = []
         self._heir = heir
         self._coordinator: Coordinator | None = None
+        self._feed = EventFeed()
+        self._life = Life(config.network, config.instance_id, time.time())
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -103,6 +119,10 @@ class PoolServer:
         Raises:
             StartError: the nodes, an address, the data folder or the database cannot be used.
         """
+        with self._feed.listening():
+            await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         candidates = [
             Candidate(node.label, self._rpc(node), "template" in node.roles)
             for node in self._config.nodes
@@ -196,7 +216,17 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
-        routes = [*power_routes(room), *signals]
+        overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
+        broadcast = Broadcast(overview, self._feed)
+        room.show(broadcast.on_power)
+        access = Access(api_tokens(config), config.http.read_from, config.http.names)
+        reading = Router(access, lambda endpoint, call, outcome: None)
+        routes = [
+            *power_routes(room),
+            *signals,
+            *reading.routes(overview_endpoints(overview, self._feed)),
+            *stream_routes(access, broadcast),
+        ]
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
@@ -214,6 +244,9 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
+            for looking in (overview.run(), broadcast.run()):
+                parts.callback(asyncio.create_task(looking, name="lookout").cancel)
+            parts.callback(broadcast.close)
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)

@@ -380,6 +380,11 @@ class Coordinator:
         """Since when the node last confirmed the template that rigs work on; None before one."""
         return None if self.template_at is None else self._clock() - self.template_at
 
+    @property
+    def is_clock_wrong(self) -> bool:
+        """Whether the system's clock cannot be, by what the chain tells."""
+        return self._wall.is_wrong
+
     def not_ready_because(self) -> str | None:
         """Why this pool should not be given rigs now, None where all is well."""
         age = self.template_age_s()
