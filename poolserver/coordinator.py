@@ -54,7 +54,7 @@ from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
 from poolserver.stats.keeper import StatisticsKeeper
-from poolserver.stats.meter import Reading
+from poolserver.stats.meter import Glance, Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
 
 # What readiness asks for: without fresh work a rig had better use its backup pool.
@@ -410,6 +410,14 @@ class Coordinator:
         """All sites together."""
         best = max((each.best_difficulty for each in self.totals.sites.values()), default=0.0)
         return PoolView(self._meters.read(Level.POOL, OF_POOL, self._clock()), best)
+
+    def site_of(self, account: str) -> str:
+        """Where an account's work is booked."""
+        return self._site_of(account)
+
+    def glance(self, account: str, worker: str) -> Glance:
+        """What a worker's meter shows, as far as lists of rigs go; from any thread."""
+        return self._meters.glance(account, worker, self._clock())
 
     def _site_view(self, name: str) -> SiteView:
         reading = self._meters.read(Level.SITE, ("", name), self._clock())
