@@ -124,7 +124,7 @@ class Coordinator:
         self.has_template = asyncio.Event()
         self._is_started = self._may_plan = False
         self._inherited: dict[str, bytes] = {}
-        store = LedgerStore(database)
+        self.store = store = LedgerStore(database)
         self._on_plan = on_plan
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
         self._clock_wrong = Alarm("clock_wrong", "clock_right", log)

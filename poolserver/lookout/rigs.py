@@ -11,7 +11,9 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import count
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
+
+from msgspec import Meta
 
 from poolserver.lookout.rig_index import Fleet, RigIndex, RigQuery, rig_index, rig_line
 from poolserver.lookout.view import RigLine
@@ -29,7 +31,7 @@ class Spot(NamedTuple):
     """Where a reader is: in which list, after how many rigs, and by the last one's name."""
 
     number: int
-    position: int
+    position: Annotated[int, Meta(ge=0)]
     worker: str
 
 
@@ -126,8 +128,8 @@ def _names(index: RigIndex, query: RigQuery) -> list[str]:
 def _position(kept: _List, spot: Spot) -> int:
     """Where it goes on. In another list than the reader's, after the rig that was its last."""
     if kept.number == spot.number:
-        return max(0, spot.position)
+        return spot.position
     try:
         return kept.workers.index(spot.worker) + 1
     except ValueError:
-        return max(0, min(spot.position, len(kept.workers)))
+        return min(spot.position, len(kept.workers))
