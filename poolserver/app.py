@@ -13,10 +13,8 @@ from prometheus_client import CollectorRegistry
 from poolserver import __version__
 from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
-from poolserver.api.overview import overview_endpoints
 from poolserver.api.power import power_routes
 from poolserver.api.router import Router
-from poolserver.api.stream import stream_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -31,8 +29,8 @@ from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
 from poolserver.log import EventFeed
-from poolserver.lookout.broadcast import Broadcast
-from poolserver.lookout.overview import Life, Overview
+from poolserver.lookout.overview import Life
+from poolserver.lookout_outfit import Lookout
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
@@ -110,7 +108,7 @@ class PoolServer:
         self._heir = heir
         self._coordinator: Coordinator | None = None
         self._feed = EventFeed()
-        self._life = Life(config.network, config.instance_id, time.time())
+        self._life = Life(config.network, config.instance_id, self.succession.facts)
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -216,16 +214,14 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
-        overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
-        broadcast = Broadcast(overview, self._feed)
-        room.show(broadcast.on_power)
+        lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
         access = Access(api_tokens(config), config.http.read_from, config.http.names)
         reading = Router(access, lambda endpoint, call, outcome: None)
         routes = [
             *power_routes(room),
             *signals,
-            *reading.routes(overview_endpoints(overview, self._feed)),
-            *stream_routes(access, broadcast),
+            *reading.routes(lookout.endpoints()),
+            *lookout.stream(access),
         ]
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
@@ -244,9 +240,8 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
-            for looking in (overview.run(), broadcast.run()):
-                parts.callback(asyncio.create_task(looking, name="lookout").cancel)
-            parts.callback(broadcast.close)
+            parts.push_async_callback(lookout.stop)
+            await lookout.start()
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)

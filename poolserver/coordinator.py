@@ -53,6 +53,8 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
+from poolserver.power.rig_book import KnownRig
+from poolserver.power.silence import RigState
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Glance, Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
@@ -415,8 +417,16 @@ class Coordinator:
         """Where an account's work is booked."""
         return self._site_of(account)
 
+    def rigs(self) -> list[KnownRig]:
+        """All that are known; from any thread, as what is asked of each below."""
+        return self.room.rigs.all()
+
+    def state_of(self, worker: str) -> RigState:
+        """What a rig does as far as shares tell."""
+        return self.room.rig_state(worker)
+
     def glance(self, account: str, worker: str) -> Glance:
-        """What a worker's meter shows, as far as lists of rigs go; from any thread."""
+        """What a worker's meter shows, as far as lists of rigs go."""
         return self._meters.glance(account, worker, self._clock())
 
     def _site_view(self, name: str) -> SiteView:
