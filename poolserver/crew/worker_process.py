@@ -23,7 +23,7 @@ from poolserver.crew.uplink import Uplink
 from poolserver.handover.giving import listening
 from poolserver.handover.heir import Heir
 from poolserver.handover.state import FORMAT, HandoverError, Hello
-from poolserver.handover.upgrade import Rigs, Upgrade, run_with
+from poolserver.handover.upgrade import PASSAGE_VARIABLE, Rigs, Upgrade, run_with
 from poolserver.ledger.records import LedgerError
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.process_watch import ProcessWatch
@@ -108,7 +108,7 @@ class WorkerLife:
                 self._run.cancel()
             self._lock.release()
             if self._upgrade is not None:
-                self._upgrade.end()
+                await self._upgrade.end()
         return True
 
     async def _until_stopped(self, life: Coroutine[Any, Any, None]) -> None:
@@ -210,7 +210,6 @@ class WorkerLife:
                 partial(self._hello, worker, renew.settings),
                 self._stop.set,
                 start=partial(self._start, renew.command),
-                is_main=False,
             )
         self._upgrade.begin()
 
@@ -228,7 +227,7 @@ class WorkerLife:
 
     def _start(self, command: tuple[str, ...], fd: int) -> "subprocess.Popen[bytes]":
         place = ("--folder", str(self._folder), "--index", str(self._index))
-        return run_with([*command, *place], fd, in_own_session=True)
+        return run_with([*command, *place], {PASSAGE_VARIABLE: fd}, in_own_session=True)
 
 
 class _Delivery:

@@ -28,7 +28,7 @@ FLOORS = [
     {"lookout"},
     {"metrics", "api"},
     {"outfit", "signal_outfit"},
-    {"app"},
+    {"app", "process"},
     {"demo", "sim.programme"},
     {"commands"},
     {"cli"},
