@@ -5,7 +5,7 @@ import { clock, moment, NOTHING, utc } from "./format.js";
 import { onTheme } from "./theme.js";
 import uPlot from "./vendor/uPlot.esm.js";
 
-const HEIGHT = 190;
+const HEIGHT = 180;
 const MOST_TABLE_ROWS = 48;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
@@ -91,7 +91,7 @@ export class Chart {
       cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 } },
       scales: { y: { range: (_, low, high) => this.#range(low, high) } },
       axes: [
-        { stroke: text, grid: { show: false }, ticks: grid, font, space: 60, values: (_, ticks) => this.#ticks(ticks) },
+        { stroke: text, grid: { show: false }, ticks: grid, font, space: 60, size: 28, values: (_, ticks) => this.#ticks(ticks) },
         { stroke: text, grid, ticks: { show: false }, font, size: 68, space: 36, values: (_, ticks) => ticks.map((tick) => format(tick)) },
       ],
       series: [{}, ...series.map((each) => ({

@@ -42,7 +42,6 @@ function powerChart() {
       { name: "", key: "high_w", quiet: true },
       { name: "", key: "low_w", quiet: true, band: "high_w", fill: "accent-veil" },
       { name: "Limit", key: "limit_w", colour: "text", dash: [5, 4], width: 1.5 },
-      { name: "AI", key: "ai_w", colour: "muted", width: 1 },
     ],
     read: (data, i) => {
       const power = data.power_w[i] == null ? NOTHING : figure({ value: data.power_w[i], sigma: data.power_sigma_w[i] ?? 0 }, "W");

@@ -15,10 +15,10 @@ function prefixOf(value, unit) {
   return PREFIXES.find(([scale]) => scale <= most && size >= scale) ?? [1, ""];
 }
 
-/** `decimals` behind the point, with thin spaces between thousands. */
+/** `decimals` behind the point, with narrow spaces between thousands, where no line breaks. */
 function plain(value, decimals) {
   const [whole, part] = Math.abs(value).toFixed(decimals).split(".");
-  const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u2009") : whole;
+  const grouped = whole.length > 4 ? whole.replace(/\B(?=(\d{3})+$)/g, "\u202f") : whole;
   const sign = value < 0 && Number(value.toFixed(decimals)) !== 0 ? "\u2212" : "";
   return sign + grouped + (part ? `.${part}` : "");
 }

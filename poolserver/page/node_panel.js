@@ -25,12 +25,13 @@ function limitsTable(node, now) {
   return table("Limits, the one that binds first", ["Who says so", "Limit", "Holds"], rows);
 }
 
-const interval = (low, high, unit) => `${quantity(low, unit, 3)} to ${quantity(high, unit, 3)}`;
+const interval = (low, high, unit) => h("span", { class: "below" }, `${quantity(low, unit)} to ${quantity(high, unit)}`);
 
 function windowsTable(windows) {
-  return table("Proven over", ["Window", "Hashrate", "Mining power", "95%"], windows.map((each) => [
-    duration(each.window_s), figure(each.hashrate_h_s, "H/s"), figure(each.power_w, "W"),
-    interval(each.power_low_w, each.power_high_w, "W"),
+  return table("Proven, with the 95% interval", ["Window", "Hashrate", "Mining power"], windows.map((each) => [
+    duration(each.window_s),
+    [figure(each.hashrate_h_s, "H/s"), interval(each.hashrate_low_h_s, each.hashrate_high_h_s, "H/s")],
+    [figure(each.power_w, "W"), interval(each.power_low_w, each.power_high_w, "W")],
   ]));
 }
 

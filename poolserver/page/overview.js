@@ -3,7 +3,7 @@
 import { bullet, setBullet } from "./bullet.js";
 import { Charts } from "./charts.js";
 import { card, h, keyed, setAttribute, setClass, setText, timeElement } from "./dom.js";
-import { bitcoin, count, duration, figure, figureParts, headroomWords, limitBy, moment, percent, plural, quantity, shortened, words } from "./format.js";
+import { bitcoin, count, duration, figureParts, headroomWords, limitBy, moment, percent, plural, quantity, shortened, words } from "./format.js";
 import { routeHash } from "./router.js";
 
 const LAST_EVENTS = 7;
@@ -25,6 +25,7 @@ function powerRow(node) {
   row.parts = {
     name: h("a", { class: "power-name", href: routeHash({ view: "power", rest: node.path === "/" ? "" : node.path }) }, node.depth ? node.name : "All sites"),
     figure: h("span", { class: "power-figure figure" }),
+    limit: h("span", { class: "power-limit quiet" }),
     bar: bullet(),
     words: h("span", { class: "power-words" }),
   };
@@ -33,8 +34,9 @@ function powerRow(node) {
 }
 
 function setPowerRow(row, node, now) {
-  const { name, figure: shown, bar, words: told } = row.parts;
+  const { name, figure: shown, limit, bar, words: told } = row.parts;
   setFigure(shown, node.total_w, "W");
+  setText(limit, node.limit_w == null ? "" : `of ${quantity(node.limit_w, "W")}`);
   const power = { ...node, binding: node.binding ?? node.limits?.[0] ?? null };
   setBullet(bar, power, now, name.textContent);
   const { text, state } = headroomWords(power, now);
@@ -71,7 +73,7 @@ function tiles(status) {
   const found = Object.values(status.blocks).reduce((sum, number) => sum + number, 0);
   return [
     ["Hashrate, 15 min", rate["15m"], "H/s", `1 h ${quantity(rate["1h"].value, "H/s")}, 1 d ${quantity(rate["1d"].value, "H/s")}`],
-    ["Efficiency", power?.j_per_th, "J/TH", power ? `mining ${figure(power.mining_w, "W")}` : "without power nothing is known"],
+    ["Efficiency", power?.j_per_th, "J/TH", power ? `mining ${quantity(power.mining_w.value, "W")}` : "without power nothing is known"],
     ["Rigs", count(status.rigs), "", status.silent_rigs ? `${count(status.silent_rigs)} silent` : "none silent", routeHash({ view: "rigs", query: { state: status.silent_rigs ? "silent" : "" } }), status.silent_rigs > 0],
     ["Stale, 1 h", rejects ? percent(rejects.stale_1h) : null, "", rejects ? `rejected ${percent(rejects.rejected_1h)}` : "no share yet"],
     ["Template", template ? count(template.height) : "none", "", template ? `${template.is_outdated ? "outdated, " : ""}${duration(template.age_s)} old, ${plural(template.transactions, "transaction")}` : "rigs have no work", routeHash({ view: "nodes" }), !template || template.is_outdated],
@@ -130,7 +132,7 @@ class BindingCard {
 }
 
 class BlocksCard {
-  #list = h("ul", { class: "plain rows" });
+  #list = h("ul", { class: "plain rows last-blocks" });
   #note = h("p", { class: "quiet" });
   element = card("Last blocks", {}, this.#list, this.#note, h("p", {}, h("a", { href: "#/blocks" }, "All blocks")));
   #found = -1;
@@ -152,8 +154,7 @@ class BlocksCard {
       this.#list.replaceChildren(...items.map((block) => h("li", {},
         h("span", { class: "number" }, count(block.height)),
         h("span", { class: `state state-${block.state}` }, block.state),
-        h("span", { class: "grow clip" }, block.worker),
-        h("span", { class: "number wide-only" }, bitcoin(block.value_sat)),
+        h("span", { class: "number" }, bitcoin(block.value_sat)),
         timeElement(block.found_unix_ms / 1000, moment(block.found_unix_ms / 1000, now)))));
     } catch (error) {
       this.#found = -1;
