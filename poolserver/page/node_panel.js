@@ -96,7 +96,7 @@ export class NodePanel {
     if (!node) return;
     const now = this.#app.store.now();
     const power = { ...node, binding: node.limits[0] ?? null };
-    setBullet(this.#bar, power, now, node.name);
+    setBullet(this.#bar, power, now, node.depth ? node.name : "all sites");
     setText(this.#words, `${figure(node.total_w, "W")}: ${headroomWords(power, now).text}.`);
   }
 

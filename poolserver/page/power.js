@@ -126,7 +126,7 @@ export class PowerView {
     setText(name.label, node.depth ? node.name : "All sites");
     setText(name.kind, node.depth ? node.kind : "");
     const now = this.#app.store.now();
-    setBullet(bar.bullet, { ...node, binding: node.limits[0] ?? null }, now, node.name);
+    setBullet(bar.bullet, { ...node, binding: node.limits[0] ?? null }, now, node.depth ? node.name : "all sites");
     setText(power, figure(node.total_w, "W"));
     const isDoubted = node.meter && node.meter.quality !== "good";
     const [known, hint] = METHODS[node.method] ?? [node.method, ""];

@@ -1,14 +1,17 @@
 /** A tree as rows: which nodes are open, and so which are seen. Pure. */
 
+/** Sites begin open where what is right below them is no more than this. */
+const MOST_OPEN = 40;
+
 /** Nodes come depth first, as PowerView has them. */
 export class TreeRows {
   #nodes = [];
   #ends = [];
   #index = new Map();
-  #open = new Set(["/"]);
+  #open = null;
   rows = [];
 
-  /** Take other nodes. Those below sites begin closed. */
+  /** Take other nodes. What was open stays so. */
   setNodes(nodes) {
     this.#nodes = nodes;
     this.#index = new Map(nodes.map((node, i) => [node.path, i]));
@@ -20,7 +23,13 @@ export class TreeRows {
       above.push(i);
     });
     for (const i of above) this.#ends[i] = nodes.length;
+    this.#open ??= this.#openAtFirst();
     this.#build();
+  }
+
+  #openAtFirst() {
+    const few = this.#nodes.filter(({ depth }) => depth === 2).length <= MOST_OPEN;
+    return new Set(this.#nodes.filter(({ depth }) => depth === 0 || (few && depth === 1)).map(({ path }) => path));
   }
 
   #build() {

@@ -24,8 +24,8 @@ FLAGS = (
     "--no-first-run",
     "--no-pings",
     "--metrics-recording-only",
-    # What names lead anywhere but here is not found.
-    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1 , EXCLUDE localhost",
+    # All names lead nowhere, but for one that leads here.
+    "--host-resolver-rules=MAP pool.example 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
 

@@ -43,8 +43,7 @@ async def browser(chromium_path: str) -> AsyncIterator[Browser]:
 
 @pytest.fixture
 def programme() -> Programme:
-    """A small one: tests of many rigs bring another."""
-    return Programme(rigs_number=2000)
+    return Programme()
 
 
 @pytest.fixture

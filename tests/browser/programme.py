@@ -7,7 +7,7 @@ up: a node's power is that of what is below it. No names, amounts or hashes are 
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from hashlib import sha256
 
 from poolserver.control_room.detail import LimitAhead, NodeDetail, RigView, WindowView
@@ -94,7 +94,6 @@ class Programme:
 
     troubles: tuple[Trouble, ...] = ()
     tick: int = 0
-    rigs_number: int = RIGS
     events: list[Event] = field(default_factory=list)
     _power: PowerView | None = None
     _power_until: int = 0
@@ -132,7 +131,7 @@ class Programme:
 
     def _site(self, site: Site) -> list[NodeView]:
         below = [
-            self._transformer(site, number, site.part * self.rigs_number / TRANSFORMERS)
+            self._transformer(site, number, site.part * RIGS / TRANSFORMERS)
             for number in range(1, TRANSFORMERS + 1)
         ]
         tops = [nodes[0] for nodes in below]
@@ -262,7 +261,7 @@ class Programme:
     @cached_property
     def rigs(self) -> list[RigLine]:
         """By site, transformer, container, rack."""
-        return [made_up_rig(i) for i in range(self.rigs_number)]
+        return list(all_rigs())
 
     def detail(self, path: str) -> NodeDetail | None:
         node = next((node for node in self.power().nodes if node.path == path), None)
@@ -370,6 +369,12 @@ def _rig_view(rig: RigLine) -> RigView:
         rig.worker, rig.address, rig.model, rig.model, J_PER_TH, "name rule", "data sheet",
         rig.state, 0.4, windows,
     )  # fmt: skip
+
+
+@cache
+def all_rigs() -> tuple[RigLine, ...]:
+    """Made once for all tests: it takes most of a second."""
+    return tuple(made_up_rig(i) for i in range(RIGS))
 
 
 def made_up_rig(i: int) -> RigLine:
