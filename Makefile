@@ -69,9 +69,10 @@ types: $(VENV)/.dev
 unit: $(VENV)/.dev
 	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
+# More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
 	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) \
-		$(PYTHON) -m pytest tests/integration -n 2 --dist loadfile -q
+		$(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
 
 bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from poolserver import __version__
 from poolserver._native import BACKENDS, IMPLEMENTATION, backend
-from poolserver.app import START_ERRORS, serve
+from poolserver.app import START_ERRORS
 from poolserver.commands.audit import COMMANDS as AUDIT_COMMANDS
 from poolserver.commands.block_list import BlocksError, read_blocks
 from poolserver.commands.common import config_option, fail, load, run_async
@@ -23,6 +23,7 @@ from poolserver.commands.simulate import simulate
 from poolserver.demo import DEMO_RIGS, DemoError, run_demo
 from poolserver.log import configure_logging
 from poolserver.outfit import StartError, ledger_database
+from poolserver.process import serve
 
 
 @click.group()
@@ -40,14 +41,21 @@ main.add_command(simulate)
 
 @main.command()
 @config_option
-def run(path: Path) -> None:
+@click.option(
+    "--stay",
+    is_flag=True,
+    help="Have this process wait for the one that it hands over to, and end with that. For a "
+    "supervisor that watches the process it has started; process 1 of a container does so anyway.",
+)
+def run(path: Path, stay: bool) -> None:
     """Run the pool that FILE describes, until Ctrl-C."""
     config = load(path)
     configure_logging(config.log.level, config.log.format)
     try:
-        run_async(serve(config))
+        succession = run_async(serve(config, path.absolute(), stays=stay))
     except START_ERRORS as error:
         fail(str(error))
+    succession.stay()
 
 
 @main.command("check-config")

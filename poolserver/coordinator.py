@@ -7,9 +7,11 @@ knows of shares comes up the link as journal batches, or from the journal on the
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from poolserver.cluster.link import Sender
@@ -121,6 +123,7 @@ class Coordinator:
         self.is_outdated = False
         self.has_template = asyncio.Event()
         self._is_started = self._may_plan = False
+        self._inherited: dict[str, bytes] = {}
         store = LedgerStore(database)
         self._on_plan = on_plan
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
@@ -198,6 +201,8 @@ class Coordinator:
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
+        if power := self._inherited.pop("power", b""):
+            await asyncio.to_thread(self.room.take_up, power)
         self._may_plan = True
         if self.template is not None:
             self.paymaster.on_template(self.template)
@@ -223,6 +228,27 @@ class Coordinator:
         await self._statistics.close()
         await self.room.close()
         await self.keeper.close()
+
+    def take_up(self, left: Mapping[str, bytes]) -> None:
+        """Go on from what the coordinator before this one has left; before ``start``."""
+        self._inherited.update(left)
+        if rigs := self._inherited.pop("presence", b""):
+            with suppress(msgspec.DecodeError):  # of another version: each tells of itself anew
+                self._presence.restore(msgspec.msgpack.decode(rigs, type=dict[str, dict[str, str]]))
+
+    def left(self) -> dict[str, bytes]:
+        """What the next one may go on from, and no book has; after ``stop``."""
+        rigs = msgspec.msgpack.encode(self._presence.state())
+        return {"power": self.room.left(), "presence": rigs}
+
+    def sentence(self) -> str:
+        """How the pool is, in a line for people."""
+        if (trouble := self.not_ready_because()) is not None:
+            return f"Not ready: {trouble}"
+        connections = sum(each.connections for each in self.workers.values())
+        height = self.template.height if self.template is not None else 0
+        hashrate = self.pool_view().reading.hashrates.m5
+        return f"{connections} connections, {hashrate / 1e15:.3g} PH/s, at work on block {height}"
 
     def check(self) -> None:
         """Look at the clock; raise what ended a background task that should never end."""
@@ -353,6 +379,11 @@ class Coordinator:
     def template_age_s(self) -> float | None:
         """Since when the node last confirmed the template that rigs work on; None before one."""
         return None if self.template_at is None else self._clock() - self.template_at
+
+    @property
+    def is_clock_wrong(self) -> bool:
+        """Whether the system's clock cannot be, by what the chain tells."""
+        return self._wall.is_wrong
 
     def not_ready_because(self) -> str | None:
         """Why this pool should not be given rigs now, None where all is well."""

@@ -24,7 +24,7 @@ from poolserver.crew.uplink import Uplink
 from poolserver.handover.giving import listening
 from poolserver.handover.heir import Heir
 from poolserver.handover.state import FORMAT, HandoverError, Hello
-from poolserver.handover.upgrade import Rigs, Upgrade, run_with
+from poolserver.handover.upgrade import PASSAGE_VARIABLE, Rigs, Upgrade, run_with
 from poolserver.ledger.records import LedgerError
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.server.block_desk import block_submitter, submit_rpcs
@@ -107,7 +107,7 @@ class WorkerLife:
                 self._run.cancel()
             self._lock.release()
             if self._upgrade is not None:
-                self._upgrade.end()
+                await self._upgrade.end()
         return True
 
     async def _until_stopped(self, life: Coroutine[Any, Any, None]) -> None:
@@ -208,7 +208,6 @@ class WorkerLife:
                 partial(self._hello, worker, renew.settings),
                 self._stop.set,
                 start=partial(self._start, renew.command),
-                is_main=False,
             )
         self._upgrade.begin()
 
@@ -226,7 +225,7 @@ class WorkerLife:
 
     def _start(self, command: tuple[str, ...], fd: int) -> "subprocess.Popen[bytes]":
         place = ("--folder", str(self._folder), "--index", str(self._index))
-        return run_with([*command, *place], fd, in_own_session=True)
+        return run_with([*command, *place], {PASSAGE_VARIABLE: fd}, in_own_session=True)
 
 
 class _Delivery:

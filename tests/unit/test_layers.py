@@ -12,7 +12,7 @@ PACKAGE = Path(poolserver.__file__).parent
 
 # Each place may import those of the rows above it, and of its own row if it is the same place.
 FLOORS = [
-    {"poolserver", "collector"},
+    {"poolserver", "histogram", "collector"},
     {"_native", "_vendor.asyncio_stratum"},
     {"bitcoin"},
     {"mining", "log", "event_loop"},
@@ -28,7 +28,7 @@ FLOORS = [
     {"lookout"},
     {"metrics", "api"},
     {"outfit", "signal_outfit"},
-    {"app"},
+    {"app", "process"},
     {"demo", "sim.programme"},
     {"commands"},
     {"cli"},
