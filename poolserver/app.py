@@ -15,6 +15,7 @@ from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
 from poolserver.api.overview import overview_endpoints
 from poolserver.api.power import power_routes
+from poolserver.api.reload import reload_endpoints
 from poolserver.api.router import Router
 from poolserver.api.stream import stream_routes
 from poolserver.cluster.epoch import next_boot_epoch
@@ -41,6 +42,7 @@ from poolserver.metrics import (
     PoolMetrics,
     PowerMetrics,
     ProposalMetrics,
+    ReloadMetrics,
     RpcMetrics,
     SignalMetrics,
 )
@@ -110,7 +112,7 @@ class PoolServer:
         self._heir = heir
         self._coordinator: Coordinator | None = None
         self._feed = EventFeed()
-        self._life = Life(config.network, config.instance_id, time.time())
+        self._life = Life(config.network, config.instance_id, self.succession.facts)
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -129,7 +131,7 @@ class PoolServer:
         ]
         crew = self._crew()
         succession = self.succession
-        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
+        beats = asyncio.create_task(succession.tell_for_ever(self._sentence), name="service news")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
@@ -147,15 +149,8 @@ class PoolServer:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _tell_service(self) -> None:
-        service = self.succession.service
-        while True:
-            if self._coordinator is None:
-                service.starting("Waiting for a node")
-            else:
-                service.starting("Starting")
-                service.beat(self._coordinator.sentence())
-            await asyncio.sleep(service.interval_s)
+    def _sentence(self) -> str | None:
+        return None if self._coordinator is None else self._coordinator.sentence()
 
     def _left(self) -> Mapping[str, bytes]:
         return {} if self._coordinator is None else self._coordinator.left()
@@ -213,6 +208,7 @@ class PoolServer:
         self._registry.register(AuditMetrics(coordinator.auditor))
         collector = Collector()
         self._registry.register(CollectorMetrics(collector))
+        self._registry.register(ReloadMetrics(self.succession.facts))
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
@@ -225,6 +221,7 @@ class PoolServer:
             *power_routes(room),
             *signals,
             *reading.routes(overview_endpoints(overview, self._feed)),
+            *reading.routes(reload_endpoints(self.succession)),
             *stream_routes(access, broadcast),
         ]
         views = CollectorRegistry()

@@ -17,6 +17,7 @@ from poolserver.cluster.messages import WorkerCounters
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.coordinator import PoolView, SiteView
 from poolserver.crew.berths import Berths
+from poolserver.handover.reload import ReloadFacts
 from poolserver.ledger.blocks import EARNING, BlockBook
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
@@ -33,15 +34,29 @@ EFFORT_EVERY_S = 10.0
 DISK_EVERY_S = 30.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Life:
-    """What is known of this process itself. ``started_at`` in Unix seconds."""
+    """What is known of this process itself."""
 
     network: str
     instance_id: str
-    started_at: float
-    config_sha256: str = ""
-    last_reload: Reload | None = None
+    facts: ReloadFacts
+
+    @property
+    def started_at(self) -> float:
+        """In Unix seconds."""
+        return self.facts.started_at
+
+    @property
+    def config_sha256(self) -> str:
+        """Of the configuration in force."""
+        return self.facts.config_sha256
+
+    @property
+    def last_reload(self) -> Reload | None:
+        """How it ended, in this process or the one that made it."""
+        last = self.facts.last
+        return None if last is None else Reload(last.at, last.is_good, last.reason)
 
 
 class Keeper(Protocol):
