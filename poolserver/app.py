@@ -14,6 +14,7 @@ from poolserver import __version__
 from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
 from poolserver.api.power import power_routes
+from poolserver.api.reload import reload_endpoints
 from poolserver.api.router import Router
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
@@ -39,6 +40,7 @@ from poolserver.metrics import (
     PoolMetrics,
     PowerMetrics,
     ProposalMetrics,
+    ReloadMetrics,
     RpcMetrics,
     SignalMetrics,
 )
@@ -127,7 +129,7 @@ class PoolServer:
         ]
         crew = self._crew()
         succession = self.succession
-        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
+        beats = asyncio.create_task(succession.tell_for_ever(self._sentence), name="service news")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
@@ -145,15 +147,8 @@ class PoolServer:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _tell_service(self) -> None:
-        service = self.succession.service
-        while True:
-            if self._coordinator is None:
-                service.starting("Waiting for a node")
-            else:
-                service.starting("Starting")
-                service.beat(self._coordinator.sentence())
-            await asyncio.sleep(service.interval_s)
+    def _sentence(self) -> str | None:
+        return None if self._coordinator is None else self._coordinator.sentence()
 
     def _left(self) -> Mapping[str, bytes]:
         return {} if self._coordinator is None else self._coordinator.left()
@@ -211,6 +206,7 @@ class PoolServer:
         self._registry.register(AuditMetrics(coordinator.auditor))
         collector = Collector()
         self._registry.register(CollectorMetrics(collector))
+        self._registry.register(ReloadMetrics(self.succession.facts))
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
@@ -222,6 +218,7 @@ class PoolServer:
             *signals,
             *reading.routes(lookout.endpoints()),
             *lookout.stream(access),
+            *reading.routes(reload_endpoints(self.succession)),
         ]
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
