@@ -1,7 +1,6 @@
 """The composition root: the one place where the parts are wired together."""
 
 import asyncio
-import signal
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, suppress
@@ -12,8 +11,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
+from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
 from poolserver.api.power import power_routes
+from poolserver.api.router import Router
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -25,8 +26,11 @@ from poolserver.crew.crew import Crew, worker_command
 from poolserver.crew.spools import spool_of, take_over_spools
 from poolserver.handover.heir import Heir, needs_restart
 from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
-from poolserver.handover.upgrade import Upgrade
+from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
+from poolserver.log import EventFeed
+from poolserver.lookout.overview import Life
+from poolserver.lookout_outfit import Lookout
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
@@ -57,7 +61,13 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes, site_words
+from poolserver.signal_outfit import (
+    api_tokens,
+    modbus_meters,
+    mqtt_bus,
+    signal_routes,
+    site_words,
+)
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -75,7 +85,11 @@ class PoolServer:
     """The coordinator, on the running loop, and its workers: one here, or several processes."""
 
     def __init__(
-        self, config: Config, group_terms: GroupTerms | None = None, heir: Heir | None = None
+        self,
+        config: Config,
+        group_terms: GroupTerms | None = None,
+        heir: Heir | None = None,
+        succession: Succession | None = None,
     ) -> None:
         """Make it, not started yet; as ``heir`` it takes another process's rigs over.
 
@@ -83,24 +97,19 @@ class PoolServer:
             StartError: a file that the config names cannot be used.
         """
         self._config = config
+        self.succession = succession or Succession(config)
         self._group_terms = group_terms or GroupTerms()
         self._factory = trial_factory(config)
         self._database = ledger_database(config)
         self._registry = CollectorRegistry()
-        self._rpc_metrics = RpcMetrics(self._registry)
+        self._rpc_metrics = RpcMetrics()
+        self._registry.register(self._rpc_metrics)
         self._rpcs: list[NodeRpc] = []
         self._heir = heir
-        self._upgrade: Upgrade | None = None
-        self._has_heir = False
         self._coordinator: Coordinator | None = None
+        self._feed = EventFeed()
+        self._life = Life(config.network, config.instance_id, self.succession.facts)
         self.http_port = 0
-
-    def upgrade(self) -> None:
-        """Start this command anew, hand the rigs over to it, and end."""
-        if self._upgrade is None:
-            log.warning("upgrade_refused", reason="the pool is not running yet")
-        else:
-            self._upgrade.begin()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Serve until ``stop`` is set.
@@ -108,23 +117,46 @@ class PoolServer:
         Raises:
             StartError: the nodes, an address, the data folder or the database cannot be used.
         """
+        with self._feed.listening():
+            await self._run(stop)
+
+    async def _run(self, stop: asyncio.Event) -> None:
         candidates = [
             Candidate(node.label, self._rpc(node), "template" in node.roles)
             for node in self._config.nodes
         ]
         crew = self._crew()
+        succession = self.succession
+        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
             passed = await self._found_nodes(candidates, stop)
             if passed:
                 await self._serve(self._node_group(candidates, passed), crew, stop)
+        except START_ERRORS as error:
+            if self._heir is not None:
+                await self._heir.fail(str(error))
+            raise
         finally:
             await crew.close(whole_pool=self._ends_whole(stop))
-            if self._upgrade is not None:
-                self._upgrade.end()
+            await succession.end(self._left)
+            beats.cancel()
             for rpc in self._rpcs:
                 await rpc.close()
+
+    async def _tell_service(self) -> None:
+        service = self.succession.service
+        while True:
+            if self._coordinator is None:
+                service.starting("Waiting for a node")
+            else:
+                service.starting("Starting")
+                service.beat(self._coordinator.sentence())
+            await asyncio.sleep(service.interval_s)
+
+    def _left(self) -> Mapping[str, bytes]:
+        return {} if self._coordinator is None else self._coordinator.left()
 
     async def _take_up_blocks(self, crew: Alone | Crew) -> None:
         config = self._config
@@ -134,6 +166,8 @@ class PoolServer:
             return
         hello = await self._heir.greet()  # the other process has the spool still
         self._heir.check(config.network, config.stratum.extranonce2_size)
+        self._heir.check_reload(self.succession.facts.fingerprint)
+        self.succession.came_of(hello)
         if (hello.workers > 1) != (config.workers > 1):
             raise needs_restart("workers", hello.workers, config.workers)
 
@@ -180,7 +214,15 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
-        routes = [*power_routes(room), *signals]
+        lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
+        access = Access(api_tokens(config), config.http.read_from, config.http.names)
+        reading = Router(access, lambda endpoint, call, outcome: None)
+        routes = [
+            *power_routes(room),
+            *signals,
+            *reading.routes(lookout.endpoints()),
+            *lookout.stream(access),
+        ]
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
@@ -198,16 +240,17 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
+            parts.push_async_callback(lookout.stop)
+            await lookout.start()
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)
-            self._upgrade = Upgrade(
-                crew.estate, partial(self._hello, crew, http), partial(self._on_handed, stop)
-            )
-            parts.push_async_callback(self._upgrade.close)
-            if self._heir is not None and isinstance(crew, Crew):
-                renewal = asyncio.create_task(crew.renew(), name="renewal of the workers")
-                parts.callback(renewal.cancel)
+            succession = self.succession
+            succession.open(crew.estate, partial(self._hello, crew, http), stop.set)
+            parts.push_async_callback(succession.close)
+            parts.callback(succession.stopping)
+            renewal = asyncio.create_task(self._settle(crew), name="renewal of the workers")
+            parts.callback(renewal.cancel)
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 crew.check()
@@ -218,8 +261,12 @@ class PoolServer:
         self, heir: Heir, crew: Alone | Crew, coordinator: Coordinator, http: HttpServer
     ) -> None:
         """Take the rigs over, answer them, and open the books when the other has closed them."""
+        address = self._config.http.address
+        await http.bind(*address, heir.http(*address))
         if isinstance(crew, Alone):
             await crew.prepare(heir)
+        else:
+            await crew.prepare()
         coordinator.watch()
         try:
             async with asyncio.timeout(FIRST_TEMPLATE_S):
@@ -230,10 +277,9 @@ class PoolServer:
             await crew.take_over(heir)
         else:
             await heir.take_no_rigs()
-        await heir.books_are_closed()
+        coordinator.take_up(await heir.books_are_closed())
         await crew.open()
-        address = self._config.http.address
-        self.http_port = await http.start(*address, heir.http(*address))
+        self.http_port = await http.start(*address)
         log.info("http_listening", port=self.http_port)
         await coordinator.start()
         if isinstance(crew, Alone):
@@ -251,16 +297,20 @@ class PoolServer:
             listeners=listeners,
             http=Listening(*config.http.address, len(http.sockets)),
             workers=config.workers,
+            reloading=self.succession.reloading,
+            reloads=dict(self.succession.facts.counts),
         )
         return hello, [*fds, *(sock.fileno() for sock in http.sockets)]
 
-    def _on_handed(self, stop: asyncio.Event) -> None:
-        self._has_heir = True
-        stop.set()
+    async def _settle(self, crew: Alone | Crew) -> None:
+        """Have the workers as the configuration says, where they were another process's."""
+        if self._heir is not None:
+            left_behind = await crew.renew() if isinstance(crew, Crew) else ""
+            self.succession.has_come(left_behind)
 
     def _ends_whole(self, stop: asyncio.Event) -> bool:
         """Whether the whole pool is to end, and not this process alone."""
-        return stop.is_set() and not self._has_heir
+        return stop.is_set() and not self.succession.has_heir
 
     def _open_ways_in(self, room: ControlRoom) -> None:
         """Signals that the pool fetches or is sent; those by HTTP come by the HTTP server.
@@ -379,18 +429,3 @@ async def _set_within(event: asyncio.Event, seconds: float) -> bool:
         async with asyncio.timeout(seconds):
             await event.wait()
     return event.is_set()
-
-
-async def serve(config: Config) -> None:
-    """Run the pool until SIGINT or SIGTERM; on SIGUSR2 hand it over to a new process.
-
-    Raises:
-        StartError: it cannot start.
-    """
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    server = PoolServer(config, heir=Heir.of())
-    loop.add_signal_handler(signal.SIGUSR2, server.upgrade)
-    await server.run(stop)

@@ -10,9 +10,9 @@ grown by so much that garbage may be the cause, and then for a quiet second. See
 import gc
 import sys
 import time
-from bisect import bisect_left
 from collections.abc import Callable
-from dataclasses import dataclass, field
+
+from poolserver.histogram import Histogram
 
 # Python's own for the young ones: 700 new objects, some 0.05 ms; ten times as many, 0.5 ms.
 YOUNG = (700, 10)
@@ -28,21 +28,7 @@ URGENT_BLOCKS = 5_000_000  # 500 MB or so
 QUIET_LOAD = 0.25
 PATIENCE_S = 600.0
 
-BUCKETS_S = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
 GENERATIONS = 3
-
-
-@dataclass(slots=True)
-class Pauses:
-    """How long the runs of one generation took."""
-
-    buckets: list[int] = field(default_factory=lambda: [0] * (len(BUCKETS_S) + 1))
-    """Runs of up to BUCKETS_S each, and of more."""
-    seconds: float = 0.0
-
-    def note(self, seconds: float) -> None:
-        self.buckets[bisect_left(BUCKETS_S, seconds)] += 1
-        self.seconds += seconds
 
 
 class Collector:
@@ -63,7 +49,8 @@ class Collector:
         self._wanted_at: float | None = None
         self._looked = (0.0, 0.0)  # at, and the processor time by then
         self._began = 0.0
-        self.pauses = tuple(Pauses() for _ in range(GENERATIONS))
+        self.pauses = tuple(Histogram() for _ in range(GENERATIONS))
+        """How long the runs of each generation took."""
 
     def start(self, now_s: float) -> None:
         """Once all is loaded: what is there stays, and is not looked at again."""

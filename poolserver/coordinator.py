@@ -7,11 +7,14 @@ knows of shares comes up the link as journal batches, or from the journal on the
 import asyncio
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
 import structlog
 
+from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     BlockEvent,
@@ -51,8 +54,10 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
+from poolserver.power.rig_book import KnownRig
+from poolserver.power.silence import RigState
 from poolserver.stats.keeper import StatisticsKeeper
-from poolserver.stats.meter import Reading
+from poolserver.stats.meter import Glance, Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
 
 # What readiness asks for: without fresh work a rig had better use its backup pool.
@@ -91,7 +96,7 @@ class Coordinator:
 
     ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
     each round of questions. ``database`` is where the books are kept. ``on_plan`` is given each
-    plan that the workers are sent.
+    plan that the workers are sent. ``heard_at`` says when a node first told of a block.
     """
 
     def __init__(
@@ -102,6 +107,7 @@ class Coordinator:
         node: Callable[[], Rpc],
         database: Database,
         on_plan: Callable[[PayoutPlan], None] = lambda plan: None,
+        heard_at: Callable[[str], float | None] = lambda tip_hex: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -121,8 +127,10 @@ class Coordinator:
         self.is_outdated = False
         self.has_template = asyncio.Event()
         self._is_started = self._may_plan = False
-        store = LedgerStore(database)
+        self._inherited: dict[str, bytes] = {}
+        self.store = store = LedgerStore(database)
         self._on_plan = on_plan
+        self._heard_at = heard_at
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
         self._clock_wrong = Alarm("clock_wrong", "clock_right", log)
         terms = payout_terms(config)
@@ -198,6 +206,8 @@ class Coordinator:
         for name, site in self._sites.items():
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
+        if power := self._inherited.pop("power", b""):
+            await asyncio.to_thread(self.room.take_up, power)
         self._may_plan = True
         if self.template is not None:
             self.paymaster.on_template(self.template)
@@ -224,6 +234,27 @@ class Coordinator:
         await self.room.close()
         await self.keeper.close()
 
+    def take_up(self, left: Mapping[str, bytes]) -> None:
+        """Go on from what the coordinator before this one has left; before ``start``."""
+        self._inherited.update(left)
+        if rigs := self._inherited.pop("presence", b""):
+            with suppress(msgspec.DecodeError):  # of another version: each tells of itself anew
+                self._presence.restore(msgspec.msgpack.decode(rigs, type=dict[str, dict[str, str]]))
+
+    def left(self) -> dict[str, bytes]:
+        """What the next one may go on from, and no book has; after ``stop``."""
+        rigs = msgspec.msgpack.encode(self._presence.state())
+        return {"power": self.room.left(), "presence": rigs}
+
+    def sentence(self) -> str:
+        """How the pool is, in a line for people."""
+        if (trouble := self.not_ready_because()) is not None:
+            return f"Not ready: {trouble}"
+        connections = sum(each.connections for each in self.workers.values())
+        height = self.template.height if self.template is not None else 0
+        hashrate = self.pool_view().reading.hashrates.m5
+        return f"{connections} connections, {hashrate / 1e15:.3g} PH/s, at work on block {height}"
+
     def check(self) -> None:
         """Look at the clock; raise what ended a background task that should never end."""
         self._clock_wrong.update(self._wall.is_wrong, self._clock())
@@ -235,7 +266,10 @@ class Coordinator:
 
     def _on_template(self, template: BlockTemplate, received_at: float) -> None:
         self._wall.note_chain(template.mintime)
+        heard_at = None
         if self.template is None or template.prevhash_le != self.template.prevhash_le:
+            if self.template is not None:
+                heard_at = self._heard_at(hash_le_to_hex(template.prevhash_le))
             log.info(
                 "new_tip",
                 height=template.height,
@@ -247,7 +281,7 @@ class Coordinator:
         self.has_template.set()
         if self._may_plan:
             self.paymaster.on_template(template)
-        self._down.send(TemplateUpdate(template))
+        self._down.send(TemplateUpdate(template, heard_at=heard_at))
 
     def _on_confirmed(self, received_at: float) -> None:
         self.template_at, self.is_outdated = received_at, False
@@ -354,6 +388,11 @@ class Coordinator:
         """Since when the node last confirmed the template that rigs work on; None before one."""
         return None if self.template_at is None else self._clock() - self.template_at
 
+    @property
+    def is_clock_wrong(self) -> bool:
+        """Whether the system's clock cannot be, by what the chain tells."""
+        return self._wall.is_wrong
+
     def not_ready_because(self) -> str | None:
         """Why this pool should not be given rigs now, None where all is well."""
         age = self.template_age_s()
@@ -379,6 +418,22 @@ class Coordinator:
         """All sites together."""
         best = max((each.best_difficulty for each in self.totals.sites.values()), default=0.0)
         return PoolView(self._meters.read(Level.POOL, OF_POOL, self._clock()), best)
+
+    def site_of(self, account: str) -> str:
+        """Where an account's work is booked."""
+        return self._site_of(account)
+
+    def rigs(self) -> list[KnownRig]:
+        """All that are known; from any thread, as what is asked of each below."""
+        return self.room.rigs.all()
+
+    def state_of(self, worker: str) -> RigState:
+        """What a rig does as far as shares tell."""
+        return self.room.rig_state(worker)
+
+    def glance(self, account: str, worker: str) -> Glance:
+        """What a worker's meter shows, as far as lists of rigs go."""
+        return self._meters.glance(account, worker, self._clock())
 
     def _site_view(self, name: str) -> SiteView:
         reading = self._meters.read(Level.SITE, ("", name), self._clock())

@@ -1,13 +1,19 @@
 """The log: structlog's events and the standard library's records, in one form on one stream.
 
 JSON, an object a line, or a line for people; times are UTC. Nothing on the share path logs:
-there are counters for that.
+there are counters for that. The newest lines are kept in memory too, for those who look at the
+running pool (``EventFeed``).
 """
 
 import logging
 import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TextIO
 
+import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
 
@@ -22,7 +28,8 @@ def configure_logging(
 ) -> None:
     """Send all that is logged, from ``level`` up, to ``stream`` (standard error if not given).
 
-    May be called again: the last call counts. Handlers of others are left alone.
+    May be called again: the last call counts. Handlers of others are left alone, and are given
+    ``info`` and up at least: an EventFeed has what the stream leaves out.
     """
     stream = sys.stderr if stream is None else stream
     common: list[Processor] = [
@@ -41,6 +48,7 @@ def configure_logging(
         wrapper_class=structlog.stdlib.BoundLogger,
     )
     handler = _PoolHandler(stream)
+    handler.setLevel(level.upper())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=common,
@@ -54,7 +62,7 @@ def configure_logging(
     for earlier in [each for each in root.handlers if isinstance(each, _PoolHandler)]:
         root.removeHandler(earlier)
     root.addHandler(handler)
-    root.setLevel(level.upper())
+    root.setLevel(min(logging.getLevelNamesMapping()[level.upper()], logging.INFO))
     for name in _QUIET:
         logging.getLogger(name).setLevel(logging.WARNING)
 
@@ -83,6 +91,112 @@ def _printable(value: Any) -> Any:
     if not isinstance(value, str) or value.isprintable():
         return value
     return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in value)
+
+
+# --- the feed ----------------------------------------------------------------------------------
+
+Scalar = str | int | float | bool | None
+
+MOST_EVENTS = 1000
+"""Kept: a busy day's, or a bad hour's. With the bounds below that is some megabytes at the most."""
+MOST_FIELDS = 24
+MOST_TEXT = 500
+"""Characters of a text: a reason with a path and an address. Miners choose some of them."""
+_WHOLE_IN_A_FLOAT = 1 << 53
+"""JSON's numbers are floats to most who read them (RFC 8259, 6)."""
+
+# What the log says of each line itself, and is no field of it.
+_OF_THE_LINE = frozenset({"event", "level", "logger", "timestamp"})
+
+
+class Event(msgspec.Struct, frozen=True, gc=False):
+    """A line of the log, as docs/operations.md lists them. ``id`` grows by one with each."""
+
+    id: int
+    at: float
+    level: str
+    event: str
+    fields: dict[str, Scalar]
+
+
+class EventFeed:
+    """The newest lines of the log from ``info`` up, whatever level the log itself shows.
+
+    Ids go on from the time at which it began, in microseconds: so they grow over restarts too, as
+    long as there is less than a line a microsecond. ``unix_time`` in seconds.
+    """
+
+    def __init__(self, unix_time: Callable[[], float] = time.time, most: int = MOST_EVENTS) -> None:
+        self._unix_time = unix_time
+        self._events: deque[Event] = deque(maxlen=most)
+        self.last_id = int(unix_time() * 1000) * 1000
+
+    def take(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
+        """Add a line, from one thread at a time."""
+        kept = {
+            str(name)[:MOST_TEXT]: _scalar(value)
+            for name, value in list(fields.items())[:MOST_FIELDS]
+        }
+        at, number = self._unix_time(), self.last_id + 1
+        self._events.append(Event(number, at, level, event[:MOST_TEXT], kept))
+        self.last_id = number
+
+    def after(self, last_id: int) -> list[Event]:
+        """Those that are newer than ``last_id`` and still kept, the oldest first."""
+        newer: list[Event] = []
+        for event in reversed(self._events.copy()):
+            if event.id <= last_id:
+                break
+            newer.append(event)
+        newer.reverse()
+        return newer
+
+    def restore(self, events: list[Event]) -> None:
+        """Put those that an earlier process kept before all others."""
+        ours = list(self._events)
+        self._events.clear()
+        self._events.extend(each for each in events if each.id <= self.last_id - len(ours))
+        self._events.extend(ours)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take all that is logged meanwhile, by whatever thread."""
+        handler, root = _FeedHandler(self), logging.getLogger()
+        root.addHandler(handler)
+        try:
+            yield
+        finally:
+            root.removeHandler(handler)
+
+
+class _FeedHandler(logging.Handler):
+    """Gives a feed each record; structlog's have all that was said as their message."""
+
+    def __init__(self, feed: EventFeed) -> None:
+        super().__init__(logging.INFO)
+        self._feed = feed
+
+    def emit(self, record: logging.LogRecord) -> None:
+        said: dict[str, Any] = dict(record.msg) if isinstance(record.msg, dict) else {}
+        event = str(said.get("event", "")) or record.getMessage()
+        fields = {name: each for name, each in said.items() if name not in _OF_THE_LINE}
+        if record.exc_info or fields.get("exc_info"):
+            fields["exc_info"] = repr(record.exc_info[1] if record.exc_info else sys.exc_info()[1])
+        self._feed.take(record.levelname.lower(), event, fields)
+
+
+def _scalar(value: Any) -> Scalar:
+    """As JSON has it; all else as a text."""
+    if value is None or isinstance(value, bool | float):
+        return value
+    if isinstance(value, int) and abs(value) < _WHOLE_IN_A_FLOAT:
+        return value
+    if isinstance(value, list | tuple | set | frozenset):
+        value = ", ".join(map(str, list(value)[:MOST_FIELDS]))
+    return str(_printable(str(value)[:MOST_TEXT]))
+
+
+# --- what is said once --------------------------------------------------------------------------
 
 
 class EventLog(Protocol):

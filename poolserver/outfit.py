@@ -1,6 +1,7 @@
 """What each part is made of: worked out from the config, for the composition root and commands."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from poolserver.cluster.messages import (
@@ -9,7 +10,14 @@ from poolserver.cluster.messages import (
     NodeSettings,
     WorkerSettings,
 )
-from poolserver.config import Config, LimitsConfig, NodeConfig
+from poolserver.config import (
+    Config,
+    ConfigError,
+    LimitsConfig,
+    NodeConfig,
+    Problem,
+    load_config,
+)
 from poolserver.crew.spools import spool_of
 from poolserver.ledger.database import Database
 from poolserver.ledger.sqlite import SqliteDatabase
@@ -17,10 +25,37 @@ from poolserver.mining.firmware import FirmwareTable, firmware_with
 from poolserver.mining.identity import MAX_WORKER_INDEX, WorkerIdentity
 from poolserver.mining.job import CoinbaseClasses, JobFactory, JobTerms
 from poolserver.node.rpc import Credentials, NodeRpc
+from poolserver.server.tls import ServerCertificate
 
 
 class StartError(RuntimeError):
     """The pool cannot start; the text says why, for people."""
+
+
+def tried_config(path: Path) -> Config:
+    """Read a file, and see whether what it names can be used.
+
+    Raises:
+        ConfigError: with every problem of the file, or of what it names.
+    """
+    config = load_config(path)
+    trials: list[tuple[str, Callable[[], object]]] = [
+        ("stratum", lambda: _firmware(config.stratum.firmware_file)),
+        ("ledger", lambda: ledger_database(config)),
+    ]
+    for number, listener in enumerate(config.listeners):
+        if listener.tls_cert is not None and listener.tls_key is not None:
+            load = partial(ServerCertificate, listener.tls_cert, listener.tls_key)
+            trials.append((f"listeners[{number}]", load))
+    problems = []
+    for place, trial in trials:
+        try:
+            trial()
+        except (StartError, OSError) as error:
+            problems.append(Problem(place, str(error)))
+    if problems:
+        raise ConfigError(problems)
+    return config
 
 
 def node_rpc(

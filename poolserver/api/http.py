@@ -41,13 +41,22 @@ class HttpServer:
         self.sockets: list[socket.socket] = []
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
 
-    async def start(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> int:
-        """Listen; the port that was really bound. Some sockets may listen there already.
+    async def bind(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> None:
+        """Listen, and answer nobody yet. Some sockets may listen there already.
 
         Raises:
             OSError: the address cannot be bound.
         """
         self.sockets = list(inherited) or await open_listening(host, port, BACKLOG)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen, unless that was done, and answer; the port that was really bound.
+
+        Raises:
+            OSError: the address cannot be bound.
+        """
+        if not self.sockets:
+            await self.bind(host, port)
         await self._runner.setup()
         for sock in self.sockets:
             await web.SockSite(self._runner, sock.dup(), backlog=BACKLOG).start()

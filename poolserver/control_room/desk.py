@@ -9,18 +9,19 @@ same desk in a time of its own.
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 from poolserver.control_room.books import Outside
 from poolserver.control_room.view import CalibrationView, PowerView, power_view
 from poolserver.ledger.delta import NodeKey, NodeWork
 from poolserver.power.belief import believe
-from poolserver.power.calibration import Calibrator
+from poolserver.power.calibration import Calibrator, Period
 from poolserver.power.control import Controller, ControlState, Decision, Terms
 from poolserver.power.control.words import sentence
-from poolserver.power.estimator import Estimator
+from poolserver.power.estimator import Estimator, EstimatorState
 from poolserver.power.rating import Rating
 from poolserver.power.rig_book import RigRow
-from poolserver.power.silence import RigChange, RigState, SilenceWatch
+from poolserver.power.silence import RigChange, RigState, SilenceState, SilenceWatch
 from poolserver.power.state import Readings, RigGroup
 from poolserver.power.tree import AiLoad, PowerTree
 
@@ -46,6 +47,17 @@ class Tick:
     view: PowerView
 
 
+class DeskState(NamedTuple):
+    """See ``PowerDesk.state``."""
+
+    now_s: float
+    looked_s: float
+    estimator: EstimatorState
+    silence: SilenceState
+    control: ControlState
+    periods: dict[str, Period]
+
+
 DEFAULT_TERMS = Terms()
 
 
@@ -62,6 +74,25 @@ class PowerDesk:
     _controller: Controller = field(init=False)
     _state: ControlState = field(default_factory=ControlState)
     _looked_s: float = field(init=False)
+
+    def state(self) -> DeskState:
+        """All that it knows and no book has, for ``restore``."""
+        return DeskState(
+            self.now_s,
+            self._looked_s,
+            self.estimator.state(),
+            self.silence.state(),
+            self._state,
+            self.calibrator.periods(),
+        )
+
+    def restore(self, state: DeskState) -> None:
+        """Go on from what another desk knew, before anything is taken here."""
+        self.now_s, self._looked_s = state.now_s, state.looked_s
+        self.estimator.restore(state.estimator)
+        self.silence.restore(state.silence, state.now_s)
+        self._state = state.control
+        self.calibrator.go_on(state.periods)
 
     def __post_init__(self) -> None:
         self.estimator = Estimator(self.tree, self.now_s)

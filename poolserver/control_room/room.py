@@ -18,6 +18,7 @@ from typing import NamedTuple, Protocol
 import structlog
 
 from poolserver.cluster.messages import RigNews
+from poolserver.control_room import legacy
 from poolserver.control_room.books import Outside, OutsideBooks
 from poolserver.control_room.desk import PowerDesk, Tick
 from poolserver.control_room.detail import (
@@ -40,12 +41,15 @@ from poolserver.log import RateLimited
 from poolserver.power.control import Terms
 from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
+from poolserver.power.silence import RigState
 from poolserver.power.state import MeterReading, MeterState
 from poolserver.power.tree import PowerTree
 from poolserver.stats.meter import Reading
 
 # The name that what meters have taught is saved by.
 CALIBRATION = "calibration"
+# And what meters and AI loads said last.
+WORDS = "words"
 
 log = structlog.get_logger(__name__)
 
@@ -94,7 +98,10 @@ class ControlRoom:
         self.books = books
         self._word_keeper = word_keeper
         self._energy_keeper = energy_keeper
-        energy_keeper.states = {CALIBRATION: lambda: self._learned}
+        energy_keeper.states = {
+            CALIBRATION: lambda: self._learned,
+            WORDS: lambda: legacy.words_of(books),
+        }
         self._tick_s = tick_s
         self._clock = clock
         self.unix_time = unix_time
@@ -112,6 +119,7 @@ class ControlRoom:
         self._is_at_fault = False
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="power")
         self._learned = "{}"  # what meters have taught, as it is saved
+        self._state: legacy.RoomState | None = None
         self.last: Tick | None = None
 
     # --- life ----------------------------------------------------------------------------
@@ -127,6 +135,16 @@ class ControlRoom:
                 self._learned = saved  # a pool may stop before its first tick
             except (TypeError, ValueError, AttributeError) as error:  # of another version
                 log.warning("calibration_not_restored", reason=str(error))
+        if said := self._energy_keeper.restored.get(WORDS):
+            legacy.hear_again(self.books, said)
+
+    def take_up(self, left: bytes) -> None:
+        """Go on from what the room of another process has left, after load() and before tasks()."""
+        if (state := legacy.decode(left)) is not None:
+            # The same clock, to the nanosecond: else what was measured would seem to be of
+            # another time.
+            self._offset_s = state.offset_s
+            self._desk.restore(state.desk)
 
     def hear(self, source: Source) -> None:
         """A source of signals, to run as long as the room does; before the start."""
@@ -151,7 +169,14 @@ class ControlRoom:
         await self._rig_keeper.close()
         await self._word_keeper.close()
         await self._energy_keeper.close()
+        # A tick may be under way still, whoever waited for it: this comes after.
+        state = self._thread.submit(lambda: legacy.RoomState(self._offset_s, self._desk.state()))
         self._thread.shutdown(wait=False)
+        self._state = await asyncio.wrap_future(state)
+
+    def left(self) -> bytes:
+        """What the next process may go on from, once this room is closed."""
+        return b"" if self._state is None else legacy.encode(self._state)
 
     async def _run(self) -> None:
         at_s = self._clock()
@@ -250,6 +275,10 @@ class ControlRoom:
     def view(self) -> PowerView | None:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
+
+    def rig_state(self, worker: str) -> RigState:
+        """What a rig does as far as shares tell; from any thread."""
+        return self._desk.silence.state_of(worker)
 
     async def detail(self, path: str, most_rigs: int) -> NodeDetail | None:
         """A node and the rigs right at it; None where there is none, or before the first tick."""

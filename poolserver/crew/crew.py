@@ -109,16 +109,26 @@ class Crew:
         except Taken as error:
             raise CrewError(f"this pool runs already: {error}") from error
         living = living_workers(self._folder)
-        self._addresses = await asyncio.to_thread(
-            HeldAddresses, self._listeners, are_shared=bool(living)
-        )
-        self._listeners = self._addresses.listeners
+        if self._addresses is None:
+            await self._hold_addresses(are_shared=bool(living))
         await self._hub.open(self._folder)
         for berth in self.berths:
             if berth.index in living:
                 berth_events.found_living(berth, self._clock())
         await self._look()
         self._watch = asyncio.create_task(self._look_for_ever(), name="worker processes")
+
+    async def prepare(self) -> None:
+        """Do what can fail before another coordinator ends, whose workers listen already.
+
+        Raises:
+            OSError: an address cannot be had.
+        """
+        await self._hold_addresses(are_shared=True)
+
+    async def _hold_addresses(self, *, are_shared: bool) -> None:
+        addresses = await asyncio.to_thread(HeldAddresses, self._listeners, are_shared=are_shared)
+        self._addresses, self._listeners = addresses, addresses.listeners
 
     async def start(self) -> None:
         """The coordinator listens: those that live already tell it of themselves."""
@@ -215,11 +225,13 @@ class Crew:
         """What is listened at for rigs: the workers do."""
         return (), []
 
-    async def renew(self) -> None:
+    async def renew(self) -> str:
         """Have the workers that lived before us hand over to new processes, one after the other.
 
-        What is new in the program or in the settings holds for them from then on.
+        What is new in the program or in the settings holds for them from then on. Which of them
+        go on as they were, and why; empty where none does.
         """
+        left_behind = []
         for berth in self.berths:
             if berth.starts:
                 continue  # we have begun it
@@ -229,8 +241,10 @@ class Crew:
             except OSError as error:  # a TimeoutError is one, and so is a full disk
                 reason = str(error) or f"not within {RENEW_TIMEOUT_S:.0f} s"
                 log.error("worker_not_renewed", process=berth.index, reason=reason)
+                left_behind.append(f"worker {berth.index} goes on as it was: {reason}")
             else:
                 log.info("worker_renewed", process=berth.index, source=berth.source)
+        return "; ".join(left_behind)
 
     async def _renew(self, berth: Berth) -> None:
         while not berth.is_up and not berth.starts:  # noqa: ASYNC110 - it finds us

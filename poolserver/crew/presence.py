@@ -16,10 +16,25 @@ class Presence:
 
     def __init__(self) -> None:
         self._at: dict[str, dict[str, str]] = {}
+        self._inherited: dict[str, dict[str, str]] = {}  # of whom nothing was heard here yet
         self._not_named: dict[str, dict[str, str]] = {}  # since their worker began anew
 
+    def state(self) -> dict[str, dict[str, str]]:
+        """All of it, for ``restore``."""
+        return self._at
+
+    def restore(self, state: Mapping[str, Mapping[str, str]]) -> None:
+        """Go on from what another process knew: its workers begin anew here, or their heirs do."""
+        self._inherited = {source: dict(rigs) for source, rigs in state.items()}
+        self._at |= self._inherited
+
     def begin(self, source: str) -> None:
-        """A worker begins to tell of all its rigs."""
+        """A worker begins to tell of all its rigs. It has those of the one of its index that
+        another process knew."""
+        for before in [each for each in self._inherited if _same_index(each, source)]:
+            del self._inherited[before]
+            if before != source:
+                self.succeed(before, source)
         if here := self._at.get(source):
             self._not_named[source] = dict(here)
 
@@ -59,3 +74,8 @@ class Presence:
             for name, account in rigs.items()
             if not any(name in names for names in self._at.values())
         ]
+
+
+def _same_index(one: str, other: str) -> bool:
+    """Whether both name lives of the same worker: pool, index and boot epoch."""
+    return one.rsplit("/", 1)[0] == other.rsplit("/", 1)[0]

@@ -3,6 +3,7 @@
 import os
 import socket
 from collections.abc import MutableMapping
+from contextlib import suppress
 from itertools import chain
 
 import structlog
@@ -10,11 +11,13 @@ import structlog
 from poolserver.handover.passing import GoneError, Passage, PassingError, close_all
 from poolserver.handover.state import (
     FORMAT,
+    Failed,
     Go,
     Handed,
     HandoverError,
     Hello,
     Jobs,
+    Left,
     Ready,
     Taken,
 )
@@ -88,6 +91,16 @@ class Heir:
             told = hello.extranonce2_size
             raise needs_restart("stratum.extranonce2_size", told, extranonce2_size)
 
+    def check_reload(self, fingerprint: str) -> None:
+        """See whether the configuration is the one that the other has found good.
+
+        Raises:
+            HandoverError: the file has changed since.
+        """
+        wanted = self._hello.reloading
+        if wanted is not None and wanted.fingerprint != fingerprint:
+            raise HandoverError("the configuration has changed since it was found good")
+
     async def take(self, worker: Worker) -> None:
         """Say that all is ready, and take the rigs; they are not read yet.
 
@@ -97,7 +110,7 @@ class Heir:
         """
         talk = self._talk
         self._taker = taker = Taker(worker, self._hello.listeners)
-        await talk.tell(Ready())
+        await talk.tell(Ready(wants_left=True))
         for _ in range(2):  # while rigs were served, and since
             jobs, _ = await talk.hear(Jobs)
             taker.take_jobs(jobs)
@@ -114,7 +127,7 @@ class Heir:
         Raises:
             PassingError: the other is gone, or says nothing.
         """
-        await self._talk.tell(Ready())
+        await self._talk.tell(Ready(wants_left=True))
         await self._has_taken(rigs=0)
 
     async def _has_taken(self, rigs: int) -> None:
@@ -137,23 +150,31 @@ class Heir:
             sock.close()
         return []
 
-    async def books_are_closed(self) -> None:
+    async def books_are_closed(self) -> dict[str, bytes]:
         """Wait for the end of the other process, however long it takes: rigs mine here meanwhile.
 
+        What it leaves that is in no book, by part: see ``Left``. Nothing if it has died.
+
         Raises:
-            HandoverError, PassingError: it says something.
+            HandoverError, PassingError: it says something else.
         """
         self._talk.wait_at_most(BOOKS_TIMEOUT_S)
+        left: dict[str, bytes] = {}
         while True:
             try:
-                await self._talk.hear()
+                left = (await self._talk.hear(Left))[0].parts
             except GoneError:
                 self._talk.end()
-                return
+                return left
             except PassingError as error:
                 if not isinstance(error.__cause__, TimeoutError):
                     raise
                 log.error("old_process_does_not_end", reason=str(error))
+
+    async def fail(self, reason: str) -> None:
+        """Say why this process cannot take over; the other goes on then, and kills it."""
+        with suppress(OSError):
+            await self._talk.tell(Failed(reason))
 
     def give_up(self) -> None:
         """End what waits for the other process, and listen no more at what it has given."""

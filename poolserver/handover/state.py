@@ -3,7 +3,9 @@
 Whoever hands over says ``Hello``, with the listening sockets; then, once the other is ``Ready``,
 ``Jobs``: these do not change, and rigs are served meanwhile. Then it serves them no more, and
 sends the jobs that have come since and ``Handed``, with the rigs' sockets. When the other has
-``Taken`` all it says ``Go``, and its own end of the socket stays open until its books are closed.
+``Taken`` all it says ``Go``, and its own end of the socket stays open until its books are closed:
+then it says ``Left`` to one that asked for that. In place of any word of its own until ``Taken``
+the other may say why it has ``Failed``.
 
 Times are of the monotonic clock, which all processes of one boot of a machine share. Fields may
 be added, with a default; with any other change FORMAT grows, and an upgrade to a process of
@@ -31,11 +33,21 @@ class Listening(msgspec.Struct, frozen=True):
     sockets: int
 
 
+class Reloading(msgspec.Struct, frozen=True):
+    """Why the new process is started: to have the configuration of this fingerprint in force."""
+
+    fingerprint: str
+    """``Fingerprint.whole`` of what was found good: no other is to be taken for it."""
+    begun_at: float
+    """Unix seconds."""
+
+
 class Hello(msgspec.Struct, frozen=True, tag="hello"):
     """The first word, with the sockets of all listeners, then those of HTTP, and then the lock.
 
     A coordinator of several worker processes has no listeners, and ``workers`` says how many. Such
-    a worker has its lock, and the ``settings`` that the new one is to have.
+    a worker has its lock, and the ``settings`` that the new one is to have. ``reloads`` counts
+    those that were asked for so far, by their outcome.
     """
 
     format: int
@@ -45,6 +57,8 @@ class Hello(msgspec.Struct, frozen=True, tag="hello"):
     http: Listening = Listening("", 0, 0)
     workers: int = 1
     settings: WorkerSettings | None = None
+    reloading: Reloading | None = None
+    reloads: dict[str, int] = {}
 
 
 class Jobs(msgspec.Struct, frozen=True, tag="jobs"):
@@ -113,14 +127,31 @@ class Go(msgspec.Struct, frozen=True, tag="go"):
 
 
 class Ready(msgspec.Struct, frozen=True, tag="ready"):
-    """All that can fail before rigs are taken has not."""
+    """All that can fail before rigs are taken has not. ``wants_left``: see ``Left``."""
+
+    wants_left: bool = False
 
 
 class Taken(msgspec.Struct, frozen=True, tag="taken"):
     """All that was handed is there, and only ``Go`` is waited for."""
 
 
-Message = Hello | Jobs | Handed | Go | Ready | Taken
+class Failed(msgspec.Struct, frozen=True, tag="failed"):
+    """The new process cannot take over, and ends; the reason is for people."""
+
+    reason: str
+
+
+class Left(msgspec.Struct, frozen=True, tag="left"):
+    """The books are closed; and what is in none of them, by the part that it is of.
+
+    Each part knows its own form. What the new process cannot read it does without.
+    """
+
+    parts: dict[str, bytes]
+
+
+Message = Hello | Jobs | Handed | Go | Ready | Taken | Failed | Left
 
 _encoder = msgspec.msgpack.Encoder(enc_hook=encode_hook)
 _decoder: msgspec.msgpack.Decoder[Message] = msgspec.msgpack.Decoder(Message, dec_hook=decode_hook)

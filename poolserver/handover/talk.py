@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from poolserver.handover.passing import Passage, close_all
-from poolserver.handover.state import HandoverError, Message, decode, encode
+from poolserver.handover.state import Failed, HandoverError, Message, decode, encode
 
 M = TypeVar("M")
 
@@ -36,11 +36,13 @@ class Talk:
 
         Raises:
             PassingError: the other says nothing.
-            HandoverError: it says something else.
+            HandoverError: it says something else, or that it has failed.
         """
         message, fds = await asyncio.to_thread(self._hear)
         if not isinstance(message, kinds):
             close_all(fds)
+            if isinstance(message, Failed):
+                raise HandoverError(message.reason)
             raise HandoverError(f"the other process says {type(message).__name__} out of turn")
         return message, fds
 

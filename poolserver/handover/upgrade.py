@@ -9,15 +9,16 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from types import MappingProxyType
 from typing import Protocol
 
 import structlog
 
 from poolserver.handover.giving import Giver
 from poolserver.handover.passing import Passage
-from poolserver.handover.service import tell_main_pid
-from poolserver.handover.state import Go, HandoverError, Hello, Ready, Taken
+from poolserver.handover.state import Go, HandoverError, Hello, Left, Ready, Taken
 from poolserver.handover.talk import Talk
 from poolserver.server.worker import Worker
 
@@ -127,24 +128,25 @@ class Nothing:
 
 
 def run_with(
-    command: Sequence[str], fd: int, *, in_own_session: bool = False
+    command: Sequence[str], inherited: Mapping[str, int], *, in_own_session: bool = False
 ) -> "subprocess.Popen[bytes]":
-    """Run a command with the descriptor by which it is spoken to.
+    """Run a command with descriptors, whose numbers are in these variables.
 
     Raises:
         OSError: it cannot be run.
     """
-    environ = {**os.environ, PASSAGE_VARIABLE: str(fd)}
-    return subprocess.Popen(command, env=environ, pass_fds=(fd,), start_new_session=in_own_session)
+    environ = {**os.environ, **{name: str(fd) for name, fd in inherited.items()}}
+    fds = tuple(inherited.values())
+    return subprocess.Popen(command, env=environ, pass_fds=fds, start_new_session=in_own_session)
 
 
-def run_again(fd: int) -> Child:
-    """Run the command that this process was started with once more.
+def run_again(fd: int, also: Mapping[str, int] = MappingProxyType({})) -> Child:
+    """Run the command that this process was started with once more; ``also`` is inherited too.
 
     Raises:
         OSError: it cannot be run.
     """
-    return run_with([sys.executable, *sys.orig_argv[1:]], fd)
+    return run_with([sys.executable, *sys.orig_argv[1:]], {PASSAGE_VARIABLE: fd, **also})
 
 
 class Upgrade:
@@ -157,35 +159,39 @@ class Upgrade:
         on_handed: Callable[[], None],
         *,
         start: Callable[[int], Child] = run_again,
-        is_main: bool = True,
+        on_main: Callable[[int], None] = lambda pid: None,
+        on_failed: Callable[[str], None] = lambda reason: None,
     ) -> None:
         """``estate`` is asked for at each try, as is ``hello``, the first word.
 
-        ``on_handed`` is called when all is the other process's: this one is to end. ``is_main``:
-        it is the service's main process, and a service manager is told.
+        ``on_handed`` is called when all is the other process's: this one is to end. ``on_main``
+        hears which process is the pool's main one from now on, to tell whoever watches it.
+        ``on_failed`` hears why all is as before.
         """
         self._estate = estate
         self._hello = hello
         self._on_handed = on_handed
         self._start = start
-        self._is_main = is_main
+        self._on_main = on_main
+        self._on_failed = on_failed
         self._task: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
+        self._wants_left = False
+        self.heir_pid: int | None = None
+        """The process that has all, once it has."""
 
     @property
     def is_under_way(self) -> bool:
         """Whether another process has been started, and all is not back here."""
         return self._task is not None
 
-    def begin(self) -> None:
-        """Start the new process and hand over to it, unless that is under way."""
+    def begin(self) -> bool:
+        """Start the new process and hand over to it. False: that is under way already."""
         if self._task is not None:
             log.warning("upgrade_refused", reason="one is under way")
-        elif os.getpid() == 1:
-            # Its end is the end of all processes of a container, the new one too.
-            log.warning("upgrade_refused", reason="the first process of a container cannot end")
-        else:
-            self._task = asyncio.create_task(self._run(), name="upgrade")
+            return False
+        self._task = asyncio.create_task(self._run(), name="upgrade")
+        return True
 
     async def close(self) -> None:
         """This process is to end by itself: an upgrade that is under way is given up."""
@@ -193,10 +199,17 @@ class Upgrade:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    def end(self) -> None:
-        """All is closed here, the books too, which the new process waits for."""
-        if self._talk is not None:
-            self._talk.end()
+    async def end(self, parts: Callable[[], Mapping[str, bytes]] = dict) -> None:
+        """All is closed here, the books too, which the new process waits for.
+
+        ``parts`` gives it what is in no book; see ``Left``.
+        """
+        if self._talk is None:
+            return
+        if self._wants_left and (left := parts()):
+            with suppress(OSError):  # it is gone, or does without
+                await self._talk.tell(Left(dict(left)))
+        self._talk.end()
 
     async def _run(self) -> None:
         mine, theirs = socket.socketpair()
@@ -218,7 +231,7 @@ class Upgrade:
             child.kill()
             status = await asyncio.to_thread(child.wait)
             talk.end()
-            self._tell_main(os.getpid())
+            self._on_main(os.getpid())
             await estate.take_back()
             if not isinstance(error, HandoverError | OSError):
                 raise
@@ -226,23 +239,22 @@ class Upgrade:
         else:
             estate.let_go()
             self._talk = talk  # its end tells the other that all is closed here
+            self.heir_pid = child.pid
             self._on_handed()
 
     def _failed(self, reason: str) -> None:
         self._task = None
         log.error("upgrade_failed", reason=reason)
-
-    def _tell_main(self, pid: int) -> None:
-        if self._is_main:
-            tell_main_pid(pid)
+        self._on_failed(reason)
 
     async def _hand_over(self, talk: Talk, estate: Estate, child: Child) -> None:
         await talk.tell(*self._hello())
         talk.wait_at_most(READY_TIMEOUT_S)
-        await talk.hear(Ready)
+        ready, _ = await talk.hear(Ready)
+        self._wants_left = ready.wants_left
         talk.wait_at_most(PASS_TIMEOUT_S)
         await estate.give_ahead(talk)
         await estate.give(talk)
         await talk.hear(Taken)
-        self._tell_main(child.pid)
+        self._on_main(child.pid)
         await talk.tell(Go())

@@ -9,7 +9,7 @@ The fold runs in a thread: the event loop is told of what it made.
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from math import inf
@@ -19,6 +19,7 @@ from typing import TypeVar
 import structlog
 
 from poolserver.bitcoin.header import hash_le_to_hex
+from poolserver.histogram import CALL_S, Histogram
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState
 from poolserver.ledger.catch_up import CatchUp
 from poolserver.ledger.database import Connection, StoreError, StoreMoved
@@ -97,6 +98,9 @@ class LedgerKeeper:
         self._fold: Fold
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ledger-fold")
         self._batches: list[JournalBatch] = []  # that are not folded yet
+        self._waits_since = self._folds_since = (
+            0.0  # of the first of these, and of those folded now
+        )
         self._is_to_read = False  # what the journal has and no batch has told
         self._to_end: set[str] = set()  # wholly folded, and perhaps not saved yet
         self._taken: dict[str, int] = {}  # the last record of each source in the sums here
@@ -113,6 +117,8 @@ class LedgerKeeper:
         self._pruning: asyncio.Task[None] | None = None
         self._saved_at = clock()
         self._saved_through_s = clock()
+        self.saves = Histogram(CALL_S)
+        """How long saves took that went well."""
         self.totals = Totals()
         self.blocks = BlockBook()
         self.rewards = rewards or Rewards()
@@ -210,11 +216,25 @@ class LedgerKeeper:
 
     def add(self, batch: JournalBatch) -> None:
         """Take a batch, to be folded soon; one that was seen before changes nothing."""
+        if not self._batches:
+            self._waits_since = self._clock()
         self._batches.append(batch)
 
     def read_journal(self) -> None:
         """Batches may have been missed of a source that sends none now: read what it has, soon."""
         self._is_to_read = True
+
+    def lag_s(self) -> float:
+        """For how long the oldest of what has come is in no sum yet; 0: all is."""
+        is_folding = self._folding is not None and not self._folding.done()
+        if not is_folding and not self._batches:
+            return 0.0
+        return max(0.0, self._clock() - (self._folds_since if is_folding else self._waits_since))
+
+    @property
+    def stuck(self) -> Collection[str]:
+        """Sources with a gap in their journal: of these nothing more is taken until a start."""
+        return self._stuck
 
     async def take_in(self) -> None:
         """Fold what has come."""
@@ -225,6 +245,7 @@ class LedgerKeeper:
 
     async def _take_in(self) -> None:
         batches, self._batches = self._batches, []
+        self._folds_since = self._waits_since
         is_to_read, self._is_to_read = self._is_to_read, False
         delta, ended = await self._in_thread(lambda: self._fold_all(batches, is_to_read))
         self._take(delta, tell=True)
@@ -362,6 +383,7 @@ class LedgerKeeper:
         except StoreError as error:
             self._trouble.failed("ledger_store", str(error), now)
         else:
+            self.saves.note(self._clock() - now)
             self._saved_through_s = now
             self._trouble.restored("ledger_store_restored", now)
 

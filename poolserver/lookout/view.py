@@ -7,6 +7,7 @@ value with its standard error. Fields are only ever added.
 import msgspec
 
 from poolserver.control_room.view import Figure, LimitView
+from poolserver.log import Event as Event
 
 
 class Hashrates(msgspec.Struct, frozen=True, rename=lambda name: name.lstrip("_")):
@@ -193,16 +194,6 @@ class BlockLine(msgspec.Struct, frozen=True):
     unpaid_sat: int
     effort: float | None
     luck: float | None
-
-
-class Event(msgspec.Struct, frozen=True):
-    """A line of the log, as docs/operations.md lists them. ``id`` grows by one with each."""
-
-    id: int
-    at: float
-    level: str
-    event: str
-    fields: dict[str, str | int | float | bool | None]
 
 
 class History(msgspec.Struct, frozen=True):

@@ -2,11 +2,32 @@
 
 from collections.abc import Iterator
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from poolserver.crew.berths import Berths
-from poolserver.metrics.families import gauge
+from poolserver.metrics.families import counter, gauge
+
+WORKER_PROCESSES = gauge(
+    "worker_processes",
+    help="Worker processes that take rigs.",
+    meaning=("[Worker processes](processes.md) that take rigs; 1 where all is in one process"),
+)
+WORKER_UP = gauge(
+    "worker_up",
+    "process",
+    help="1 while it takes rigs and speaks to the coordinator.",
+    meaning=(
+        "1 while this worker process takes rigs and speaks to the coordinator. It may well "
+        "mine at 0"
+    ),
+)
+WORKER_RESTARTS = counter(
+    "worker_restarts",
+    "process",
+    help="How often it was started again since the coordinator's start.",
+    meaning="how often it was started again since the coordinator's start",
+)
 
 
 class CrewMetrics(Collector):
@@ -16,16 +37,10 @@ class CrewMetrics(Collector):
         self._berths = berths
 
     def collect(self) -> Iterator[Metric]:
-        processes = gauge("worker_processes", "Worker processes that take rigs.")
-        processes.add_metric([], self._berths.up)
-        up = gauge("worker_up", "1 while it takes rigs and speaks to the coordinator.", "process")
-        restarts = CounterMetricFamily(
-            "poolserver_worker_restarts",
-            "How often it was started again since the coordinator's start.",
-            labels=["process"],
-        )
+        up, restarts = WORKER_UP.make(), WORKER_RESTARTS.make()
         for berth in self._berths:
             name = [str(berth.index)]
             up.add_metric(name, int(berth.is_up))
             restarts.add_metric(name, berth.restarts)
-        yield from (processes, up, restarts)
+        yield WORKER_PROCESSES.of(self._berths.up)
+        yield from (up, restarts)

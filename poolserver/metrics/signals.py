@@ -3,11 +3,38 @@
 from collections.abc import Iterator
 from typing import Protocol
 
-from prometheus_client.core import CounterMetricFamily, Metric
+from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from poolserver.metrics.families import gauge
+from poolserver.metrics.families import counter, gauge
 from poolserver.power.readings import MeterBook
+
+POWER_READINGS = counter(
+    "power_readings",
+    "meter",
+    "quality",
+    help="Readings of meters, by what was thought of each.",
+    meaning=(
+        "Readings of meters since the start, by [what was thought of each](signals.md#which-"
+        "readings-are-believed)"
+    ),
+)
+MQTT_CONNECTED = gauge(
+    "mqtt_connected",
+    help="1 while the pool is connected to the MQTT broker.",
+    left_out="without one",
+)
+MQTT_MESSAGES = counter(
+    "mqtt_messages",
+    "about",
+    "outcome",
+    help="Messages by what they were about and what became of them.",
+    meaning=(
+        "Messages since the start. `about` is `meter`, `ai`, `budget` or `other`; `outcome` "
+        "is `taken`, `malformed`, `unknown` (there is no such meter, load or node), "
+        "`outdated` (a newer one was taken) or `refused`"
+    ),
+)
 
 
 class Bus(Protocol):
@@ -28,25 +55,15 @@ class SignalMetrics(Collector):
         self._meters, self._bus = meters, bus
 
     def collect(self) -> Iterator[Metric]:
-        readings = CounterMetricFamily(
-            "poolserver_power_readings",
-            "Readings of meters, by what was thought of each.",
-            labels=["meter", "quality"],
-        )
+        readings = POWER_READINGS.make()
         # Counted on another thread's time, maybe: a copy does not change under the loop.
         for (meter, quality), count in dict(self._meters.counts).items():
             readings.add_metric([meter, quality.value], count)
         yield readings
         if self._bus is None:
             return
-        connected = gauge("mqtt_connected", "1 while the pool is connected to the MQTT broker.")
-        connected.add_metric([], float(self._bus.is_connected))
-        yield connected
-        messages = CounterMetricFamily(
-            "poolserver_mqtt_messages",
-            "Messages by what they were about and what became of them.",
-            labels=["about", "outcome"],
-        )
+        yield MQTT_CONNECTED.of(float(self._bus.is_connected))
+        messages = MQTT_MESSAGES.make()
         for (about, outcome), count in self._bus.outcomes.items():
             messages.add_metric([about, outcome], count)
         yield messages

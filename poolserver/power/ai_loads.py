@@ -4,7 +4,7 @@ Where neither tells, nobody knows: the load then counts as what it may draw at t
 it has first call and mining must not take its power away.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from math import isfinite
 
 from poolserver.power.readings import MAX_AHEAD_S, MOST
@@ -58,6 +58,17 @@ class AiLoadBook:
         if last is not None and signal.at_s < last.at_s <= now_s + MAX_AHEAD_S:
             raise OutdatedSignalError("a newer word on it has been taken")
         self._words[key] = signal
+
+    def words(self) -> list[AiLoadSignal]:
+        """The last word on each, for ``restore``."""
+        return list(self._words.values())
+
+    def restore(self, words: Iterable[AiLoadSignal]) -> None:
+        """Hear again what another book was told, as far as it can be true of these loads."""
+        for word in words:
+            load = self._loads.get((word.site, word.name))
+            if load is not None and word.power_w <= load.assumed_w * MOST:
+                self._words[word.site, word.name] = word
 
     def power_w(self, load: AiLoad, now_s: float) -> float | None:
         """What it draws; None where nobody tells."""

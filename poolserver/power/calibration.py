@@ -80,7 +80,7 @@ class Lesson:
 
 
 @dataclass(slots=True)
-class _Period:
+class Period:
     """What has been metered since it began."""
 
     began_s: float
@@ -92,7 +92,7 @@ class _Period:
 @dataclass(slots=True)
 class _Node:
     lesson: Lesson = field(default_factory=Lesson)
-    period: _Period | None = None
+    period: Period | None = None
 
 
 class Calibrator:
@@ -109,7 +109,7 @@ class Calibrator:
         node.lesson.meter_sigma = meter_sigma
         period = node.period
         if period is None:
-            node.period = _Period(now_s, total, now_s)
+            node.period = Period(now_s, total, now_s)
             return
         period.metered_j += mining_w * (now_s - period.last_s)
         period.last_s = now_s
@@ -123,7 +123,7 @@ class Calibrator:
             learn(node.lesson, period.metered_j / estimated_j, noise, passed_s)
         elif passed_s < LONGEST_S:
             return
-        node.period = _Period(now_s, total, now_s)
+        node.period = Period(now_s, total, now_s)
 
     def interrupt(self, path: str) -> None:
         """The meter or what else it sees is not known for now: the period so far is void."""
@@ -154,6 +154,15 @@ class Calibrator:
     def state(self) -> dict[str, dict[str, object]]:
         """All lessons as plain data for JSON."""
         return {path: asdict(node.lesson) for path, node in self._nodes.items()}
+
+    def periods(self) -> dict[str, Period]:
+        """What is being metered now: it goes on only with the estimator that it began with."""
+        return {path: node.period for path, node in self._nodes.items() if node.period is not None}
+
+    def go_on(self, periods: Mapping[str, Period]) -> None:
+        """Meter on, where another one was metering."""
+        for path, period in periods.items():
+            self._nodes.setdefault(path, _Node()).period = period
 
     def restore(self, state: Mapping[str, Mapping[str, object]]) -> None:
         """Go on from a saved state().

@@ -25,7 +25,7 @@ from poolserver.power.rating import RIG_SIGMA, Rating, common_errors
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
 from poolserver.power.uncertain import NOTHING, Z95, Interval, Uncertain
-from poolserver.power.windows import TICK_S, WINDOWS_S, Since, Windows
+from poolserver.power.windows import TICK_S, WINDOWS_S, Since, Windows, WindowsState
 
 __all__ = ["TICK_S", "WINDOWS_S", "Estimate", "Estimator", "share_of_rig_h_s", "worker_estimate"]
 
@@ -193,6 +193,35 @@ class _Line:
         """Where the sum of its own energy is."""
 
 
+class NodeState(NamedTuple):
+    """What an estimator keeps of a node; see ``_Node``."""
+
+    path: str
+    slots: list[int]
+    sources: dict[str, int]
+    share: float
+    share_j: float
+    shares_at_s: float
+    has_lines: bool
+
+
+class LineState(NamedTuple):
+    """What it keeps of a line; see ``_Line``."""
+
+    node: str
+    rating: Rating
+    rig_w: float
+    slot: int
+
+
+class EstimatorState(NamedTuple):
+    """All of it. Nodes above stand before those below."""
+
+    windows: WindowsState
+    nodes: list[NodeState]
+    lines: list[LineState]
+
+
 class Estimator:
     """Estimates of all nodes. Times are Unix seconds and do not go back."""
 
@@ -202,6 +231,55 @@ class Estimator:
         self._nodes: dict[str, _Node] = {}
         self._lines: dict[tuple[str, Rating], _Line] = {}
         self._is_fresh = False
+
+    def state(self) -> EstimatorState:
+        """All that it knows, for another one to go on from."""
+        self._go_up()
+        nodes = [
+            NodeState(
+                path,
+                each.slots,
+                each.sources,
+                each.share,
+                each.share_j,
+                each.shares_at_s,
+                each.has_lines,
+            )
+            for path, each in self._nodes.items()
+        ]
+        lines = [
+            LineState(path, rating, line.rig_w, line.slot)
+            for (path, rating), line in self._lines.items()
+        ]
+        return EstimatorState(self._windows.state(), nodes, lines)
+
+    def restore(self, state: EstimatorState) -> None:
+        """Go on from what another one knew, before anything is added here.
+
+        What was added there stays as it was added, by its ratings and PUE; what comes from now on
+        is by this one's tree. Of nodes that are not in that, nothing is known but above them.
+        """
+        self._windows.restore(state.windows)
+        for each in state.nodes:
+            if each.path in self._tree:
+                self._nodes[each.path] = self._restored(each)
+        for line in state.lines:
+            if line.node in self._nodes:
+                self._lines[line.node, line.rating] = self._line(
+                    line.node, line.rating, line.rig_w, line.slot
+                )
+
+    def _restored(self, state: NodeState) -> _Node:
+        place = self._tree[state.path]
+        above = None if state.path == PROGRAMME else self._nodes[parent_path(state.path)]
+        node = _Node(above, float(place.pue), 0)
+        node.slots, node.fresh = state.slots, [0.0] * len(state.slots)
+        node.sources = state.sources
+        if above is not None:
+            node.above_index += [above.sources[source] for source in state.sources]
+        node.share, node.share_j = state.share, state.share_j
+        node.shares_at_s, node.has_lines = state.shares_at_s, state.has_lines
+        return node
 
     def add(self, nodes: Mapping[Key, WorkLike], now_s: float) -> None:
         """Take in what was folded. It counts from now, also what was proven some time ago.
@@ -328,15 +406,20 @@ class Estimator:
 
     def _new_line(self, path: str, rating: Rating) -> _Line:
         node = self._node(self._tree[path])
-        site = self._tree.site_of(path)
+        node.has_lines = True
+        rig_w = UNCOUNTED_RIG_W * node.times
+        line = self._line(path, rating, rig_w, self._windows.new())
+        self._lines[path, rating] = line
+        return line
+
+    def _line(self, path: str, rating: Rating, rig_w: float, slot: int) -> _Line:
+        node, site = self._nodes[path], self._tree.site_of(path)
         common = tuple(
             (self._source_index(node, source), sigma)
             for source, sigma in common_errors(rating, site.path if site else PROGRAMME)
         )
-        scale = site.work_scale if site else 1
-        node.has_lines = True
-        line = _Line(node, rating, scale, common, self._windows.new())
-        self._lines[path, rating] = line
+        line = _Line(node, rating, site.work_scale if site else 1, common, slot)
+        line.rig_w = rig_w
         return line
 
     def _node(self, node: PowerNode) -> _Node:

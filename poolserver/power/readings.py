@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from math import inf, isfinite, sqrt
+from typing import NamedTuple
 
 from poolserver.power.counter import CounterMove, counter_step
 from poolserver.power.state import MeterReading, MeterState, Quality
@@ -70,6 +71,22 @@ class MeterSpec:
         return self.accuracy_class / 100 / sqrt(3)
 
 
+class MeterMemory(NamedTuple):
+    """All that is kept of a meter; see ``_Meter``."""
+
+    spec: MeterSpec
+    believed: MeterState
+    quality: Quality
+    reason: str
+    judged_at_s: float
+    until_s: float | None
+    last: MeterReading | None
+    counter_at: tuple[float, int] | None
+    same_since_s: float
+    pending_w: float | None
+    confirmed: int
+
+
 class MeterBook:
     """All meters, each with what is believed of it. Names that it does not know raise KeyError."""
 
@@ -84,6 +101,20 @@ class MeterBook:
     @property
     def specs(self) -> list[MeterSpec]:
         return [meter.spec for meter in self._meters.values()]
+
+    def memory(self) -> list[MeterMemory]:
+        """All that is kept of the meters, for ``restore``."""
+        return [meter.memory() for meter in self._meters.values()]
+
+    def restore(self, memory: Iterable[MeterMemory]) -> None:
+        """Go on from what another book kept, where it knew the same of a meter beforehand.
+
+        It is judged by the time of day as if this book had taken it: what is old is stale.
+        """
+        for each in memory:
+            meter = self._meters.get(each.spec.name)
+            if meter is not None and meter.spec == each.spec:
+                meter.restore(each)
 
     def take(self, reading: MeterReading, now_s: float) -> MeterState:
         """Judge a reading. One that was taken already (by its time) changes nothing."""
@@ -129,6 +160,28 @@ class _Meter:
         self._same_since_s = 0.0
         self._pending_w: float | None = None
         self._confirmed = 0
+
+    def memory(self) -> MeterMemory:
+        return MeterMemory(
+            self.spec,
+            self._believed,
+            self._quality,
+            self._reason,
+            self._judged_at_s,
+            None if self._until_s == inf else self._until_s,
+            self._last,
+            self._counter_at,
+            self._same_since_s,
+            self._pending_w,
+            self._confirmed,
+        )
+
+    def restore(self, memory: MeterMemory) -> None:
+        self._believed, self._last = memory.believed, memory.last
+        self.flag(memory.quality, memory.reason, memory.judged_at_s)
+        self._until_s = inf if memory.until_s is None else memory.until_s
+        self._counter_at, self._same_since_s = memory.counter_at, memory.same_since_s
+        self._pending_w, self._confirmed = memory.pending_w, memory.confirmed
 
     @property
     def quality(self) -> Quality:

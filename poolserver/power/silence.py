@@ -71,7 +71,9 @@ class GroupCheck(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Rig:
+class WatchedRig:
+    """What is known of a rig."""
+
     sessions: int = 0
     state: RigState = RigState.DISCONNECTED
     began_s: float = 0.0
@@ -92,16 +94,36 @@ class _Rig:
     in_heap: bool = False
 
 
+class SilenceState(NamedTuple):
+    """All that is known of rigs, by name, and since when nobody is silent, if that is so."""
+
+    rigs: dict[str, WatchedRig]
+    held_since_s: float | None
+
+
 class SilenceWatch:
     """Watches all rigs. Times are Unix seconds, and mostly grow."""
 
     def __init__(self, false_alarms: float = FALSE_ALARMS) -> None:
         """``false_alarms`` is how many are put up with per rig and day."""
         self._false_alarms = false_alarms
-        self._rigs: dict[str, _Rig] = {}
+        self._rigs: dict[str, WatchedRig] = {}
         self._due: list[tuple[float, str]] = []
         self._changes: list[RigChange] = []
         self._held_since_s: float | None = None
+
+    def state(self) -> SilenceState:
+        """All of it, for ``restore``."""
+        return SilenceState(self._rigs, self._held_since_s)
+
+    def restore(self, state: SilenceState, now_s: float) -> None:
+        """Go on from what another watch knew, in place of what is known here."""
+        self._rigs, self._held_since_s = state.rigs, state.held_since_s
+        self._due.clear()
+        for worker, rig in state.rigs.items():
+            if rig.in_heap:
+                rig.in_heap = False
+                self._watch(worker, rig, now_s)
 
     def note(self, worker: str, share_work: float, sessions: int, now_s: float) -> None:
         """What is known of its connections: how many, and what its shares now stand for."""
@@ -109,7 +131,7 @@ class SilenceWatch:
         if rig is None:
             if not sessions:
                 return
-            rig = self._rigs[worker] = _Rig()
+            rig = self._rigs[worker] = WatchedRig()
         if sessions and not rig.sessions:
             # What it did before does not tell when it begins again: the clock starts anew.
             rig.last_s = now_s
@@ -133,7 +155,7 @@ class SilenceWatch:
             return
         rig = self._rigs.get(worker)
         if rig is None:
-            rig = self._rigs[worker] = _Rig(began_s=at_s, updated_s=at_s)
+            rig = self._rigs[worker] = WatchedRig(began_s=at_s, updated_s=at_s)
             self._watch(worker, rig, at_s)
         elif at_s - rig.updated_s > MEMORY_S:  # it is back from a long silence
             _begin(rig, at_s)
@@ -219,41 +241,41 @@ class SilenceWatch:
                 logarithm += _log_chance(rig, now_s - since_s)
         return GroupCheck(tuple(silent), tuple(sending), tuple(unknown), exp(logarithm))
 
-    def _watch(self, worker: str, rig: _Rig, now_s: float) -> None:
+    def _watch(self, worker: str, rig: WatchedRig, now_s: float) -> None:
         if not rig.in_heap:
             soonest, latest = LOOK_S
             due_s = min(now_s + latest, max(now_s + soonest, _deadline_s(rig, self._false_alarms)))
             heappush(self._due, (due_s, worker))
             rig.in_heap = True
 
-    def _wait_or_forget(self, worker: str, rig: _Rig, now_s: float) -> None:
+    def _wait_or_forget(self, worker: str, rig: WatchedRig, now_s: float) -> None:
         """Names are made up by whoever connects. Of one that left long ago nothing is of use."""
         if now_s - max(rig.left_s, rig.updated_s) > MEMORY_S:
             del self._rigs[worker]
         else:
             self._watch(worker, rig, now_s)
 
-    def _change(self, worker: str, rig: _Rig, state: RigState, now_s: float) -> None:
+    def _change(self, worker: str, rig: WatchedRig, state: RigState, now_s: float) -> None:
         silent_s = max(0.0, now_s - rig.last_s)
         change = RigChange(worker, state, rig.state, silent_s, _chance(rig, silent_s))
         self._changes.append(change)
         rig.state = state
 
 
-def _begin(rig: _Rig, now_s: float) -> None:
+def _begin(rig: WatchedRig, now_s: float) -> None:
     """Forget the rate: it was long ago."""
     rig.work = rig.squares = 0.0
     rig.began_s = rig.updated_s = now_s
 
 
-def _shares(rig: _Rig) -> float:
+def _shares(rig: WatchedRig) -> float:
     """As how many shares its rate is known."""
     if not rig.squares:
         return 0.0
     return 1.0 / (rig.squares / (rig.work * rig.work) + DRIFT * DRIFT)
 
 
-def _rate(rig: _Rig) -> float:
+def _rate(rig: WatchedRig) -> float:
     """Expected shares a second, at the difficulty that it has now.
 
     The last share is left out: one who looks right after a share always sees one too many.
@@ -263,7 +285,7 @@ def _rate(rig: _Rig) -> float:
     return work / (-MEMORY_S * expm1(-seen_s / MEMORY_S)) / rig.share_work
 
 
-def _deadline_s(rig: _Rig, false_alarms: float) -> float:
+def _deadline_s(rig: WatchedRig, false_alarms: float) -> float:
     """When it has been silent for too long, if no share comes."""
     shares = _shares(rig)
     rate = _rate(rig) if shares >= MIN_SHARES else 0.0
@@ -274,7 +296,7 @@ def _deadline_s(rig: _Rig, false_alarms: float) -> float:
     return rig.last_s + max(LATE_S, shares / rate * expm1(log(gaps / false_alarms) / shares))
 
 
-def _log_chance(rig: _Rig, silent_s: float) -> float:
+def _log_chance(rig: WatchedRig, silent_s: float) -> float:
     shares = _shares(rig)
     rate = _rate(rig) if shares else 0.0
     if rate <= 0 or silent_s <= 0:
@@ -282,5 +304,5 @@ def _log_chance(rig: _Rig, silent_s: float) -> float:
     return -shares * log1p(rate * silent_s / shares)
 
 
-def _chance(rig: _Rig, silent_s: float) -> float:
+def _chance(rig: WatchedRig, silent_s: float) -> float:
     return exp(_log_chance(rig, silent_s))

@@ -31,6 +31,15 @@ class Since(NamedTuple):
         return self.sums[slot] if slot < len(self.sums) else 0.0
 
 
+class WindowsState(NamedTuple):
+    """All of ``Windows``; the sums as this machine has them in memory."""
+
+    began_s: float
+    newest_s: float
+    sums: bytes
+    copies: tuple[tuple[float, bytes], ...]
+
+
 class Windows:
     """Growing sums, and what they were. Times are Unix seconds and do not go back."""
 
@@ -48,6 +57,18 @@ class Windows:
         slot = len(self.sums)
         self.sums.extend([0.0] * count)
         return slot
+
+    def state(self) -> WindowsState:
+        """All of it, for ``restore``."""
+        copies = tuple((at_s, sums.tobytes()) for at_s, sums in self._copies)
+        return WindowsState(self.began_s, self._newest_s, self.sums.tobytes(), copies)
+
+    def restore(self, state: WindowsState) -> None:
+        """Go on from what another has been, in place of what is here."""
+        self.began_s, self._newest_s = state.began_s, state.newest_s
+        self.sums = array("d", state.sums)
+        self._copies = [(at_s, array("d", sums)) for at_s, sums in state.copies]
+        self._found.clear()
 
     def is_due(self, now_s: float) -> bool:
         """Whether advance() would keep copies."""

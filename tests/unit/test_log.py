@@ -10,7 +10,14 @@ import pytest
 import structlog
 
 from poolserver.config import Secret
-from poolserver.log import Alarm, RateLimited, configure_logging
+from poolserver.log import (
+    MOST_FIELDS,
+    MOST_TEXT,
+    Alarm,
+    EventFeed,
+    RateLimited,
+    configure_logging,
+)
 
 # --- configure_logging -------------------------------------------------------------------------
 
@@ -228,3 +235,77 @@ def test_a_state_that_did_not_last_is_not_spoken_of() -> None:
     for now, holds in enumerate([True, False, True, False]):
         alarm.update(holds, float(now))
     assert log.lines == []
+
+
+# --- EventFeed ---------------------------------------------------------------------------------
+
+
+def test_the_feed_has_what_the_log_leaves_out_from_info_up() -> None:
+    stream, feed = io.StringIO(), EventFeed()
+    configure_logging("warning", "json", stream)
+    log = structlog.get_logger("poolserver.node")
+    log.info("too_early")
+    with feed.listening():
+        log.debug("too_low")
+        log.info("node_restored", node="a", height=7, ok=True, ratio=0.5, nothing=None)
+        logging.getLogger("asyncio").error("slow by %d ms", 5)
+    log.error("too_late")
+    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == [
+        "slow by 5 ms",
+        "too_late",
+    ]
+    restored, slow = feed.after(0)
+    assert (restored.level, restored.event) == ("info", "node_restored")
+    assert restored.fields == {
+        "node": "a",
+        "height": 7,
+        "ok": True,
+        "ratio": 0.5,
+        "nothing": None,
+    }
+    assert (slow.level, slow.event, slow.fields) == ("error", "slow by 5 ms", {})
+
+
+def test_ids_grow_by_one_and_over_restarts_and_javascript_can_hold_them() -> None:
+    feed = EventFeed(lambda: 1_800_000_000.0, most=3)
+    for number in range(5):
+        feed.take("info", f"e{number}", {})
+    ids = [each.id for each in feed.after(0)]
+    assert ids == [ids[0], ids[0] + 1, ids[0] + 2]
+    assert [each.event for each in feed.after(ids[1])] == ["e4"]
+    assert feed.after(feed.last_id) == []
+    assert ids[-1] < EventFeed(lambda: 1_800_000_000.001).last_id < 2**53
+
+
+def test_a_feed_is_bounded_whatever_is_logged() -> None:
+    feed = EventFeed()
+    fields: dict[str, Any] = {f"f{number}": number for number in range(100)}
+    fields |= {"f0": "x" * 10_000, "f1": ["a", "b"], "f2": 2**70, "f3": "a\nb", "f4": Secret("s3")}
+    feed.take("info", "e", fields)
+    (event,) = feed.after(0)
+    assert len(event.fields) == MOST_FIELDS
+    assert len(str(event.fields["f0"])) == MOST_TEXT
+    assert event.fields["f1"] == "a, b"
+    assert event.fields["f2"] == str(2**70)
+    assert event.fields["f3"] == "a\\nb"
+    assert "s3" not in str(event.fields["f4"])
+
+
+def test_a_traceback_is_an_error_and_no_dump() -> None:
+    feed = EventFeed()
+    configure_logging("error", "json", io.StringIO())
+    with feed.listening():
+        try:
+            raise ValueError("no good")
+        except ValueError:
+            structlog.get_logger("a").exception("failed")
+    (event,) = feed.after(0)
+    assert event.fields == {"exc_info": "ValueError('no good')"}
+
+
+def test_events_of_an_earlier_process_come_before_ours() -> None:
+    before, feed = EventFeed(lambda: 1.0), EventFeed(lambda: 2.0)
+    before.take("info", "old", {})
+    feed.take("info", "new", {})
+    feed.restore(before.after(0))
+    assert [each.event for each in feed.after(0)] == ["old", "new"]

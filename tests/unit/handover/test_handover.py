@@ -3,7 +3,7 @@
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,7 +83,7 @@ class House:
     handed: asyncio.Event = field(default_factory=asyncio.Event)
     extranonce2_size: int = 8
     heir: Heir = field(init=False)
-    ends: list[Callable[[], None]] = field(default_factory=list)
+    ends: list[Callable[[], Awaitable[None] | None]] = field(default_factory=list)
     changes: dict[str, Any] = field(default_factory=dict)
 
     def hello(self) -> tuple[Hello, list[int]]:
@@ -145,7 +145,8 @@ async def house(folder: Path, **changes: Any) -> AsyncIterator[House]:
                 client.close()
             await made.new.worker.stop()
         for end in made.ends:
-            end()
+            if (ending := end()) is not None:
+                await ending
 
 
 @pytest.fixture

@@ -325,7 +325,8 @@ def test_a_split_stale_work_and_switches_are_told() -> None:
 
 def test_calls_to_nodes_are_timed_and_failures_counted_by_kind() -> None:
     registry = CollectorRegistry()
-    metrics = RpcMetrics(registry)
+    metrics = RpcMetrics()
+    registry.register(metrics)
     metrics.observe("submitblock", 0.02, None)
     metrics.observe("submitblock", 30.0, "timeout")
     call = {"method": "submitblock"}

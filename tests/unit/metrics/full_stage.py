@@ -1,0 +1,103 @@
+"""A scrape of a pool that has something of everything that metrics are made of."""
+
+from types import SimpleNamespace
+from typing import cast
+
+from prometheus_client import CollectorRegistry
+
+from poolserver.collector import Collector
+from poolserver.control_room.view import PowerView, power_view
+from poolserver.coordinator import Coordinator, PoolView, SiteView
+from poolserver.crew.berths import Berths
+from poolserver.crew.tally import Tally
+from poolserver.ledger.audit import SignedDay
+from poolserver.ledger.auditor import Auditor
+from poolserver.ledger.blocks import BlockBook
+from poolserver.ledger.rewards import Rewards
+from poolserver.ledger.totals import Earning, ShareTotals, Totals
+from poolserver.metrics import (
+    AuditMetrics,
+    CollectorMetrics,
+    CrewMetrics,
+    NodeMetrics,
+    PoolMetrics,
+    PowerMetrics,
+    ProposalMetrics,
+    RpcMetrics,
+    SignalMetrics,
+)
+from poolserver.mining.payout import PayoutPlan
+from poolserver.mining.share import ShareOutcome
+from poolserver.node.group import NodeFigures
+from poolserver.power.readings import MeterBook, MeterSpec
+from poolserver.power.state import (
+    EffectiveLimit,
+    Limit,
+    LimitKind,
+    MeterState,
+    NodePower,
+    Quality,
+    Readings,
+)
+from poolserver.power.tree import PowerNode, PowerTree
+from poolserver.power.uncertain import Uncertain
+from poolserver.stats.meter import Hashrates, Reading, Rejects
+from tests.unit.counters import node_group, worker_counters
+
+READING = Reading(Hashrates(*[1.0] * 7), Hashrates(*[1.0] * 7), (Rejects(0.0, 0.0),) * 2, 1.0)
+
+
+def a_power_view() -> PowerView:
+    """A site with a limit and a meter, and all that it can show."""
+    meter = MeterState("m", Quality.GOOD, "", 1.0, None, 1.0)
+    hall = NodePower("hall", meter=meter, residual_w=Uncertain(1.0), hashrate_h_s=Uncertain(1e12))
+    limits = {"hall": EffectiveLimit(1, (Limit("hall", LimitKind.PHYSICAL, 1, "site"),))}
+    readings = Readings({"hall": hall}, limits, limits)
+    tree = PowerTree([PowerNode("hall", "site")])
+    return power_view(tree, readings, at_s=0.0, mode="observe", state="within", intended=())
+
+
+class FakeCoordinator:
+    """Has something of everything that metrics are made of."""
+
+    def __init__(self) -> None:
+        self.totals = Totals({"hall": ShareTotals(shares=[1] * len(ShareOutcome))})
+        self.template = SimpleNamespace(height=1)
+        rewards = Rewards()
+        rewards.luck.earned["hall", 0x207FFFFF] = Earning(2, 2)
+        self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
+        self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
+        self.tally = Tally()
+        self.tally.take(worker_counters())
+        self.workers = self.tally.living
+
+    def template_age_s(self) -> float:
+        return 1.0
+
+    def site_views(self) -> list[SiteView]:
+        return [SiteView("hall", 1, 1, READING, 1.0, 0, 1)]
+
+    def pool_view(self) -> PoolView:
+        return PoolView(READING, 1.0)
+
+
+def full_registry() -> CollectorRegistry:
+    """Every family has a sample."""
+    registry = CollectorRegistry()
+    rpc = RpcMetrics()
+    rpc.observe("getblocktemplate", 0.1, "timeout")
+    registry.register(rpc)
+    registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
+    registry.register(ProposalMetrics({}))
+    last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
+    registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
+    registry.register(CrewMetrics(Berths(1)))
+    figures = NodeFigures("a", True, True, True, 1, 0, 8, 0.1, 1.0)
+    registry.register(NodeMetrics(node_group(figures=lambda: [figures])))
+    bus = SimpleNamespace(is_connected=True, outcomes={("meter", "taken"): 1})
+    meters = MeterBook([MeterSpec("t2", 1)])
+    meters.fault("t2", "", 0.0)
+    registry.register(SignalMetrics(meters, bus))
+    registry.register(PowerMetrics(a_power_view))
+    registry.register(CollectorMetrics(Collector()))
+    return registry
