@@ -6,6 +6,7 @@ from poolserver import __version__
 from poolserver.commands.lazy import Lazy, add_all
 
 COMMANDS = (
+    Lazy("init", "init:init", "Write a configuration, by asking or by flags."),
     Lazy("check-config", "check_config:check_config", "Say all that is wrong with FILE."),
     Lazy("run", "run:run", "Run the pool that FILE describes, until Ctrl-C."),
     Lazy("status", "status:status", "Tell how the running pool is, troubles first."),

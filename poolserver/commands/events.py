@@ -16,13 +16,21 @@ from poolserver.lookout.view import Event
 
 LEVELS = ("info", "warning", "error")
 FOLLOW_INTERVAL_S = 1.0
-STYLES = {"warning": "yellow", "error": "bold red"}
+MOST = 1000
+"""That the pool remembers."""
+STYLES = {"warning": "yellow", "error": "bold red", "critical": "bold red"}
+
+
+class _Page(msgspec.Struct):
+    """Of events, the oldest first."""
+
+    items: list[Event]
 
 
 @click.command()
 @asks_pool
 @click.option("--level", type=click.Choice(LEVELS), help="These and worse alone.")
-@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, 1000))
+@click.option("--limit", default=50, show_default=True, type=click.IntRange(1, MOST))
 @click.option("--follow", is_flag=True, help="And all that come, until Ctrl-C.")
 @json_option("For programs: an object a line.")
 def events(pool: Pool, level: str | None, limit: int, follow: bool, as_json: bool) -> None:
@@ -41,8 +49,7 @@ def events(pool: Pool, level: str | None, limit: int, follow: bool, as_json: boo
 
 def last_events(pool: Pool, level: str | None, limit: int) -> list[Event]:
     """The newest of all that the pool remembers, the newest last."""
-    found: list[Event] = pool.items("events", Event, None, level=level).items
-    return sorted(found, key=lambda each: each.id)[-limit:]
+    return pool.get("events", _Page, limit=limit, level=level).items
 
 
 def _following(pool: Pool, level: str | None, after: int) -> Iterator[list[Event]]:
@@ -51,7 +58,7 @@ def _following(pool: Pool, level: str | None, after: int) -> Iterator[list[Event
     while True:
         time.sleep(FOLLOW_INTERVAL_S)
         try:
-            fresh = pool.items("events", Event, None, level=level, after=after).items
+            fresh = pool.get("events", _Page, level=level, after=after, limit=MOST).items
         except AskError as error:
             if error.exit_code != EXIT_NOT_REACHED:
                 raise
@@ -63,8 +70,8 @@ def _following(pool: Pool, level: str | None, after: int) -> Iterator[list[Event
             click.echo("poolserver: it answers again", err=True)
         is_lost = False
         if fresh:
-            after = max(each.id for each in fresh)
-            yield sorted(fresh, key=lambda each: each.id)
+            after = fresh[-1].id
+            yield fresh
 
 
 def _show(events: Sequence[Event], out: Console, as_json: bool) -> None:

@@ -63,8 +63,7 @@ def read(pool: Pool, look: Look, lines: int) -> Seen:
     Raises:
         AskError: it says nothing.
     """
-    order = look.ordered
-    asked = {"q": look.filter or None, "sort": order.sort, "state": order.state}
+    asked = {"q": look.filter or None, "sort": look.sort}
     rigs = pool.items("rigs", RigLine, rigs_wanted(look, lines), **asked)
     return Seen(
         status=pool.get("status", Status),

@@ -4,7 +4,6 @@
 """
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -26,23 +25,16 @@ OLD_S = 10.0
 """What is shown and has not been told anew for so long is said to be old."""
 
 
-class Order(NamedTuple):
-    """An order of rigs: its name, and how the API is asked for it."""
-
-    name: str
-    sort: str
-    state: str | None = None
-
-
-ORDERS = (
-    Order("hashrate", "-hashrate_1h"),
-    Order("silent ones", "-hashrate_1d", "silent"),
-    Order("rejects", "-rejected_1h"),
-    Order("lowest hashrate", "hashrate_1h"),
-    Order("power", "-power"),
-    Order("J/TH", "-j_per_th"),
-    Order("name", "worker"),
-)
+ORDERS = {
+    "hashrate": "-hashrate_1h",
+    "silent first": "state",
+    "rejects": "-rejected_1h",
+    "lowest hashrate": "hashrate_1h",
+    "power": "-power",
+    "J/TH": "-j_per_th",
+    "name": "worker",
+}
+"""Orders of rigs, and how the API is asked for them."""
 
 
 class Look(msgspec.Struct, frozen=True):
@@ -55,8 +47,12 @@ class Look(msgspec.Struct, frozen=True):
     is_left: bool = False
 
     @property
-    def ordered(self) -> Order:
-        return ORDERS[self.order]
+    def order_name(self) -> str:
+        return list(ORDERS)[self.order]
+
+    @property
+    def sort(self) -> str:
+        return ORDERS[self.order_name]
 
 
 class Seen(msgspec.Struct, frozen=True):
@@ -157,7 +153,7 @@ def _foot(look: Look, seen: Seen, shown: int, width: int) -> Text:
         return _cut(Text(f"filter: {clean(look.typed)}█  Enter takes it, Esc leaves it"), width)
     of = f" of {seen.total:,}" if seen.total is not None else ""
     span = f"rigs {look.first + 1:,}-{look.first + shown:,}{of}" if shown else "no such rig"
-    text = Text(f"{span} by {look.ordered.name}", style="reverse")
+    text = Text(f"{span} by {look.order_name}", style="reverse")
     if look.filter:
         text.append(f" with {clean(look.filter)!r}")
     return _cut(text.append("  q quit  s sort  / filter  arrows move"), width)

@@ -22,9 +22,11 @@ from poolserver.lookout.view import RigLine
 
 STATES = ("hashing", "silent", "new", "away")
 STYLES = {"silent": "red", "away": "dim", "new": "cyan"}
+# As the API has them; a test compares the two.
 SORTS = (
-    *("worker", "hashrate_5m", "hashrate_1h", "hashrate_1d", "power", "j_per_th"),
-    *("stale_1h", "rejected_1h", "best_difficulty", "seen"),
+    *("worker", "account", "site", "node", "model", "address", "state"),
+    *("hashrate_5m", "hashrate_1h", "hashrate_1d", "power", "j_per_th"),
+    *("stale_1h", "rejected_1h", "best_difficulty", "sessions", "seen_at"),
 )
 
 _COLUMNS = (
