@@ -32,7 +32,7 @@ FLOORS = [
     {"demo", "sim.programme"},
     {"commands"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "commands.__main__"},
 ]
 
 
