@@ -11,12 +11,10 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
-from poolserver.api.access import Access
+from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
-from poolserver.api.overview import overview_endpoints
-from poolserver.api.power import power_routes
-from poolserver.api.router import Router
 from poolserver.api.stream import stream_routes
+from poolserver.api_outfit import api_access, api_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -63,13 +61,7 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import (
-    api_tokens,
-    modbus_meters,
-    mqtt_bus,
-    signal_routes,
-    site_words,
-)
+from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -215,16 +207,13 @@ class PoolServer:
         self._registry.register(CollectorMetrics(collector))
         room = coordinator.room
         self._open_ways_in(room)
-        signals = signal_routes(config, room, room.tree, room.unix_time)
         overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
         broadcast = Broadcast(overview, self._feed)
         room.show(broadcast.on_power)
-        access = Access(api_tokens(config), config.http.read_from, config.http.names)
-        reading = Router(access, lambda endpoint, call, outcome: None)
+        access = api_access(config)
+        asked = Parts(overview, self._feed, room, meters_by(config, "http"))
         routes = [
-            *power_routes(room),
-            *signals,
-            *reading.routes(overview_endpoints(overview, self._feed)),
+            *api_routes(access, endpoints(asked)),
             *stream_routes(access, broadcast),
         ]
         views = CollectorRegistry()

@@ -14,6 +14,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from poolserver.api.problem import PROBLEM_JSON, Problem
 from poolserver.commands.common import config_option, fail, load, run_async
 from poolserver.commands.fitting import fitting_table
 from poolserver.config import Config, Endpoint
@@ -110,8 +111,9 @@ async def asked(
     except (aiohttp.ClientError, TimeoutError, ValueError) as error:
         reason = str(error) or "no answer in time"
         raise StatusError(f"no pool answers at {call}: is it running? ({reason})") from error
-    if reply.status in (404, 503):
-        raise StatusError(body.decode(errors="replace").strip())
+    if reply.content_type == PROBLEM_JSON:
+        problem = msgspec.json.decode(body, type=Problem)
+        raise StatusError(f"{problem.title}: {problem.detail}")
     if reply.status != 200:
         raise StatusError(f"{call} answers {reply.status} {reply.reason}")
     try:
