@@ -11,11 +11,9 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
-from poolserver.api.access import Access
+from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
-from poolserver.api.power import power_routes
-from poolserver.api.reload import reload_endpoints
-from poolserver.api.router import Router
+from poolserver.api_outfit import api_access, api_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -63,13 +61,7 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import (
-    api_tokens,
-    modbus_meters,
-    mqtt_bus,
-    signal_routes,
-    site_words,
-)
+from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -209,16 +201,12 @@ class PoolServer:
         self._registry.register(ReloadMetrics(self.succession.facts))
         room = coordinator.room
         self._open_ways_in(room)
-        signals = signal_routes(config, room, room.tree, room.unix_time)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
-        access = Access(api_tokens(config), config.http.read_from, config.http.names)
-        reading = Router(access, lambda endpoint, call, outcome: None)
+        access = api_access(config)
+        asked = Parts(lookout, room, meters_by(config, "http"), self.succession)
         routes = [
-            *power_routes(room),
-            *signals,
-            *reading.routes(lookout.endpoints()),
+            *api_routes(access, endpoints(asked)),
             *lookout.stream(access),
-            *reading.routes(reload_endpoints(self.succession)),
         ]
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
