@@ -69,7 +69,7 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/.dev
-	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
+	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) PROMTOOL=$$(scripts/find-prometheus.sh promtool) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
 # More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
