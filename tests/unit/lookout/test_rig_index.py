@@ -90,9 +90,9 @@ def test_a_line_tells_a_rig_with_its_errors_and_units() -> None:
     assert (unplaced.node, unplaced.power_w, unplaced.j_per_th) == ("", None, None)
 
 
-@given(st.lists(st.integers(0, 50), max_size=3 * AT_ONCE), st.booleans())
+@given(st.lists(st.integers(0, 50), max_size=200), st.booleans())
 def test_steps_sort_as_one_sort_does(items: list[int], reverse: bool) -> None:
-    pairs = list(enumerate(items))
+    pairs = list(enumerate(items * (2 * AT_ONCE // 200 + 1)))
     assert sorted_in_steps(pairs, lambda pair: pair[1], reverse=reverse) == sorted(
         pairs, key=lambda pair: pair[1], reverse=reverse
     )
