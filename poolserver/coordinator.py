@@ -14,6 +14,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
+from poolserver.bitcoin.header import hash_le_to_hex
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     BlockEvent,
@@ -95,7 +96,7 @@ class Coordinator:
 
     ``node`` gives the node whose chain says what becomes of our blocks; it is asked anew for
     each round of questions. ``database`` is where the books are kept. ``on_plan`` is given each
-    plan that the workers are sent.
+    plan that the workers are sent. ``heard_at`` says when a node first told of a block.
     """
 
     def __init__(
@@ -106,6 +107,7 @@ class Coordinator:
         node: Callable[[], Rpc],
         database: Database,
         on_plan: Callable[[PayoutPlan], None] = lambda plan: None,
+        heard_at: Callable[[str], float | None] = lambda tip_hex: None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._config = config
@@ -128,6 +130,7 @@ class Coordinator:
         self._inherited: dict[str, bytes] = {}
         self.store = store = LedgerStore(database)
         self._on_plan = on_plan
+        self._heard_at = heard_at
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
         self._clock_wrong = Alarm("clock_wrong", "clock_right", log)
         terms = payout_terms(config)
@@ -263,7 +266,10 @@ class Coordinator:
 
     def _on_template(self, template: BlockTemplate, received_at: float) -> None:
         self._wall.note_chain(template.mintime)
+        heard_at = None
         if self.template is None or template.prevhash_le != self.template.prevhash_le:
+            if self.template is not None:
+                heard_at = self._heard_at(hash_le_to_hex(template.prevhash_le))
             log.info(
                 "new_tip",
                 height=template.height,
@@ -275,7 +281,7 @@ class Coordinator:
         self.has_template.set()
         if self._may_plan:
             self.paymaster.on_template(template)
-        self._down.send(TemplateUpdate(template))
+        self._down.send(TemplateUpdate(template, heard_at=heard_at))
 
     def _on_confirmed(self, received_at: float) -> None:
         self.template_at, self.is_outdated = received_at, False
