@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from poolserver import __version__
 from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
+from poolserver.api.live_page import live_page_routes
 from poolserver.api.overview import overview_endpoints
 from poolserver.api.power import power_routes
 from poolserver.api.router import Router
@@ -222,6 +223,7 @@ class PoolServer:
         access = Access(api_tokens(config), config.http.read_from, config.http.names)
         reading = Router(access, lambda endpoint, call, outcome: None)
         routes = [
+            *live_page_routes(),
             *power_routes(room),
             *signals,
             *reading.routes(overview_endpoints(overview, self._feed)),

@@ -1,7 +1,7 @@
 """A made-up programme that the live page shows in tests and in the documents' pictures.
 
-Three sites, 12 transformers, 240 containers, 9,600 racks and 100,000 rigs. What is told of them adds
-up: a node's power is that of what is below it. No names, amounts or hashes are of anybody.
+Three sites, 12 transformers, 240 containers, 9,600 racks and 100,000 rigs. What is told of them
+adds up: a node's power is that of what is below it. No amounts or hashes are of anybody.
 """
 
 import math
@@ -390,7 +390,9 @@ def made_up_rig(i: int) -> RigLine:
     container, rack = divmod(rest, RACKS)
     place = f"T{transformer + 1}/C{container + 1:02d}/R{rack + 1:02d}"
     chance = (i * 7919) % 1000
-    state = "silent" if chance < 3 else "away" if chance < 9 else "new" if chance < 11 else "hashing"
+    state = (
+        "silent" if chance < 3 else "away" if chance < 9 else "new" if chance < 11 else "hashing"
+    )
     rate = 0.0 if state in ("silent", "new") else (200e12 + ((i * 104_729) % 1000) * 2e10)
     name = f"{site.name.lower()}.t{transformer + 1}c{container + 1:02d}r{rack + 1:02d}-{i:06d}"
     return RigLine(

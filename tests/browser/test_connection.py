@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.programme import Programme
-from tests.browser.stage import READ_TOKEN, WRITE_TOKEN, Stage, on_stage
+from tests.browser.stage import READING, WRITING, Stage, on_stage
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -48,25 +48,21 @@ async def test_from_elsewhere_it_asks_for_a_token_and_says_what_is_wrong_with_on
         await field.fill("wrong")
         await page.keyboard.press("Enter")
         await expect(alert).to_contain_text("does not know this token")
-        await page.get_by_label("Token").fill(WRITE_TOKEN)
+        await page.get_by_label("Token").fill(WRITING)
         await page.keyboard.press("Enter")
         await expect(alert).to_contain_text("lacks the scope “read”")
-        await page.get_by_label("Token").fill(READ_TOKEN)
+        await page.get_by_label("Token").fill(READING)
         await page.keyboard.press("Enter")
         await expect(page.locator("#connection")).to_have_text("live")
         await page.reload()
         await expect(page.locator("#connection")).to_have_text("live")
 
 
-async def test_a_name_that_is_not_the_pools_is_explained(
-    open_page: OpenPage, stage: Stage
-) -> None:
+async def test_a_name_that_is_not_the_pools_is_explained(open_page: OpenPage, stage: Stage) -> None:
     page = await open_page(stage.url.replace("127.0.0.1", "pool.example"))
     await expect(page.get_by_role("alert")).to_contain_text("list that in http.names")
 
 
-async def test_a_view_whose_data_cannot_be_had_says_why(
-    open_page: OpenPage, stage: Stage
-) -> None:
+async def test_a_view_whose_data_cannot_be_had_says_why(open_page: OpenPage, stage: Stage) -> None:
     page = await open_page(f"{stage.url}#/rigs/nobody.here")
     await expect(page.get_by_role("complementary")).to_contain_text("there is no such rig")

@@ -171,4 +171,3 @@ async def test_the_theme_is_the_systems_until_it_is_switched(
     await expect(root).to_have_attribute("data-theme", "light")
     await page.reload()
     await expect(root).to_have_attribute("data-theme", "light")
-
