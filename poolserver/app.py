@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from poolserver import __version__
 from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
+from poolserver.api.live_page import live_page_routes
 from poolserver.api_outfit import api_access, api_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
@@ -205,6 +206,7 @@ class PoolServer:
         access = api_access(config)
         asked = Parts(lookout, room, meters_by(config, "http"), self.succession)
         routes = [
+            *live_page_routes(),
             *api_routes(access, endpoints(asked)),
             *lookout.stream(access),
         ]
