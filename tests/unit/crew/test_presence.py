@@ -83,9 +83,7 @@ def test_a_worker_that_has_no_rig_left_says_so() -> None:
     assert presence.take(A, [], is_all=True) == []
 
 
-def test_what_another_process_knew_is_so_until_its_worker_or_the_next_of_that_index_speaks() -> (
-    None
-):
+def test_what_another_process_knew_is_so_until_that_index_speaks() -> None:
     before = Presence()
     take(before, A, [news("demo.a"), news("demo.b")])
     take(before, B, [news("demo.c"), news("demo.d")])

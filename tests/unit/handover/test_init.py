@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -74,16 +75,20 @@ def test_signals_reach_the_newest_process_whose_end_is_the_end(program: Path, li
     assert first.wait(20) == 7
 
 
-def test_who_has_no_first_process_ends_by_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_no_first_process_ends_by_itself() -> None:
     assert FirstProcess.of(stays=False, environ={}) is None
-    first = FirstProcess.of(stays=True, environ={})
-    assert first is not None
-    assert first.is_first
-    fd = os.dup(first.inherited[STAY_VARIABLE])
-    heir = FirstProcess.of(stays=False, environ={STAY_VARIABLE: str(fd)})
-    assert heir is not None
-    assert not heir.is_first
-    heir.stay(1)  # returns
+
+
+def test_who_comes_of_a_first_process_tells_it_and_ends() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    with ours:
+        heir = FirstProcess.of(stays=False, environ={STAY_VARIABLE: str(theirs.detach())})
+        assert heir is not None
+        assert not heir.is_first
+        heir.newest(4242)
+        assert ours.recv(32) == b"4242"
+        heir.stay(1)  # returns
+        heir.close()
 
 
 def _may_have_namespaces() -> bool:
