@@ -13,11 +13,9 @@ from prometheus_client import CollectorRegistry
 from poolserver import __version__
 from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
-from poolserver.api.overview import overview_endpoints
 from poolserver.api.power import power_routes
 from poolserver.api.reload import reload_endpoints
 from poolserver.api.router import Router
-from poolserver.api.stream import stream_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -32,8 +30,8 @@ from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
 from poolserver.log import EventFeed
-from poolserver.lookout.broadcast import Broadcast
-from poolserver.lookout.overview import Life, Overview
+from poolserver.lookout.overview import Life
+from poolserver.lookout_outfit import Lookout
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
@@ -212,17 +210,15 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         signals = signal_routes(config, room, room.tree, room.unix_time)
-        overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
-        broadcast = Broadcast(overview, self._feed)
-        room.show(broadcast.on_power)
+        lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
         access = Access(api_tokens(config), config.http.read_from, config.http.names)
         reading = Router(access, lambda endpoint, call, outcome: None)
         routes = [
             *power_routes(room),
             *signals,
-            *reading.routes(overview_endpoints(overview, self._feed)),
+            *reading.routes(lookout.endpoints()),
+            *lookout.stream(access),
             *reading.routes(reload_endpoints(self.succession)),
-            *stream_routes(access, broadcast),
         ]
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
@@ -241,9 +237,8 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
-            for looking in (overview.run(), broadcast.run()):
-                parts.callback(asyncio.create_task(looking, name="lookout").cancel)
-            parts.callback(broadcast.close)
+            parts.push_async_callback(lookout.stop)
+            await lookout.start()
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -18,9 +17,10 @@ from poolserver.control_room.view import NodeView, PowerView
 from poolserver.coordinator import PoolView, SiteView
 from poolserver.crew.berths import Berths
 from poolserver.handover.reload import ReloadFacts
-from poolserver.ledger.blocks import EARNING, BlockBook
+from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
+from poolserver.lookout.blocks import Efforts
 from poolserver.lookout.figures import hashrates, power_status, reject_ratios, shares
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import NodeStatus, Reload, SiteStatus, Status, TemplateStatus
@@ -29,8 +29,8 @@ from poolserver.node.group import NodeFigures
 from poolserver.node.splits import Trouble as Apart
 from poolserver.power.tree import PROGRAMME
 
-EFFORT_EVERY_S = 10.0
-"""The work of all rounds is added up in exact fractions: some microseconds a block."""
+ROUND_EVERY_S = 10.0
+"""All work is added up by site and difficulty, in exact fractions: some microseconds for each."""
 DISK_EVERY_S = 30.0
 
 
@@ -133,8 +133,9 @@ class Overview:
         self._clock = clock
         self._unix_time = unix_time
         self._began = clock()
-        self._effort: tuple[float, float | None] = (0.0, None)
-        self._effort_at = -EFFORT_EVERY_S
+        self.efforts = Efforts(pool.keeper)
+        self._last_round: tuple[float, float | None] = (0.0, None)
+        self._round_at = -ROUND_EVERY_S
         self._disk: tuple[int, int] | None = None
         self._unsettled_since: float | None = None
 
@@ -155,7 +156,7 @@ class Overview:
         workers = list(pool.workers.values())
         sites, power = self.sites(), pool.room.view
         programme = _node_of(power, PROGRAMME)
-        effort, luck = self._luck()
+        effort, luck = self._round()
         return Status(
             at=self._unix_time(),
             version=__version__,
@@ -222,17 +223,13 @@ class Overview:
             self._pool.is_outdated,
         )
 
-    def _luck(self) -> tuple[float, float | None]:
+    def _round(self) -> tuple[float, float | None]:
         """The effort of the round that is under way, and the luck of all work so far."""
         now = self._clock()
-        if now - self._effort_at >= EFFORT_EVERY_S:
-            self._effort_at = now
-            book, luck = self._pool.keeper.blocks, self._pool.keeper.rewards.luck
-            expected = sum(map(luck.expected_blocks, luck.sites), Fraction(0))
-            paying = sum(book.now[state] for state in EARNING)
-            ratio = float(paying / expected) if expected else None
-            self._effort = float(luck.efforts(book)[1]), ratio
-        return self._effort
+        if now - self._round_at >= ROUND_EVERY_S:
+            self._round_at = now
+            self._last_round = self.efforts.under_way(), self.efforts.luck()
+        return self._last_round
 
     def _signs(self, sites: list[SiteStatus], workers: list[WorkerCounters]) -> Signs:
         pool, now = self._pool, self._clock()
