@@ -81,11 +81,8 @@ docs: $(VENV)/.dev
 	@$(PYTHON) -m sphinx -q -W -n --keep-going -b html docs build/docs
 	@echo build/docs/index.html
 
-# A release sets SOURCE_DATE_EPOCH by its commit, so who builds it again gets the same bytes.
 dist: $(VENV)/.dev
-	@rm -rf dist
-	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
-		$(PYTHON) -m build --outdir dist .
+	@rm -rf dist && mkdir dist && $(PYTHON) scripts/make_dist.py dist
 	@ls -l dist
 
 bench: $(VENV)/.dev
