@@ -162,7 +162,8 @@ crowd: $(VENV)/.dev
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --prerelease=if-necessary-or-explicit
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
-	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(UV_COMPILE) --extra postgresql --extra power pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/image.txt
+	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/image.txt -o requirements/dev.txt
 	$(UV_COMPILE) --extra torture pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/torture.txt
 
 clean:

@@ -1,4 +1,4 @@
-"""What is shipped: the wheel and the source archive are whole, good, and run without the checkout."""
+"""What is shipped: wheel and source archive are whole, good, and run without the checkout."""
 
 import asyncio
 import email
