@@ -11,10 +11,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
-from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
-from poolserver.api.stream import stream_routes
-from poolserver.api_outfit import api_access, api_routes
+from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -29,8 +27,8 @@ from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
 from poolserver.log import EventFeed
-from poolserver.lookout.broadcast import Broadcast
-from poolserver.lookout.overview import Life, Overview
+from poolserver.lookout.overview import Life
+from poolserver.lookout_outfit import Lookout
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
@@ -61,7 +59,7 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -102,7 +100,7 @@ class PoolServer:
         self._heir = heir
         self._coordinator: Coordinator | None = None
         self._feed = EventFeed()
-        self._life = Life(config.network, config.instance_id, time.time())
+        self._life = Life(config.network, config.instance_id, self.succession.facts)
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -207,15 +205,8 @@ class PoolServer:
         self._registry.register(CollectorMetrics(collector))
         room = coordinator.room
         self._open_ways_in(room)
-        overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
-        broadcast = Broadcast(overview, self._feed)
-        room.show(broadcast.on_power)
-        access = api_access(config)
-        asked = Parts(overview, self._feed, room, meters_by(config, "http"))
-        routes = [
-            *api_routes(access, endpoints(asked)),
-            *stream_routes(access, broadcast),
-        ]
+        lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
+        routes = Api(config, coordinator, lookout).routes()
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
@@ -233,9 +224,8 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
-            for looking in (overview.run(), broadcast.run()):
-                parts.callback(asyncio.create_task(looking, name="lookout").cancel)
-            parts.callback(broadcast.close)
+            parts.push_async_callback(lookout.stop)
+            await lookout.start()
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)

@@ -5,10 +5,19 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from poolserver.api.endpoint import Endpoint
+from poolserver.api.lists import (
+    HistoryOf,
+    Rigs,
+    Store,
+    block_endpoints,
+    history_endpoints,
+    rig_endpoints,
+)
 from poolserver.api.overview import Shown, overview_endpoints
 from poolserver.api.power import Room, power_endpoints
 from poolserver.api.signals import signal_endpoints
 from poolserver.log import EventFeed
+from poolserver.lookout.blocks import Efforts
 from poolserver.power.signal import SignalSink
 from poolserver.power.tree import PowerTree
 
@@ -28,6 +37,10 @@ class Parts:
 
     shown: Shown
     feed: EventFeed
+    rigs: Rigs
+    store: Store
+    efforts: Efforts
+    history_of: HistoryOf
     room: PowerRoom
     http_meters: Container[str]
 
@@ -37,6 +50,9 @@ def endpoints(parts: Parts) -> list[Endpoint]:
     room = parts.room
     return [
         *overview_endpoints(parts.shown, parts.feed),
+        *rig_endpoints(parts.rigs),
+        *block_endpoints(parts.store, parts.efforts),
+        *history_endpoints(parts.history_of),
         *power_endpoints(room),
         *signal_endpoints(room, room.tree, parts.http_meters, room.unix_time),
     ]

@@ -41,6 +41,7 @@ from poolserver.log import RateLimited
 from poolserver.power.control import Terms
 from poolserver.power.rig_book import RigBook
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, UnknownSignalError
+from poolserver.power.silence import RigState
 from poolserver.power.state import MeterReading, MeterState
 from poolserver.power.tree import PowerTree
 from poolserver.stats.meter import Reading
@@ -274,6 +275,10 @@ class ControlRoom:
     def view(self) -> PowerView | None:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
+
+    def rig_state(self, worker: str) -> RigState:
+        """What a rig does as far as shares tell; from any thread."""
+        return self._desk.silence.state_of(worker)
 
     async def detail(self, path: str, most_rigs: int) -> NodeDetail | None:
         """A node and the rigs right at it; None where there is none, or before the first tick."""

@@ -210,6 +210,10 @@ class RigBook:
         """A rig by its worker's name."""
         return self._rigs.get(worker)
 
+    def all(self) -> list[KnownRig]:
+        """All rigs, those that are away too; from any thread."""
+        return list(self._rigs.values())
+
     def rows(self) -> list[RigRow]:
         """All connected rigs that have proven work; from any thread."""
         known = list(self._rigs.values())

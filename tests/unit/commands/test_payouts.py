@@ -9,7 +9,7 @@ from bitcoin.base58 import CBase58Data
 from rich.console import Console
 from rich.table import Table
 
-from poolserver.commands.block_list import BlockLine, blocks_of
+from poolserver.commands.block_list import blocks_of
 from poolserver.commands.payouts import Basis, Payouts, Window, basis_of, payouts_of
 from poolserver.commands.payouts_table import blocks_table, payouts_table
 from poolserver.config import parse_config
@@ -19,6 +19,7 @@ from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.sqlite import SqliteConnection, SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import INTERVAL_S, Earning, EarningKey, WorkerKey
+from poolserver.lookout.view import BlockLine
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.outfit import trial_factory
