@@ -78,8 +78,8 @@ class Pool:
         self._timeout_s = timeout_s
         try:
             self._parts = urlsplit(self.url)
-            known = self._parts.scheme in ("http", "https") and self._parts.hostname
-            known = known and self._parts.port != 0
+            known = self._parts.scheme in ("http", "https") and self._parts.port != 0
+            known = known and bool(self._parts.hostname)
         except ValueError:
             known = False
         if not known:
