@@ -11,9 +11,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
-from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
-from poolserver.api_outfit import api_access, api_routes
+from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -61,7 +60,7 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -202,12 +201,7 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
-        access = api_access(config)
-        asked = Parts(lookout, room, meters_by(config, "http"), self.succession)
-        routes = [
-            *api_routes(access, endpoints(asked)),
-            *lookout.stream(access),
-        ]
+        routes = Api(config, coordinator, lookout, self.succession).routes()
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)

@@ -208,7 +208,7 @@ class Coordinator:
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         if power := self._inherited.pop("power", b""):
-            await asyncio.to_thread(self.room.take_up, power)
+            await asyncio.to_thread(self.room.take_up, power, self._site_of)
         self._may_plan = True
         if self.template is not None:
             self.paymaster.on_template(self.template)

@@ -6,6 +6,7 @@ from typing import Protocol
 
 from poolserver.api.endpoint import Endpoint
 from poolserver.api.lists import (
+    HistoryOf,
     Rigs,
     Store,
     block_endpoints,
@@ -18,8 +19,6 @@ from poolserver.api.reload import Reloads, reload_endpoints
 from poolserver.api.signals import signal_endpoints
 from poolserver.log import EventFeed
 from poolserver.lookout.blocks import Efforts
-from poolserver.lookout.history import Span
-from poolserver.lookout.view import History
 from poolserver.power.signal import SignalSink
 from poolserver.power.tree import PowerTree
 
@@ -33,27 +32,16 @@ class PowerRoom(Room, SignalSink, Protocol):
     def unix_time(self) -> Callable[[], float]: ...
 
 
-class Watch(Protocol):
-    """Who is asked what is shown; see ``lookout_outfit.Lookout``."""
-
-    @property
-    def overview(self) -> Shown: ...
-    @property
-    def feed(self) -> EventFeed: ...
-    @property
-    def rigs(self) -> Rigs: ...
-    @property
-    def store(self) -> Store: ...
-    @property
-    def efforts(self) -> Efforts: ...
-    def history(self, site: str, span: Span) -> History | None: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Parts:
     """The parts of the running pool that are asked and told."""
 
-    watch: Watch
+    shown: Shown
+    feed: EventFeed
+    rigs: Rigs
+    store: Store
+    efforts: Efforts
+    history_of: HistoryOf
     room: PowerRoom
     http_meters: Container[str]
     reloads: Reloads
@@ -61,12 +49,12 @@ class Parts:
 
 def endpoints(parts: Parts) -> list[Endpoint]:
     """The endpoints, group by group."""
-    watch, room = parts.watch, parts.room
+    room = parts.room
     return [
-        *overview_endpoints(watch.overview, watch.feed),
-        *rig_endpoints(watch.rigs),
-        *block_endpoints(watch.store, watch.efforts),
-        *history_endpoints(watch.history),
+        *overview_endpoints(parts.shown, parts.feed),
+        *rig_endpoints(parts.rigs),
+        *block_endpoints(parts.store, parts.efforts),
+        *history_endpoints(parts.history_of),
         *power_endpoints(room),
         *signal_endpoints(room, room.tree, parts.http_meters, room.unix_time),
         *reload_endpoints(parts.reloads),
