@@ -271,7 +271,7 @@ class Programme:
             _window(window_s, node.mining_w.value, 0.1 / math.sqrt(window_s / 60) * 0.05)
             for window_s in (60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0)
         )
-        ahead = LimitAhead(NOW + 6 * 3600 - 120, 240 * MW, "NTDC") if node.limits else None
+        ahead = LimitAhead(NOW + 6 * 3600 - 120, 240 * MW, "NTDC") if node.depth < 2 else None
         here = [rig for rig in self.rigs[:20_000] if rig.node == path][:12]
         return NodeDetail(node, windows, ahead, tuple(map(_rig_view, here)), 0)
 

@@ -42,6 +42,9 @@ PICTURES = (
     ),
     # To be looked at; not in the documents.
     ("blocks", "#/blocks", "light", 1440, 760, False),
+    ("phone-power", "#/power/Sahiwal%2FT2", "light", 390, 844, False),
+    ("phone-rigs", "#/rigs", "dark", 390, 844, False),
+    ("phone-whole", "#/overview", "light", 360, 844, True),
     ("nodes", "#/nodes", "light", 1440, 400, False),
     ("events", "#/events", "dark", 1440, 760, False),
 )
