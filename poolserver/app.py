@@ -11,13 +11,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
-from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
-from poolserver.api.live_page import live_page_routes
-from poolserver.api.overview import overview_endpoints
-from poolserver.api.power import power_routes
-from poolserver.api.router import Router
-from poolserver.api.stream import stream_routes
+from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -32,8 +27,8 @@ from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
 from poolserver.log import EventFeed
-from poolserver.lookout.broadcast import Broadcast
-from poolserver.lookout.overview import Life, Overview
+from poolserver.lookout.overview import Life
+from poolserver.lookout_outfit import Lookout
 from poolserver.metrics import (
     AuditMetrics,
     CollectorMetrics,
@@ -42,6 +37,7 @@ from poolserver.metrics import (
     PoolMetrics,
     PowerMetrics,
     ProposalMetrics,
+    ReloadMetrics,
     RpcMetrics,
     SignalMetrics,
 )
@@ -64,13 +60,7 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import (
-    api_tokens,
-    modbus_meters,
-    mqtt_bus,
-    signal_routes,
-    site_words,
-)
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -111,7 +101,7 @@ class PoolServer:
         self._heir = heir
         self._coordinator: Coordinator | None = None
         self._feed = EventFeed()
-        self._life = Life(config.network, config.instance_id, time.time())
+        self._life = Life(config.network, config.instance_id, self.succession.facts)
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -130,7 +120,7 @@ class PoolServer:
         ]
         crew = self._crew()
         succession = self.succession
-        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
+        beats = asyncio.create_task(succession.tell_for_ever(self._sentence), name="service news")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
@@ -148,15 +138,8 @@ class PoolServer:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _tell_service(self) -> None:
-        service = self.succession.service
-        while True:
-            if self._coordinator is None:
-                service.starting("Waiting for a node")
-            else:
-                service.starting("Starting")
-                service.beat(self._coordinator.sentence())
-            await asyncio.sleep(service.interval_s)
+    def _sentence(self) -> str | None:
+        return None if self._coordinator is None else self._coordinator.sentence()
 
     def _left(self) -> Mapping[str, bytes]:
         return {} if self._coordinator is None else self._coordinator.left()
@@ -214,21 +197,11 @@ class PoolServer:
         self._registry.register(AuditMetrics(coordinator.auditor))
         collector = Collector()
         self._registry.register(CollectorMetrics(collector))
+        self._registry.register(ReloadMetrics(self.succession.facts))
         room = coordinator.room
         self._open_ways_in(room)
-        signals = signal_routes(config, room, room.tree, room.unix_time)
-        overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
-        broadcast = Broadcast(overview, self._feed)
-        room.show(broadcast.on_power)
-        access = Access(api_tokens(config), config.http.read_from, config.http.names)
-        reading = Router(access, lambda endpoint, call, outcome: None)
-        routes = [
-            *live_page_routes(),
-            *power_routes(room),
-            *signals,
-            *reading.routes(overview_endpoints(overview, self._feed)),
-            *stream_routes(access, broadcast),
-        ]
+        lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
+        routes = Api(config, coordinator, lookout, self.succession).routes()
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
@@ -246,9 +219,8 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
-            for looking in (overview.run(), broadcast.run()):
-                parts.callback(asyncio.create_task(looking, name="lookout").cancel)
-            parts.callback(broadcast.close)
+            parts.push_async_callback(lookout.stop)
+            await lookout.start()
             collector.start(time.monotonic())
             parts.callback(collector.stop)
             log.info("running", version=__version__, network=config.network)

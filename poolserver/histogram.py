@@ -5,22 +5,28 @@ On whatever path it stands, it costs a search among a dozen bounds and two addit
 
 from bisect import bisect_left
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 # Of what should take a fraction of a millisecond, and may take a second when all goes wrong.
 QUICK_S = (0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5)
+# Of what waits for a disk, or for all rigs, or for a turn.
+DISK_S = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 5.0)
+# Of calls: from one that finds its answer ready to one that a node has to work for.
+CALL_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
 
 
+@dataclass(slots=True)
 class Histogram:
     """Observations of seconds, by upper bounds that never change."""
 
-    __slots__ = ("bounds_s", "counts", "seconds")
+    bounds_s: tuple[float, ...] = QUICK_S
+    counts: list[int] = field(init=False)
+    """Observations of up to each bound, and above the one before; the last is of all beyond."""
+    seconds: float = field(init=False, default=0.0)
+    """The sum of all observations."""
 
-    def __init__(self, bounds_s: Sequence[float] = QUICK_S) -> None:
-        self.bounds_s = bounds_s
-        self.counts = [0] * (len(bounds_s) + 1)
-        """Observations of up to each bound, and above the one before; the last is of all beyond."""
-        self.seconds = 0.0
-        """The sum of all observations."""
+    def __post_init__(self) -> None:
+        self.counts = [0] * (len(self.bounds_s) + 1)
 
     def note(self, seconds: float, count: int = 1) -> None:
         """``count`` of them took so long, each."""

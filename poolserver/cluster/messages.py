@@ -11,6 +11,7 @@ import msgspec
 from poolserver.ledger.records import JournalBatch
 from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.template import BlockTemplate
+from poolserver.process_watch import ProcessFigures
 
 
 class ListenerSettings(msgspec.Struct, frozen=True):
@@ -106,12 +107,14 @@ class TemplateUpdate(msgspec.Struct, frozen=True, tag="template"):
     """A new template: of a new tip, or a fresher one of the same.
 
     To a worker that begins later it comes so long after the coordinator had it, and so long after
-    a node last confirmed it.
+    a node last confirmed it. ``heard_at``, of a new tip: when a node first told of that block, by
+    the monotonic clock of this machine, which all its processes have in common.
     """
 
     template: BlockTemplate
     age_s: float = 0.0
     unconfirmed_s: float = 0.0
+    heard_at: float | None = None
 
 
 class SentPlan:
@@ -203,6 +206,13 @@ class WorkerSucceeded(msgspec.Struct, frozen=True, tag="succeeded"):
     source: str
 
 
+class Timed(msgspec.Struct, frozen=True, array_like=True):
+    """A histogram's counts, by bounds that both sides know, and the sum of all in seconds."""
+
+    counts: tuple[int, ...]
+    seconds: float
+
+
 class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     """The worker's gauges and counts since its start, sent once a second.
 
@@ -210,7 +220,9 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     send less than a share a minute. ``refused`` counts by reason who was not let in or was
     thrown out. ``stopgap_seconds`` is how long there was only a job without transactions,
     ``stopgap_work`` the hashes that were proven on such. ``blocks_unsettled`` have no node's
-    final word yet, and ``blocks_unspooled`` of them are on no disk.
+    final word yet, and ``blocks_unspooled`` of them are on no disk. ``journal_held`` are records
+    in memory that are not on the disk yet. ``timed`` is by the names in ``timings``; ``process``
+    is None where the worker is in the coordinator's own.
     """
 
     source: str
@@ -231,6 +243,9 @@ class WorkerCounters(msgspec.Struct, frozen=True, tag="counters"):
     blocks_unspooled: int
     journal_failed: bool
     journal_dropped: int
+    journal_held: int = 0
+    timed: dict[str, Timed] = {}
+    process: ProcessFigures | None = None
 
 
 class RigNews(msgspec.Struct, frozen=True, array_like=True):

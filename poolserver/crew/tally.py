@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from msgspec.structs import replace
+
 from poolserver.cluster.messages import WorkerCounters
+from poolserver.cluster.timings import BOUNDS_S, timing
+from poolserver.histogram import Histogram
 
 
 @dataclass(slots=True)
@@ -21,6 +25,8 @@ class Counts:
     journal_dropped: int = 0
     stopgap_seconds: float = 0.0
     stopgap_work: float = 0.0
+    timed: dict[str, Histogram] = field(default_factory=lambda: {n: timing(n) for n in BOUNDS_S})
+    """By the names in ``cluster.timings``."""
 
     def add(self, told: WorkerCounters) -> None:
         """Add those of one life."""
@@ -30,6 +36,24 @@ class Counts:
         self.journal_dropped += told.journal_dropped
         self.stopgap_seconds += told.stopgap_seconds
         self.stopgap_work += told.stopgap_work
+        self.add_timed(told)
+
+    def add_timed(self, told: WorkerCounters) -> None:
+        """Add what one life has timed; what only another version times is left out."""
+        for name, timed in told.timed.items():
+            if name in self.timed:
+                self.timed[name].add(timed.counts, timed.seconds)
+
+    def merge(self, other: "Counts") -> None:
+        """Add those of another worker. All have a stopgap at once: its time is the longest."""
+        self.malformed += other.malformed
+        self.resumed += other.resumed
+        self.refused.update(other.refused)
+        self.journal_dropped += other.journal_dropped
+        self.stopgap_seconds = max(self.stopgap_seconds, other.stopgap_seconds)
+        self.stopgap_work += other.stopgap_work
+        for name, observed in other.timed.items():
+            self.timed[name].add(observed.counts, observed.seconds)
 
 
 class Tally:
@@ -52,40 +76,32 @@ class Tally:
         """This life is over."""
         told = self._living.pop(source, None)
         if told is not None:
-            self._ended.setdefault(_index(source), Counts()).add(told)
+            self._ended.setdefault(index_of(source), Counts()).add(told)
 
     def succeed(self, before: str, source: str) -> None:
-        """One life goes on in another, which counts on from where it stood."""
+        """One life goes on in another, which counts on from where it stood, and times anew."""
         told = self._living.pop(before, None)
         if told is not None:
-            self._living.setdefault(source, told)
+            self._ended.setdefault(index_of(before), Counts()).add_timed(told)
+            self._living.setdefault(source, replace(told, timed={}))
+
+    def by_worker(self) -> dict[str, Counts]:
+        """The sums of all lives of each worker, by its index."""
+        found: dict[str, Counts] = {}
+        for index, ended in self._ended.items():
+            found.setdefault(index, Counts()).merge(ended)
+        for source, told in self._living.items():
+            found.setdefault(index_of(source), Counts()).add(told)
+        return found
 
     def counts(self) -> Counts:
-        """The sums of all lives. All workers have a stopgap at once: its time is the longest."""
-        by_index = {index: _copy(each) for index, each in self._ended.items()}
-        for source, told in self._living.items():
-            by_index.setdefault(_index(source), Counts()).add(told)
+        """The sums of all lives of all workers."""
         total = Counts()
-        for each in by_index.values():
-            total.malformed += each.malformed
-            total.resumed += each.resumed
-            total.refused.update(each.refused)
-            total.journal_dropped += each.journal_dropped
-            total.stopgap_seconds = max(total.stopgap_seconds, each.stopgap_seconds)
-            total.stopgap_work += each.stopgap_work
+        for each in self.by_worker().values():
+            total.merge(each)
         return total
 
 
-def _copy(counts: Counts) -> Counts:
-    return Counts(
-        counts.malformed,
-        counts.resumed,
-        Counter(counts.refused),
-        counts.journal_dropped,
-        counts.stopgap_seconds,
-        counts.stopgap_work,
-    )
-
-
-def _index(source: str) -> str:
+def index_of(source: str) -> str:
+    """The worker's index, of a source of WorkerIdentity's form."""
     return source.rsplit("/", 2)[1]

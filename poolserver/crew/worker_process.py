@@ -17,7 +17,6 @@ from typing import Any
 import structlog
 
 from poolserver.cluster.messages import Down, Renew, WorkerFailed, WorkerSettings
-from poolserver.collector import Collector
 from poolserver.crew.lock import ProcessLock, Taken
 from poolserver.crew.post import worker_lock
 from poolserver.crew.uplink import Uplink
@@ -27,6 +26,7 @@ from poolserver.handover.state import FORMAT, HandoverError, Hello
 from poolserver.handover.upgrade import PASSAGE_VARIABLE, Rigs, Upgrade, run_with
 from poolserver.ledger.records import LedgerError
 from poolserver.node.submitter import BlockSubmitter
+from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import block_submitter, submit_rpcs
 from poolserver.server.worker import Worker
 
@@ -88,6 +88,7 @@ class WorkerLife:
         self._uplink = uplink
         self._lock = lock
         self._stop = stop
+        self._watch = ProcessWatch()
         self._run: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
         self._upgrade: Upgrade | None = None
@@ -137,7 +138,8 @@ class WorkerLife:
             await submitter.resume(time.time())
             await uplink.has_work.wait()
             # Only now, so that a start that fails leaves no journal.
-            async with self._working(Worker(settings, uplink, submitter)) as worker:
+            worker = Worker(settings, uplink, submitter, watch=self._watch)
+            async with self._working(worker):
                 uplink.deliver_to(self._receive)
                 await worker.start()
                 await self._mine(worker, settings)
@@ -147,7 +149,7 @@ class WorkerLife:
         uplink = self._uplink
         async with (
             _submitter(settings) as submitter,
-            self._working(Worker(settings, uplink, submitter)) as worker,
+            self._working(Worker(settings, uplink, submitter, watch=self._watch)) as worker,
         ):
             try:
                 await worker.bind(heir.listening)
@@ -181,15 +183,15 @@ class WorkerLife:
             await worker.stop()
 
     async def _mine(self, worker: Worker, settings: WorkerSettings) -> None:
-        collector, uplink = Collector(), self._uplink
-        collector.start(time.monotonic())
+        watch, uplink = self._watch, self._uplink
+        watch.start(time.monotonic())
         try:
             while not settings.alone_for_s or uplink.alone_s < settings.alone_for_s:
                 await asyncio.sleep(CHECK_INTERVAL_S)
                 worker.check()
-                collector.look(time.monotonic())
+                watch.look(time.monotonic())
         finally:
-            collector.stop()
+            watch.stop()
         log.error("worker_alone_for_long", alone_s=round(uplink.alone_s))
 
     def _receive(self, message: Down) -> None:

@@ -24,6 +24,7 @@ from functools import partial
 from pathlib import Path
 
 from poolserver._native import skip_records
+from poolserver.histogram import DISK_S, Histogram
 from poolserver.ledger.chain import Segment, SegmentChain, SyncPoint
 from poolserver.ledger.held import HeldRecords, Mark
 from poolserver.ledger.payout_records import payout_records
@@ -125,8 +126,8 @@ class Journal:
         """Shares that were refused: they are not recorded and get no credit."""
         self.is_refusing = False
         """Whether the last share that came was refused."""
-        self.last_sync_s = 0.0
-        """How long the last sync took."""
+        self.syncs = Histogram(DISK_S)
+        """How long syncs took."""
         self._on_durable = on_durable
         self._on_failure = on_failure
         self._policy = release
@@ -320,7 +321,7 @@ class Journal:
     def _end_sync(self, point: SyncPoint, safe: Mark, sync: asyncio.Future[float]) -> None:
         self._sync = None
         try:
-            self.last_sync_s = sync.result()
+            self.syncs.note(sync.result())
         except OSError as error:
             self._chain.abandon()
             self._held.rewind()

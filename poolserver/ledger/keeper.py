@@ -19,6 +19,7 @@ from typing import TypeVar
 import structlog
 
 from poolserver.bitcoin.header import hash_le_to_hex
+from poolserver.histogram import CALL_S, Histogram
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState
 from poolserver.ledger.catch_up import CatchUp
 from poolserver.ledger.database import Connection, StoreError, StoreMoved
@@ -116,6 +117,8 @@ class LedgerKeeper:
         self._pruning: asyncio.Task[None] | None = None
         self._saved_at = clock()
         self._saved_through_s = clock()
+        self.saves = Histogram(CALL_S)
+        """How long saves took that went well."""
         self.totals = Totals()
         self.blocks = BlockBook()
         self.rewards = rewards or Rewards()
@@ -380,6 +383,7 @@ class LedgerKeeper:
         except StoreError as error:
             self._trouble.failed("ledger_store", str(error), now)
         else:
+            self.saves.note(self._clock() - now)
             self._saved_through_s = now
             self._trouble.restored("ledger_store_restored", now)
 

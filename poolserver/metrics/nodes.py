@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
-from poolserver.histogram import Histogram
+from poolserver.histogram import CALL_S, Histogram
 from poolserver.metrics.families import buckets, counter, gauge, histogram
 from poolserver.node.proving import Proof
 
 if TYPE_CHECKING:
     from poolserver.node.group import NodeGroup
-
-# From a call that finds its answer ready to a longpoll that waits for a block.
-RPC_S = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 60.0)
 
 NODE_UP = gauge(
     "node_up",
@@ -140,7 +137,7 @@ class RpcMetrics(Collector):
         """Count a call."""
         observed = self._seconds.get(method)
         if observed is None:
-            observed = self._seconds[method] = Histogram(RPC_S)
+            observed = self._seconds[method] = Histogram(CALL_S)
         observed.note(seconds)
         if error_kind is not None:
             self._errors[method, error_kind] += 1

@@ -318,6 +318,11 @@ class NodeGroup:
         """Whether the rigs' work is alarmed as stale."""
         return self._work_stale.is_raised
 
+    def heard_at(self, tip_hex: str) -> float | None:
+        """When a node first told of this block, if it is the last that one told of; monotonic."""
+        signs = [each.source.signs for each in self._members.values() if each.source is not None]
+        return min((each.told_at for each in signs if each.told_hex == tip_hex), default=None)
+
     def figures(self) -> list[NodeFigures]:
         """Every node, in the order of preference."""
         now, mined = self._clock(), self._mined_chain()

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 import structlog
 
+from poolserver.histogram import CALL_S, Histogram
 from poolserver.node.checks import Rpc
 from poolserver.node.offer import Verdict, is_unknown, offer
 from poolserver.node.spool import FoundBlock, Spool, quoted, spool_entry
@@ -130,6 +131,8 @@ class BlockSubmitter:
         self._resumed: list[FoundBlock] | None = None
         self._untold: list[tuple[FoundBlock, Verdict]] = []
         self._gates = [NewestFirst(CALLS_AT_ONCE) for _ in rpcs]
+        self.offers = Histogram(CALL_S)
+        """How long nodes took to judge blocks."""
         self._submissions: dict[str, Submission] = {}
         self._settled: deque[str] = deque()  # hashes in _submissions that may be forgotten
         self._ours: set[str] = set()  # hashes of blocks that no other of ours should displace
@@ -318,13 +321,7 @@ class BlockSubmitter:
         while loop.time() < offered.until:
             try:
                 async with gate:
-                    verdict = await offer(
-                        rpc,
-                        offered.block_hash,
-                        offered.block_json,
-                        self._ours.__contains__,
-                        next(timeouts),
-                    )
+                    verdict = await self._offer(rpc, offered, next(timeouts))
             except Exception:  # a fault of ours must not be the end of a block
                 log.exception("submitblock_failed", url=rpc.url, reason="error")
                 verdict = None
@@ -332,6 +329,15 @@ class BlockSubmitter:
                 return verdict
             await asyncio.sleep(next(waits) * random.uniform(0.5, 1.5))
         return None
+
+    async def _offer(self, rpc: Rpc, offered: _Offered, timeout_s: float) -> Verdict | None:
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        verdict = await offer(
+            rpc, offered.block_hash, offered.block_json, self._ours.__contains__, timeout_s
+        )
+        self.offers.note(loop.time() - began_at)
+        return verdict
 
     def _until(self) -> float:
         return asyncio.get_running_loop().time() + KEEP_OFFERING_S

@@ -120,6 +120,10 @@ class Signs:
     """Its tip, as last heard of or as told by a template."""
     tip_at: float = -inf
     """Since when that is the tip."""
+    told_hex: str = ""
+    """The last block that it told of in any way, be it by a template that is not looked at yet."""
+    told_at: float = -inf
+    """When it first did."""
     answered_at: float = -inf
     """When a template last came, new or not; a stopgap's header is an answer too."""
     failing: bool = False
@@ -127,8 +131,14 @@ class Signs:
 
     def tip_is(self, tip_hex: str, now: float) -> None:
         """The node's tip is this one."""
+        self.told(tip_hex, now)
         if tip_hex != self.tip_hex:
             self.tip_hex, self.tip_at = tip_hex, now
+
+    def told(self, tip_hex: str, now: float) -> None:
+        """The node knows of this block."""
+        if tip_hex != self.told_hex:
+            self.told_hex, self.told_at = tip_hex, now
 
 
 def _nobody() -> None:
@@ -249,6 +259,7 @@ class NodeTemplateSource:
         result: GetBlockTemplate = await rpc.call(
             "getblocktemplate", request, type=GetBlockTemplate, timeout_s=timeout_s
         )
+        self.signs.told(result.previousblockhash, self._clock())  # to read it takes a while
         terms = (result, self._reserve, self._version_mask)
         if result.transactions.count > OFF_LOOP_TRANSACTIONS:
             return await in_thread(BlockTemplate.from_rpc, *terms)

@@ -9,6 +9,7 @@ import structlog
 from poolserver.bitcoin.header import hash_hex_to_le
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import BlockEvent, NodeSettings
+from poolserver.histogram import Histogram
 from poolserver.judge import SolvedBlock
 from poolserver.ledger.journal import Journal
 from poolserver.ledger.records import NO_WORKER
@@ -73,6 +74,11 @@ class BlockDesk:
     def unspooled(self) -> int:
         """Of these the ones that are on no disk."""
         return self._submitter.unspooled
+
+    @property
+    def offers(self) -> Histogram:
+        """How long nodes took to judge blocks."""
+        return self._submitter.offers
 
     async def resume(self) -> None:
         """Take up again what a former life has left, and begin to report.

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
+from poolserver.histogram import Histogram
 from poolserver.judge import SolvedBlock
 from poolserver.ledger.records import ShareRecord
 from poolserver.mining.payout import Distribution
@@ -41,6 +42,8 @@ class House(Protocol):
     """What a session needs of the worker process that it lives in."""
 
     malformed: int
+    latency: Histogram
+    """From a share's bytes to its answer."""
     transactions_limit: int
     by_session_id: dict[str, "MinerSession"]
 

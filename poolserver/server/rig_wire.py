@@ -9,12 +9,14 @@ asyncio's transports, all their shares go the plain path, and the pool does the 
 import asyncio
 import os
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import cast
 
 import structlog
 
 from poolserver._native import LaneRig, LaneTurn, RigSocket, RigSockets, ShareLane
+from poolserver.histogram import Histogram
 from poolserver.ledger.journal import Journal
 from poolserver.mining.registry import IssuedJob, JobRegistry
 from poolserver.server.fan_out import FanOut
@@ -46,11 +48,14 @@ class RigWire:
         journal: Journal,
         extranonce2_size: int,
         now: Callable[[], float],
+        latency: Histogram,
     ) -> None:
+        """Each share is noted in ``latency``, from its bytes to its answer."""
         self._loop = loop
         self._jobs = jobs
         self._journal = journal
         self._now = now
+        self._latency = latency
         self._lane = ShareLane(extranonce2_size)
         self._on_offer: set[int] = set()  # job numbers
         self.sockets = RigSockets(self._lane, loop.call_soon)
@@ -195,10 +200,15 @@ class RigWire:
             for session, *_ in turn.credits:
                 session.abort()
             raise
-        self._journal.release(turn.release)
+        self._journal.release(partial(self._release, turn, now))
         for session, worker, change, _, count in turn.credits:
             try:
                 session.credit(worker, change, count, now)
             except Exception:  # the edge of a session here: it ends that one alone
                 log.exception("session_dropped")
                 session.abort()
+
+    def _release(self, turn: LaneTurn, began_at: float) -> None:
+        """Its answers go out; all shares of it were read at once."""
+        turn.release()
+        self._latency.note(self._now() - began_at, turn.count)

@@ -185,7 +185,7 @@ class MinerSession:
         house, now = self.house, self.house.now()
         judgement = house.pool.judge.submit_share(self.miner, submit, now)
         if judgement.block is not None:  # before all else: its way to the nodes begins
-            self._answer_after_spool(submit, judgement, judgement.block)
+            self._answer_after_spool(submit, judgement, judgement.block, now)
         ref = NO_WORKER if judgement.worker is None else judgement.worker.ref
         if (block := judgement.block) is not None:
             _record_block(house.journal, ref, judgement, block)
@@ -200,7 +200,7 @@ class MinerSession:
             )
             or judgement.outcome is not ShareOutcome.ACCEPTED
         ):
-            self._answer_after_record(submit, judgement.outcome)
+            self._answer_after_record(submit, judgement.outcome, now)
         else:
             self.protocol.connection.refuse(submit, NOT_RECORDED)
         if judgement.outcome is ShareOutcome.ACCEPTED:
@@ -228,7 +228,7 @@ class MinerSession:
         if self.conduct is not None:
             self.house.guard.good(self, now)
 
-    def _answer_after_record(self, submit: Submit, outcome: ShareOutcome) -> None:
+    def _answer_after_record(self, submit: Submit, outcome: ShareOutcome, began_at: float) -> None:
         """The answers to the shares of one turn wait together until their records are safe."""
         journal = self.house.journal
         if self._answers is not None and self._answers_turn == journal.turn:
@@ -236,14 +236,15 @@ class MinerSession:
             return
         answers = self._answers = [(submit, outcome)]
         self._answers_turn = journal.turn
-        journal.release(partial(self._release, answers))
+        journal.release(partial(self._release, answers, began_at))
 
-    def _release(self, answers: list[tuple[Submit, ShareOutcome]]) -> None:
+    def _release(self, answers: list[tuple[Submit, ShareOutcome]], began_at: float) -> None:
         if self._answers is answers:
             self._answers = None
         for submit, outcome in answers:
             self._answer(submit, outcome)
         self.protocol.flush()
+        self.house.latency.note(self.house.now() - began_at, len(answers))
 
     def _answer(self, submit: Submit, outcome: ShareOutcome) -> None:
         if outcome is ShareOutcome.ACCEPTED:
@@ -251,12 +252,14 @@ class MinerSession:
         else:
             self.protocol.connection.refuse(submit, ANSWERS[outcome])
 
-    def _answer_after_spool(self, submit: Submit, judgement: Judgement, block: SolvedBlock) -> None:
+    def _answer_after_spool(
+        self, submit: Submit, judgement: Judgement, block: SolvedBlock, began_at: float
+    ) -> None:
         """The answer to a block's finder waits until the block is on the disk; no other's does."""
         self.house.solved(
             block,
             submit.worker_name,
-            partial(self._answer_after_record, submit, judgement.outcome),
+            partial(self._answer_after_record, submit, judgement.outcome, began_at),
         )
 
     def _only_worker(self) -> int:

@@ -17,6 +17,7 @@ import structlog
 
 from poolserver._native import HAS_WIRE
 from poolserver.bitcoin.networks import NETWORKS
+from poolserver.cluster import timings
 from poolserver.cluster.link import Sender
 from poolserver.cluster.messages import (
     Down,
@@ -25,6 +26,7 @@ from poolserver.cluster.messages import (
     RigsChanged,
     TemplateConfirmed,
     TemplateUpdate,
+    Timed,
     Up,
     WorkerCounters,
     WorkerSettings,
@@ -39,6 +41,7 @@ from poolserver.mining.coinbase import CoinbaseError
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.submitter import BlockSubmitter
+from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import BlockDesk
 from poolserver.server.fan_out import FanOut
 from poolserver.server.freshness import Freshness, FreshnessState
@@ -70,8 +73,9 @@ class Worker:
         *,
         now: Callable[[], float] = time.monotonic,
         unix_time: Callable[[], float] = time.time,
+        watch: ProcessWatch | None = None,
     ) -> None:
-        """Needs a running loop.
+        """Needs a running loop. ``watch`` is of a process that is a worker and nothing else.
 
         Raises:
             JournalError: the journal's folder cannot be used.
@@ -80,6 +84,7 @@ class Worker:
         self._up = up
         self._now = now
         self._unix_time = unix_time
+        self._watch = watch
         self._wall = WallClock(unix_time, is_held=NETWORKS[settings.network].is_public)
         identity = WorkerIdentity(settings.instance_id, settings.worker_index, settings.boot_epoch)
         self._source = identity.source
@@ -104,6 +109,9 @@ class Worker:
         self.guard = Guard(
             admission_terms(settings.limits), conduct_terms(settings.limits), self.sessions
         )
+        self.latency = timings.timing(timings.SHARE_LATENCY)
+        self._fan_outs = timings.timing(timings.FAN_OUT)
+        self._new_tips = timings.timing(timings.NEW_TIP)
         self.wire = self._make_wire()
         self._fan_out = FanOut() if self.wire is None else self.wire.fan_out()
         self._sweep = Sweep(self.sessions)
@@ -216,6 +224,7 @@ class Worker:
             self.journal,
             self._settings.extranonce2_size,
             self._now,
+            self.latency,
         )
 
     # --- from the coordinator ------------------------------------------------------------
@@ -223,8 +232,8 @@ class Worker:
     def receive(self, message: Down) -> None:
         """Take one message of the coordinator."""
         match message:
-            case TemplateUpdate(template, age_s, unconfirmed_s):
-                self._on_template(template, age_s, unconfirmed_s)
+            case TemplateUpdate():
+                self._on_template(message)
             case TemplateConfirmed():
                 self.freshness.confirmed(self._now())
             case WorkOutdated():
@@ -243,13 +252,15 @@ class Worker:
         if settings != self._settings:
             log.warning("settings_ignored", reason="a worker's settings hold for its life")
 
-    def _on_template(
-        self, template: BlockTemplate, age_s: float = 0.0, unconfirmed_s: float = 0.0
-    ) -> None:
+    def _on_template(self, update: TemplateUpdate) -> None:
         """A new tip goes out at once, and so do a stopgap and what follows it; else it waits."""
+        template = update.template
         self._wall.note_chain(template.mintime)
-        if self.freshness.on_template(template, self._now(), age_s, unconfirmed_s):
+        ages = update.age_s, update.unconfirmed_s
+        if self.freshness.on_template(template, self._now(), *ages):
             self._broadcast()
+            if update.heard_at is not None and self.sessions:
+                self._new_tips.note(max(0.0, self._now() - update.heard_at))
 
     def _broadcast(self) -> None:
         """One job for every session; those with the most hashrate are first."""
@@ -264,9 +275,11 @@ class Worker:
         if self.wire is not None:
             self.wire.withdraw()
         self._note(job.template)
-        self.freshness.sent(self._now())
+        began_at = self._now()
+        self.freshness.sent(began_at)
         is_clean = before is None or _replaces(job.template, before.template)
         self._fan_out.send(self.sessions, job, is_clean=is_clean)
+        self._fan_outs.note(self._now() - began_at)
 
     def _note(self, template: BlockTemplate) -> None:
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
@@ -389,7 +402,23 @@ class Worker:
             blocks_unspooled=self._blocks.unspooled,
             journal_failed=self.journal.failed is not None,
             journal_dropped=self.journal.dropped,
+            journal_held=self.journal.pending,
+            timed=self._timed(),
+            process=None if self._watch is None else self._watch.figures(now),
         )
+
+    def _timed(self) -> dict[str, Timed]:
+        observed = {
+            timings.SHARE_LATENCY: self.latency,
+            timings.NEW_TIP: self._new_tips,
+            timings.FAN_OUT: self._fan_outs,
+            timings.SUBMIT_BLOCK: self._blocks.offers,
+            timings.JOURNAL_SYNC: self.journal.syncs,
+        }
+        if self._watch is not None:
+            observed[timings.LOOP_LAG] = self._watch.lag
+            observed.update(zip(timings.GARBAGE, self._watch.collector.pauses, strict=True))
+        return {name: timings.timed(each) for name, each in observed.items()}
 
     def _on_journal_failure(self, error: OSError | None) -> None:
         if error is None:

@@ -1,4 +1,4 @@
-"""A real Chromium before a stage: each test has a page of its own, which only the stage may serve."""
+"""A real Chromium before a stage: each test has a page of its own, served by it alone."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack

@@ -6,7 +6,7 @@ adds up: a node's power is that of what is below it. No amounts or hashes are of
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
 
@@ -94,12 +94,8 @@ class Programme:
 
     troubles: tuple[Trouble, ...] = ()
     tick: int = 0
-    events: list[Event] = field(default_factory=list)
     _power: PowerView | None = None
     _power_until: int = 0
-
-    def __post_init__(self) -> None:
-        self.events = list(made_up_events())
 
     @property
     def at(self) -> float:

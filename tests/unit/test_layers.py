@@ -12,7 +12,7 @@ PACKAGE = Path(poolserver.__file__).parent
 
 # Each place may import those of the rows above it, and of its own row if it is the same place.
 FLOORS = [
-    {"poolserver", "histogram", "collector"},
+    {"poolserver", "histogram", "collector", "process_watch"},
     {"_native", "_vendor.asyncio_stratum"},
     {"bitcoin"},
     {"mining", "log", "event_loop"},
@@ -27,7 +27,7 @@ FLOORS = [
     {"coordinator"},
     {"lookout"},
     {"metrics", "api"},
-    {"outfit", "signal_outfit"},
+    {"outfit", "signal_outfit", "lookout_outfit", "api_outfit"},
     {"app", "process"},
     {"demo", "sim.programme"},
     {"commands"},

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from poolserver._vendor.asyncio_stratum import (
     Notify,
@@ -268,7 +269,7 @@ async def test_it_tells_where_it_listens(hall: Hall) -> None:
 
 
 async def test_the_counters_are_those_of_its_rigs(hall: Hall) -> None:
-    assert hall.counters() == worker_counters(
+    assert replace(hall.counters(), timed={}) == worker_counters(
         source=SOURCE, connections=0, rigs={}, jobs=0, certificate_expires_unix=None
     )
     hall.template(template())
@@ -277,7 +278,7 @@ async def test_the_counters_are_those_of_its_rigs(hall: Hall) -> None:
     await rig.answers(1)
     rig.client.write_rendered(b"{nonsense\n")
     await rig.is_told_nothing()
-    assert hall.counters() == worker_counters(
+    assert replace(hall.counters(), timed={}, journal_held=0) == worker_counters(
         source=SOURCE, connections=2, rigs={"demo": 3}, malformed=1, certificate_expires_unix=None
     )
 
