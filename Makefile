@@ -69,7 +69,7 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/.dev
-	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
+	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) PROMTOOL=$$(scripts/find-prometheus.sh promtool) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
 # More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
@@ -81,11 +81,8 @@ docs: $(VENV)/.dev
 	@$(PYTHON) -m sphinx -q -W -n --keep-going -b html docs build/docs
 	@echo build/docs/index.html
 
-# A release sets SOURCE_DATE_EPOCH by its commit, so who builds it again gets the same bytes.
 dist: $(VENV)/.dev
-	@rm -rf dist
-	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
-		$(PYTHON) -m build --outdir dist .
+	@rm -rf dist && mkdir dist && $(PYTHON) scripts/make_dist.py dist
 	@ls -l dist
 
 bench: $(VENV)/.dev
@@ -165,7 +162,8 @@ crowd: $(VENV)/.dev
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --prerelease=if-necessary-or-explicit
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
-	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(UV_COMPILE) --extra postgresql --extra power pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/image.txt
+	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/image.txt -o requirements/dev.txt
 	$(UV_COMPILE) --extra torture pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/torture.txt
 
 clean:

@@ -11,11 +11,8 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
-from poolserver.api.access import Access
 from poolserver.api.http import HttpServer
-from poolserver.api.power import power_routes
-from poolserver.api.reload import reload_endpoints
-from poolserver.api.router import Router
+from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.collector import Collector
@@ -63,13 +60,7 @@ from poolserver.outfit import (
     worker_settings,
 )
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import (
-    api_tokens,
-    modbus_meters,
-    mqtt_bus,
-    signal_routes,
-    site_words,
-)
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -209,17 +200,8 @@ class PoolServer:
         self._registry.register(ReloadMetrics(self.succession.facts))
         room = coordinator.room
         self._open_ways_in(room)
-        signals = signal_routes(config, room, room.tree, room.unix_time)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
-        access = Access(api_tokens(config), config.http.read_from, config.http.names)
-        reading = Router(access, lambda endpoint, call, outcome: None)
-        routes = [
-            *power_routes(room),
-            *signals,
-            *reading.routes(lookout.endpoints()),
-            *lookout.stream(access),
-            *reading.routes(reload_endpoints(self.succession)),
-        ]
+        routes = Api(config, coordinator, lookout, self.succession).routes()
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)

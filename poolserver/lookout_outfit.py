@@ -4,21 +4,16 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from aiohttp import web
-
-from poolserver.api.access import Access
-from poolserver.api.endpoint import Endpoint
-from poolserver.api.lists import block_endpoints, history_endpoints, rig_endpoints
-from poolserver.api.overview import overview_endpoints
-from poolserver.api.stream import stream_routes
 from poolserver.config import Config
 from poolserver.coordinator import Coordinator
 from poolserver.crew.berths import Berths
 from poolserver.log import EventFeed
 from poolserver.lookout.broadcast import Broadcast
+from poolserver.lookout.history import Span
 from poolserver.lookout.keeper import LookoutKeeper
 from poolserver.lookout.overview import Life, Overview
 from poolserver.lookout.rigs import Rigs
+from poolserver.lookout.view import History
 from poolserver.node.group import NodeGroup
 
 
@@ -39,25 +34,14 @@ class Lookout:
         self.broadcast = Broadcast(self.overview, feed)
         self.keeper = LookoutKeeper(self.overview, feed, coordinator.store)
         self.rigs = Rigs(coordinator, coordinator.room.rigs.known)
-        self._coordinator = coordinator
-        self._feed = feed
+        self.feed = feed
         self._unix_time = unix_time
         self._tasks: list[asyncio.Task[None]] = []
         coordinator.room.show(self.broadcast.on_power)
 
-    def endpoints(self) -> list[Endpoint]:
-        """All that is asked for once."""
-        histories, unix_time = self.keeper.histories, self._unix_time
-        return [
-            *overview_endpoints(self.overview, self._feed),
-            *rig_endpoints(self.rigs),
-            *block_endpoints(self._coordinator.store, self.overview.efforts),
-            *history_endpoints(lambda site, span: histories.history(site, span, unix_time())),
-        ]
-
-    def stream(self, access: Access) -> list[web.RouteDef]:
-        """What goes on for as long as one reads."""
-        return stream_routes(access, self.broadcast)
+    def history(self, site: str, span: Span) -> History | None:
+        """What was, of a site or of the whole pool; None of one that is not known."""
+        return self.keeper.histories.history(site, span, self._unix_time())
 
     async def start(self) -> None:
         """Take up what was saved, and begin to look."""

@@ -1,4 +1,4 @@
-"""A real Chromium before a stage: each test has a page of its own, which nothing outside may serve."""
+"""A real Chromium before a stage: each test has a page of its own, which only the stage may serve."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack

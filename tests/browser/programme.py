@@ -1,7 +1,7 @@
 """A made-up programme that the live page shows in tests and in the documents' pictures.
 
-Three sites, 12 transformers, 240 containers, 9,600 racks and 100,000 rigs. What is told of them adds
-up: a node's power is that of what is below it. No names, amounts or hashes are of anybody.
+Three sites, 12 transformers, 240 containers, 9,600 racks and 100,000 rigs. What is told of them
+adds up: a node's power is that of what is below it. No amounts or hashes are of anybody.
 """
 
 import math

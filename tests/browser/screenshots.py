@@ -1,4 +1,4 @@
-"""``make screenshots``: the pictures of the live page in the documents, of the made-up programme."""
+"""``make screenshots``: the documents' pictures of the live page, of the made-up programme."""
 
 import asyncio
 import sys

@@ -18,8 +18,9 @@ from poolserver.api.tokens import Token, Tokens, hash_of
 from poolserver.lookout.view import Event, RigLine
 from tests.browser.programme import Programme
 
-READ_TOKEN = "made-up-for-reading"
-WRITE_TOKEN = "made-up-for-writing"
+# Made up: they open nothing but the stage.
+READING = "made-up-for-reading"
+WRITING = "made-up-for-writing"
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
@@ -70,8 +71,8 @@ class Stage:
         """What each stream that was opened had as Last-Event-ID."""
         tokens = Tokens(
             [
-                Token("reader", hash_of(READ_TOKEN), frozenset({"read"}), ("/",)),
-                Token("writer", hash_of(WRITE_TOKEN), frozenset({"budget"}), ("/",)),
+                Token("reader", hash_of(READING), frozenset({"read"}), ("/",)),
+                Token("writer", hash_of(WRITING), frozenset({"budget"}), ("/",)),
             ]
         )
         self._access = Access(tokens, read_from, names)
@@ -201,6 +202,7 @@ class Stage:
             view = await loop.run_in_executor(None, self.programme.configured)
             await response.write(_message("power", view))
             await response.write(_message("status", self.programme.status()))
+            await response.write(_message("nodes", self.programme.nodes()))
             for event in [each for each in self.programme.events if each.id > sent]:
                 await response.write(_message("event", event, event.id))
                 sent = event.id

@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.programme import Programme
-from tests.browser.stage import READ_TOKEN, WRITE_TOKEN, Stage, on_stage
+from tests.browser.stage import READING, WRITING, Stage, on_stage
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -48,10 +48,10 @@ async def test_from_elsewhere_it_asks_for_a_token_and_says_what_is_wrong_with_on
         await field.fill("wrong")
         await page.keyboard.press("Enter")
         await expect(alert).to_contain_text("does not know this token")
-        await page.get_by_label("Token").fill(WRITE_TOKEN)
+        await page.get_by_label("Token").fill(WRITING)
         await page.keyboard.press("Enter")
         await expect(alert).to_contain_text("lacks the scope “read”")
-        await page.get_by_label("Token").fill(READ_TOKEN)
+        await page.get_by_label("Token").fill(READING)
         await page.keyboard.press("Enter")
         await expect(page.locator("#connection")).to_have_text("live")
         await page.reload()
