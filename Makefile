@@ -12,7 +12,7 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo power-day test lint types unit integration bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help demo power-day test lint types unit integration docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo "make power-day          a simulated day of the 2,000 MW programme, and its drawing; takes minutes"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
+	@echo "make docs               the documents as a site, in build/docs"
+	@echo "make dist               the wheel and the source archive, in dist/"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
 	@echo "make bench-whole        the whole pool from socket to ledger: CPU a share, by simulated rigs"
 	@echo "make bench-parts        where a share's CPU time goes in the running pool, by part (needs perf)"
@@ -71,8 +73,20 @@ unit: $(VENV)/.dev
 
 # More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
-	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) \
+	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) \
 		$(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
+
+# Tests build it too (tests/unit/test_docs_site.py), as strictly.
+docs: $(VENV)/.dev
+	@$(PYTHON) -m sphinx -q -W -n --keep-going -b html docs build/docs
+	@echo build/docs/index.html
+
+# A release sets SOURCE_DATE_EPOCH by its commit, so who builds it again gets the same bytes.
+dist: $(VENV)/.dev
+	@rm -rf dist
+	@SOURCE_DATE_EPOCH=$${SOURCE_DATE_EPOCH:-$$(git log -1 --format=%ct 2>/dev/null || date +%s)} \
+		$(PYTHON) -m build --outdir dist .
+	@ls -l dist
 
 bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py

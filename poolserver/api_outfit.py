@@ -8,6 +8,7 @@ from poolserver.api.access import Access
 from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.endpoint import Call, Endpoint
 from poolserver.api.live_page import live_page_routes
+from poolserver.api.reload import Reloads
 from poolserver.api.router import Router
 from poolserver.api.stream import stream_routes
 from poolserver.api.tokens import Token, Tokens
@@ -20,7 +21,9 @@ from poolserver.signal_outfit import meters_by
 class Api:
     """The API of a pool that is about to run."""
 
-    def __init__(self, config: Config, coordinator: Coordinator, lookout: Lookout) -> None:
+    def __init__(
+        self, config: Config, coordinator: Coordinator, lookout: Lookout, reloads: Reloads
+    ) -> None:
         self._access = api_access(config)
         self._broadcast = lookout.broadcast
         self._parts = Parts(
@@ -32,6 +35,7 @@ class Api:
             history_of=lookout.history,
             room=coordinator.room,
             http_meters=meters_by(config, "http"),
+            reloads=reloads,
         )
 
     def routes(self) -> list[web.RouteDef]:

@@ -37,6 +37,7 @@ from poolserver.metrics import (
     PoolMetrics,
     PowerMetrics,
     ProposalMetrics,
+    ReloadMetrics,
     RpcMetrics,
     SignalMetrics,
 )
@@ -119,7 +120,7 @@ class PoolServer:
         ]
         crew = self._crew()
         succession = self.succession
-        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
+        beats = asyncio.create_task(succession.tell_for_ever(self._sentence), name="service news")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
@@ -137,15 +138,8 @@ class PoolServer:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _tell_service(self) -> None:
-        service = self.succession.service
-        while True:
-            if self._coordinator is None:
-                service.starting("Waiting for a node")
-            else:
-                service.starting("Starting")
-                service.beat(self._coordinator.sentence())
-            await asyncio.sleep(service.interval_s)
+    def _sentence(self) -> str | None:
+        return None if self._coordinator is None else self._coordinator.sentence()
 
     def _left(self) -> Mapping[str, bytes]:
         return {} if self._coordinator is None else self._coordinator.left()
@@ -203,10 +197,11 @@ class PoolServer:
         self._registry.register(AuditMetrics(coordinator.auditor))
         collector = Collector()
         self._registry.register(CollectorMetrics(collector))
+        self._registry.register(ReloadMetrics(self.succession.facts))
         room = coordinator.room
         self._open_ways_in(room)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
-        routes = Api(config, coordinator, lookout).routes()
+        routes = Api(config, coordinator, lookout, self.succession).routes()
         views = CollectorRegistry()
         views.register(PowerMetrics(lambda: room.view))
         http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)

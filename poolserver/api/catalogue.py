@@ -15,6 +15,7 @@ from poolserver.api.lists import (
 )
 from poolserver.api.overview import Shown, overview_endpoints
 from poolserver.api.power import Room, power_endpoints
+from poolserver.api.reload import Reloads, reload_endpoints
 from poolserver.api.signals import signal_endpoints
 from poolserver.log import EventFeed
 from poolserver.lookout.blocks import Efforts
@@ -43,6 +44,7 @@ class Parts:
     history_of: HistoryOf
     room: PowerRoom
     http_meters: Container[str]
+    reloads: Reloads
 
 
 def endpoints(parts: Parts) -> list[Endpoint]:
@@ -55,4 +57,5 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         *history_endpoints(parts.history_of),
         *power_endpoints(room),
         *signal_endpoints(room, room.tree, parts.http_meters, room.unix_time),
+        *reload_endpoints(parts.reloads),
     ]

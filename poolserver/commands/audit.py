@@ -8,7 +8,7 @@ from typing import Any
 import click
 import msgspec
 
-from poolserver.commands.common import config_option, fail, load
+from poolserver.commands.common import config_option, echo_json, fail, json_option, load
 from poolserver.ledger.audit import day_of
 from poolserver.ledger.export import ALL_DAYS, EXPORTS, Days
 from poolserver.ledger.export_files import export_table
@@ -78,7 +78,7 @@ public_key_option = click.option(
 )
 @public_key_option
 @click.option("--journal/--no-journal", default=True, help="Fold the journal again and compare.")
-@click.option("--json", "as_json", is_flag=True, help="The report for programs.")
+@json_option("The report for programs.")
 def verify_command(
     path: Path,
     day: int | None,
@@ -103,7 +103,7 @@ def verify_command(
         click.echo(f"poolserver: {error}", err=True)
         sys.exit(EXIT_NOT_CHECKED)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(report), indent=2).decode())
+        echo_json(report)
     else:
         _show(report)
     sys.exit(0 if report.good else EXIT_DIFFERENCES)
@@ -179,7 +179,7 @@ def proof_command(
         proof = make_proof(ledger_database(config), begin_s, worker, site=site, account=account)
     except (LedgerError, StartError) as error:
         fail(str(error))
-    click.echo(msgspec.json.format(msgspec.json.encode(proof), indent=2).decode())
+    echo_json(proof)
 
 
 @click.command("check-proof")
@@ -187,13 +187,12 @@ def proof_command(
 @click.option("--head", type=HEX32, metavar="HEX", help="One that was kept, of its day or later.")
 @public_key_option
 def check_proof_command(file: Any, head: bytes | None, public_key: bytes | None) -> None:
-    """Check a proof. Without a head that you have kept it proves no more than who signed it."""
+    """Check a proof.
+
+    Without a head that you have kept it proves no more than who signed it.
+    """
     try:
         proof = msgspec.json.decode(file.read(), type=Proof)
         click.echo(check_proof(proof, head, public_key))
     except (msgspec.DecodeError, LedgerError) as error:
         fail(str(error))
-
-
-COMMANDS = (verify_command, export_command, proof_command, check_proof_command)
-"""Of the group ``ledger``."""

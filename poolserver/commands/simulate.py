@@ -7,10 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
-from poolserver.commands.common import fail, load, run_async
+from poolserver.commands.common import console, fail, json_option, load, run_async
 from poolserver.config import Endpoint
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
@@ -94,7 +93,7 @@ def _show_progress(report: SiteReport) -> None:
 )
 @click.option("--plot", "drawing", type=click.Path(path_type=Path), help="Draw the day: an SVG.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for report.json, day.csv.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option()
 def programme(
     path: Path,
     hours: float,
@@ -126,10 +125,10 @@ def programme(
     if as_json:
         click.echo(written)
         return
-    console = Console()
-    console.print(_energy_table(report.energies))
+    screen = console()
+    screen.print(_energy_table(report.energies))
     if report.overruns:
-        console.print(_overrun_table(report))
+        screen.print(_overrun_table(report))
     for at_s, sentence in report.told[:MOST_TOLD]:
         click.echo(f"{_clock(at_s - report.begin_s)}  {sentence}")
     if len(report.told) > MOST_TOLD:

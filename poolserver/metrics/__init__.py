@@ -6,6 +6,7 @@ from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerMetrics
 from poolserver.metrics.process import CollectorMetrics
+from poolserver.metrics.reloads import ReloadMetrics
 from poolserver.metrics.signals import SignalMetrics
 
 __all__ = [
@@ -16,6 +17,7 @@ __all__ = [
     "PoolMetrics",
     "PowerMetrics",
     "ProposalMetrics",
+    "ReloadMetrics",
     "RpcMetrics",
     "SignalMetrics",
 ]

@@ -11,6 +11,7 @@ from poolserver.metrics import (
     pool,
     power,
     process,
+    reloads,
     rigs,
     signals,
     statistics,
@@ -28,6 +29,7 @@ SECTIONS: tuple[tuple[str, ModuleType], ...] = (
     ("Signed days", audit),
     ("Worker processes", crew),
     ("Processes", process),
+    ("Configuration", reloads),
 )
 
 WORDS = "a few words of the program"
@@ -55,6 +57,7 @@ LABELS = {
     "reason": (WORDS, "20"),
     "result": (WORDS, "5"),
     "scope": ("`ever`, `round`", "2"),
+    "sha256": ("a hash in hex", "1"),
     "site": ("a site of the config, or `unassigned`", "sites + 1"),
     "source": ("who sets the limit that binds", "one at a time for each power node"),
     "state": (WORDS, "10"),

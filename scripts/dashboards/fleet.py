@@ -68,7 +68,13 @@ def _sites() -> Panel:
             Column("J/TH", by_site("power_j_per_th"), "none", decimals=1),
             Column("rigs", f"sum by (site) ({at_site('site_rigs')})", "none"),
             Column("silent", by_site("power_silent_rigs"), "none", NONE_IS_BETTER),
-            Column("lost shares", f"{lost} / {judged}", "percentunit", REJECTED, decimals=2),
+            Column(
+                "lost shares",
+                f"({lost} or 0 * {judged}) / {judged}",
+                "percentunit",
+                REJECTED,
+                decimals=2,
+            ),
         ],
     )
 

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from poolserver.commands.block_list import blocks_of
 from poolserver.commands.payouts import Basis, Payouts, Window, basis_of, payouts_of
-from poolserver.commands.payouts_table import blocks_table, payouts_table
+from poolserver.commands.payouts_table import books_table, payouts_table
 from poolserver.config import parse_config
 from poolserver.ledger.blocks import BlockChange, BlockState
 from poolserver.ledger.delta import Delta, FoundBlock, Rounds
@@ -219,7 +219,7 @@ async def test_the_blocks_are_told_with_effort_and_luck(tmp_path: Path) -> None:
     assert found.blocks == [line]
     assert (found.paying, found.earned_sat, found.expected_blocks) == (1, 1000, 3.0)
     assert (found.luck, found.effort, found.owed_sat) == (1 / 3, 0.5, {"north": 700})
-    text = shown(blocks_table(found))
+    text = shown(books_table(found))
     assert "250.0%" in text
     assert "luck 33.3%" in text
     assert "site hall: 3 blocks" in text

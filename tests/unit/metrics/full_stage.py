@@ -1,5 +1,6 @@
 """A scrape of a pool that has something of everything that metrics are made of."""
 
+from collections import Counter
 from types import SimpleNamespace
 from typing import cast
 
@@ -10,6 +11,7 @@ from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
 from poolserver.crew.berths import Berths
 from poolserver.crew.tally import Tally
+from poolserver.handover.reload import ReloadFacts
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
@@ -23,6 +25,7 @@ from poolserver.metrics import (
     PoolMetrics,
     PowerMetrics,
     ProposalMetrics,
+    ReloadMetrics,
     RpcMetrics,
     SignalMetrics,
 )
@@ -100,4 +103,6 @@ def full_registry() -> CollectorRegistry:
     registry.register(SignalMetrics(meters, bus))
     registry.register(PowerMetrics(a_power_view))
     registry.register(CollectorMetrics(Collector()))
+    facts = SimpleNamespace(config_sha256="00", counts=Counter())
+    registry.register(ReloadMetrics(cast(ReloadFacts, facts)))
     return registry
