@@ -275,6 +275,11 @@ class ControlRoom:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
 
+    @property
+    def energy_closed_until_s(self) -> int:
+        """The end of the last closed interval of the energy books, Unix seconds; 0 before one."""
+        return self._energy_keeper.closed_until_s
+
     async def detail(self, path: str, most_rigs: int) -> NodeDetail | None:
         """A node and the rigs right at it; None where there is none, or before the first tick."""
         seen = () if self.view is None else self.view.nodes
