@@ -12,7 +12,7 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo power-day test lint types unit integration bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help demo power-day test lint types unit integration docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
@@ -20,6 +20,8 @@ help:
 	@echo "make power-day          a simulated day of the 2,000 MW programme, and its drawing; takes minutes"
 	@echo "make test               lint, types and all tests"
 	@echo "make lint | types | unit | integration   one part of the tests"
+	@echo "make docs               the documents as a site, in build/docs"
+	@echo "make dist               the wheel and the source archive, in dist/"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
 	@echo "make bench-whole        the whole pool from socket to ledger: CPU a share, by simulated rigs"
 	@echo "make bench-parts        where a share's CPU time goes in the running pool, by part (needs perf)"
@@ -67,12 +69,21 @@ types: $(VENV)/.dev
 	$(VENV)/bin/mypy
 
 unit: $(VENV)/.dev
-	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
+	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) PROMTOOL=$$(scripts/find-prometheus.sh promtool) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
 # More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
-	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) \
+	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) \
 		$(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
+
+# Tests build it too (tests/unit/test_docs_site.py), as strictly.
+docs: $(VENV)/.dev
+	@$(PYTHON) -m sphinx -q -W -n --keep-going -b html docs build/docs
+	@echo build/docs/index.html
+
+dist: $(VENV)/.dev
+	@rm -rf dist && mkdir dist && $(PYTHON) scripts/make_dist.py dist
+	@ls -l dist
 
 bench: $(VENV)/.dev
 	@$(PYTHON) bench/micro.py
@@ -151,7 +162,8 @@ crowd: $(VENV)/.dev
 UV_COMPILE := uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --prerelease=if-necessary-or-explicit
 lock:
 	$(UV_COMPILE) pyproject.toml requirements/build.in -o requirements/runtime.txt
-	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/dev.txt
+	$(UV_COMPILE) --extra postgresql --extra power pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/image.txt
+	$(UV_COMPILE) --extra dev pyproject.toml requirements/build.in -c requirements/image.txt -o requirements/dev.txt
 	$(UV_COMPILE) --extra torture pyproject.toml requirements/build.in -c requirements/runtime.txt -o requirements/torture.txt
 
 clean:

@@ -10,12 +10,10 @@ from typing import Any
 import structlog
 
 from poolserver import __version__
-from poolserver.api.access import Access
+from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
-from poolserver.api.overview import overview_endpoints
-from poolserver.api.power import power_routes
-from poolserver.api.router import Router
-from poolserver.api.stream import stream_routes
+from poolserver.api.live_page import live_page_routes
+from poolserver.api_outfit import api_access, api_routes
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
 from poolserver.config import Config, NodeConfig
@@ -29,8 +27,8 @@ from poolserver.handover.state import FORMAT, HandoverError, Hello, Listening
 from poolserver.handover.succession import Succession
 from poolserver.ledger.records import LedgerError
 from poolserver.log import EventFeed
-from poolserver.lookout.broadcast import Broadcast
-from poolserver.lookout.overview import Life, Overview
+from poolserver.lookout.overview import Life
+from poolserver.lookout_outfit import Lookout
 from poolserver.metrics.nodes import ProposalMetrics
 from poolserver.metrics.outfit import PoolMetricsOutfit
 from poolserver.metrics.signals import SignalMetrics
@@ -54,13 +52,7 @@ from poolserver.outfit import (
 )
 from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import (
-    api_tokens,
-    modbus_meters,
-    mqtt_bus,
-    signal_routes,
-    site_words,
-)
+from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -99,7 +91,7 @@ class PoolServer:
         self._heir = heir
         self._coordinator: Coordinator | None = None
         self._feed = EventFeed()
-        self._life = Life(config.network, config.instance_id, time.time())
+        self._life = Life(config.network, config.instance_id, self.succession.facts)
         self.http_port = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -118,7 +110,7 @@ class PoolServer:
         ]
         crew = self._crew()
         succession = self.succession
-        beats = asyncio.create_task(self._tell_service(), name="news for the service manager")
+        beats = asyncio.create_task(succession.tell_for_ever(self._sentence), name="service news")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
@@ -136,15 +128,8 @@ class PoolServer:
             for rpc in self._rpcs:
                 await rpc.close()
 
-    async def _tell_service(self) -> None:
-        service = self.succession.service
-        while True:
-            if self._coordinator is None:
-                service.starting("Waiting for a node")
-            else:
-                service.starting("Starting")
-                service.beat(self._coordinator.sentence())
-            await asyncio.sleep(service.interval_s)
+    def _sentence(self) -> str | None:
+        return None if self._coordinator is None else self._coordinator.sentence()
 
     def _left(self) -> Mapping[str, bytes]:
         return {} if self._coordinator is None else self._coordinator.left()
@@ -206,24 +191,20 @@ class PoolServer:
         metrics.watch(config, coordinator, group, crew.berths, process, self.succession.facts)
         room = coordinator.room
         self._open_ways_in(room)
-        signals = signal_routes(config, room, room.tree, room.unix_time)
-        overview = Overview(coordinator, group, crew.berths, self._life, config.data_dir)
-        broadcast = Broadcast(overview, self._feed)
-        room.show(broadcast.on_power)
-        access = Access(api_tokens(config), config.http.read_from, config.http.names)
-        reading = Router(access, lambda endpoint, call, outcome: None)
+        lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
+        access = api_access(config)
+        asked = Parts(lookout, room, meters_by(config, "http"), self.succession)
         routes = [
-            *power_routes(room),
-            *signals,
-            *reading.routes(overview_endpoints(overview, self._feed)),
-            *stream_routes(access, broadcast),
+            *live_page_routes(),
+            *api_routes(access, endpoints(asked)),
+            *lookout.stream(access),
         ]
         http = HttpServer(
             metrics.on_loop,
             coordinator.not_ready_because,
             routes,
             metrics.in_thread,
-            metrics.watch_http(lambda: len(broadcast)).observe,
+            metrics.watch_http(lambda: len(lookout.broadcast)).observe,
         )
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
@@ -239,9 +220,8 @@ class PoolServer:
             else:
                 inherited = self._inherit(self._heir, crew, coordinator, http)
                 await _unless_stopped(inherited, stop, self._heir.give_up)
-            for looking in (overview.run(), broadcast.run()):
-                parts.callback(asyncio.create_task(looking, name="lookout").cancel)
-            parts.callback(broadcast.close)
+            parts.push_async_callback(lookout.stop)
+            await lookout.start()
             process.start(time.monotonic())
             parts.callback(process.stop)
             log.info("running", version=__version__, network=config.network)

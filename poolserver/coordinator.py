@@ -54,8 +54,10 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.checks import Rpc
 from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
+from poolserver.power.rig_book import KnownRig
+from poolserver.power.silence import RigState
 from poolserver.stats.keeper import StatisticsKeeper
-from poolserver.stats.meter import Reading
+from poolserver.stats.meter import Glance, Reading
 from poolserver.stats.meters import OF_POOL, Level, Meters
 
 # What readiness asks for: without fresh work a rig had better use its backup pool.
@@ -126,7 +128,7 @@ class Coordinator:
         self.has_template = asyncio.Event()
         self._is_started = self._may_plan = False
         self._inherited: dict[str, bytes] = {}
-        store = LedgerStore(database)
+        self.store = store = LedgerStore(database)
         self._on_plan = on_plan
         self._heard_at = heard_at
         self._wall = WallClock(time.time, is_held=config.bitcoin_network.is_public)
@@ -205,7 +207,7 @@ class Coordinator:
             if site.work_scale > 1:
                 log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
         if power := self._inherited.pop("power", b""):
-            await asyncio.to_thread(self.room.take_up, power)
+            await asyncio.to_thread(self.room.take_up, power, self._site_of)
         self._may_plan = True
         if self.template is not None:
             self.paymaster.on_template(self.template)
@@ -416,6 +418,22 @@ class Coordinator:
         """All sites together."""
         best = max((each.best_difficulty for each in self.totals.sites.values()), default=0.0)
         return PoolView(self._meters.read(Level.POOL, OF_POOL, self._clock()), best)
+
+    def site_of(self, account: str) -> str:
+        """Where an account's work is booked."""
+        return self._site_of(account)
+
+    def rigs(self) -> list[KnownRig]:
+        """All that are known; from any thread, as what is asked of each below."""
+        return self.room.rigs.all()
+
+    def state_of(self, worker: str) -> RigState:
+        """What a rig does as far as shares tell."""
+        return self.room.rig_state(worker)
+
+    def glance(self, account: str, worker: str) -> Glance:
+        """What a worker's meter shows, as far as lists of rigs go."""
+        return self._meters.glance(account, worker, self._clock())
 
     def _site_view(self, name: str) -> SiteView:
         reading = self._meters.read(Level.SITE, ("", name), self._clock())

@@ -5,10 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aiohttp import web
-
-from poolserver.api.signals import SignalApi
-from poolserver.api.tokens import Token, Tokens
 from poolserver.config import Config, Endpoint
 from poolserver.control_room.meter_outfit import register
 from poolserver.control_room.room import Source
@@ -17,7 +13,6 @@ from poolserver.outfit import StartError
 from poolserver.power.signal import SignalSink
 from poolserver.power.signals.words import SiteWord
 from poolserver.power.state import Method
-from poolserver.power.tree import PowerTree
 
 if TYPE_CHECKING:  # it needs the extra
     from poolserver.power.signals.mqtt import MqttBus
@@ -28,14 +23,6 @@ EXTRA = 'pip install "poolserver[power]"'
 def meters_by(config: Config, source: str) -> frozenset[str]:
     """The names of the meters that are told by ``source``."""
     return frozenset(meter.name for meter in config.meters if meter.source == source)
-
-
-def api_tokens(config: Config) -> Tokens:
-    """The tokens that were given out."""
-    return Tokens(
-        Token(each.name, each.sha256, frozenset(each.scopes), each.nodes)
-        for each in config.api_tokens
-    )
 
 
 def modbus_meters(config: Config, sink: SignalSink, clock: Callable[[], float]) -> list[Source]:
@@ -103,14 +90,6 @@ def _trust(ca_file: Path | None) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=ca_file)
     except OSError as error:  # ssl.SSLError is one
         raise StartError(f"mqtt.ca_file: {error}") from error
-
-
-def signal_routes(
-    config: Config, sink: SignalSink, tree: PowerTree, clock: Callable[[], float]
-) -> list[web.RouteDef]:
-    """The calls by which budgets, AI loads and readings are told; ``clock`` is Unix time."""
-    http_meters = meters_by(config, "http")
-    return SignalApi(api_tokens(config), sink, tree, http_meters, clock).routes()
 
 
 def site_words(view: PowerView) -> dict[str, SiteWord]:

@@ -11,9 +11,14 @@ from typing import Any, Literal
 
 import msgspec
 
+from poolserver.api.problem import ApiError
 from poolserver.api.tokens import Scope, Token
+from poolserver.power.tree import PROGRAMME
 
 API = "/api/v1"
+
+MOST_BYTES = 4096
+"""Of a body, where an endpoint does not say otherwise: all that may be told takes some hundred."""
 
 Method = Literal["GET", "PUT", "POST", "DELETE"]
 
@@ -39,6 +44,21 @@ class Call:
         """Who asks, for logs and books."""
         return f"token:{self.token.name}" if self.token is not None else self.remote
 
+    @property
+    def named(self) -> Token:
+        """The token of a write, which nobody may do without one."""
+        assert self.token is not None, "only reads are let in without a token"
+        return self.token
+
+    def check_node(self, node: str) -> None:
+        """Raises:
+        ApiError: the token does not speak for this node. Whether it is there is not told.
+        """
+        if self.token is not None and not self.token.may_speak_for(node or PROGRAMME):
+            raise ApiError(
+                "not_for_this", f"the token {self.token.name} does not speak for this node"
+            )
+
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
@@ -48,7 +68,8 @@ class Endpoint:
     ``query``, a Struct, are the query's parameters. ``body`` tells what the body holds, for the
     document; ``answer`` what is given. ``node_of`` says which power node a call is about: the token
     must be for it. ``problems`` are the codes of what else may be answered, beside those that any
-    call may get.
+    call may get. ``is_shared``: what the handler gives is the same object until there is news, and
+    may be large; it is encoded once, off the event loop.
     """
 
     method: Method
@@ -63,11 +84,18 @@ class Endpoint:
     problems: Sequence[str] = ()
     description: str = ""
     status: int = field(default=200)
+    most_bytes: int = MOST_BYTES
+    is_shared: bool = False
 
     @property
     def name(self) -> str:
         """``operationId``: the handler's name."""
         return self.handler.__name__.strip("_")
+
+    @property
+    def route(self) -> str:
+        """The whole path, as the HTTP server takes it."""
+        return f"{API}{self.path}"
 
     @property
     def parameters(self) -> list[str]:

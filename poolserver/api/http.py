@@ -11,6 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from poolserver.api.edge import Edge
 from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
@@ -39,7 +40,8 @@ class HttpServer:
         self._views = views or CollectorRegistry()
         self._not_ready_because = not_ready_because
         self._observe = observe
-        app = web.Application(middlewares=[self._observed])
+        app = web.Application(middlewares=[self._observed])  # around all others
+        Edge().install(app)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)

@@ -1,12 +1,16 @@
-"""``GET /api/v1/power`` and ``/power/node``: what nodes draw and may draw, and their rigs."""
+"""``/power`` and ``/power/node``: what nodes draw and may draw, and their rigs."""
 
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Annotated, Protocol
 
 import msgspec
-from aiohttp import web
+from msgspec import Meta
 
+from poolserver.api.endpoint import Call, Endpoint
+from poolserver.api.problem import ApiError
 from poolserver.control_room.detail import NodeDetail
 from poolserver.control_room.view import PowerView
+from poolserver.power.tree import PROGRAMME
 
 # Of rigs in an answer: looking at so many takes a part of a second of the power thread.
 MOST_RIGS = 500
@@ -21,23 +25,48 @@ class Room(Protocol):
     async def detail(self, path: str, most_rigs: int) -> NodeDetail | None: ...
 
 
-def power_routes(room: Room) -> list[web.RouteDef]:
-    """The routes. They ask for no password and change nothing."""
+class NodeQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of ``/power/node``."""
 
-    async def power(request: web.Request) -> web.Response:
+    path: Annotated[str, Meta(description="Of the node, as `Sahiwal/T2`; `/` is all sites.")] = (
+        PROGRAMME
+    )
+
+
+def power_endpoints(room: Room) -> Sequence[Endpoint]:
+    """The endpoints. They change nothing."""
+
+    async def power(call: Call) -> PowerView:
         if (seen := room.view) is None:
-            return web.Response(status=503, text="nothing is known of power yet\n")
-        return _json(seen)
+            raise ApiError("not_yet", "nothing is known of power before the first tick")
+        return seen
 
-    async def node(request: web.Request) -> web.Response:
-        path = request.query.get("path", "/")
-        detail = await room.detail(path, MOST_RIGS)
+    async def power_node(call: Call) -> NodeDetail:
+        await power(call)
+        detail = await room.detail(call.query.path, MOST_RIGS)
         if detail is None:
-            return web.Response(status=404, text=f"there is no node {path}\n")
-        return _json(detail)
+            raise ApiError("not_found", f"there is no node {call.query.path[:200]}")
+        return detail
 
-    return [web.get("/api/v1/power", power), web.get("/api/v1/power/node", node)]
-
-
-def _json(what: object) -> web.Response:
-    return web.Response(body=msgspec.json.encode(what), content_type="application/json")
+    return [
+        Endpoint(
+            "GET",
+            "/power",
+            "The whole power tree",
+            power,
+            answer=PowerView,
+            problems=("not_yet",),
+            description="As of the last tick. Nodes come after those that they are below.",
+            is_shared=True,
+        ),
+        Endpoint(
+            "GET",
+            "/power/node",
+            "A power node and the rigs right at it",
+            power_node,
+            query=NodeQuery,
+            answer=NodeDetail,
+            problems=("not_yet", "not_found"),
+            description=f"Of more than {MOST_RIGS} rigs the silent ones come first.",
+        ),
+    ]

@@ -5,7 +5,6 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
 
 import msgspec
 from aiohttp import web
@@ -58,7 +57,9 @@ class ApiError(Exception):
     def response(self) -> web.Response:
         """The answer."""
         problem = Problem(self.title, self.status, self.code, self.detail, self.errors)
-        headers: dict[str, Any] = {"WWW-Authenticate": "Bearer"} if self.status == 401 else {}
+        headers = {"Cache-Control": "no-store"}
+        if self.status == 401:
+            headers["WWW-Authenticate"] = "Bearer"
         return web.Response(
             status=self.status,
             body=msgspec.json.encode(problem),

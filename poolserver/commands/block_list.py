@@ -10,31 +10,12 @@ import msgspec
 
 from poolserver.config import Config
 from poolserver.ledger import block_sql, reward_sql
-from poolserver.ledger.block_sql import BlockRow
 from poolserver.ledger.blocks import EARNING, BlockBook
 from poolserver.ledger.database import Connection, Database
 from poolserver.ledger.luck import Luck
 from poolserver.ledger.totals import UNASSIGNED_SITE
-
-
-class BlockLine(msgspec.Struct, frozen=True):
-    """A found block. Amounts are in satoshi, 0 where the journal does not tell.
-
-    ``effort`` is the work since the last block that pays, over what a block takes on average,
-    and ``luck`` 1 over it; both are None of a block that does not pay.
-    """
-
-    height: int
-    hash: str
-    state: str
-    found_unix_ms: int
-    worker: str
-    value_sat: int
-    fee_sat: int
-    payees_paid: int
-    unpaid_sat: int
-    effort: float | None
-    luck: float | None
+from poolserver.lookout.blocks import block_line, luck_of
+from poolserver.lookout.view import BlockLine
 
 
 class SiteLine(msgspec.Struct, frozen=True):
@@ -91,7 +72,7 @@ def blocks_of(network: str, connection: Connection, limit: int | None) -> BlockL
     return BlockList(
         network=network,
         blocks=[
-            _line(connection, row, efforts.get(row.hash_hex))
+            block_line(connection, row, efforts.get(row.hash_hex))
             for row in block_sql.blocks(connection, limit)
         ],
         sites=[
@@ -106,25 +87,7 @@ def blocks_of(network: str, connection: Connection, limit: int | None) -> BlockL
         earned_sat=sum(book.value_sat[state] for state in EARNING),
         expected_blocks=float(expected),
         expected_sat=float(sum((luck.expected_sat(site) for site in luck.sites), Fraction(0))),
-        luck=float(paying / expected) if expected else None,
+        luck=luck_of(luck, book),
         effort=float(under_way),
         owed_sat=block_sql.owed(connection),
-    )
-
-
-def _line(connection: Connection, row: BlockRow, effort: Fraction | None) -> BlockLine:
-    paid = block_sql.payout(connection, row.hash_hex)
-    dues = () if paid is None else paid.dues
-    return BlockLine(
-        height=row.height,
-        hash=row.hash_hex,
-        state=row.state,
-        found_unix_ms=row.found_at_ms,
-        worker=row.worker,
-        value_sat=0 if paid is None else paid.value_sat,
-        fee_sat=0 if paid is None else paid.fee_sat,
-        payees_paid=sum(due.due_sat > due.unpaid_sat for due in dues),
-        unpaid_sat=sum(due.unpaid_sat for due in dues),
-        effort=None if effort is None else float(effort),
-        luck=float(1 / effort) if effort else None,
     )

@@ -1,34 +1,74 @@
-"""What all commands do alike: read the configuration, run, fail in one line."""
+"""What all commands do alike: read the configuration, run, print, and fail in one line."""
 
+import os
 import sys
+from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
+import msgspec
 
-from poolserver.config import Config, ConfigError, load_config
-from poolserver.event_loop import run_async
+if TYPE_CHECKING:  # what a command does not need it does not wait for
+    from rich.console import Console
 
-__all__ = ["EXIT_CONFIG", "EXIT_FAILED", "config_option", "fail", "load", "run_async"]
+    from poolserver.config import Config
+
+T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Any])
 
 EXIT_FAILED = 1
-EXIT_CONFIG = 2
+EXIT_USAGE = 2
+"""What was asked makes no sense, or the configuration is wrong."""
+EXIT_NOT_REACHED = 3
+"""No pool answers."""
+
+PIPE_WIDTH = 250
+"""Columns of what is no terminal: all of a table is there, for grep."""
 
 config_option = click.option(
     "--config", "path", required=True, type=click.Path(path_type=Path), metavar="FILE"
 )
+quiet_option = click.option("--quiet", is_flag=True, help="Show no progress.")
 
 
-def load(path: Path) -> Config:
+def json_option(says: str = "For programs.") -> Callable[[F], F]:
+    """``--json``, as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help=says)
+
+
+def load(path: Path) -> "Config":
     """The configuration, or the end of the process with all that is wrong with it."""
+    from poolserver.config import ConfigError, load_config
+
     try:
         return load_config(path)
     except ConfigError as error:
         click.echo(str(error), err=True)
-        sys.exit(EXIT_CONFIG)
+        sys.exit(EXIT_USAGE)
 
 
-def fail(reason: str) -> NoReturn:
+def run_async(work: Coroutine[Any, Any, T]) -> T:
+    """Run it on an event loop as our processes have it."""
+    from poolserver.event_loop import run_async as run
+
+    return run(work)
+
+
+def fail(reason: str, code: int = EXIT_FAILED) -> NoReturn:
     """End the process with one line."""
     click.echo(f"poolserver: {reason}", err=True)
-    sys.exit(EXIT_FAILED)
+    sys.exit(code)
+
+
+def echo_json(value: object) -> None:
+    """Print it for programs that read all of it, and for people who look at it."""
+    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+
+
+def console() -> "Console":
+    """Where tables go. What is no terminal gets no colour, and all columns if none are set."""
+    from rich.console import Console
+
+    wide = None if sys.stdout.isatty() or "COLUMNS" in os.environ else PIPE_WIDTH
+    return Console(width=wide, soft_wrap=False, highlight=False)

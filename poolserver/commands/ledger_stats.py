@@ -5,12 +5,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import click
-import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from poolserver.commands.common import config_option, fail, load
+from poolserver.commands.common import config_option, console, echo_json, fail, json_option, load
 from poolserver.ledger.database import Database, StoreError
 from poolserver.outfit import StartError, ledger_database
 from poolserver.stats.meter import WINDOWS
@@ -42,7 +40,7 @@ _PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
     type=click.Choice([level.value for level in Level]),
 )
 @click.option("--top", type=click.IntRange(min=1), help="So many, the highest hashrates first.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option()
 def stats(path: Path, level: str, top: int | None, as_json: bool) -> None:
     """Tell hashrates, rejects and best shares, as they were saved last."""
     config = load(path)
@@ -51,10 +49,10 @@ def stats(path: Path, level: str, top: int | None, as_json: bool) -> None:
     except (StartError, StoreError) as error:
         fail(str(error))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        echo_json(found)
     else:
-        console = Console()
-        console.print(stats_table(found, time.time(), is_wide=console.width >= WIDE))
+        out = console()
+        out.print(stats_table(found, time.time(), is_wide=out.width >= WIDE))
 
 
 def _read(database: Database, level: Level, top: int | None) -> Report:

@@ -7,8 +7,8 @@ from rich.table import Table
 
 from poolserver.commands.block_list import BlockList
 from poolserver.commands.payouts import Payment, Payouts, Window
+from poolserver.commands.texts import SAT_PER_BTC, btc
 
-SAT_PER_BTC = 100_000_000
 OPERATOR = "operator"
 
 
@@ -95,13 +95,7 @@ def _sizes(sizes: list[int]) -> str:
     return f"{sizes[0]:,} B" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} B"
 
 
-def btc(sat: int) -> str:
-    """An amount with all its decimals."""
-    sign = "-" if sat < 0 else ""
-    return f"{sign}{abs(sat) // SAT_PER_BTC}.{abs(sat) % SAT_PER_BTC:08d}"
-
-
-def blocks_table(found: BlockList) -> Table:
+def books_table(found: BlockList) -> Table:
     """A row for each block, the newest first."""
     table = Table(title=f"Blocks on {found.network}", caption=_sum_of(found))
     table.add_column("height", justify="right")

@@ -2,24 +2,49 @@
 
 import click
 
-from poolserver.commands.power_break_even import break_even_command
-from poolserver.commands.power_models import models
-from poolserver.commands.power_node import node
-from poolserver.commands.power_report import report_command
-from poolserver.commands.power_status import status
-from poolserver.commands.power_token import token
-from poolserver.commands.power_verify import verify_command
+from poolserver.commands.lazy import Lazy, add_all
+
+COMMANDS = (
+    Lazy(
+        "break-even",
+        "power_break_even:break_even_command",
+        "Tell up to which price of power each model earns more than it costs, by nameplate.",
+    ),
+    Lazy(
+        "models",
+        "power_models:models",
+        "List the known models of mining machines, with the source of each figure.",
+    ),
+    Lazy(
+        "node",
+        "power_node:node",
+        "Tell of NODE, as Sahiwal/T2, over a minute to an hour, and of its rigs.",
+    ),
+    Lazy(
+        "report",
+        "power_report:report_command",
+        "Tell what nodes have drawn, by meters and by proven work, and what that was worth.",
+    ),
+    Lazy(
+        "status",
+        "power_status:status",
+        "Tell what each node of the running pool's tree draws and may draw, and what binds.",
+    ),
+    Lazy("token", "power_token:token", "Make a token for NAME, for the HTTP API."),
+    Lazy(
+        "verify",
+        "power_verify:verify_command",
+        "Check the energy ledger: its chain, and each row by the facts it was made of.",
+    ),
+)
 
 
 @click.group()
 def power() -> None:
-    """Tell of the power that sites draw, and of the energy they have drawn."""
+    """Tell of the power that sites draw.
+
+    And of the energy that they have drawn.
+    """
 
 
-power.add_command(break_even_command)
-power.add_command(models)
-power.add_command(node)
-power.add_command(report_command)
-power.add_command(status)
-power.add_command(token)
-power.add_command(verify_command)
+add_all(power, COMMANDS)

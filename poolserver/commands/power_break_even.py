@@ -7,10 +7,9 @@ from typing import Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
-from poolserver.commands.common import fail, load
+from poolserver.commands.common import console, fail, json_option, load
 from poolserver.ledger import reward_sql
 from poolserver.ledger.records import LedgerError
 from poolserver.outfit import StartError, ledger_database
@@ -58,7 +57,7 @@ class _Exact(click.ParamType[Fraction]):
     "--subsidy-and-fees", type=_Exact(), default="3.125", show_default=True, help="In BTC a block."
 )
 @click.option("--config", "path", type=click.Path(path_type=Path), metavar="FILE")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option()
 def break_even_command(
     price: Fraction,
     per_kwh: Fraction,
@@ -90,7 +89,7 @@ def break_even_command(
         f" {float(market.hashprice):.2f} a PH/s and day; "
         + ("power is free" if limit is None else f"break-even at {float(limit):.2f} J/TH")
     )
-    Console().print(_table(found))
+    console().print(_table(found))
 
 
 def _last_difficulty(path: Path) -> Fraction:

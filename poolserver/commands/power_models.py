@@ -6,11 +6,10 @@ from pathlib import Path
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from poolserver.commands.common import fail, load
+from poolserver.commands.common import console, echo_json, fail, json_option, load
 from poolserver.config import Config
 from poolserver.control_room.outfit import power_tree, rig_book
 from poolserver.ledger import rig_sql
@@ -66,7 +65,7 @@ class ModelList(msgspec.Struct, frozen=True):
     metavar="FILE",
     help="Also tell what the rigs that this pool has seen are taken for, and why.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option()
 def models(find: str, path: Path | None, as_json: bool) -> None:
     """List the known models of mining machines, with the source of each figure."""
     found = ModelList([_line(model) for model in _chosen(find)])
@@ -77,12 +76,12 @@ def models(find: str, path: Path | None, as_json: bool) -> None:
         except StartError as error:
             fail(str(error))
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(found), indent=2).decode())
+        echo_json(found)
         return
-    console = Console()
-    console.print(models_table(found.models))
+    out = console()
+    out.print(models_table(found.models))
     if found.rigs is not None:
-        console.print(rigs_table(found.rigs))
+        out.print(rigs_table(found.rigs))
 
 
 def _chosen(find: str) -> list[MinerModel]:

@@ -2,24 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 
 import click
-import msgspec
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from poolserver.commands.common import config_option, fail, load, run_async
-from poolserver.commands.power_status import (
-    StatusError,
-    asked,
-    base_url,
-    figure_text,
-    hashrate_text,
-    watts_text,
-)
+from poolserver.commands.client import Pool, asks_pool
+from poolserver.commands.common import console, echo_json, json_option
+from poolserver.commands.texts import clean, figure_text, hashrate_text, watts_text
 from poolserver.control_room.detail import NodeDetail, RigView, WindowView
 
 WIDE = 100
@@ -29,30 +20,25 @@ _SHOWN_S = 900.0
 
 
 @click.command()
-@config_option
-@click.argument("node", default="/")
-@click.option("--url", help="Of the pool's HTTP server; otherwise as the configuration has it.")
+@click.argument("node", metavar="[NODE]", default="/")
+@asks_pool
 @click.option("--rigs", default=20, show_default=True, type=click.IntRange(0, 500))
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
-def node(path: Path, node: str, url: str | None, rigs: int, as_json: bool) -> None:
-    """Tell of NODE, as Sahiwal/T2, hashrate and power over a minute to an hour, and its rigs."""
-    base = url or base_url(load(path))
-    try:
-        detail = run_async(asked(base, "power/node", NodeDetail, {"path": node}))
-    except StatusError as error:
-        fail(str(error))
+@json_option()
+def node(pool: Pool, node: str, rigs: int, as_json: bool) -> None:
+    """Tell of NODE, as Sahiwal/T2, over a minute to an hour, and of its rigs."""
+    detail = pool.get("power/node", NodeDetail, path=node)
     if as_json:
-        click.echo(msgspec.json.format(msgspec.json.encode(detail), indent=2).decode())
+        echo_json(detail)
         return
-    console = Console()
-    console.print(windows_table(detail, is_wide=console.width >= WIDE))
+    out = console()
+    out.print(windows_table(detail, is_wide=out.width >= WIDE))
     if detail.next_limit is not None:
         at = datetime.fromtimestamp(detail.next_limit.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
         limit_w = detail.next_limit.limit_w
         limit = "no limit" if limit_w is None else watts_text(limit_w)
-        console.print(Text(f"from {at} on: {limit} {detail.next_limit.source}".rstrip()))
+        out.print(Text(f"from {at} on: {limit} {detail.next_limit.source}".rstrip()))
     if detail.rigs and rigs:
-        console.print(rigs_table(detail, rigs))
+        out.print(rigs_table(detail, rigs))
 
 
 def windows_table(detail: NodeDetail, *, is_wide: bool) -> Table:
@@ -86,13 +72,13 @@ def rigs_table(detail: NodeDetail, most: int) -> Table:
         window = _shown(rig)
         # Names and models are what rigs say: they are no markup of ours.
         table.add_row(
-            Text(rig.worker),
+            Text(clean(rig.worker)),
             rig.state,
             hashrate_text(window.hashrate_h_s.value),
             figure_text(window.power_w),
             f"{rig.j_per_th:.3g}",
             rig.rated_by,
-            Text(rig.model),
+            Text(clean(rig.model)),
         )
     return table
 

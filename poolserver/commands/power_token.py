@@ -22,8 +22,11 @@ SCOPES = ("budget", "ai-load", "meter")
     help="What it speaks for, with all below it. May repeat.",
 )
 def token(name: str, scopes: tuple[str, ...], nodes: tuple[str, ...]) -> None:
-    """Make a token for NAME: itself on standard error, the lines for the configuration on
-    standard output. It is kept nowhere."""
+    """Make a token for NAME, for the HTTP API.
+
+    Itself on standard error, the lines for the configuration on standard output. It is kept
+    nowhere.
+    """
     made = new_token()
     click.echo(f"The token of {name}, shown this once: {made}", err=True)
     click.echo("[[api_tokens]]")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
-from rich.console import Console
 from rich.table import Table
 
-from poolserver.commands.common import fail, load, run_async
+from poolserver.commands.common import console, fail, json_option, load, quiet_option, run_async
+from poolserver.commands.progress import progress_bar
 from poolserver.config import Endpoint
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
@@ -94,7 +94,8 @@ def _show_progress(report: SiteReport) -> None:
 )
 @click.option("--plot", "drawing", type=click.Path(path_type=Path), help="Draw the day: an SVG.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for report.json, day.csv.")
-@click.option("--json", "as_json", is_flag=True, help="For programs.")
+@json_option()
+@quiet_option
 def programme(
     path: Path,
     hours: float,
@@ -105,6 +106,7 @@ def programme(
     drawing: Path | None,
     out: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run the sites of a configuration in simulated time, and hold the pool against the truth."""
     config = load(path)
@@ -113,7 +115,10 @@ def programme(
     except ImportError as error:
         fail(f'this needs numpy: pip install "poolserver[simulation]" ({error})')
     try:
-        report, recorder = simulate_programme(config, hours, seed, hold_out, node, watched)
+        with progress_bar("simulated", quiet=quiet) as progress:
+            report, recorder = simulate_programme(
+                config, hours, seed, hold_out, node, watched, progress
+            )
         written = msgspec.json.format(msgspec.json.encode(report.plain()), indent=2).decode()
         if drawing is not None:
             drawing.write_text(recorder.svg(f"{config.programme.name}: {hours:g} h, seed {seed}"))
@@ -126,10 +131,10 @@ def programme(
     if as_json:
         click.echo(written)
         return
-    console = Console()
-    console.print(_energy_table(report.energies))
+    screen = console()
+    screen.print(_energy_table(report.energies))
     if report.overruns:
-        console.print(_overrun_table(report))
+        screen.print(_overrun_table(report))
     for at_s, sentence in report.told[:MOST_TOLD]:
         click.echo(f"{_clock(at_s - report.begin_s)}  {sentence}")
     if len(report.told) > MOST_TOLD:

@@ -7,7 +7,7 @@ settings           all settings: names, types, limits, defaults, descriptions;
 walk               TOML's tree into settings
 checks, *_checks   settings that do not go together
 load               files, defaults that depend on other settings
-reference          docs/configuration.md's tables
+reference, schema  docs/configuration.md's tables, docs/poolserver.schema.json
 """
 
 from poolserver.config.errors import ConfigError, Problem
@@ -16,6 +16,7 @@ from poolserver.config.ledger import JournalConfig, LedgerConfig
 from poolserver.config.load import load_config, parse_config
 from poolserver.config.reference import settings_reference
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
+from poolserver.config.schema import config_schema
 from poolserver.config.settings import (
     AuthConfig,
     Config,
@@ -45,6 +46,7 @@ __all__ = [
     "SiteConfig",
     "StratumConfig",
     "TemplatesConfig",
+    "config_schema",
     "load_config",
     "parse_config",
     "settings_reference",

@@ -1,6 +1,9 @@
-"""``python -m poolserver.config`` prints the reference of all settings."""
+"""``python -m poolserver.config`` prints the reference of all settings; with ``--schema`` the
+JSON Schema of a configuration."""
 
-from poolserver.config import settings_reference
+import sys
+
+from poolserver.config import config_schema, settings_reference
 
 if __name__ == "__main__":
-    print(settings_reference())
+    print(config_schema() if "--schema" in sys.argv[1:] else settings_reference())

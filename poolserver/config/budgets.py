@@ -63,8 +63,10 @@ def _moment(raw: object) -> datetime:
 
 
 NodePath = Annotated[str, of_kind('path of a power node, as `"Sahiwal/F1/T2"`', _node_path)]
-Dates = Annotated[Season, of_kind('`"month-day..month-day"`, both in it', _dates)]
-HoursOfDay = Annotated[Hours, of_kind('`"hh:mm-hh:mm"`', _hours)]
+Dates = Annotated[
+    Season, of_kind('`"month-day..month-day"`, both in it', _dates, r"^\d\d-\d\d\.\.\d\d-\d\d$")
+]
+HoursOfDay = Annotated[Hours, of_kind('`"hh:mm-hh:mm"`', _hours, r"^\d\d:\d\d-\d\d:\d\d$")]
 Moment = Annotated[datetime, of_kind("date, or date and time", _moment)]
 
 

@@ -5,7 +5,7 @@ the typed value, and raises ValueError with a text that completes "this setting 
 kinds (text, numbers, choices) follow from a field's type; any other is in its annotation.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
@@ -16,15 +16,24 @@ import msgspec
 from msgspec import inspect
 
 Reader = Callable[[object], object]
+Schema = Mapping[str, object]
 Number = TypeVar("Number", int, float, Fraction)
+
+TEXT: dict[str, object] = {"type": "string", "minLength": 1}
+WIDE: dict[str, object] = {"minimum": -(2**63), "maximum": 2**63 - 1}
+"""TOML's integers."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of value: its name in words, and how it is read."""
+    """A kind of value: its name in words, how it is read, and what its JSON Schema is.
+
+    The schema takes whatever the reader takes, and may take more: a reader knows addresses.
+    """
 
     words: str
     read: Reader
+    schema: Schema
 
 
 def doc(text: str, *, default: str | None = None) -> msgspec.Meta:
@@ -32,24 +41,36 @@ def doc(text: str, *, default: str | None = None) -> msgspec.Meta:
     return msgspec.Meta(description=text, extra={"default": default} if default else None)
 
 
-def of_kind(words: str, read: Reader) -> msgspec.Meta:
-    """The annotation of a field that is not read by its type alone."""
-    return msgspec.Meta(extra={"kind": Kind(words, read)})
+def of_kind(
+    words: str, read: Reader, pattern: str | None = None, *, schema: Schema | None = None
+) -> msgspec.Meta:
+    """The annotation of a field that is not read by its type alone. It is text, of which
+    ``pattern`` is found in whatever is good, unless ``schema`` says otherwise."""
+    found = schema or TEXT | ({"pattern": pattern} if pattern else {})
+    return msgspec.Meta(extra={"kind": Kind(words, read, found)})
 
 
 def plain_kind(node: inspect.Type) -> Kind:
     """The kind that follows from a field's type."""
     match node:
         case inspect.BoolType():
-            return Kind("true or false", truth)
+            return Kind("true or false", truth, {"type": "boolean"})
         case inspect.StrType():
-            return Kind("text", text)
+            return Kind("text", text, TEXT)
         case inspect.IntType(ge=ge, gt=gt, le=le):
             bounds = Bounds(ge, gt, le)
-            return Kind(f"whole number{bounds}", lambda raw: bounds.hold(whole(raw), raw))
+            return Kind(
+                f"whole number{bounds}",
+                lambda raw: bounds.hold(whole(raw), raw),
+                WIDE | bounds.schema("integer"),
+            )
         case inspect.FloatType(ge=ge, gt=gt, le=le):
             bounds = Bounds(ge, gt, le)
-            return Kind(f"number{bounds}", lambda raw: bounds.hold(float(number(raw)), raw))
+            return Kind(
+                f"number{bounds}",
+                lambda raw: bounds.hold(float(number(raw)), raw),
+                bounds.schema("number"),
+            )
         case inspect.LiteralType(values=values):
             return one_of(values)
     raise TypeError(f"no kind for {node}")
@@ -93,7 +114,7 @@ def one_of(values: tuple[object, ...]) -> Kind:
             raise ValueError(f"must be {words}, is {shown(raw)}")
         return raw
 
-    return Kind(words, read)
+    return Kind(words, read, {"enum": list(values)})
 
 
 def exact(
@@ -101,7 +122,11 @@ def exact(
 ) -> msgspec.Meta:
     """A Fraction of just what is written, 1.05 as 21/20: energy is worked out without rounding."""
     bounds = Bounds(ge, gt, le)
-    return of_kind(f"number{bounds}", lambda raw: bounds.hold(Fraction(number(raw)), raw))
+    return of_kind(
+        f"number{bounds}",
+        lambda raw: bounds.hold(Fraction(number(raw)), raw),
+        schema=bounds.schema("number"),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +146,11 @@ class Bounds:
         if self.le is not None and value > self.le:
             raise ValueError(f"must be at most {figure(self.le)}, is {shown(raw)}")
         return value
+
+    def schema(self, kind: str) -> dict[str, object]:
+        """Of a number of this kind, ``integer`` or ``number``, in the range."""
+        ends = (("minimum", self.ge), ("exclusiveMinimum", self.gt), ("maximum", self.le))
+        return {"type": kind} | {name: end for name, end in ends if end is not None}
 
     def __str__(self) -> str:
         if self.ge is not None and self.le is not None:

@@ -56,15 +56,20 @@ def _words(node: inspect.Type) -> str:
 
 
 def _default(value: Any) -> str:
-    """A default as it would be written in TOML."""
+    written = default_as_written(value)
+    return f"`{written}`" if written and written != "[]" else "none"
+
+
+def default_as_written(value: Any) -> str:
+    """A default as it would be written in TOML; empty where there is none."""
     match value:
         case None:
-            return "none"
+            return ""
         case bool():
-            return f"`{str(value).lower()}`"
+            return str(value).lower()
         case int() | float() | Fraction():
-            return f"`{figure(value)}`"
+            return figure(value)
         case tuple() if type(value) is tuple:
             written = ", ".join(f'"{each}"' for each in value)
-            return f"`[{written}]`" if value else "none"
-    return f'`"{value}"`'
+            return f"[{written}]"
+    return f'"{value}"'

@@ -239,8 +239,11 @@ def _topic_prefix(raw: object) -> str:
     return text(raw)
 
 
+_POWER = Bounds(ge=0, le=BUDGET_MAX_MW)
+
+
 def _megawatts(raw: object) -> Fraction:
-    power_mw = Bounds(ge=0, le=BUDGET_MAX_MW).hold(Fraction(number(raw)), raw)
+    power_mw = _POWER.hold(Fraction(number(raw)), raw)
     if (power_mw * 1_000_000).denominator != 1:
         raise ValueError(f"must be a whole number of watts, is {shown(raw)} MW")
     return power_mw
@@ -248,28 +251,52 @@ def _megawatts(raw: object) -> Fraction:
 
 # A share cannot take less than one hash (difficulty 2^-32); no network is above 2^64 (main: 2^47).
 Difficulty = Annotated[float, msgspec.Meta(ge=2.0**-32, le=2.0**64)]
-Account = Annotated[str, of_kind("text", _account)]
-CoinbaseTag = Annotated[str, of_kind(f"ASCII text, 1 to {COINBASE_TAG_MAX} bytes", _coinbase_tag)]
+Account = Annotated[str, of_kind("text", _account, r"^[^. ]+$")]
+CoinbaseTag = Annotated[
+    str, of_kind(f"ASCII text, 1 to {COINBASE_TAG_MAX} bytes", _coinbase_tag, r"^[ -~]+$")
+]
 FilePath = Annotated[Path, of_kind("path", _path)]
 HostName = Annotated[str, of_kind("name of a host", _host_name)]
-InstanceId = Annotated[str, of_kind("1 to 32 of `a-z`, `0-9`, `-`", _instance_id)]
-IpNetwork = Annotated[str, of_kind("network like `10.0.0.0/8`, or address", _network)]
-ListenAddress = Annotated[Endpoint, of_kind("`host:port`", lambda raw: Endpoint.parse(text(raw)))]
-Megawatts = Annotated[Fraction, of_kind("number, from 0, in whole watts", _megawatts)]
-NodeName = Annotated[str, of_kind("1 to 32 of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`", _node_name)]
-NodeUrl = Annotated[str, of_kind("`http://host:port`", _node_url)]
-Password = Annotated[Secret, of_kind("text", _secret)]
-PostgresUrl = Annotated[str, of_kind("`postgresql://user@host/database`", _postgres_url)]
-PowerNodeName = Annotated[
-    str, of_kind(f"text, 1 to {POWER_NODE_NAME_MAX} characters without `/`", _power_node_name)
+InstanceId = Annotated[
+    str, of_kind("1 to 32 of `a-z`, `0-9`, `-`", _instance_id, r"^[a-z0-9-]{1,32}$")
 ]
-RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote)]
-Sha256Hex = Annotated[str, of_kind("64 hex digits", _sha256_hex)]
+IpNetwork = Annotated[str, of_kind("network like `10.0.0.0/8`, or address", _network)]
+ListenAddress = Annotated[
+    Endpoint, of_kind("`host:port`", lambda raw: Endpoint.parse(text(raw)), r":[0-9]{1,5}$")
+]
+Megawatts = Annotated[
+    Fraction, of_kind("number, from 0, in whole watts", _megawatts, schema=_POWER.schema("number"))
+]
+NodeName = Annotated[
+    str,
+    of_kind("1 to 32 of `A-Z`, `a-z`, `0-9`, `.`, `_`, `-`", _node_name, r"^[A-Za-z0-9._-]{1,32}$"),
+]
+NodeUrl = Annotated[str, of_kind("`http://host:port`", _node_url, r"^https?://[^@]+$")]
+Password = Annotated[Secret, of_kind("text", _secret)]
+PostgresUrl = Annotated[
+    str, of_kind("`postgresql://user@host/database`", _postgres_url, r"^postgres(ql)?://")
+]
+PowerNodeName = Annotated[
+    str,
+    of_kind(
+        f"text, 1 to {POWER_NODE_NAME_MAX} characters without `/`",
+        _power_node_name,
+        r"^[^/]{1,63}$",
+    ),
+]
+RemoteEndpoint = Annotated[Endpoint, of_kind("`host:port`", _remote, r":[0-9]{1,5}$")]
+Sha256Hex = Annotated[str, of_kind("64 hex digits", _sha256_hex, r"^[0-9a-f]{64}$")]
 TimeZone = Annotated[str, of_kind("name of the IANA database", _time_zone)]
-TopicPrefix = Annotated[str, of_kind("text without `+`, `#` and spaces", _topic_prefix)]
-VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask)]
+TopicPrefix = Annotated[
+    str, of_kind("text without `+`, `#` and spaces", _topic_prefix, r"^[^+#\s]+$")
+]
+VersionMask = Annotated[int, of_kind("8 hex digits", _version_mask, r"^[0-9a-fA-F]{8}$")]
 WorkerPattern = Annotated[
     str,
-    of_kind("text with `{site}`, `{container}`, `{rack}`, `{slot}`, `{model}`", _worker_pattern),
+    of_kind(
+        "text with `{site}`, `{container}`, `{rack}`, `{slot}`, `{model}`",
+        _worker_pattern,
+        r"\{(container|rack|model)\}",
+    ),
 ]
-ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq)]
+ZmqEndpoint = Annotated[str, of_kind("`tcp://host:port` or `ipc://path`", _zmq, r"^(tcp|ipc)://")]

@@ -112,6 +112,15 @@ class EnergyKeeper:
             await asyncio.wait([self._saving])
         await self.save()
 
+    @property
+    def last_tick(self) -> PowerTick | None:
+        """What is so until the next tick tells more; to go on from that of another process."""
+        return self._books.last_tick
+
+    @last_tick.setter
+    def last_tick(self, tick: PowerTick | None) -> None:
+        self._books.last_tick = tick
+
     # --- what comes in -------------------------------------------------------------------
 
     def take(self, outside: Outside, tick: Tick) -> None:

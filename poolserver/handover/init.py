@@ -59,6 +59,10 @@ class FirstProcess:
         """What the next process is to have: a variable with a descriptor's number."""
         return {STAY_VARIABLE: self._theirs.fileno()}
 
+    def close(self) -> None:
+        """This process has nothing more to say."""
+        self._theirs.close()
+
     def newest(self, pid: int) -> None:
         """Say which process is the pool's newest; the first one hears it when it stays."""
         if not self.is_first:

@@ -4,7 +4,6 @@ Words are datagrams to the socket that NOTIFY_SOCKET names. Whoever cannot be to
 for: the pool goes on. Of several processes of a service the main one alone speaks here.
 """
 
-import asyncio
 import os
 import socket
 import time
@@ -80,12 +79,6 @@ class Service:
         """Another process speaks for the service from now on."""
         self._is_over = True
         self._address = ""
-
-    async def wait_for(self, what: str) -> None:
-        """Have the start wait for as long as this runs; for ever."""
-        while not self._is_ready:
-            self.starting(what)
-            await asyncio.sleep(EXTENSION_S / 4)
 
     def _tell(self, *words: str) -> None:
         if not self.is_heard:

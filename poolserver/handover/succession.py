@@ -137,6 +137,18 @@ class Succession:
         if self._reload is not None:
             self._reload.failed(reason)
 
+    # --- the service manager -----------------------------------------------------------------
+
+    async def tell_for_ever(self, sentence: Callable[[], str | None]) -> None:
+        """Tell the service manager how it stands; ``sentence`` is None before the nodes answer."""
+        service = self.service
+        while True:
+            told = sentence()
+            service.starting("Waiting for a node" if told is None else "Starting")
+            if told is not None:
+                service.beat(told)
+            await asyncio.sleep(service.interval_s)
+
     # --- its end -----------------------------------------------------------------------------
 
     def stopping(self) -> None:

@@ -84,6 +84,10 @@ _BLOCKS = """
     SELECT hash, height, state, reason, worker, found_at_ms, updated_at_ms FROM block
     ORDER BY found_at_ms DESC, hash LIMIT ?
 """
+_BLOCKS_BELOW = """
+    SELECT hash, height, state, reason, worker, found_at_ms, updated_at_ms FROM block
+    WHERE height < ? OR (height = ? AND hash < ?) ORDER BY height DESC, hash DESC LIMIT ?
+"""
 _KNOWN = """
     SELECT hash, height, state, final,
     coalesce((SELECT value_sat FROM block_payout WHERE hash = block.hash), 0),
@@ -93,6 +97,7 @@ _KNOWN = """
 """
 _REACHED = "SELECT DISTINCT hash, state FROM block_event"
 _ALL = 2**62
+_HIGHEST = 2**31 - 1  # PostgreSQL compares with the column's own type
 _HISTORY = "SELECT state, reason, at_ms FROM block_event WHERE hash = ? ORDER BY number"
 _PAYOUT = "SELECT value_sat, fee_sat, outputs, dues FROM block_payout WHERE hash = ?"
 _OUTPUTS = "SELECT value_sat, script FROM block_output WHERE hash = ? ORDER BY position"
@@ -184,6 +189,15 @@ def _add(connection: Connection, hash_hex: str, height: int, worker: str, found_
 def blocks(connection: Connection, limit: int | None) -> list[BlockRow]:
     """The found blocks, newest first."""
     rows = connection.execute(_BLOCKS, (_ALL if limit is None else limit,))
+    return [BlockRow(*row) for row in rows]
+
+
+def blocks_below(
+    connection: Connection, limit: int, below: tuple[int, str] | None
+) -> list[BlockRow]:
+    """The blocks that are lower than a height and hash, or all; the highest first."""
+    height, hash_hex = below or (_HIGHEST, "")
+    rows = connection.execute(_BLOCKS_BELOW, (height, height, hash_hex, limit))
     return [BlockRow(*row) for row in rows]
 
 

@@ -167,10 +167,12 @@ def load_state(connection: Connection) -> EnergyState:
             connection.execute(f"SELECT {', '.join(METER_POINT.columns)} FROM meter_point")
         )
     }
-    states: dict[str, str] = dict(
-        connection.execute("SELECT part, state FROM power_state").fetchall()
-    )
-    return EnergyState(closed_s, facts(connection, closed_s, 2**62), points, states)
+    return EnergyState(closed_s, facts(connection, closed_s, 2**62), points, states(connection))
+
+
+def states(connection: Connection) -> dict[str, str]:
+    """What parts on power, and graphs of it, go on from: by the part's name, as it wrote it."""
+    return dict(connection.execute("SELECT part, state FROM power_state").fetchall())
 
 
 def facts(connection: Connection, from_s: int, before_s: int) -> Facts:

@@ -8,7 +8,6 @@ import shutil
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
-from fractions import Fraction
 from pathlib import Path
 from typing import Protocol
 
@@ -17,9 +16,11 @@ from poolserver.cluster.messages import WorkerCounters
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.coordinator import PoolView, SiteView
 from poolserver.crew.berths import Berths
-from poolserver.ledger.blocks import EARNING, BlockBook
+from poolserver.handover.reload import ReloadFacts
+from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
+from poolserver.lookout.blocks import Efforts
 from poolserver.lookout.figures import hashrates, power_status, reject_ratios, shares
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import NodeStatus, Reload, SiteStatus, Status, TemplateStatus
@@ -28,20 +29,34 @@ from poolserver.node.group import NodeFigures
 from poolserver.node.splits import Trouble as Apart
 from poolserver.power.tree import PROGRAMME
 
-EFFORT_EVERY_S = 10.0
-"""The work of all rounds is added up in exact fractions: some microseconds a block."""
+ROUND_EVERY_S = 10.0
+"""All work is added up by site and difficulty, in exact fractions: some microseconds for each."""
 DISK_EVERY_S = 30.0
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class Life:
-    """What is known of this process itself. ``started_at`` in Unix seconds."""
+    """What is known of this process itself."""
 
     network: str
     instance_id: str
-    started_at: float
-    config_sha256: str = ""
-    last_reload: Reload | None = None
+    facts: ReloadFacts
+
+    @property
+    def started_at(self) -> float:
+        """In Unix seconds."""
+        return self.facts.started_at
+
+    @property
+    def config_sha256(self) -> str:
+        """Of the configuration in force."""
+        return self.facts.config_sha256
+
+    @property
+    def last_reload(self) -> Reload | None:
+        """How it ended, in this process or the one that made it."""
+        last = self.facts.last
+        return None if last is None else Reload(last.at, last.is_good, last.reason)
 
 
 class Keeper(Protocol):
@@ -118,8 +133,9 @@ class Overview:
         self._clock = clock
         self._unix_time = unix_time
         self._began = clock()
-        self._effort: tuple[float, float | None] = (0.0, None)
-        self._effort_at = -EFFORT_EVERY_S
+        self.efforts = Efforts(pool.keeper)
+        self._last_round: tuple[float, float | None] = (0.0, None)
+        self._round_at = -ROUND_EVERY_S
         self._disk: tuple[int, int] | None = None
         self._unsettled_since: float | None = None
 
@@ -140,7 +156,7 @@ class Overview:
         workers = list(pool.workers.values())
         sites, power = self.sites(), pool.room.view
         programme = _node_of(power, PROGRAMME)
-        effort, luck = self._luck()
+        effort, luck = self._round()
         return Status(
             at=self._unix_time(),
             version=__version__,
@@ -207,17 +223,13 @@ class Overview:
             self._pool.is_outdated,
         )
 
-    def _luck(self) -> tuple[float, float | None]:
+    def _round(self) -> tuple[float, float | None]:
         """The effort of the round that is under way, and the luck of all work so far."""
         now = self._clock()
-        if now - self._effort_at >= EFFORT_EVERY_S:
-            self._effort_at = now
-            book, luck = self._pool.keeper.blocks, self._pool.keeper.rewards.luck
-            expected = sum(map(luck.expected_blocks, luck.sites), Fraction(0))
-            paying = sum(book.now[state] for state in EARNING)
-            ratio = float(paying / expected) if expected else None
-            self._effort = float(luck.efforts(book)[1]), ratio
-        return self._effort
+        if now - self._round_at >= ROUND_EVERY_S:
+            self._round_at = now
+            self._last_round = self.efforts.under_way(), self.efforts.luck()
+        return self._last_round
 
     def _signs(self, sites: list[SiteStatus], workers: list[WorkerCounters]) -> Signs:
         pool, now = self._pool, self._clock()

@@ -15,7 +15,8 @@ from poolserver.metrics.http import HttpMetrics
 from poolserver.metrics.nodes import NodeMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerMetrics
-from poolserver.metrics.process import DiskMetrics, ProcessMetrics, ReloadMetrics
+from poolserver.metrics.process import DiskMetrics, ProcessMetrics
+from poolserver.metrics.reloads import ReloadMetrics
 from poolserver.node.group import NodeGroup
 from poolserver.process_watch import ProcessWatch
 

@@ -1,4 +1,4 @@
-"""What Prometheus is told of the pool's own processes, of its disk and its configuration."""
+"""What Prometheus is told of the pool's own processes and of its disk."""
 
 import os
 import time
@@ -11,16 +11,13 @@ from prometheus_client.registry import Collector
 
 from poolserver.cluster import timings
 from poolserver.crew.tally import Tally, index_of
-from poolserver.handover.reload import OUTCOMES, ReloadFacts
 from poolserver.histogram import Histogram
 from poolserver.metrics.families import (
     CounterFamily,
     GaugeFamily,
     buckets,
-    counter,
     gauge,
     histogram,
-    info,
 )
 from poolserver.process_watch import ProcessFigures, ProcessWatch
 
@@ -84,24 +81,6 @@ DISK_SIZE = gauge(
     meaning="The size of the disk that `data_dir` is on",
     left_out="while the disk does not tell",
 )
-CONFIG = info(
-    "config",
-    "sha256",
-    help="The configuration that is in force.",
-    meaning=(
-        "The configuration that is in force, by the hash that `poolserver reload` tells; a comment "
-        "does not change it"
-    ),
-)
-RELOADS = counter(
-    "reloads",
-    "outcome",
-    help="Reloads of the configuration.",
-    meaning=(
-        "Reloads of the configuration since the pool was started, those before a "
-        "handover too: `reloaded`, `unchanged`, `refused` or `failed`"
-    ),
-)
 
 
 class ProcessMetrics(Collector):
@@ -163,17 +142,3 @@ class DiskMetrics(Collector):
             disk = os.statvfs(self._folder)
             yield DISK_FREE.of(disk.f_bavail * disk.f_frsize)
             yield DISK_SIZE.of(disk.f_blocks * disk.f_frsize)
-
-
-class ReloadMetrics(Collector):
-    """Which configuration is in force, and how reloads of it ended."""
-
-    def __init__(self, facts: ReloadFacts) -> None:
-        self._facts = facts
-
-    def collect(self) -> Iterator[Metric]:
-        yield CONFIG.of({"sha256": self._facts.config_sha256})
-        reloads = RELOADS.make()
-        for outcome in OUTCOMES:  # from the start: a rate needs a zero to start from
-            reloads.add_metric([outcome], self._facts.counts[outcome])
-        yield reloads

@@ -13,6 +13,7 @@ from poolserver.metrics import (
     pool,
     power,
     process,
+    reloads,
     rigs,
     signals,
     statistics,
@@ -32,7 +33,8 @@ SECTIONS: tuple[tuple[str, ModuleType], ...] = (
     ("Journal and books", books),
     ("Signed days", audit),
     ("Worker processes", crew),
-    ("Processes, disk and configuration", process),
+    ("Processes and disk", process),
+    ("Configuration", reloads),
     ("HTTP", http),
 )
 

@@ -27,6 +27,7 @@ REJECT_WINDOWS = ("1h", "1d")
 _ACCEPTED, _STALE = ShareOutcome.ACCEPTED, ShareOutcome.STALE
 _N = len(WINDOWS_S)
 _H1, _D1 = WINDOWS.index("1h"), WINDOWS.index("1d")
+_GLANCED = (WINDOWS.index("5m"), _H1, _D1)
 
 # When the last share came and when the meter began; the work and its squares of each window;
 # judged, stale and rejected shares of an hour and of a day; the best share and its round.
@@ -76,6 +77,22 @@ class Reading(NamedTuple):
     """For how long it has been measured."""
 
 
+class Glance(NamedTuple):
+    """What of a meter a list of rigs has: hashrates in H/s over 5 minutes, an hour and a day, each
+    with its error; late and rejected parts over an hour, -1 where there is no share."""
+
+    m5: float
+    m5_sigma: float
+    h1: float
+    h1_sigma: float
+    d1: float
+    d1_sigma: float
+    stale: float
+    rejected: float
+    best_in_round: float
+
+
+NO_GLANCE = Glance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0)
 NO_READING = Reading(Hashrates(*[0.0] * _N), Hashrates(*[inf] * _N), (None, None), 0.0)
 
 
@@ -192,6 +209,26 @@ def read(state: bytes, now_s: float, round_number: int) -> Reading:
         best if best_of == round_number else 0.0,
         now_s - began,
     )
+
+
+def glance(state: bytes, now_s: float, round_number: int) -> Glance:
+    """A part of what read() shows, in a fourth of its time: for 100,000 in a row."""
+    numbers = _STATE.unpack(state)
+    last, began = numbers[:2]
+    now_s = max(now_s, last)
+    passed_s, age_s = now_s - last, now_s - began
+    rates: list[float] = []
+    for window in _GLANCED:
+        tau_s, work = WINDOWS_S[window], numbers[_WORK + window]
+        if work and age_s > 0:
+            left = exp(-passed_s / tau_s) / (-tau_s * expm1(-age_s / tau_s))
+            rates += (work * left, sqrt(numbers[_SQUARES + window]) * left)
+        else:
+            rates += (0.0, 0.0)
+    judged, stale, rejected = numbers[_HOUR:_DAY]
+    best, best_of = numbers[_BEST:]
+    parts = (stale / judged, rejected / judged) if judged else (-1.0, -1.0)
+    return Glance._make((*rates, *parts, best if best_of == round_number else 0.0))
 
 
 def _rate(tau_s: float, work: float, decay: float, age_s: float) -> float:

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.stats import meter
-from poolserver.stats.meter import NO_READING, Judged, Moment, Reading
+from poolserver.stats.meter import NO_GLANCE, NO_READING, Glance, Judged, Moment, Reading
 
 # Names are made up by whoever connects: so many are measured at most, of workers and of accounts.
 # It is ten times the largest site that we mean to serve, and 60 MB.
@@ -159,6 +159,11 @@ class Meters:
         """What a meter shows; NO_READING where there is none."""
         state = self.levels[level].states.get(name)
         return NO_READING if state is None else meter.read(state, now_s, self.round_number)
+
+    def glance(self, account: str, worker: str, now_s: float) -> Glance:
+        """What a list of rigs has of a worker; from any thread."""
+        state = self.workers.states.get((account, worker))
+        return NO_GLANCE if state is None else meter.glance(state, now_s, self.round_number)
 
     # --- to be saved, and taken up -------------------------------------------------------
 

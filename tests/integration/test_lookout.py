@@ -12,8 +12,9 @@ import msgspec
 import pytest
 import structlog
 
+from poolserver.api.page import Page
 from poolserver.log import configure_logging
-from poolserver.lookout.view import NodeStatus, SiteStatus, Status
+from poolserver.lookout.view import BlockLine, History, NodeStatus, RigLine, SiteStatus, Status
 from poolserver.node.process import BitcoindProcess
 from tests.integration.running import RunningPool, pool_config, rig, running
 
@@ -81,6 +82,45 @@ async def test_a_pool_that_mines_shows_it(tmp_path: Path, bitcoind: BitcoindProc
         assert site.name == "demo"
         (node,) = await asked(pool, "/nodes", list[NodeStatus])
         assert node.is_active
+        (line,) = (
+            await asked(pool, "/rigs?q=RIG&site=demo&sort=-hashrate_1h", Page[RigLine])
+        ).items
+        assert (line.worker, line.sessions, line.site) == ("demo.rig", 1, "demo")
+        assert await asked(pool, "/rigs/demo.rig", RigLine)
+        assert (await pool.get("/api/v1/rigs/nobody"))[0] == 404
+        await until_saved(pool)
+        (block,) = (await asked(pool, "/blocks", Page[BlockLine])).items
+        assert (block.height, block.worker, block.state) == (1, "demo.rig", "accepted")
+        assert block.luck is not None
+        history = await asked(pool, "/history?site=demo&span=1h", History)
+        assert len(history.power_w) == 360
+        assert (await pool.get("/api/v1/history?site=nowhere"))[0] == 404
+        for bad in ("sort=none", "state=asleep", "limit=0", "cursor=x", "none=1"):
+            assert (await pool.get(f"/api/v1/rigs?{bad}"))[0] == 400, bad
+
+
+async def until_saved(pool: RunningPool) -> None:
+    """Books are saved when there is news of a block."""
+    async with asyncio.timeout(10):
+        while not (await asked(pool, "/blocks"))["items"]:  # noqa: ASYNC110 - over HTTP
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.real
+async def test_graphs_and_events_go_on_where_the_pool_left_them(
+    tmp_path: Path, bitcoind: BitcoindProcess
+) -> None:
+    config = pool_config(bitcoind, tmp_path, SITE)
+    async with running(config) as pool:
+        events = (await asked(pool, "/events"))["items"]
+        (first,) = [each for each in events if each["event"] == "running"]
+    async with running(config) as pool:
+        events = (await asked(pool, "/events"))["items"]
+        ids = [each["id"] for each in events]
+        assert ids == sorted(set(ids))
+        assert first in events
+        assert [each["event"] for each in events].count("running") == 2
+        assert [each["event"] for each in events].count("history_not_restored") == 0
 
 
 @pytest.mark.real

@@ -15,12 +15,14 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from poolserver.api.http import HttpServer
+from poolserver.api.signals import signal_endpoints
 from poolserver.api.tokens import hash_of
+from poolserver.api_outfit import api_access, api_routes
 from poolserver.config import parse_config
 from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.outfit import power_tree
 from poolserver.power.state import Quality
-from poolserver.signal_outfit import modbus_meters, mqtt_bus, signal_routes
+from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 from tests.integration.simulated_meter import SimulatedMeter
 from tests.unit.power.signals.books import BookSink
@@ -129,7 +131,8 @@ async def all_ways_in(program: str, folder: Path) -> None:
         assert bus is not None
         for source in (*modbus_meters(config, sink, time.time), bus):
             await running(parts, source.run())
-        routes = signal_routes(config, sink, tree, time.time)
+        endpoints = signal_endpoints(sink, tree, meters_by(config, "http"), time.time)
+        routes = api_routes(api_access(config), endpoints)
         http = HttpServer(CollectorRegistry(), lambda: None, routes)
         port = await http.start("127.0.0.1", 0)
         parts.push_async_callback(http.stop)

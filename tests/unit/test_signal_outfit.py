@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import pytest
 
+from poolserver.api_outfit import api_tokens
 from poolserver.config import Config, parse_config
 from poolserver.control_room.meter_outfit import meter_specs, register
 from poolserver.control_room.outfit import power_tree
@@ -19,14 +20,7 @@ from poolserver.power.registers import Register
 from poolserver.power.signals.words import SiteWord
 from poolserver.power.state import EffectiveLimit, Method, NodePower, Readings
 from poolserver.power.uncertain import Uncertain
-from poolserver.signal_outfit import (
-    api_tokens,
-    meters_by,
-    modbus_meters,
-    mqtt_bus,
-    signal_routes,
-    site_words,
-)
+from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
 
 SINK = cast(Any, SimpleNamespace(take_reading=None, take_fault=None))
 CONFIG = """
@@ -156,13 +150,3 @@ def words_on(folder: Path, site: NodePower) -> dict[str, SiteWord]:
     return site_words(
         power_view(tree, readings, at_s=5.0, mode="observe", state="within", intended=())
     )
-
-
-def test_what_may_be_told_by_http_has_a_route_each(tmp_path: Path) -> None:
-    made = config(tmp_path)
-    routes = {
-        (each.method, each.path) for each in signal_routes(made, SINK, power_tree(made), time.time)
-    }
-    assert ("PUT", "/api/v1/meters/{name}") in routes
-    assert ("POST", "/api/v1/nodes/{path:.+}/calibration/accept") in routes
-    assert len(routes) == 7

@@ -9,9 +9,9 @@ from bitcoin.base58 import CBase58Data
 from rich.console import Console
 from rich.table import Table
 
-from poolserver.commands.block_list import BlockLine, blocks_of
+from poolserver.commands.block_list import blocks_of
 from poolserver.commands.payouts import Basis, Payouts, Window, basis_of, payouts_of
-from poolserver.commands.payouts_table import blocks_table, payouts_table
+from poolserver.commands.payouts_table import books_table, payouts_table
 from poolserver.config import parse_config
 from poolserver.ledger.blocks import BlockChange, BlockState
 from poolserver.ledger.delta import Delta, FoundBlock, Rounds
@@ -19,6 +19,7 @@ from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.sqlite import SqliteConnection, SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import INTERVAL_S, Earning, EarningKey, WorkerKey
+from poolserver.lookout.view import BlockLine
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.outfit import trial_factory
@@ -218,7 +219,7 @@ async def test_the_blocks_are_told_with_effort_and_luck(tmp_path: Path) -> None:
     assert found.blocks == [line]
     assert (found.paying, found.earned_sat, found.expected_blocks) == (1, 1000, 3.0)
     assert (found.luck, found.effort, found.owed_sat) == (1 / 3, 0.5, {"north": 700})
-    text = shown(blocks_table(found))
+    text = shown(books_table(found))
     assert "250.0%" in text
     assert "luck 33.3%" in text
     assert "site hall: 3 blocks" in text

@@ -7,7 +7,8 @@ import msgspec
 import pytest
 from rich.console import Console
 
-from poolserver.commands.power_status import StatusError, status_table
+from poolserver.commands.client import AskError
+from poolserver.commands.power_status import status_table
 from poolserver.control_room.view import (
     NodeView,
     PowerView,
@@ -132,7 +133,7 @@ def test_the_table_begins_where_it_is_told_and_ends_at_its_depth() -> None:
 
 
 def test_a_node_that_is_not_there_is_told() -> None:
-    with pytest.raises(StatusError, match="no node hall/F9"):
+    with pytest.raises(AskError, match="no node hall/F9"):
         status_table(tree_view(), "hall/F9")
 
 

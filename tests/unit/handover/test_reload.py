@@ -1,7 +1,6 @@
 """A reload: what is found out before anything is done, and how its end is known."""
 
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 from structlog.testing import capture_logs
@@ -112,8 +111,7 @@ async def test_the_file_is_read_in_a_thread() -> None:
         seen.append(threading.get_ident())
         return parsed(GOOD)
 
-    begin: Callable[[], bool] = lambda: True
-    await Reload(ReloadFacts(parsed(GOOD), 0.0), read, begin).reload("test")
+    await Reload(ReloadFacts(parsed(GOOD), 0.0), read, lambda: True).reload("test")
     assert seen != [threading.get_ident()]
 
 

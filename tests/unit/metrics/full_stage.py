@@ -24,7 +24,8 @@ from poolserver.metrics.http import HttpMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerMetrics
-from poolserver.metrics.process import DiskMetrics, ProcessMetrics, ReloadMetrics
+from poolserver.metrics.process import DiskMetrics, ProcessMetrics
+from poolserver.metrics.reloads import ReloadMetrics
 from poolserver.metrics.signals import SignalMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome

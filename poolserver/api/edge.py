@@ -1,0 +1,65 @@
+"""What is alike for all answers of the HTTP server: errors of the API as problems, and headers."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+from aiohttp import web
+
+from poolserver.api.problem import ApiError
+from poolserver.log import RateLimited
+
+_BELOW = "/api/"
+
+log = structlog.get_logger(__name__)
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+class Edge:
+    """The last to whom an exception comes: it is logged here, and its text is told nobody."""
+
+    def __init__(self) -> None:
+        self._trouble = RateLimited(log)
+
+    def install(self, app: web.Application) -> None:
+        """Stand around all routes of ``app``."""
+
+        @web.middleware
+        async def around(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._around(request, handler)
+
+        app.middlewares.append(around)
+        app.on_response_prepare.append(_add_headers)
+
+    async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        if not request.path.startswith(_BELOW):
+            return await handler(request)
+        try:
+            return await handler(request)
+        except web.HTTPMethodNotAllowed as error:
+            return _other_method(request, error)
+        except web.HTTPNotFound:
+            return ApiError("not_found", "there is nothing at this path").response()
+        except web.HTTPException:
+            raise
+        except Exception as error:  # a bug of ours; what it says may be a secret
+            now = asyncio.get_running_loop().time()
+            self._trouble.failed(
+                "api_failed", repr(error)[:200], now, path=request.path[:200], exc_info=True
+            )
+            return ApiError("internal", "the log has more").response()
+
+
+def _other_method(request: web.Request, error: web.HTTPMethodNotAllowed) -> web.Response:
+    allow = ", ".join(sorted(error.allowed_methods))
+    if request.method == "OPTIONS":
+        return web.Response(status=204, headers={"Allow": allow})
+    response = ApiError("method_not_allowed", f"here may be asked: {allow}").response()
+    response.headers["Allow"] = allow
+    return response
+
+
+async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
+    """JSON with a rig's name in it must not be taken for a page, whatever the browser thinks."""
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")

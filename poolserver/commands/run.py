@@ -1,0 +1,29 @@
+"""``poolserver run``: the pool itself."""
+
+from pathlib import Path
+
+import click
+
+from poolserver.app import START_ERRORS
+from poolserver.commands.common import config_option, fail, load, run_async
+from poolserver.log import configure_logging
+from poolserver.process import serve
+
+
+@click.command()
+@config_option
+@click.option(
+    "--stay",
+    is_flag=True,
+    help="Have this process wait for the one that it hands over to, and end with that. For a "
+    "supervisor that watches the process it has started; process 1 of a container does so anyway.",
+)
+def run(path: Path, stay: bool) -> None:
+    """Run the pool that FILE describes, until Ctrl-C."""
+    config = load(path)
+    configure_logging(config.log.level, config.log.format)
+    try:
+        succession = run_async(serve(config, path.absolute(), stays=stay))
+    except START_ERRORS as error:
+        fail(str(error))
+    succession.stay()

@@ -1,0 +1,120 @@
+"""Figures as people read them."""
+
+from datetime import UTC, datetime
+from itertools import pairwise
+
+from poolserver.control_room.view import Figure
+
+_WATTS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"))
+_HASHES = ((1e18, "EH/s"), (1e15, "PH/s"), (1e12, "TH/s"), (1e9, "GH/s"))
+_SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
+_COUNTS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+SAT_PER_BTC = 100_000_000
+
+
+def clean(text: str) -> str:
+    """What others made up, with nothing in it that a terminal would obey.
+
+    >>> clean("rig\\x1b[2J"), clean("Würfel 1")
+    ('rig�[2J', 'Würfel 1')
+    """
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
+def shortened(text: str, width: int) -> str:
+    """
+    >>> shortened("evening peak", 8), shortened("peak", 8)
+    ('evening…', 'peak')
+    """
+    return text if len(text) <= width else f"{text[: width - 1].rstrip()}…"
+
+
+def figure_text(figure: Figure) -> str:
+    """Watts with their error."""
+    largest = max(abs(figure.value), figure.sigma)
+    size, unit = _unit(largest, _WATTS, "W")
+    digits = 0 if unit == "W" else _digits(largest / size)
+    return f"{figure.value / size:.{digits}f} ±{figure.sigma / size:.{digits}f} {unit}"
+
+
+def watts_text(power_w: float) -> str:
+    """
+    >>> watts_text(1320e6), watts_text(-1500), watts_text(12)
+    ('1.32 GW', '-1.50 kW', '12 W')
+    """
+    size, unit = _unit(power_w, _WATTS, "W")
+    digits = 0 if unit == "W" else _digits(power_w / size)
+    return f"{power_w / size:.{digits}f} {unit}"
+
+
+def hashrate_text(hashrate_h_s: float) -> str:
+    """
+    >>> hashrate_text(1.234e15), hashrate_text(0)
+    ('1.23 PH/s', '0 H/s')
+    """
+    if not hashrate_h_s:
+        return "0 H/s"
+    size, unit = _unit(hashrate_h_s, _HASHES, "H/s")
+    return f"{hashrate_h_s / size:.3g} {unit}"
+
+
+def count_text(number: float) -> str:
+    """Three digits and a prefix.
+
+    >>> count_text(1_234_000), count_text(12), count_text(0.25)
+    ('1.23M', '12', '0.25')
+    """
+    size, prefix = _unit(number, _COUNTS, "")
+    return f"{number / size:.3g}{prefix}"
+
+
+def part_text(part: float | None) -> str:
+    """Of a whole, in percent; nothing where nothing is known.
+
+    >>> part_text(0.0123), part_text(None)
+    ('1.23%', '')
+    """
+    return "" if part is None else f"{part:.2%}"
+
+
+def btc(sat: int) -> str:
+    """An amount with all its decimals.
+
+    >>> btc(312_500_001), btc(-5)
+    ('3.12500001', '-0.00000005')
+    """
+    sign = "-" if sat < 0 else ""
+    return f"{sign}{abs(sat) // SAT_PER_BTC}.{abs(sat) % SAT_PER_BTC:08d}"
+
+
+def span_text(span_s: float) -> str:
+    """A span of time by its two largest units.
+
+    >>> span_text(0.4), span_text(59), span_text(3661), span_text(200_000)
+    ('0.4 s', '59 s', '1 h 1 min', '2 d 7 h')
+    """
+    if span_s < 10:
+        return f"{max(0.0, span_s):.1f} s"
+    for (size, unit), (smaller, less) in pairwise(_SPANS):
+        if span_s >= size:
+            whole, rest = divmod(int(span_s), int(size))
+            below = rest // int(smaller)
+            return f"{whole} {unit} {below} {less}" if below else f"{whole} {unit}"
+    return f"{span_s:.0f} s"
+
+
+def time_text(unix_s: float) -> str:
+    """
+    >>> time_text(0)
+    '1970-01-01 00:00:00'
+    """
+    return datetime.fromtimestamp(unix_s, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def _digits(value: float) -> int:
+    """After the point: three in all, or more before it."""
+    return 0 if abs(value) >= 100 else 1 if abs(value) >= 10 else 2
+
+
+def _unit(value: float, units: tuple[tuple[float, str], ...], plain: str) -> tuple[float, str]:
+    return next(((size, unit) for size, unit in units if abs(value) >= size), (1.0, plain))

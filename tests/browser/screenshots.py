@@ -1,0 +1,78 @@
+"""``make screenshots``: the documents' pictures of the live page, of the made-up programme."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from playwright.async_api import Browser, Page
+
+from poolserver.lookout.view import Trouble
+from tests.browser.chromium import chromium, find_chromium
+from tests.browser.programme import NOW, Programme
+from tests.browser.stage import Stage, on_stage
+
+IMAGES = Path(__file__).parents[2] / "docs/images"
+
+TROUBLES = (
+    Trouble(
+        "over_budget",
+        "Sahiwal/T2 draws 0.7 MW more than the transformer can carry: 312 rigs are to be shed.",
+        True,
+    ),
+    Trouble(
+        "meter_stale",
+        "The meter chinahub-t3 has not been heard for 4 min: ChinaHub/T3 is estimated meanwhile.",
+        False,
+    ),
+)
+
+# name, address, theme, width, height, whether the whole length is shown
+PICTURES = (
+    ("light", "#/overview?span=1d", "light", 1440, 1000, False),
+    ("dark", "#/overview?span=1d", "dark", 1440, 1000, False),
+    ("phone", "#/overview?span=1d", "dark", 390, 844, False),
+    ("power", "#/power/Sahiwal%2FT2", "light", 1440, 900, False),
+    ("rigs", "#/rigs/sahiwal.t1c02r04-000528?site=Sahiwal", "light", 1440, 900, False),
+    ("blocks", "#/blocks", "light", 1440, 760, False),
+    ("nodes", "#/nodes", "light", 1440, 400, False),
+    ("events", "#/events", "dark", 1440, 760, False),
+)
+
+
+async def picture(browser: Browser, stage: Stage, folder: Path, which: tuple[object, ...]) -> None:
+    """One of PICTURES."""
+    name, address, theme, width, height, is_whole = which
+    context = await browser.new_context(
+        viewport={"width": int(str(width)), "height": int(str(height))},
+        color_scheme="dark" if theme == "dark" else "light",
+        timezone_id="Asia/Karachi",
+        locale="en-GB",
+        reduced_motion="reduce",
+    )
+    page: Page = await context.new_page()
+    page.on("console", lambda message: print(name, message.text, file=sys.stderr))
+    page.on("pageerror", lambda error: print(name, error, file=sys.stderr))
+    await page.clock.install(time=NOW)
+    await page.goto(stage.url + str(address))
+    await page.get_by_text("live", exact=True).wait_for()
+    await page.wait_for_load_state("load")
+    await page.wait_for_timeout(1200)
+    await page.screenshot(path=folder / f"page-{name}.png", full_page=bool(is_whole))
+    await context.close()
+
+
+async def main(folder: Path, *names: str) -> None:
+    """All pictures, or those of these names."""
+    found = find_chromium()
+    if found is None:
+        sys.exit("chromium: none found; scripts/get-chromium.sh fetches one")
+    async with chromium(found) as browser:
+        for which in PICTURES:
+            if names and which[0] not in names:
+                continue
+            async with on_stage(Programme(troubles=TROUBLES), tick_s=60) as stage:
+                await picture(browser, stage, folder, which)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1]) if len(sys.argv) > 1 else IMAGES, *sys.argv[2:]))
