@@ -7,7 +7,7 @@ value with its standard error. Fields are only ever added.
 import msgspec
 
 from poolserver.control_room.view import Figure, LimitView
-from poolserver.log import Event as Event
+from poolserver.log_event import Event as Event
 
 
 class Hashrates(msgspec.Struct, frozen=True, rename=lambda name: name.lstrip("_")):
