@@ -9,7 +9,7 @@ is all here.
 import msgspec
 
 from poolserver.ledger.records import JournalBatch
-from poolserver.log import Event
+from poolserver.log_event import Event
 from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.template import BlockTemplate
 from poolserver.process_watch import ProcessFigures
