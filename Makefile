@@ -75,6 +75,7 @@ unit: $(VENV)/.dev
 # More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
 	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) \
+		DOCKER_COMPOSE=$$(scripts/find-docker-compose.sh) \
 		$(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
 
 browser: $(VENV)/.dev

@@ -125,6 +125,11 @@ async def test_every_setting_is_taken_up_and_no_rig_notices(
         assert await pool.pool.face.metric('poolserver_site_budget_watts{site="hall"}') == 300_000
         assert listens(port)
 
+        # By the command: nothing new.
+        url = f"http://127.0.0.1:{pool.pool.face.http_port}"
+        code, said = await pool.pool.command("reload", "--url", url, "--pid", str(pool.pool.pid))
+        assert (code, said.split(":")[0]) == (0, "Nothing has changed"), said
+
         # By HTTP, with the token that came by the first: nothing new, and the listener goes.
         assert await pool.post() == (
             202,
