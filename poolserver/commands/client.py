@@ -77,14 +77,14 @@ class Pool:
         self._token = token
         self._whence = whence
         self._timeout_s = timeout_s
-        parts = urlsplit(self.url)
         try:
-            known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            self._parts = urlsplit(self.url)
+            known = self._parts.scheme in ("http", "https") and self._parts.port != 0
+            known = known and bool(self._parts.hostname)
         except ValueError:
             known = False
         if not known:
             raise AskError(f"{url} is no address like {USUAL_URL} ({whence})", EXIT_USAGE)
-        self._parts = parts
 
     def get(self, what: str, kind: type[T], **parameters: object) -> T:
         """The answer to a call. Parameters that are None are left out.
@@ -145,8 +145,11 @@ class Pool:
             connection.request(method, call, headers=headers)
             reply = connection.getresponse()
             return reply.status, reply.read(MOST_BYTES)
-        except (OSError, HTTPException, ValueError) as error:
-            reason = f"{getattr(error, 'strerror', None) or error}".strip().lower()
+        except HTTPException as error:
+            text = f"what answers at {self.url} is no HTTP server: {self._whence}"
+            raise AskError(text, EXIT_NOT_REACHED) from error
+        except OSError as error:
+            reason = f"{error.strerror or error}".strip().lower()
             raise AskError(
                 f"nothing answers at {self.url} ({reason}): is the pool running? {self._whence}",
                 EXIT_NOT_REACHED,

@@ -95,6 +95,11 @@ class EnergyKeeper:
         for spec in self.specs:
             self._meters[spec.name] = MeterEnergy(spec, INTERVAL_S, state.points.get(spec.name))
 
+    @property
+    def closed_until_s(self) -> int:
+        """The end of the last closed interval, Unix seconds; 0 before the first."""
+        return self._books.closed_until_s
+
     async def run(self) -> None:
         """Save now and then; for ever."""
         while True:

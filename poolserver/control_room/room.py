@@ -287,6 +287,11 @@ class ControlRoom:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
 
+    @property
+    def energy_closed_until_s(self) -> int:
+        """The end of the last closed interval of the energy books, Unix seconds; 0 before one."""
+        return self._energy_keeper.closed_until_s
+
     def rig_state(self, worker: str) -> RigState:
         """What a rig does as far as shares tell; from any thread."""
         return self._desk.silence.state_of(worker)

@@ -48,7 +48,7 @@ CONTRAST = """
 
 # What can be used, and each region, has a name.
 NAMELESS = """
-() => [...document.querySelectorAll("a, button, input, select, summary, [role], [tabindex]")]
+() => [...document.querySelectorAll("a, button, input, select, summary, [role], .grid")]
   .filter((element) => element.checkVisibility())
   .filter((element) => !["status", "alert", "row", "rowgroup", "gridcell", "columnheader"].includes(element.role))
   .filter((element) => !(element.ariaLabel || element.textContent.trim() || element.labels?.length
