@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
-SUITE, PACKAGES = "bookworm", "python3,python3-venv,ca-certificates"
+SUITE, PACKAGES = "bookworm", "python3,python3-venv,python3-dev,ca-certificates"
 HANDED_IN = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 HANDED_ENV = ("PIP_CERT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 
