@@ -8,14 +8,12 @@ from functools import partial
 from typing import Any
 
 import structlog
-from prometheus_client import CollectorRegistry
 
 from poolserver import __version__
 from poolserver.api.http import HttpServer
 from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSettings
-from poolserver.collector import Collector
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
@@ -29,18 +27,9 @@ from poolserver.ledger.records import LedgerError
 from poolserver.log import EventFeed
 from poolserver.lookout.overview import Life
 from poolserver.lookout_outfit import Lookout
-from poolserver.metrics import (
-    AuditMetrics,
-    CollectorMetrics,
-    CrewMetrics,
-    NodeMetrics,
-    PoolMetrics,
-    PowerMetrics,
-    ProposalMetrics,
-    ReloadMetrics,
-    RpcMetrics,
-    SignalMetrics,
-)
+from poolserver.metrics.nodes import ProposalMetrics
+from poolserver.metrics.outfit import PoolMetricsOutfit
+from poolserver.metrics.signals import SignalMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
 from poolserver.node.checks import NodeCheckError, NodeInfo
@@ -59,6 +48,7 @@ from poolserver.outfit import (
     trial_factory,
     worker_settings,
 )
+from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import block_submitter, submit_rpcs
 from poolserver.signal_outfit import modbus_meters, mqtt_bus, site_words
 
@@ -94,9 +84,7 @@ class PoolServer:
         self._group_terms = group_terms or GroupTerms()
         self._factory = trial_factory(config)
         self._database = ledger_database(config)
-        self._registry = CollectorRegistry()
-        self._rpc_metrics = RpcMetrics()
-        self._registry.register(self._rpc_metrics)
+        self._metrics = PoolMetricsOutfit()
         self._rpcs: list[NodeRpc] = []
         self._heir = heir
         self._coordinator: Coordinator | None = None
@@ -168,7 +156,7 @@ class PoolServer:
                 self._hear,
                 worker_command(config.log.level, config.log.format),
             )
-        rpcs = submit_rpcs(submit_nodes(config), self._rpc_metrics.observe)
+        rpcs = submit_rpcs(submit_nodes(config), self._metrics.rpc.observe)
         submitter = block_submitter(spool_of(config.data_dir, 0), rpcs)
         is_heir = self._heir is not None
         return Alone(config.data_dir, self._own_settings, submitter, self._hear, is_heir=is_heir)
@@ -188,23 +176,27 @@ class PoolServer:
         active = self._active_node(group)
         source = self._job_source(group, active)
         coordinator = Coordinator(
-            config, source, crew, active, self._database, on_plan=self._pay_by
+            config,
+            source,
+            crew,
+            active,
+            self._database,
+            on_plan=self._pay_by,
+            heard_at=group.heard_at,
         )
         self._coordinator = coordinator
-        self._registry.register(CrewMetrics(crew.berths))
-        self._registry.register(PoolMetrics(coordinator, config.network))
-        self._registry.register(NodeMetrics(group))
-        self._registry.register(AuditMetrics(coordinator.auditor))
-        collector = Collector()
-        self._registry.register(CollectorMetrics(collector))
-        self._registry.register(ReloadMetrics(self.succession.facts))
+        metrics, process = self._metrics, ProcessWatch()
+        metrics.watch(config, coordinator, group, crew.berths, process, self.succession.facts)
         room = coordinator.room
         self._open_ways_in(room)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
-        routes = Api(config, coordinator, lookout, self.succession).routes()
-        views = CollectorRegistry()
-        views.register(PowerMetrics(lambda: room.view))
-        http = HttpServer(self._registry, coordinator.not_ready_because, routes, views)
+        http = HttpServer(
+            metrics.on_loop,
+            coordinator.not_ready_because,
+            Api(config, coordinator, lookout, self.succession).routes(),
+            metrics.in_thread,
+            metrics.watch_http(lambda: len(lookout.broadcast)).observe,
+        )
         async with AsyncExitStack() as parts:
             parts.push_async_callback(http.stop)
             if self._heir is None:
@@ -221,8 +213,8 @@ class PoolServer:
                 await _unless_stopped(inherited, stop, self._heir.give_up)
             parts.push_async_callback(lookout.stop)
             await lookout.start()
-            collector.start(time.monotonic())
-            parts.callback(collector.stop)
+            process.start(time.monotonic())
+            parts.callback(process.stop)
             log.info("running", version=__version__, network=config.network)
             succession = self.succession
             succession.open(crew.estate, partial(self._hello, crew, http), stop.set)
@@ -233,7 +225,7 @@ class PoolServer:
             while not await _set_within(stop, CHECK_INTERVAL_S):
                 coordinator.check()
                 crew.check()
-                collector.look(time.monotonic())
+                process.look(time.monotonic())
             log.info("stopping")
 
     async def _inherit(
@@ -303,7 +295,7 @@ class PoolServer:
         if bus is not None:
             room.hear(bus)
             room.show(lambda view: bus.tell(site_words(view)))
-        self._registry.register(SignalMetrics(room.books.meters, bus))
+        self._metrics.on_loop.register(SignalMetrics(room.books.meters, bus))
 
     def _pay_by(self, plan: PayoutPlan) -> None:
         """Blocks that are proved are to have the coinbase of those that are mined."""
@@ -367,7 +359,7 @@ class PoolServer:
             network,
             time.monotonic,
         )
-        self._registry.register(ProposalMetrics(proving.results))
+        self._metrics.on_loop.register(ProposalMetrics(proving.results))
         return proving
 
     def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
@@ -383,7 +375,7 @@ class PoolServer:
         )
 
     def _rpc(self, node: NodeConfig) -> NodeRpc:
-        rpc = node_rpc(node, self._rpc_metrics.observe)
+        rpc = node_rpc(node, self._metrics.rpc.observe)
         self._rpcs.append(rpc)
         return rpc
 

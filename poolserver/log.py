@@ -13,9 +13,10 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Literal, Protocol, TextIO
 
-import msgspec
 import structlog
 from structlog.typing import EventDict, Processor
+
+from poolserver.log_event import Event, Scalar
 
 LogFormat = Literal["console", "json"]
 
@@ -95,7 +96,6 @@ def _printable(value: Any) -> Any:
 
 # --- the feed ----------------------------------------------------------------------------------
 
-Scalar = str | int | float | bool | None
 
 MOST_EVENTS = 1000
 """Kept: a busy day's, or a bad hour's. With the bounds below that is some megabytes at the most."""
@@ -107,16 +107,6 @@ _WHOLE_IN_A_FLOAT = 1 << 53
 
 # What the log says of each line itself, and is no field of it.
 _OF_THE_LINE = frozenset({"event", "level", "logger", "timestamp"})
-
-
-class Event(msgspec.Struct, frozen=True, gc=False):
-    """A line of the log, as docs/operations.md lists them. ``id`` grows by one with each."""
-
-    id: int
-    at: float
-    level: str
-    event: str
-    fields: dict[str, Scalar]
 
 
 class EventFeed:

@@ -2,7 +2,8 @@
 
 import asyncio
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import time
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -30,11 +31,16 @@ class HttpServer:
         not_ready_because: Callable[[], str | None],
         routes: Iterable[web.RouteDef] = (),
         views: CollectorRegistry | None = None,
+        observe: Callable[[str, int, float | None], None] = lambda endpoint, status, seconds: None,
     ) -> None:
+        """``observe`` is told of each request by method and route, its status, and how long it
+        took; None of an answer that lasts for as long as it is read.
+        """
         self._registry = registry
         self._views = views or CollectorRegistry()
         self._not_ready_because = not_ready_because
-        app = web.Application()
+        self._observe = observe
+        app = web.Application(middlewares=[self._observed])  # around all others
         Edge().install(app)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
@@ -69,6 +75,25 @@ class HttpServer:
         await self._runner.cleanup()
         for sock in self.sockets:
             sock.close()
+
+    @web.middleware
+    async def _observed(
+        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+    ) -> web.StreamResponse:
+        began_s, status = time.perf_counter(), 500
+        is_whole = True
+        try:
+            response = await handler(request)
+            status, is_whole = response.status, isinstance(response, web.Response)
+            return response
+        except web.HTTPException as error:
+            status = error.status
+            raise
+        finally:
+            # Not the path itself, which whoever asks makes up.
+            resource = request.match_info.route.resource
+            endpoint = "none" if resource is None else f"{request.method} {resource.canonical}"
+            self._observe(endpoint, status, time.perf_counter() - began_s if is_whole else None)
 
     async def _metrics(self, request: web.Request) -> web.Response:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from hashlib import sha256
 from importlib.resources import files
 from importlib.resources.abc import Traversable
+from pathlib import Path
 from typing import Any
 
 from aiohttp import web
 
 FOLDER = "/page"
+RUNBOOKS = Path(__file__).parents[2] / "docs/runbooks"
 
 TYPES = {
     ".html": "text/html",
@@ -51,11 +53,21 @@ class Asset:
     etag: str
 
 
-def live_page_routes() -> list[web.RouteDef]:
-    """``/`` and what it is made of, below FOLDER."""
+def live_page_routes(runbooks: Path = RUNBOOKS) -> list[web.RouteDef]:
+    """``/``, what it is made of, below FOLDER, and the runbooks that troubles lead to."""
     assets = dict(_assets(files("poolserver") / "page", FOLDER))
     paths = {"/": assets[f"{FOLDER}/index.html"], **assets}
-    return [web.get(path, _serving(asset)) for path, asset in paths.items()]
+    for path in runbooks.glob("*.md"):
+        paths[f"/docs/runbooks/{path.name}"] = _asset("text/plain", path.read_bytes())
+    served = [web.get(path, _serving(asset)) for path, asset in paths.items()]
+    return [*served, web.get("/docs/runbooks/{name}", _elsewhere)]
+
+
+async def _elsewhere(request: web.Request) -> web.Response:
+    """Where the documents are not beside the program, as in a wheel."""
+    return web.Response(
+        status=404, headers=HEADERS, text=f"It is in the documents: {request.path[1:]}\n"
+    )
 
 
 def _assets(folder: Traversable, path: str) -> Iterator[tuple[str, Asset]]:
@@ -63,9 +75,11 @@ def _assets(folder: Traversable, path: str) -> Iterator[tuple[str, Asset]]:
         if each.is_dir():
             yield from _assets(each, f"{path}/{each.name}")
         elif content_type := TYPES.get(f".{each.name.rpartition('.')[2]}"):
-            body = each.read_bytes()
-            etag = sha256(body).hexdigest()[:32]
-            yield f"{path}/{each.name}", Asset(content_type, body, gzip.compress(body), etag)
+            yield f"{path}/{each.name}", _asset(content_type, each.read_bytes())
+
+
+def _asset(content_type: str, body: bytes) -> Asset:
+    return Asset(content_type, body, gzip.compress(body), sha256(body).hexdigest()[:32])
 
 
 def _serving(asset: Asset) -> Callable[[web.Request], Coroutine[Any, Any, web.Response]]:

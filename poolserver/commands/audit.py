@@ -8,7 +8,15 @@ from typing import Any
 import click
 import msgspec
 
-from poolserver.commands.common import config_option, echo_json, fail, json_option, load
+from poolserver.commands.common import (
+    config_option,
+    echo_json,
+    fail,
+    json_option,
+    load,
+    quiet_option,
+)
+from poolserver.commands.progress import progress_bar
 from poolserver.ledger.audit import day_of
 from poolserver.ledger.export import ALL_DAYS, EXPORTS, Days
 from poolserver.ledger.export_files import export_table
@@ -79,6 +87,7 @@ public_key_option = click.option(
 @public_key_option
 @click.option("--journal/--no-journal", default=True, help="Fold the journal again and compare.")
 @json_option("The report for programs.")
+@quiet_option
 def verify_command(
     path: Path,
     day: int | None,
@@ -87,6 +96,7 @@ def verify_command(
     public_key: bytes | None,
     journal: bool,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Check the ledger: the signed days, the sums, and all of it by the journal.
 
@@ -98,7 +108,8 @@ def verify_command(
     config = load(path)
     terms = VerifyTerms(day, dict(heads), public_key, journal)
     try:
-        report = verify(ledger_database(config), config.data_dir / "journal", terms)
+        with progress_bar("verify", quiet=quiet) as progress:
+            report = verify(ledger_database(config), config.data_dir / "journal", terms, progress)
     except (LedgerError, StartError, OSError) as error:
         click.echo(f"poolserver: {error}", err=True)
         sys.exit(EXIT_NOT_CHECKED)
@@ -138,8 +149,9 @@ def _show(report: Report) -> None:
 @click.option("--to", "last", type=DAY, metavar="DAY", default=ALL_DAYS.last, help="With this day.")
 @click.option("--format", "kind", type=click.Choice(["csv", "parquet"]), default="csv")
 @click.option("--out", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE")
+@quiet_option
 def export_command(
-    path: Path, what: str, first: int, last: int, kind: str, out: Path | None
+    path: Path, what: str, first: int, last: int, kind: str, out: Path | None, quiet: bool
 ) -> None:
     """Write a table of the ledger, as CSV to standard output or to FILE.
 
@@ -149,7 +161,10 @@ def export_command(
         raise click.UsageError("Parquet needs --out FILE")
     config = load(path)
     try:
-        export_table(ledger_database(config), EXPORTS[what], Days(first, last), kind, out)
+        # A bar among the rows of a terminal would be in their way.
+        with progress_bar("rows", quiet=quiet or out is None) as progress:
+            days = Days(first, last)
+            export_table(ledger_database(config), EXPORTS[what], days, kind, out, progress)
     except BrokenPipeError:
         raise  # whoever reads has had enough, as `head` does: click ends it without a word
     except (LedgerError, StartError, OSError) as error:

@@ -8,7 +8,8 @@ from typing import Any
 import click
 
 from poolserver.commands.audit import EXIT_DIFFERENCES, EXIT_NOT_CHECKED
-from poolserver.commands.common import config_option, echo_json, json_option, load
+from poolserver.commands.common import config_option, echo_json, json_option, load, quiet_option
+from poolserver.commands.progress import progress_bar
 from poolserver.ledger.energy_verify import EnergyCheck, verify_energy
 from poolserver.ledger.records import LedgerError
 from poolserver.outfit import StartError, ledger_database
@@ -41,7 +42,10 @@ class _KeptHead(click.ParamType[tuple[int, bytes]]):
     help="A row's head that was kept elsewhere; more than one may be given.",
 )
 @json_option()
-def verify_command(path: Path, heads: tuple[tuple[int, bytes], ...], as_json: bool) -> None:
+@quiet_option
+def verify_command(
+    path: Path, heads: tuple[tuple[int, bytes], ...], as_json: bool, quiet: bool
+) -> None:
     """Check the energy ledger: its chain, and each row by the facts it was made of.
 
     May run beside the pool. Ends with 0 if all is good, with 1 if there are differences, and
@@ -51,8 +55,12 @@ def verify_command(path: Path, heads: tuple[tuple[int, bytes], ...], as_json: bo
     try:
         database = ledger_database(config)
         try:
-            with closing(database.reader()) as connection, connection.transaction():
-                check = verify_energy(connection, dict(heads))
+            with (
+                progress_bar("rows", quiet=quiet) as progress,
+                closing(database.reader()) as connection,
+                connection.transaction(),
+            ):
+                check = verify_energy(connection, dict(heads), progress)
         except database.errors as error:
             raise database.error(error) from error
     except (LedgerError, StartError, OSError) as error:

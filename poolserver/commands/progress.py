@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 Progress = Callable[[int, int], None]
-"""Is told how much is done, and of how much; more than once a millisecond is no trouble."""
+"""Is told how much is done, and of how much, or 0 if that is not known; as often as one likes."""
 
 # A bar that moves ten times a second looks smooth.
 BETWEEN_S = 0.1
@@ -20,10 +20,16 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Progress | None
         return
     # Not for those who look at no bar.
     from rich.console import Console
-    from rich.progress import BarColumn, TaskProgressColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TimeRemainingColumn
     from rich.progress import Progress as Bars
 
-    columns = ("{task.description}", BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+    columns = (
+        "{task.description}",
+        BarColumn(),
+        MofNCompleteColumn(),
+        TaskProgressColumn(),
+        TimeRemainingColumn(),
+    )
     with Bars(*columns, console=Console(stderr=True), transient=True, auto_refresh=False) as bars:
         task = bars.add_task(label, total=None)
         shown_s = 0.0
@@ -31,8 +37,8 @@ def progress_bar(label: str, *, quiet: bool = False) -> Iterator[Progress | None
         def show(done: int, total: int) -> None:
             nonlocal shown_s
             now_s = time.monotonic()
-            if now_s - shown_s >= BETWEEN_S or done >= total:
+            if now_s - shown_s >= BETWEEN_S or 0 < total <= done:
                 shown_s = now_s
-                bars.update(task, completed=done, total=total, refresh=True)
+                bars.update(task, completed=done, total=total or None, refresh=True)
 
         yield show

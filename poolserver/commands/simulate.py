@@ -9,7 +9,8 @@ import click
 import msgspec
 from rich.table import Table
 
-from poolserver.commands.common import console, fail, json_option, load, run_async
+from poolserver.commands.common import console, fail, json_option, load, quiet_option, run_async
+from poolserver.commands.progress import progress_bar
 from poolserver.config import Endpoint
 from poolserver.power.models import ModelError
 from poolserver.sim.command import SimulationOptions, run_simulation
@@ -43,7 +44,10 @@ EXAMPLE = Path("configs/programme-2000mw.toml")
 @click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.")
 @click.option("--seed", default=1, show_default=True)
 def simulate(context: click.Context, /, pool: str, **options: Any) -> None:
-    """Let simulated rigs mine at a pool. They really hash, on the CPU."""
+    """Let simulated rigs mine at a pool.
+
+    They really hash, on the CPU.
+    """
     if context.invoked_subcommand is not None:
         return
     try:
@@ -94,6 +98,7 @@ def _show_progress(report: SiteReport) -> None:
 @click.option("--plot", "drawing", type=click.Path(path_type=Path), help="Draw the day: an SVG.")
 @click.option("--out", type=click.Path(path_type=Path), help="A folder for report.json, day.csv.")
 @json_option()
+@quiet_option
 def programme(
     path: Path,
     hours: float,
@@ -104,6 +109,7 @@ def programme(
     drawing: Path | None,
     out: Path | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Run the sites of a configuration in simulated time, and hold the pool against the truth."""
     config = load(path)
@@ -112,7 +118,10 @@ def programme(
     except ImportError as error:
         fail(f'this needs numpy: pip install "poolserver[simulation]" ({error})')
     try:
-        report, recorder = simulate_programme(config, hours, seed, hold_out, node, watched)
+        with progress_bar("simulated", quiet=quiet) as progress:
+            report, recorder = simulate_programme(
+                config, hours, seed, hold_out, node, watched, progress
+            )
         written = msgspec.json.format(msgspec.json.encode(report.plain()), indent=2).decode()
         if drawing is not None:
             drawing.write_text(recorder.svg(f"{config.programme.name}: {hours:g} h, seed {seed}"))

@@ -95,6 +95,11 @@ class EnergyKeeper:
         for spec in self.specs:
             self._meters[spec.name] = MeterEnergy(spec, INTERVAL_S, state.points.get(spec.name))
 
+    @property
+    def closed_until_s(self) -> int:
+        """The end of the last closed interval, Unix seconds; 0 before the first."""
+        return self._books.closed_until_s
+
     async def run(self) -> None:
         """Save now and then; for ever."""
         while True:
@@ -106,6 +111,15 @@ class EnergyKeeper:
         if self._saving is not None:
             await asyncio.wait([self._saving])
         await self.save()
+
+    @property
+    def last_tick(self) -> PowerTick | None:
+        """What is so until the next tick tells more; to go on from that of another process."""
+        return self._books.last_tick
+
+    @last_tick.setter
+    def last_tick(self, tick: PowerTick | None) -> None:
+        self._books.last_tick = tick
 
     # --- what comes in -------------------------------------------------------------------
 

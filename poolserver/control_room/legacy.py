@@ -14,7 +14,10 @@ import structlog
 
 from poolserver.control_room.books import OutsideBooks
 from poolserver.control_room.desk import DeskState
+from poolserver.control_room.news import NewsState
+from poolserver.ledger.energy_facts import PowerTick
 from poolserver.power.readings import MeterMemory
+from poolserver.power.rig_book import ConnectedRig
 from poolserver.power.signal import AiLoadSignal
 
 T = TypeVar("T")
@@ -33,7 +36,11 @@ class RoomState(NamedTuple):
     """``offset_s`` makes the room's time of the monotonic clock, which the next process has too."""
 
     offset_s: float
+    rigs: list[ConnectedRig]
     desk: DeskState
+    news: NewsState
+    last_tick: PowerTick | None
+    """Of the energy ledger: it held until the next one."""
 
 
 def words_of(books: OutsideBooks) -> str:

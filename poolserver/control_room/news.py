@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 import structlog
 
@@ -18,13 +19,27 @@ NAMES_TOLD = 5
 log = structlog.get_logger(__name__)
 
 
+class NewsState(NamedTuple):
+    """What was told last: of meters, of sources that are not heard, of frozen calibrations."""
+
+    flagged: dict[str, Quality]
+    unheard: set[tuple[str, str]]
+    frozen: set[str]
+
+
 class PowerNews:
     """Remembers what it has told."""
 
     def __init__(self) -> None:
-        self._flagged: dict[str, Quality] = {}
-        self._unheard: set[tuple[str, str]] = set()
-        self._frozen: set[str] = set()
+        self.restore(NewsState({}, set(), set()))
+
+    def state(self) -> NewsState:
+        """What was told, for ``restore``."""
+        return NewsState(self._flagged, self._unheard, self._frozen)
+
+    def restore(self, state: NewsState) -> None:
+        """What another has told is no news."""
+        self._flagged, self._unheard, self._frozen = state
 
     def tell(
         self, tick: Tick, silences: Iterable[Silence], meters: Mapping[str, MeterState]

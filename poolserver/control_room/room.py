@@ -138,13 +138,18 @@ class ControlRoom:
         if said := self._energy_keeper.restored.get(WORDS):
             legacy.hear_again(self.books, said)
 
-    def take_up(self, left: bytes) -> None:
-        """Go on from what the room of another process has left, after load() and before tasks()."""
+    def take_up(self, left: bytes, site_of: Callable[[str], str]) -> None:
+        """Go on from what the room of another process has left, after load() and before tasks().
+
+        ``site_of`` gives an account's site.
+        """
         if (state := legacy.decode(left)) is not None:
-            # The same clock, to the nanosecond: else what was measured would seem to be of
-            # another time.
+            # The same clock: else what was measured would seem to be of another time.
             self._offset_s = state.offset_s
+            self.rigs.reconnect(state.rigs, site_of)  # first: the tree grows by it
             self._desk.restore(state.desk)
+            self._news.restore(state.news)
+            self._energy_keeper.last_tick = state.last_tick
 
     def hear(self, source: Source) -> None:
         """A source of signals, to run as long as the room does; before the start."""
@@ -170,9 +175,15 @@ class ControlRoom:
         await self._word_keeper.close()
         await self._energy_keeper.close()
         # A tick may be under way still, whoever waited for it: this comes after.
-        state = self._thread.submit(lambda: legacy.RoomState(self._offset_s, self._desk.state()))
+        desk = self._thread.submit(self._desk.state)
         self._thread.shutdown(wait=False)
-        self._state = await asyncio.wrap_future(state)
+        self._state = legacy.RoomState(
+            self._offset_s,
+            self.rigs.connected(),
+            await asyncio.wrap_future(desk),
+            self._news.state(),
+            self._energy_keeper.last_tick,
+        )
 
     def left(self) -> bytes:
         """What the next process may go on from, once this room is closed."""
@@ -275,6 +286,11 @@ class ControlRoom:
     def view(self) -> PowerView | None:
         """As of the last tick; None before the first."""
         return None if self.last is None else self.last.view
+
+    @property
+    def energy_closed_until_s(self) -> int:
+        """The end of the last closed interval of the energy books, Unix seconds; 0 before one."""
+        return self._energy_keeper.closed_until_s
 
     def rig_state(self, worker: str) -> RigState:
         """What a rig does as far as shares tell; from any thread."""

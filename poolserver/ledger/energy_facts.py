@@ -106,7 +106,8 @@ class OpenBooks:
         self.facts = facts or Facts()
         self.closed_until_s = closed_until_s
         """Nothing is booked before this any more."""
-        self._last: PowerTick | None = None
+        self.last_tick: PowerTick | None = None
+        """What is so until the next one."""
 
     def close(self, until_s: int) -> None:
         """Book nothing before ``until_s`` from now on."""
@@ -114,7 +115,7 @@ class OpenBooks:
 
     def take_tick(self, tick: PowerTick) -> None:
         """What was so at the last tick was so until this one."""
-        last, self._last = self._last, tick
+        last, self.last_tick = self.last_tick, tick
         if last is None or not 0 < tick.at_ms - last.at_ms <= MAX_TICK_MS:
             return
         for begin_s, span_ms in self._quarters(last.at_ms, tick.at_ms):

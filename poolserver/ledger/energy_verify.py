@@ -5,7 +5,7 @@ configuration of today says nothing of what was. Nor is an error made again: wha
 errors changes with versions.
 """
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import groupby
@@ -47,9 +47,15 @@ class EnergyCheck:
             self.differences.append(text)
 
 
-def verify_energy(connection: Connection, kept_heads: Mapping[int, bytes]) -> EnergyCheck:
-    """Check all rows. ``kept_heads`` are heads of rows, by number, that were kept elsewhere."""
+def verify_energy(
+    connection: Connection,
+    kept_heads: Mapping[int, bytes],
+    on_progress: Callable[[int, int], None] | None = None,
+) -> EnergyCheck:
+    """Check all rows. ``kept_heads`` are heads of rows, by number, that were kept elsewhere;
+    ``on_progress`` is told how many rows are checked, and of how many."""
     check = EnergyCheck()
+    total = 0 if on_progress is None else energy_sql.last_row(connection)[0]
     rows = _chain(check, energy_sql.rows_between(connection, -(2**62), 2**62), kept_heads)
     until_s: int | None = None
     for begin_s, group in groupby(rows, key=lambda each: each.row.begin_s):
@@ -59,6 +65,8 @@ def verify_energy(connection: Connection, kept_heads: Mapping[int, bytes]) -> En
             check.differs(f"the interval at {begin_s} does not follow on the one before it")
         until_s = end_s
         check.intervals += 1
+        if on_progress is not None:
+            on_progress(check.last_number, total)
         interval = energy_sql.read_interval(connection, begin_s, end_s)
         work = _work_at(of_nodes, interval)
         for row in of_nodes.values():

@@ -2,7 +2,7 @@
 
 import csv
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import closing
 from itertools import islice
 from pathlib import Path
@@ -12,6 +12,8 @@ from poolserver.ledger.database import Database
 from poolserver.ledger.export import Column, Days, Export, Row
 from poolserver.ledger.records import LedgerError
 
+TOLD_EACH = 1000
+"""Rows: some ten times a second."""
 ROWS_AT_ONCE = 50_000
 """Of a group of rows in Parquet: what is held in memory, some 50 MB."""
 
@@ -21,11 +23,17 @@ class ExportError(LedgerError):
 
 
 def export_table(
-    database: Database, export: Export, days: Days, kind: str, path: Path | None
+    database: Database,
+    export: Export,
+    days: Days,
+    kind: str,
+    path: Path | None,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Write a table as ``csv`` or ``parquet`` to a file, or (CSV) to standard output. Blocking.
 
-    The file is whole or as it was before.
+    The file is whole or as it was before. ``on_progress`` is told how many rows are written now
+    and then, and 0 for how many there will be, which nobody knows.
 
     Raises:
         ExportError: ``kind`` cannot be had.
@@ -35,6 +43,8 @@ def export_table(
     try:
         with closing(database.reader()) as connection, connection.transaction():
             rows = export.rows(connection, days)
+            if on_progress is not None:
+                rows = _counted(rows, on_progress)
             if path is None:
                 write_csv(export, rows, sys.stdout)
                 return
@@ -47,6 +57,13 @@ def export_table(
             part.replace(path)
     except database.errors as error:
         raise database.error(error) from error
+
+
+def _counted(rows: Iterable[Row], on_progress: Callable[[int, int], None]) -> Iterator[Row]:
+    for number, row in enumerate(rows, 1):
+        yield row
+        if number % TOLD_EACH == 0:
+            on_progress(number, 0)
 
 
 def write_csv(export: Export, rows: Iterable[Row], file: IO[str]) -> None:

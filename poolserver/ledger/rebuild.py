@@ -121,12 +121,19 @@ class Rebuild:
         """The last record of a source that is in."""
         return self._fold.folded(source)
 
-    def advance(self, progress: Mapping[str, int]) -> None:
-        """Fold each source up to ``progress``, as far as there are files of it.
+    def advance(
+        self, progress: Mapping[str, int], on_progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Fold each source up to ``progress``, as far as there are files of it. ``on_progress`` is
+        told how many records are folded, and of how many.
 
         Raises:
             OSError: the journal cannot be read.
         """
+        total = sum(
+            max(0, progress.get(source, 0) - state.first + 1)
+            for source, state in self.sources.items()
+        )
         for item in joined(read_segments(self._journal_dir, self._fold.progress)):
             if isinstance(item, SourceEnd):
                 continue
@@ -138,6 +145,8 @@ class Rebuild:
                     state.trouble = f"{item.path.name}: {item.reason}"
             else:
                 self._take(item, state, progress.get(item.source, 0))
+                if on_progress is not None:
+                    on_progress(self.records, total)
         self._flush()
 
     def _take(self, batch: JournalBatch, state: SourceState, through: int) -> None:

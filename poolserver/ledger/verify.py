@@ -5,7 +5,7 @@ the journal up to the record that the ledger had counted at that moment.
 """
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,6 +24,8 @@ from poolserver.ledger.journal_check import JournalCheck
 from poolserver.ledger.rebuild import Rebuild, SealHistory
 from poolserver.ledger.sum_check import SumCheck
 from poolserver.ledger.totals import DAY_S, INTERVAL_S
+
+OnProgress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +72,16 @@ class Report(msgspec.Struct, kw_only=True):
     notes: list[str] = []
 
 
-def verify(database: Database, journal_dir: Path, terms: VerifyTerms) -> Report:
+def verify(
+    database: Database,
+    journal_dir: Path,
+    terms: VerifyTerms,
+    on_progress: OnProgress | None = None,
+) -> Report:
     """Check it. Blocking, for as long as it takes.
+
+    ``on_progress`` is told how much is done and of how much: records of the journal that are
+    folded, and then days whose rows are looked at.
 
     Raises:
         StoreError: the database cannot be read.
@@ -79,15 +89,23 @@ def verify(database: Database, journal_dir: Path, terms: VerifyTerms) -> Report:
     """
     try:
         with closing(database.reader()) as connection:
-            return _verify(connection, journal_dir, terms)
+            return _verify(connection, journal_dir, terms, on_progress)
     except database.errors as error:
         raise database.error(error) from error
 
 
-def _verify(connection: Connection, journal_dir: Path, terms: VerifyTerms) -> Report:
+def _verify(
+    connection: Connection,
+    journal_dir: Path,
+    terms: VerifyTerms,
+    on_progress: OnProgress | None,
+) -> Report:
     findings, report = Findings(), Report()
-    with _rebuilding(connection, journal_dir, terms) as rebuild, connection.transaction():
-        _check_chain_and_rows(connection, terms, findings, report)
+    with (
+        _rebuilding(connection, journal_dir, terms, on_progress) as rebuild,
+        connection.transaction(),
+    ):
+        _check_chain_and_rows(connection, terms, findings, report, on_progress)
         if rebuild is not None:
             _check_journal(connection, rebuild, terms, findings, report)
     report.difference_count, report.differences = findings.count, findings.differences
@@ -97,7 +115,10 @@ def _verify(connection: Connection, journal_dir: Path, terms: VerifyTerms) -> Re
 
 @contextmanager
 def _rebuilding(
-    connection: Connection, journal_dir: Path, terms: VerifyTerms
+    connection: Connection,
+    journal_dir: Path,
+    terms: VerifyTerms,
+    on_progress: OnProgress | None,
 ) -> Iterator[Rebuild | None]:
     """The journal folded so far: it takes long, and a snapshot should not last as long."""
     if not terms.journal:
@@ -113,12 +134,16 @@ def _rebuilding(
             before_s=terms.before_s,
         )
         with closing(rebuild):
-            rebuild.advance(share_sql.progress(connection))
+            rebuild.advance(share_sql.progress(connection), on_progress)
             yield rebuild
 
 
 def _check_chain_and_rows(
-    connection: Connection, terms: VerifyTerms, findings: Findings, report: Report
+    connection: Connection,
+    terms: VerifyTerms,
+    findings: Findings,
+    report: Report,
+    on_progress: OnProgress | None,
 ) -> None:
     days = audit_sql.signed_days(connection)
     check_heads(days, terms.kept_heads, terms.public_key, findings)
@@ -133,6 +158,9 @@ def _check_chain_and_rows(
         rows.check_day(day, signed.get(day))
         if rows.rows > before:
             found.append(day)
+        if on_progress is not None:
+            first, last = min({day, *signed}), max({day, *signed})
+            on_progress(day - first + 1, last - first + 1)
     check_unsigned(found, days, audit_sql.sealed_through(connection), findings)
     report.rows = rows.rows
     try:

@@ -117,7 +117,7 @@ class Broadcast:
             return None
         if not self._readers:
             self._told = self._feed.last_id
-            self._status_at = self._lists_at = 0.0
+            self._status_at = self._lists_at = self._clock()  # it is given them here
         reader = Reader()
         if last_event_id is not None:
             missed = self._feed.after(last_event_id)

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from itertools import chain
 from math import floor, isnan, nan
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from poolserver.lookout.view import History
 
@@ -131,6 +131,29 @@ class _Ring:
             for column in self.columns
         ]
 
+    def state(self) -> list[Any]:
+        """To be saved; see restore()."""
+        points = array("f", chain.from_iterable(self.columns))
+        return [self.step, _packed(points), self._open, list(self._sums), list(self._samples)]
+
+    def restore(
+        self, step: int, packed: str, open_step: int, sums: list[float], samples: list[int]
+    ) -> None:
+        """Take up a state. The step that was under way goes on.
+
+        Raises:
+            ValueError, TypeError: it is none.
+        """
+        values = _unpacked(packed, self.points * len(Sample._fields))
+        if open_step >= 0 and not len(sums) == len(samples) == len(Sample._fields):
+            raise ValueError("its open step is of another form")
+        self.step, self._open = int(step), int(open_step)
+        self._sums, self._samples = list(map(float, sums)), list(map(int, samples))
+        self.columns = [
+            array("d", values[begin : begin + self.points])
+            for begin in range(0, len(values), self.points)
+        ]
+
 
 class Series:
     """The rings of the pool, or of a site."""
@@ -175,27 +198,18 @@ class Series:
             rigs=_whole(rigs),
         )
 
-    def state(self) -> dict[str, list[int | str]]:
-        """To be saved: by span, the newest step and the points, in half the digits."""
-        return {
-            span: [ring.step, _packed(array("f", chain.from_iterable(ring.columns)))]
-            for span, ring in self._rings.items()
-        }
+    def state(self) -> dict[str, list[Any]]:
+        """To be saved: by span, how each ring stands, points in half the digits."""
+        return {span: ring.state() for span, ring in self._rings.items()}
 
-    def restore(self, state: dict[str, list[int | str]]) -> None:
-        """Take up what was saved, where it is of these spans.
+    def restore(self, state: dict[str, list[Any]]) -> None:
+        """Take up what was saved.
 
         Raises:
             ValueError, TypeError, KeyError: it is no such state.
         """
         for span, ring in self._rings.items():
-            step, packed = state[span]
-            values = _unpacked(str(packed), ring.points * len(Sample._fields))
-            ring.step = int(step)
-            ring.columns = [
-                array("d", values[begin : begin + ring.points])
-                for begin in range(0, len(values), ring.points)
-            ]
+            ring.restore(*state[span])
 
 
 class Histories:

@@ -26,12 +26,12 @@ CERTIFICATE_S = 14 * 86_400.0
 DROP = 0.8
 DROP_SIGMAS = 4.0
 """Of a quarter of an hour against six: beyond luck, which is looked at a thousand times a day."""
-REJECTED = 0.02
-STALE = 0.03
+REJECTED = STALE = 0.03
+# These and those below as the alerts have them (configs/prometheus).
 KNOWN_SIGMA = 0.03
 """Of an hour's hashrate: 1,000 shares. Of fewer a ratio is luck."""
-AT_LIMIT = 0.02
-SILENT = 0.01
+AT_LIMIT = 0.005
+SILENT = 0.02
 RESIDUAL = 0.05
 FIRST_READING_S = 120.0
 """A meter that is told by HTTP may be told once a minute."""
@@ -83,10 +83,16 @@ def _work(signs: Signs) -> Iterator[Trouble]:
     age_s, reason = signs.template_age_s, signs.not_ready_because
     if age_s is None:
         yield _urgent("no_template", "No node gives work: rigs stand still. Look at the nodes.")
-    elif signs.is_stale or age_s > STALE_S:
+    elif age_s > STALE_S:
+        yield _urgent(
+            "no_template",
+            f"No node has confirmed the rigs' work for {age_s:.0f} s: a block found now is likely "
+            "lost. Look at the nodes.",
+        )
+    elif signs.is_stale:
         yield _urgent(
             "stale_tip",
-            f"Rigs work on an old tip: no node has confirmed it for {age_s:.0f} s, and a block "
+            "There is a newer block, and rigs work on an old one for want of a template: a block "
             "found now is likely lost. Look at the nodes.",
         )
     elif reason is not None:
@@ -95,11 +101,18 @@ def _work(signs: Signs) -> Iterator[Trouble]:
 
 def _nodes(signs: Signs) -> Iterator[Trouble]:
     down = [node.name for node in signs.nodes if not node.is_up]
-    if down:
-        is_last = len(down) == len(signs.nodes)
-        left = "no other is left" if is_last else "the others stand in for it"
-        text = f"Lost: {_names(down)}; {left}. See whether bitcoind runs and can be reached."
-        yield Trouble("node_lost", text, is_last)
+    if down and len(down) == len(signs.nodes):
+        yield _urgent(
+            "nodes_lost",
+            f"No Bitcoin node answers ({_names(down)}): see whether bitcoind runs and can be "
+            "reached. Found blocks are kept and submitted when one does.",
+        )
+    elif down:
+        yield _ticket(
+            "node_lost",
+            f"{_names(down)} does not answer, and the others stand in for it: see whether bitcoind "
+            "runs and can be reached.",
+        )
     for name, blocks in (signs.lagging or {}).items():
         yield _ticket(
             "node_behind", f"{name} is {blocks} blocks behind the others. See its peers and disk."

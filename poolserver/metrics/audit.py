@@ -15,9 +15,10 @@ LEDGER_HEAD = info(
     "head",
     help="The head over all signed days: keep it where the pool cannot reach it.",
     meaning=(
-        "The head over all signed days of the [ledger](ledger.md#the-audit). Left out before "
-        "the first. Whoever scrapes it keeps it"
+        "The head over all signed days of the [ledger](ledger.md#the-audit). Whoever scrapes it "
+        "keeps it"
     ),
+    left_out="before the first",
 )
 LEDGER_SIGNED_DAY_TIMESTAMP = gauge(
     "ledger_signed_day_timestamp_seconds",

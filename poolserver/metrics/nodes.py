@@ -105,8 +105,9 @@ TEMPLATE_PROPOSALS = counter(
     meaning=(
         "Blocks made of a tip's first template, as its node saw them, since the start: "
         "`good`, `refused` (rigs got a block without transactions instead), `overtaken` by a "
-        "newer tip, or `unanswered`. Left out with `templates.check_blocks = false`"
+        "newer tip, or `unanswered`"
     ),
+    left_out="with `templates.check_blocks = false`",
 )
 RPC_DURATION = histogram(
     "rpc_duration_seconds",

@@ -12,9 +12,11 @@ from prometheus_client.registry import Collector
 
 from poolserver import __version__
 from poolserver.metrics.blocks import block_families
+from poolserver.metrics.books import book_families
 from poolserver.metrics.families import counter, gauge, info
 from poolserver.metrics.rigs import rig_families
 from poolserver.metrics.statistics import statistics_families
+from poolserver.metrics.timings import timing_families
 from poolserver.mining.share import ShareOutcome
 
 if TYPE_CHECKING:
@@ -65,6 +67,20 @@ TEMPLATE_HEIGHT = gauge(
     left_out="before the first template",
 )
 
+READY = gauge(
+    "ready",
+    help="1 while rigs should be sent here, as /readyz says.",
+    meaning="1 while rigs should be sent here, as `/readyz` says",
+)
+CLOCK_WRONG = gauge(
+    "clock_wrong",
+    help="1 while this machine's clock cannot be right, by what the chain tells.",
+    meaning=(
+        "1 while this machine's clock cannot be right, by what the chain tells: nothing is closed "
+        "or deleted by it meanwhile"
+    ),
+)
+
 
 class PoolMetrics(Collector):
     """What the coordinator knows, as metric families."""
@@ -76,12 +92,17 @@ class PoolMetrics(Collector):
     def collect(self) -> Iterator[Metric]:
         coordinator = self._coordinator
         yield POOL.of({"version": __version__, "network": self._network})
+        yield READY.of(int(coordinator.not_ready_because() is None))
+        yield CLOCK_WRONG.of(int(coordinator.is_clock_wrong))
         yield self._shares()
         yield from self._sites()
         yield from statistics_families(coordinator.pool_view(), coordinator.site_views())
         yield from self._template()
         yield from block_families(coordinator)
-        yield from rig_families(coordinator.tally)
+        counts = coordinator.tally.counts()
+        yield from rig_families(coordinator.tally, counts)
+        yield from timing_families(counts)
+        yield from book_families(coordinator, counts)
 
     def _shares(self) -> Metric:
         # Accepted shares are told of before the first one: a rate needs a zero to start from.

@@ -6,7 +6,9 @@ from types import ModuleType
 from poolserver.metrics import (
     audit,
     blocks,
+    books,
     crew,
+    http,
     nodes,
     pool,
     power,
@@ -15,6 +17,7 @@ from poolserver.metrics import (
     rigs,
     signals,
     statistics,
+    timings,
 )
 from poolserver.metrics.families import Family
 
@@ -25,17 +28,21 @@ SECTIONS: tuple[tuple[str, ModuleType], ...] = (
     ("Meters and signals", signals),
     ("Blocks", blocks),
     ("Rigs", rigs),
+    ("How long it takes", timings),
     ("Nodes", nodes),
+    ("Journal and books", books),
     ("Signed days", audit),
     ("Worker processes", crew),
-    ("Processes", process),
+    ("Processes and disk", process),
     ("Configuration", reloads),
+    ("HTTP", http),
 )
 
 WORDS = "a few words of the program"
 LABELS = {
     "about": (WORDS, "5"),
     "day": ("the last signed day", "1"),
+    "endpoint": ("a method and a path of the API, or `none`", "60"),
     "generation": ("`0`, `1`, `2`", "3"),
     "head": ("a hash in hex", "1"),
     "kind": (WORDS, "10"),
@@ -61,6 +68,7 @@ LABELS = {
     "site": ("a site of the config, or `unassigned`", "sites + 1"),
     "source": ("who sets the limit that binds", "one at a time for each power node"),
     "state": (WORDS, "10"),
+    "status": ("a status of HTTP", "15"),
     "version": ("the pool's", "1"),
     "window": ("`1m` to `7d`", "7"),
 }

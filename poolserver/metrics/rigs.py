@@ -89,20 +89,11 @@ STOPGAP_HASHES = counter(
     help="Hashes proven on jobs without transactions.",
     meaning=("Hashes proven on such jobs, also by rigs that stayed on one longer, since the start"),
 )
-JOURNAL_FAILED = gauge("journal_failed", help="1 while the share journal cannot be written.")
-JOURNAL_DROPPED_SHARES = counter(
-    "journal_dropped_shares",
-    help=("Shares that were not recorded: the disk failed and the memory for them was full."),
-    meaning=(
-        "shares that were refused as `not_recorded`: the journal could not be written, and "
-        "the memory for them was full or `when_full` is `refuse`"
-    ),
-)
 
 
-def rig_families(tally: Tally) -> Iterator[Metric]:
-    """Sums over the workers: gauges of those that live, counts of all lives."""
-    living, counts = tally.living.values(), tally.counts()
+def rig_families(tally: Tally, counts: Counts) -> Iterator[Metric]:
+    """Gauges of the workers that live, and ``counts`` of all lives."""
+    living = tally.living.values()
     yield CONNECTIONS.of(sum(each.connections for each in living))
     yield SESSIONS_RESUMED.of(counts.resumed)
     yield MALFORMED_MESSAGES.of(counts.malformed)
@@ -111,8 +102,6 @@ def rig_families(tally: Tally) -> Iterator[Metric]:
     yield JOBS.of(sum(each.jobs for each in living))
     yield STOPGAP.of(counts.stopgap_seconds)
     yield STOPGAP_HASHES.of(counts.stopgap_work)
-    yield JOURNAL_FAILED.of(max((int(each.journal_failed) for each in living), default=0))
-    yield JOURNAL_DROPPED_SHARES.of(counts.journal_dropped)
 
 
 def _conduct(living: Iterable[WorkerCounters], lives: Counts) -> Iterator[Metric]:

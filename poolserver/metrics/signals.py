@@ -22,7 +22,7 @@ POWER_READINGS = counter(
 MQTT_CONNECTED = gauge(
     "mqtt_connected",
     help="1 while the pool is connected to the MQTT broker.",
-    left_out="without one",
+    left_out="without a broker",
 )
 MQTT_MESSAGES = counter(
     "mqtt_messages",
@@ -34,6 +34,7 @@ MQTT_MESSAGES = counter(
         "is `taken`, `malformed`, `unknown` (there is no such meter, load or node), "
         "`outdated` (a newer one was taken) or `refused`"
     ),
+    left_out="without a broker",
 )
 
 

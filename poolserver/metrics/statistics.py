@@ -38,9 +38,9 @@ POOL_REJECT_RATIO = gauge(
     help="Part of all judged shares.",
     meaning=(
         "Part of all judged shares, 0 to 1, over `1h` or `1d`; `kind` is `stale` or "
-        "`rejected`. Left out before the first share. Over the whole life: from "
-        "`poolserver_shares_total`"
+        "`rejected`. Over the whole life: from `poolserver_shares_total`"
     ),
+    left_out="before the first share",
 )
 POOL_BEST_SHARE_DIFFICULTY = gauge(
     "pool_best_share_difficulty",
@@ -63,9 +63,15 @@ SITE_HASHRATE_SIGMA = gauge(
     "site",
     "window",
     help="Its standard error, of chance alone.",
+    left_out="before the first share",
 )
 SITE_REJECT_RATIO = gauge(
-    "site_reject_ratio", "site", "window", "kind", help="Part of all judged shares."
+    "site_reject_ratio",
+    "site",
+    "window",
+    "kind",
+    help="Part of all judged shares.",
+    left_out="before the first share",
 )
 SITE_BEST_SHARE_DIFFICULTY = gauge(
     "site_best_share_difficulty", "site", "scope", help="What the best accepted share would meet."

@@ -29,7 +29,6 @@ class App {
   #view = null;
   #route = null;
   #troubles = new Troubles();
-  #sites = [];
   #stream;
   #isRefused = false;
 
@@ -59,8 +58,11 @@ class App {
       if (error.needsToken) return this.refused(error);
     }
     this.#isRefused = false;
-    const [sites, power, events] = await Promise.allSettled([this.api.get("/sites"), this.api.get("/power"), this.api.get("/events", { limit: 1000 })]);
-    if (sites.value) this.#sites = sites.value.map(({ name }) => name);
+    const [sites, nodes, power, events] = await Promise.allSettled([
+      this.api.get("/sites"), this.api.get("/nodes"), this.api.get("/power"), this.api.get("/events", { limit: 1000 }),
+    ]);
+    if (sites.value) this.store.setSites(sites.value);
+    if (nodes.value) this.store.setBitcoinNodes(nodes.value);
     if (power.value) this.store.setPower(power.value, true);
     if (events.value) this.store.addEvents(events.value.items);
     this.#routed();
@@ -69,7 +71,7 @@ class App {
 
   siteNames() {
     const fromTree = this.store.topNodes().filter(({ depth }) => depth === 1).map(({ name }) => name);
-    return [...new Set([...this.#sites, ...fromTree])].filter((name) => name);
+    return [...new Set([...this.store.sites.map(({ name }) => name), ...fromTree])].filter((name) => name);
   }
 
   go(route, instead = false) {
@@ -106,6 +108,8 @@ class App {
   #heard(type, data) {
     if (type === "status") this.store.setStatus(data);
     else if (type === "power") this.store.setPower(data);
+    else if (type === "sites") this.store.setSites(data);
+    else if (type === "nodes") this.store.setBitcoinNodes(data);
     else if (type === "event") this.store.addEvents([data]);
   }
 
@@ -130,7 +134,7 @@ class App {
     this.#view.routed(route);
     for (const view of VIEWS) setAttribute(byId(`to-${view}`), "aria-current", view === route.view ? "page" : null);
     this.#name();
-    if (isOther) for (const topic of ["sites", "tree", "status", "events"]) this.#view.update(topic);
+    if (isOther) for (const topic of ["sites", "nodes", "tree", "status", "events"]) this.#view.update(topic);
   }
 
   #name() {

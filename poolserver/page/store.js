@@ -8,6 +8,8 @@ export class Store {
   power = null;
   /** PowerView's nodes by path. */
   nodes = new Map();
+  sites = [];
+  bitcoinNodes = null;
   /** The newest first. */
   events = [];
   /** Unix seconds here when the last news came. */
@@ -16,7 +18,7 @@ export class Store {
   #listeners = new Set();
   #ahead = 0;
 
-  /** `listener(topic)`: status, power, tree (other nodes), events, connection. */
+  /** `listener(topic)`: status, sites, nodes (Bitcoin's), power, tree (other power nodes), events, connection. */
   listen(listener) {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
@@ -50,6 +52,16 @@ export class Store {
     }
     this.power = power;
     this.tell(changed ? "tree" : "power");
+  }
+
+  setSites(sites) {
+    this.sites = sites;
+    this.tell("sites");
+  }
+
+  setBitcoinNodes(nodes) {
+    this.bitcoinNodes = nodes;
+    this.tell("nodes");
   }
 
   /** The programme and its sites. */

@@ -8,7 +8,7 @@ export class TreeRows {
   #nodes = [];
   #ends = [];
   #index = new Map();
-  #open = null;
+  #open = new Set();
   rows = [];
 
   /** Take other nodes. What was open stays so. */
@@ -23,7 +23,7 @@ export class TreeRows {
       above.push(i);
     });
     for (const i of above) this.#ends[i] = nodes.length;
-    this.#open ??= this.#openAtFirst();
+    if (!this.#open.size) this.#open = this.#openAtFirst();
     this.#build();
   }
 

@@ -3,8 +3,8 @@
 import { h, keyed, setClass, setText } from "./dom.js";
 import { plural, words } from "./format.js";
 
-/** Where the documents tell what to do. */
-export const runbookOf = (code) => `docs/runbooks/${code}.md`;
+/** Where the pool serves what the documents tell to do. */
+export const runbookOf = (code) => `/docs/runbooks/${encodeURIComponent(code)}.md`;
 
 export class Troubles {
   #list = h("ul", { class: "plain troubles" });
@@ -17,7 +17,7 @@ export class Troubles {
     keyed(this.#list, troubles, ({ code, text }) => `${code} ${text}`, (trouble) => h("li", { class: "trouble" },
       h("strong", {}, words(trouble.code)),
       h("span", { class: "grow" }, trouble.text),
-      h("a", { href: `/${runbookOf(trouble.code)}`, rel: "help", "aria-label": `Runbook for ${words(trouble.code)}` }, "Runbook")),
+      h("a", { href: runbookOf(trouble.code), target: "_blank", rel: "help noopener", "aria-label": `Runbook for ${words(trouble.code)}` }, "Runbook")),
     (row, trouble) => setClass(row, "urgent", trouble.is_urgent));
     this.element.hidden = false;
     this.#say(troubles);

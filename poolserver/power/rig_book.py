@@ -94,6 +94,14 @@ class KnownRig:
     """Whether that is by all that it has told."""
 
 
+class _Key(NamedTuple):
+    """A ``WorkerKeyLike``."""
+
+    site: str
+    account: str
+    worker: str
+
+
 class SavedRig(NamedTuple):
     """A rig as it is written down."""
 
@@ -101,6 +109,17 @@ class SavedRig(NamedTuple):
     account: str
     identity: Identity
     seen_at_ms: int
+
+
+class ConnectedRig(NamedTuple):
+    """A rig that mines while one process takes over from another."""
+
+    worker: str
+    account: str
+    share_work: float
+    sessions: int
+    has_proven: bool
+    """Whether it is in ``rows``."""
 
 
 @dataclass(slots=True)
@@ -227,6 +246,29 @@ class RigBook:
 
     def __len__(self) -> int:
         return len(self._rigs)
+
+    # --- from one process to the next ------------------------------------------------------
+
+    def connected(self) -> list[ConnectedRig]:
+        """All that are, for ``reconnect``."""
+        return [
+            ConnectedRig(rig.worker, rig.account, rig.share_work, rig.sessions, rig.row is not None)
+            for rig in list(self._rigs.values())
+            if rig.sessions
+        ]
+
+    def reconnect(self, rigs: Iterable[ConnectedRig], site_of: Callable[[str], str]) -> None:
+        """They are connected here, after ``restore``; some microseconds each. What they tell of
+        themselves comes later. ``site_of`` gives an account's site, as it is now."""
+        for each in rigs:
+            with self._lock:
+                if (rig := self._enter(each.worker)) is None:
+                    continue
+                rig.account, rig.sessions = each.account, each.sessions
+                rig.share_work = each.share_work
+                self._away.pop(each.worker, None)
+            if each.has_proven:
+                self.place_of(_Key(site_of(each.account), each.account, each.worker))
 
     # --- to be saved, and taken up -------------------------------------------------------
 

@@ -26,9 +26,7 @@ from poolserver.cluster.messages import (
     RigsChanged,
     TemplateConfirmed,
     TemplateUpdate,
-    Timed,
     Up,
-    WorkerCounters,
     WorkerSettings,
     WorkerStarted,
     WorkOutdated,
@@ -43,6 +41,7 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import BlockDesk
+from poolserver.server.counting import counters_of
 from poolserver.server.fan_out import FanOut
 from poolserver.server.freshness import Freshness, FreshnessState
 from poolserver.server.guard import Guard
@@ -87,7 +86,7 @@ class Worker:
         self._watch = watch
         self._wall = WallClock(unix_time, is_held=NETWORKS[settings.network].is_public)
         identity = WorkerIdentity(settings.instance_id, settings.worker_index, settings.boot_epoch)
-        self._source = identity.source
+        self.source = identity.source
         self.pool = make_pool(identity, settings)
         self.journal = Journal(
             Path(settings.journal_dir),
@@ -100,7 +99,7 @@ class Worker:
             on_failure=self._on_journal_failure,
             wall_ms=self._wall.unix_ms,
         )
-        self._blocks = BlockDesk(submitter, self.journal, up, unix_time)
+        self.blocks = BlockDesk(submitter, self.journal, up, unix_time)
         # In the order in which they came, which is nearly that of memory: to go through 10,000 in
         # that of a set takes twice as long.
         self.sessions: dict[MinerSession, None] = {}
@@ -110,11 +109,11 @@ class Worker:
             admission_terms(settings.limits), conduct_terms(settings.limits), self.sessions
         )
         self.latency = timings.timing(timings.SHARE_LATENCY)
-        self._fan_outs = timings.timing(timings.FAN_OUT)
-        self._new_tips = timings.timing(timings.NEW_TIP)
+        self.fan_outs = timings.timing(timings.FAN_OUT)
+        self.new_tips = timings.timing(timings.NEW_TIP)
         self.wire = self._make_wire()
         self._fan_out = FanOut() if self.wire is None else self.wire.fan_out()
-        self._sweep = Sweep(self.sessions)
+        self.sweep = Sweep(self.sessions)
         self.reception = Reception(self, settings, self.wire)
         self._refuges = cycle(settings.reconnect_hosts)
         self._ticker: asyncio.Task[None] | None = None
@@ -139,7 +138,7 @@ class Worker:
 
     async def resume_blocks(self) -> None:
         """Take up spooled blocks again, once no other process is at them."""
-        await self._blocks.resume()
+        await self.blocks.resume()
 
     async def bind(self, inherited: Mapping[tuple[str, int], Sequence[socket.socket]]) -> None:
         """See Reception.bind()."""
@@ -148,7 +147,7 @@ class Worker:
     async def serve(self) -> None:
         """Accept rigs, and say that they may come."""
         await self.go_on()
-        self._up.send(WorkerStarted(self._source, self.reception.ports))
+        self._up.send(WorkerStarted(self.source, self.reception.ports))
 
     async def go_on(self) -> None:
         """Accept rigs, read what they send, and do what is to be done from time to time."""
@@ -175,7 +174,7 @@ class Worker:
 
     async def settle(self) -> bool:
         """Have all that was judged on the disk, and answered; False where it cannot be."""
-        await self._blocks.spooled()
+        await self.blocks.spooled()
         return await self.journal.settle()
 
     def go_on_from(self, latest: BlockTemplate | None, state: FreshnessState) -> None:
@@ -202,7 +201,7 @@ class Worker:
             self._ticker.cancel()
         self.reception.close()
         self._send_away()
-        await self._blocks.close()
+        await self.blocks.close()
         await self.journal.close()
         if self.wire is not None:
             self.wire.close()
@@ -241,13 +240,13 @@ class Worker:
             case PayoutUpdate(sent):
                 self.pool.pay_by(sent.plan)
             case OurBlock(hash_hex):
-                self._blocks.note_ours(hash_hex)
+                self.blocks.note_ours(hash_hex)
             case WorkerSettings():
                 self._introduce_again(message)
 
     def _introduce_again(self, settings: WorkerSettings) -> None:
         """A coordinator's first word: this one knows neither the worker nor its rigs."""
-        self._up.send(WorkerStarted(self._source, self.reception.ports))
+        self._up.send(WorkerStarted(self.source, self.reception.ports))
         self.roll.tell_all()
         if settings != self._settings:
             log.warning("settings_ignored", reason="a worker's settings hold for its life")
@@ -260,7 +259,7 @@ class Worker:
         if self.freshness.on_template(template, self._now(), *ages):
             self._broadcast()
             if update.heard_at is not None and self.sessions:
-                self._new_tips.note(max(0.0, self._now() - update.heard_at))
+                self.new_tips.note(max(0.0, self._now() - update.heard_at))
 
     def _broadcast(self) -> None:
         """One job for every session; those with the most hashrate are first."""
@@ -279,7 +278,7 @@ class Worker:
         self.freshness.sent(began_at)
         is_clean = before is None or _replaces(job.template, before.template)
         self._fan_out.send(self.sessions, job, is_clean=is_clean)
-        self._fan_outs.note(self._now() - began_at)
+        self.fan_outs.note(self._now() - began_at)
 
     def _note(self, template: BlockTemplate) -> None:
         self.journal.note_template(template.height, template.nbits, template.coinbase_value_sat)
@@ -331,7 +330,7 @@ class Worker:
 
     def solved(self, block: SolvedBlock, worker_name: str, on_spooled: Callable[[], None]) -> None:
         """A share is a block; see ``BlockDesk``. What it repays is not repaid by the next, too."""
-        self._blocks.solved(block, worker_name, on_spooled)
+        self.blocks.solved(block, worker_name, on_spooled)
         self.pool.repay_no_debts()
 
     # --- what happens by itself ----------------------------------------------------------
@@ -361,10 +360,10 @@ class Worker:
         is_refusing = self.journal.is_refusing or refused > 0  # however short it was
         self._refusing.update(is_refusing, now, refused=self._refused)
         for _ in range(sweep_steps):
-            self._sweep.step(now)
-        self._up.send(self._counters())
+            self.sweep.step(now)
+        self._up.send(counters_of(self, self._watch))
         if (news := self.roll.take()) or self.roll.is_all:
-            self._up.send(RigsChanged(self._source, news, self.roll.is_all))
+            self._up.send(RigsChanged(self.source, news, self.roll.is_all))
 
     def _send_rigs_away(self, age: float) -> None:
         """Work that may be on an old tip is worth less than a rig's backup pool."""
@@ -380,45 +379,6 @@ class Worker:
                 session.close()
             else:
                 session.send_to(*refuge)
-
-    def _counters(self) -> WorkerCounters:
-        now = self._now()
-        return WorkerCounters(
-            source=self._source,
-            connections=len(self.sessions),
-            rigs=dict(self.roll.rigs),
-            jobs=len(self.pool.jobs),
-            malformed=self.malformed,
-            unresolved=self._sweep.unresolved,
-            resumed=self.pool.resumed,
-            refused=dict(self.guard.refused),
-            bans=self.guard.bans(now),
-            rejecting=self.guard.rejecting,
-            pool_at_fault=self.guard.pool_at_fault,
-            stopgap_seconds=self.freshness.stopgap_seconds(now),
-            stopgap_work=float(self.pool.judge.stopgap_work),
-            certificate_expires_unix=self.reception.certificate_expires_unix,
-            blocks_unsettled=self._blocks.unsettled,
-            blocks_unspooled=self._blocks.unspooled,
-            journal_failed=self.journal.failed is not None,
-            journal_dropped=self.journal.dropped,
-            journal_held=self.journal.pending,
-            timed=self._timed(),
-            process=None if self._watch is None else self._watch.figures(now),
-        )
-
-    def _timed(self) -> dict[str, Timed]:
-        observed = {
-            timings.SHARE_LATENCY: self.latency,
-            timings.NEW_TIP: self._new_tips,
-            timings.FAN_OUT: self._fan_outs,
-            timings.SUBMIT_BLOCK: self._blocks.offers,
-            timings.JOURNAL_SYNC: self.journal.syncs,
-        }
-        if self._watch is not None:
-            observed[timings.LOOP_LAG] = self._watch.lag
-            observed.update(zip(timings.GARBAGE, self._watch.collector.pauses, strict=True))
-        return {name: timings.timed(each) for name, each in observed.items()}
 
     def _on_journal_failure(self, error: OSError | None) -> None:
         if error is None:

@@ -5,7 +5,7 @@ from playwright.async_api import expect
 
 from tests.browser.conftest import OpenPage
 from tests.browser.programme import Programme
-from tests.browser.stage import READ_TOKEN, WRITE_TOKEN, Stage, on_stage
+from tests.browser.stage import READING, WRITING, Stage, on_stage
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 
@@ -18,7 +18,7 @@ async def test_it_comes_back_after_a_restart_and_misses_no_event(
     await expect(connection).to_have_text("live")
     stage.tell("info", "before_the_restart")
     await expect(page.get_by_role("grid")).to_contain_text("before the restart")
-    last = stage.programme.events[-1].id
+    last = stage.feed.last_id
     await stage.stop()
     await expect(connection).to_contain_text("reconnecting")
     stage.tell("info", "during_the_restart")
@@ -48,10 +48,10 @@ async def test_from_elsewhere_it_asks_for_a_token_and_says_what_is_wrong_with_on
         await field.fill("wrong")
         await page.keyboard.press("Enter")
         await expect(alert).to_contain_text("does not know this token")
-        await page.get_by_label("Token").fill(WRITE_TOKEN)
+        await page.get_by_label("Token").fill(WRITING)
         await page.keyboard.press("Enter")
         await expect(alert).to_contain_text("lacks the scope “read”")
-        await page.get_by_label("Token").fill(READ_TOKEN)
+        await page.get_by_label("Token").fill(READING)
         await page.keyboard.press("Enter")
         await expect(page.locator("#connection")).to_have_text("live")
         await page.reload()
@@ -65,4 +65,4 @@ async def test_a_name_that_is_not_the_pools_is_explained(open_page: OpenPage, st
 
 async def test_a_view_whose_data_cannot_be_had_says_why(open_page: OpenPage, stage: Stage) -> None:
     page = await open_page(f"{stage.url}#/rigs/nobody.here")
-    await expect(page.get_by_role("complementary")).to_contain_text("there is no such rig")
+    await expect(page.get_by_role("complementary")).to_contain_text("no rig of that name is known")

@@ -1,4 +1,4 @@
-"""Who the page is for: keyboards, screen readers, phones, dim rooms, and sites with 100,000 rigs."""
+"""Who the page is for: keyboards, screen readers, phones, dim rooms, sites of 100,000 rigs."""
 
 import re
 
@@ -48,7 +48,7 @@ CONTRAST = """
 
 # What can be used, and each region, has a name.
 NAMELESS = """
-() => [...document.querySelectorAll("a, button, input, select, summary, [role], [tabindex='0']")]
+() => [...document.querySelectorAll("a, button, input, select, summary, [role], .grid")]
   .filter((element) => element.checkVisibility())
   .filter((element) => !["status", "alert", "row", "rowgroup", "gridcell", "columnheader"].includes(element.role))
   .filter((element) => !(element.ariaLabel || element.textContent.trim() || element.labels?.length

@@ -5,10 +5,12 @@ import ctypes
 import os
 import signal
 import socket
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import aiohttp
@@ -18,8 +20,9 @@ import pytest
 from poolserver.api.tokens import hash_of, new_token
 from poolserver.lookout.view import Status
 from poolserver.node.process import free_port
-from tests.integration.test_upgrade import mined, nothing_is_wrong
-from tests.torture.ledger_stage import LedgerStage
+from tests.integration.test_upgrade import LOAD, mined, nothing_is_wrong
+from tests.torture.ledger_stage import LedgerStage, ledger_stage
+from tests.torture.ledger_stores import SqliteStore
 from tests.torture.pool_process import PR_SET_CHILD_SUBREAPER, Orphan
 
 pytestmark = [pytest.mark.real, pytest.mark.slow, pytest.mark.timeout(180)]
@@ -122,6 +125,11 @@ async def test_every_setting_is_taken_up_and_no_rig_notices(
         assert await pool.pool.face.metric('poolserver_site_budget_watts{site="hall"}') == 300_000
         assert listens(port)
 
+        # By the command: nothing new.
+        url = f"http://127.0.0.1:{pool.pool.face.http_port}"
+        code, said = await pool.pool.command("reload", "--url", url, "--pid", str(pool.pool.pid))
+        assert (code, said.split(":")[0]) == (0, "Nothing has changed"), said
+
         # By HTTP, with the token that came by the first: nothing new, and the listener goes.
         assert await pool.post() == (
             202,
@@ -201,3 +209,43 @@ async def test_workers_come_and_go(bitcoind_path: Path, tmp_path: Path) -> None:
         assert await face.becomes("poolserver_connections", lambda n: n == 40) == 40
         pool.pool._workers = 3
         await nothing_is_wrong(pool.stage)
+
+
+UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
+
+
+@pytest.mark.skipif(
+    subprocess.run([*UNSHARE, "true"], check=False, capture_output=True).returncode != 0,
+    reason="pid namespaces are not permitted here",
+)
+async def test_the_first_process_of_a_container_hands_over_and_stays(
+    bitcoind_path: Path, tmp_path: Path
+) -> None:
+    store = SqliteStore(tmp_path)
+    async with ledger_stage(bitcoind_path, tmp_path, store, LOAD, Random(1), "turn") as stage:
+        pool = stage.pool
+        pool.prefix = UNSHARE
+        await pool.start()
+        await stage.has_load()
+        children = Path(f"/proc/{pool.pid}/task/{pool.pid}/children")
+        first = int((await asyncio.to_thread(children.read_text)).split()[0])
+        for number, wish in enumerate((signal.SIGUSR2, signal.SIGUSR2, signal.SIGHUP), 2):
+            with (tmp_path / "pool.toml").open("a") as config:
+                if wish == signal.SIGHUP:
+                    config.write("\n[limits]\nstrikes = 9\n")
+            await asyncio.sleep(MINED_S)
+            os.kill(first, wish)
+            deadline = time.monotonic() + OUTCOME_S
+            while len(pool.events("running")) < number:
+                assert time.monotonic() < deadline, pool.tail()
+                await asyncio.sleep(0.05)
+        await Reloaded(stage).event("reloaded")
+        rss = await asyncio.to_thread(Path(f"/proc/{first}/status").read_text)
+        kib = int(rss.split("VmRSS:")[1].split()[0])
+        print(f"the first process has {kib / 1024:.0f} MiB")
+        assert kib < 32 << 10
+        assert await stage.load.settle(20.0)
+        os.kill(first, signal.SIGTERM)  # as a container is stopped
+        assert pool._process is not None
+        assert await pool._process.wait() == 0
+        await nothing_is_wrong(stage)

@@ -108,6 +108,8 @@ class PoolProcess:
         self._dying = dying
         self.folder = folder
         self.face = RunningPool(free_port(), free_port())
+        self.prefix: tuple[str, ...] = ()
+        """What its command is run by."""
         self.starts = 0
         self.step: str | None = None
         """The step at which this life ends, if it does."""
@@ -237,7 +239,7 @@ class PoolProcess:
         )
         with (self.folder / "pool.log").open("ab") as output:
             self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, *arguments),
+                *(*self.prefix, sys.executable, *arguments),
                 cwd=REPOSITORY,
                 env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
                 stdin=asyncio.subprocess.DEVNULL,

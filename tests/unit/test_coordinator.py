@@ -24,7 +24,7 @@ from poolserver.ledger.records import Record, ShareRecord, WorkerRecord
 from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import ShareTotals, WorkerKey
-from poolserver.metrics import PoolMetrics
+from poolserver.metrics.pool import PoolMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import MeterName, Meters
 from tests.unit.commands.test_ledger import CONFIG

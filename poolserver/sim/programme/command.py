@@ -1,7 +1,7 @@
 """What ``poolserver simulate programme`` does."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -20,11 +20,13 @@ def simulate_programme(
     hold_out: Sequence[str] = (),
     node: str = "/",
     watched: int = 0,
+    on_progress: Callable[[int, int], None] | None = None,
 ) -> tuple[Report, Recorder]:
     """Run the world and the pool side by side; what came of it, and the day of a node.
 
     ``hold_out``: patterns of meters that the pool is not told of; ``watched``: how many rigs are
-    simulated one by one, for the watch for silent ones.
+    simulated one by one, for the watch for silent ones; ``on_progress`` is told how many seconds
+    are simulated, and of how many.
 
     Raises:
         ValueError: nothing is simulated, or settings name something that is not there.
@@ -47,6 +49,8 @@ def simulate_programme(
             rigs.step(tick.at_s - run.tick_s, tick.at_s, float(world.warmth()[0]))
         books.take(tick)
         recorder.take(tick, pool.take(tick))
+        if on_progress is not None:
+            on_progress(round(tick.at_s - world.begin_s), round(hours * 3600))
     report = Report(
         seed=seed,
         begin_s=world.begin_s,

@@ -81,3 +81,15 @@ def test_a_worker_that_has_no_rig_left_says_so() -> None:
     presence.begin(A)  # its link broke once more
     assert presence.take(A, [], is_all=True) == [gone("demo.a")]
     assert presence.take(A, [], is_all=True) == []
+
+
+def test_what_another_process_knew_is_so_until_that_index_speaks() -> None:
+    before = Presence()
+    take(before, A, [news("demo.a"), news("demo.b")])
+    take(before, B, [news("demo.c"), news("demo.d")])
+    presence, after = Presence(), "pool-1/0/3"
+    presence.restore(before.state())
+    presence.begin(after)
+    assert presence.take(after, [news("demo.a")], is_all=True) == [news("demo.a"), gone("demo.b")]
+    presence.begin(B)
+    assert presence.take(B, [news("demo.d")], is_all=True) == [news("demo.d"), gone("demo.c")]

@@ -1,8 +1,11 @@
 """Counts of workers that ended stay in the sums, and never go back."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from poolserver.cluster.messages import Timed, WorkerCounters
+from poolserver.cluster.timings import BOUNDS_S, SHARE_LATENCY
 from poolserver.crew.tally import Counts, Tally
 from tests.unit.counters import worker_counters
 
@@ -80,3 +83,30 @@ def test_a_life_that_goes_on_in_another_process_counts_once() -> None:
     assert (tally.counts().malformed, list(tally.living)) == (4, ["pool-1/0/2"])
     tally.succeed("pool-1/9/1", "pool-1/9/2")  # of whom nothing was heard yet
     assert tally.counts().malformed == 4
+
+
+def timed_by(source: str, shares: int, seconds: float) -> WorkerCounters:
+    counts = (shares, *[0] * len(BOUNDS_S[SHARE_LATENCY]))
+    return worker_counters(source=source, timed={SHARE_LATENCY: Timed(counts, seconds)})
+
+
+def test_what_was_timed_is_of_all_lives_and_goes_on_in_a_successor() -> None:
+    tally = Tally()
+    tally.take(timed_by("pool-1/0/1", 3, 0.3))
+    tally.end("pool-1/0/1")
+    tally.take(timed_by("pool-1/0/2", 4, 0.4))
+    tally.take(timed_by("pool-1/1/2", 1, 0.1))
+    tally.succeed("pool-1/0/2", "pool-1/0/3")
+    assert sum(tally.counts().timed[SHARE_LATENCY].counts) == 8
+    tally.take(timed_by("pool-1/0/3", 2, 0.2))  # which begins anew
+    observed = tally.counts().timed[SHARE_LATENCY]
+    assert observed.counts[0] == 10
+    assert observed.seconds == pytest.approx(1.0)
+    assert sum(tally.by_worker()["0"].timed[SHARE_LATENCY].counts) == 9
+
+
+def test_what_a_process_of_another_version_times_otherwise_is_left_out() -> None:
+    tally = Tally()
+    odd = {SHARE_LATENCY: Timed((1, 2), 3.0), "of_tomorrow": Timed((1,), 1.0)}
+    tally.take(worker_counters(timed=odd))
+    assert tally.counts() == Counts()

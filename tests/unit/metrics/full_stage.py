@@ -1,34 +1,32 @@
 """A scrape of a pool that has something of everything that metrics are made of."""
 
 from collections import Counter
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 from prometheus_client import CollectorRegistry
 
-from poolserver.collector import Collector
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
 from poolserver.crew.berths import Berths
 from poolserver.crew.tally import Tally
 from poolserver.handover.reload import ReloadFacts
+from poolserver.histogram import Histogram
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import Earning, ShareTotals, Totals
-from poolserver.metrics import (
-    AuditMetrics,
-    CollectorMetrics,
-    CrewMetrics,
-    NodeMetrics,
-    PoolMetrics,
-    PowerMetrics,
-    ProposalMetrics,
-    ReloadMetrics,
-    RpcMetrics,
-    SignalMetrics,
-)
+from poolserver.metrics.audit import AuditMetrics
+from poolserver.metrics.crew import CrewMetrics
+from poolserver.metrics.http import HttpMetrics
+from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics.pool import PoolMetrics
+from poolserver.metrics.power import PowerMetrics
+from poolserver.metrics.process import DiskMetrics, ProcessMetrics
+from poolserver.metrics.reloads import ReloadMetrics
+from poolserver.metrics.signals import SignalMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
@@ -44,6 +42,7 @@ from poolserver.power.state import (
 )
 from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
+from poolserver.process_watch import ProcessWatch
 from poolserver.stats.meter import Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
 
@@ -68,11 +67,23 @@ class FakeCoordinator:
         self.template = SimpleNamespace(height=1)
         rewards = Rewards()
         rewards.luck.earned["hall", 0x207FFFFF] = Earning(2, 2)
-        self.keeper = SimpleNamespace(blocks=BlockBook(), rewards=rewards)
+        self.keeper = SimpleNamespace(
+            blocks=BlockBook(),
+            rewards=rewards,
+            saves=Histogram(),
+            stuck=(),
+            lag_s=lambda: 0.0,
+            unsaved_s=lambda: 0.0,
+        )
+        self.room = SimpleNamespace(energy_closed_until_s=3600)
+        self.is_clock_wrong = False
         self.paymaster = SimpleNamespace(plan=PayoutPlan(b"\x51"), holds_debts=False)
         self.tally = Tally()
         self.tally.take(worker_counters())
         self.workers = self.tally.living
+
+    def not_ready_because(self) -> str | None:
+        return None
 
     def template_age_s(self) -> float:
         return 1.0
@@ -90,7 +101,15 @@ def full_registry() -> CollectorRegistry:
     rpc = RpcMetrics()
     rpc.observe("getblocktemplate", 0.1, "timeout")
     registry.register(rpc)
-    registry.register(PoolMetrics(cast(Coordinator, FakeCoordinator()), "regtest"))
+    coordinator = FakeCoordinator()
+    registry.register(PoolMetrics(cast(Coordinator, coordinator), "regtest"))
+    registry.register(ProcessMetrics(ProcessWatch(), coordinator.tally))
+    registry.register(DiskMetrics(Path(__file__).parent))
+    facts = SimpleNamespace(config_sha256="ab", counts=Counter())
+    registry.register(ReloadMetrics(cast(ReloadFacts, facts)))
+    http = HttpMetrics(lambda: 1)
+    http.observe("GET /metrics", 200, 0.001)
+    registry.register(http)
     registry.register(ProposalMetrics({}))
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
@@ -102,7 +121,4 @@ def full_registry() -> CollectorRegistry:
     meters.fault("t2", "", 0.0)
     registry.register(SignalMetrics(meters, bus))
     registry.register(PowerMetrics(a_power_view))
-    registry.register(CollectorMetrics(Collector()))
-    facts = SimpleNamespace(config_sha256="00", counts=Counter())
-    registry.register(ReloadMetrics(cast(ReloadFacts, facts)))
     return registry

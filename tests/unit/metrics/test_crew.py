@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry
 
 from poolserver.crew.berths import Berths, begin, end, link, part
-from poolserver.metrics import CrewMetrics
+from poolserver.metrics.crew import CrewMetrics
 
 
 def test_each_worker_is_told_of_and_how_many_there_are() -> None:

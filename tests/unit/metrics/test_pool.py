@@ -11,11 +11,14 @@ from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.coordinator import PoolView, SiteView
 from poolserver.crew.tally import Tally
+from poolserver.histogram import Histogram
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import Earning, ShareTotals, Totals
-from poolserver.metrics import AuditMetrics, NodeMetrics, PoolMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics.audit import AuditMetrics
+from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
+from poolserver.metrics.pool import PoolMetrics
 from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
@@ -56,6 +59,13 @@ class FakeCoordinator:
     rewards: Rewards = field(default_factory=Rewards)
     plan: PayoutPlan = field(default_factory=lambda: PayoutPlan(P2WPKH))
     holds_debts: bool = False
+    is_clock_wrong: bool = False
+    room: SimpleNamespace = field(
+        default_factory=lambda: SimpleNamespace(energy_closed_until_s=3600)
+    )
+
+    def not_ready_because(self) -> str | None:
+        return None if self.template else "no template yet"
 
     @property
     def workers(self) -> Mapping[str, WorkerCounters]:
@@ -63,7 +73,14 @@ class FakeCoordinator:
 
     @property
     def keeper(self) -> SimpleNamespace:
-        return SimpleNamespace(blocks=self.blocks, rewards=self.rewards)
+        return SimpleNamespace(
+            blocks=self.blocks,
+            rewards=self.rewards,
+            saves=Histogram(),
+            stuck=("pool-1/0/1",),
+            lag_s=lambda: 1.5,
+            unsaved_s=lambda: 7.0,
+        )
 
     @property
     def paymaster(self) -> SimpleNamespace:

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 from prometheus_client import CollectorRegistry
 
-from poolserver.metrics import SignalMetrics
+from poolserver.metrics.signals import SignalMetrics
 from poolserver.power.readings import MeterBook, MeterSpec
 from poolserver.power.state import MeterReading
 

@@ -381,4 +381,4 @@ async def test_work_that_comes_late_is_as_old_as_it_is(hall: Hall) -> None:
 
 async def test_another_workers_block_is_ours_too(hall: Hall) -> None:
     hall.worker.receive(OurBlock("ab" * 32))
-    assert "ab" * 32 in hall.worker._blocks._submitter._ours
+    assert "ab" * 32 in hall.worker.blocks._submitter._ours

@@ -1,0 +1,64 @@
+"""All of it for a running pool, in two registries."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from prometheus_client import CollectorRegistry
+
+from poolserver.config import Config
+from poolserver.coordinator import Coordinator
+from poolserver.crew.berths import Berths
+from poolserver.handover.reload import ReloadFacts
+from poolserver.metrics.audit import AuditMetrics
+from poolserver.metrics.crew import CrewMetrics
+from poolserver.metrics.http import HttpMetrics
+from poolserver.metrics.nodes import NodeMetrics, RpcMetrics
+from poolserver.metrics.pool import PoolMetrics
+from poolserver.metrics.power import PowerMetrics
+from poolserver.metrics.process import DiskMetrics, ProcessMetrics
+from poolserver.metrics.reloads import ReloadMetrics
+from poolserver.node.group import NodeGroup
+from poolserver.process_watch import ProcessWatch
+
+
+@dataclass(frozen=True, slots=True)
+class PoolMetricsOutfit:
+    """``on_loop`` is read on the event loop, ``in_thread`` in a thread: what is there is many and
+    does not change, or waits for a disk.
+    """
+
+    on_loop: CollectorRegistry = field(default_factory=CollectorRegistry)
+    in_thread: CollectorRegistry = field(default_factory=CollectorRegistry)
+    rpc: RpcMetrics = field(default_factory=RpcMetrics)
+
+    def __post_init__(self) -> None:
+        self.on_loop.register(self.rpc)
+
+    def watch_http(self, readers: Callable[[], int]) -> HttpMetrics:
+        """The HTTP server's hook; ``readers`` tells how many read the stream."""
+        http = HttpMetrics(readers)
+        self.on_loop.register(http)
+        return http
+
+    def watch(
+        self,
+        config: Config,
+        coordinator: Coordinator,
+        group: NodeGroup,
+        berths: Berths,
+        process: ProcessWatch,
+        facts: ReloadFacts,
+    ) -> None:
+        """Tell of these parts from now on."""
+        for collector in (
+            CrewMetrics(berths),
+            PoolMetrics(coordinator, config.network),
+            NodeMetrics(group),
+            AuditMetrics(coordinator.auditor),
+            ProcessMetrics(process, coordinator.tally),
+            ReloadMetrics(facts),
+        ):
+            self.on_loop.register(collector)
+        room = coordinator.room
+        self.in_thread.register(PowerMetrics(lambda: room.view))
+        self.in_thread.register(DiskMetrics(config.data_dir))
