@@ -23,7 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
-SUITE, PACKAGES = "bookworm", "python3,python3-venv,ca-certificates"
+SUITE, PACKAGES = "bookworm", "python3,python3-venv,python3-dev,ca-certificates"
 HANDED_IN = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 HANDED_ENV = ("PIP_CERT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 
@@ -158,7 +158,7 @@ def run_as_image(stage: Stage, script: str, volume: Path) -> None:
         mount --bind /dev {root}/dev && mount -t tmpfs -o size=64m,mode=1777 shm {root}/dev/shm &&
         mount --bind {shlex.quote(str(volume))} {root}/var/lib/poolserver &&
         mount -o remount,bind,ro {root} &&
-        exec setpriv --bounding-set=-all --no-new-privs chroot --userspec={stage.user} {root} \\
+        exec /usr/bin/setpriv --bounding-set=-all --no-new-privs /usr/sbin/chroot --userspec={stage.user} {root} \\
             /bin/sh -c "cd {stage.workdir} && $0"
     """
     environment = {"HOME": "/var/lib/poolserver", **stage.env}
