@@ -158,7 +158,8 @@ def run_as_image(stage: Stage, script: str, volume: Path) -> None:
         mount --bind /dev {root}/dev && mount -t tmpfs -o size=64m,mode=1777 shm {root}/dev/shm &&
         mount --bind {shlex.quote(str(volume))} {root}/var/lib/poolserver &&
         mount -o remount,bind,ro {root} &&
-        exec /usr/bin/setpriv --bounding-set=-all --no-new-privs /usr/sbin/chroot --userspec={stage.user} {root} \\
+        exec /usr/bin/setpriv --bounding-set=-all --no-new-privs \\
+            /usr/sbin/chroot --userspec={stage.user} {root} \\
             /bin/sh -c "cd {stage.workdir} && $0"
     """
     environment = {"HOME": "/var/lib/poolserver", **stage.env}
