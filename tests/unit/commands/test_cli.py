@@ -19,7 +19,6 @@ COMMANDS = list(commands(main))
 WITHOUT_JSON = {
     "init": "it writes a file",
     "run": "it is the pool: log.format is for programs",
-    "reload": "it tells how the pool takes it, by its exit code and in a line",
     "top": "it is for a terminal; status and workers tell the same",
     "demo": "it is for a look",
     "ledger backup": "it writes a file",
