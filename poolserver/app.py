@@ -13,7 +13,7 @@ from poolserver import __version__
 from poolserver.api.http import HttpServer
 from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
-from poolserver.cluster.messages import Up, WorkerSettings
+from poolserver.cluster.messages import Up, WorkerSaid, WorkerSettings
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
@@ -167,7 +167,9 @@ class PoolServer:
 
     def _hear(self, message: Up) -> None:
         """What workers say before there is a coordinator is in their journals, or said again."""
-        if self._coordinator is not None:
+        if isinstance(message, WorkerSaid):
+            self._feed.relay(message.events)
+        elif self._coordinator is not None:
             self._coordinator.receive(message)
 
     async def _serve(self, group: NodeGroup, crew: Alone | Crew, stop: asyncio.Event) -> None:

@@ -1,9 +1,11 @@
 """All endpoints: the one list that routes, OpenAPI and docs are made of."""
 
 from collections.abc import Callable, Container
-from dataclasses import dataclass
-from typing import Protocol
+from dataclasses import dataclass, fields
+from types import SimpleNamespace
+from typing import Any, Protocol, cast
 
+from poolserver.api.audit import Audited, audit_endpoints
 from poolserver.api.endpoint import Endpoint
 from poolserver.api.lists import (
     HistoryOf,
@@ -13,6 +15,7 @@ from poolserver.api.lists import (
     history_endpoints,
     rig_endpoints,
 )
+from poolserver.api.openapi import openapi_endpoint
 from poolserver.api.overview import Shown, overview_endpoints
 from poolserver.api.power import Room, power_endpoints
 from poolserver.api.reload import Reloads, reload_endpoints
@@ -45,12 +48,13 @@ class Parts:
     room: PowerRoom
     http_meters: Container[str]
     reloads: Reloads
+    audited: Audited
 
 
 def endpoints(parts: Parts) -> list[Endpoint]:
     """The endpoints, group by group."""
     room = parts.room
-    return [
+    found = [
         *overview_endpoints(parts.shown, parts.feed),
         *rig_endpoints(parts.rigs),
         *block_endpoints(parts.store, parts.efforts),
@@ -58,4 +62,12 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         *power_endpoints(room),
         *signal_endpoints(room, room.tree, parts.http_meters, room.unix_time),
         *reload_endpoints(parts.reloads),
+        *audit_endpoints(parts.audited),
     ]
+    return [*found, openapi_endpoint(found)]
+
+
+def unconnected() -> list[Endpoint]:
+    """The same of no pool, for the documents: what they are can be told, and nothing asked."""
+    nobody = cast(Any, SimpleNamespace(tree=PowerTree([]), unix_time=None))
+    return endpoints(Parts(**{each.name: nobody for each in fields(Parts)}))
