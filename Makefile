@@ -12,14 +12,15 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo power-day test lint types unit integration docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help demo power-day test lint types unit integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make power-day          a simulated day of the 2,000 MW programme, and its drawing; takes minutes"
 	@echo "make test               lint, types and all tests"
-	@echo "make lint | types | unit | integration   one part of the tests"
+	@echo "make lint | types | unit | integration | browser   one part of the tests"
+	@echo "make screenshots        the documents' pictures of the live page, from a made-up programme"
 	@echo "make docs               the documents as a site, in build/docs"
 	@echo "make dist               the wheel and the source archive, in dist/"
 	@echo "make bench              microbenchmarks: share check, Stratum, journal, templates, payouts"
@@ -59,7 +60,7 @@ demo: $(VENV)/.runtime
 power-day: $(VENV)/.dev
 	@$(VENV)/bin/poolserver simulate programme --config configs/programme-2000mw.toml --plot docs/images/power-day.svg
 
-test: lint types unit integration
+test: lint types unit integration browser
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -74,7 +75,14 @@ unit: $(VENV)/.dev
 # More processes than cores: these tests wait for nodes and clocks half of their time.
 integration: $(VENV)/.dev
 	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) \
+		DOCKER_COMPOSE=$$(scripts/find-docker-compose.sh) \
 		$(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
+
+browser: $(VENV)/.dev
+	CHROMIUM=$$(scripts/find-chromium.sh) BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m pytest tests/browser -n 2 -q
+
+screenshots: $(VENV)/.dev
+	@CHROMIUM=$$(scripts/find-chromium.sh) $(PYTHON) -m tests.browser.screenshots
 
 # Tests build it too (tests/unit/test_docs_site.py), as strictly.
 docs: $(VENV)/.dev

@@ -1,14 +1,51 @@
-"""The API of the running pool, made of the configuration."""
-
-from collections.abc import Iterable
+"""What the HTTP server serves beside metrics and health: the API and the live page."""
 
 from aiohttp import web
 
 from poolserver.api.access import Access
-from poolserver.api.endpoint import Call, Endpoint
+from poolserver.api.audit_file import AuditFile
+from poolserver.api.audit_log import AuditLog
+from poolserver.api.catalogue import Parts, endpoints
+from poolserver.api.live_page import live_page_routes
+from poolserver.api.reload import Reloads
 from poolserver.api.router import Router
+from poolserver.api.stream import stream_routes
 from poolserver.api.tokens import Token, Tokens
 from poolserver.config import Config
+from poolserver.coordinator import Coordinator
+from poolserver.lookout_outfit import Lookout
+from poolserver.signal_outfit import meters_by
+
+
+class Api:
+    """The API of a pool that is about to run."""
+
+    def __init__(
+        self, config: Config, coordinator: Coordinator, lookout: Lookout, reloads: Reloads
+    ) -> None:
+        self._access = api_access(config)
+        self._audit_log = AuditLog(AuditFile(config.data_dir))
+        self._broadcast = lookout.broadcast
+        self._parts = Parts(
+            shown=lookout.overview,
+            feed=lookout.feed,
+            rigs=lookout.rigs,
+            store=coordinator.store,
+            efforts=lookout.overview.efforts,
+            history_of=lookout.history,
+            room=coordinator.room,
+            http_meters=meters_by(config, "http"),
+            reloads=reloads,
+            audited=self._audit_log,
+        )
+
+    def routes(self) -> list[web.RouteDef]:
+        """All of them."""
+        return [
+            *Router(self._access, self._audit_log).routes(endpoints(self._parts)),
+            *stream_routes(self._access, self._broadcast),
+            *live_page_routes(),
+        ]
 
 
 def api_tokens(config: Config) -> Tokens:
@@ -22,16 +59,3 @@ def api_tokens(config: Config) -> Tokens:
 def api_access(config: Config) -> Access:
     """Who may ask for what."""
     return Access(api_tokens(config), config.http.read_from, config.http.names)
-
-
-def api_routes(access: Access, endpoints: Iterable[Endpoint]) -> list[web.RouteDef]:
-    """The routes of ``api.catalogue.endpoints``."""
-    return Router(access, _NoRecord()).routes(endpoints)
-
-
-class _NoRecord:
-    async def intend(self, endpoint: Endpoint, call: Call, path: str) -> int:
-        return 0
-
-    async def ended(self, number: int, outcome: str) -> None:
-        pass

@@ -10,12 +10,10 @@ from typing import Any
 import structlog
 
 from poolserver import __version__
-from poolserver.api.catalogue import Parts, endpoints
 from poolserver.api.http import HttpServer
-from poolserver.api.live_page import live_page_routes
-from poolserver.api_outfit import api_access, api_routes
+from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
-from poolserver.cluster.messages import Up, WorkerSettings
+from poolserver.cluster.messages import Up, WorkerSaid, WorkerSettings
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
@@ -52,7 +50,7 @@ from poolserver.outfit import (
 )
 from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import block_submitter, submit_rpcs
-from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
+from poolserver.signal_outfit import modbus_meters, mqtt_bus, site_words
 
 # How soon the end of a task that should never end is noticed.
 CHECK_INTERVAL_S = 1.0
@@ -169,7 +167,9 @@ class PoolServer:
 
     def _hear(self, message: Up) -> None:
         """What workers say before there is a coordinator is in their journals, or said again."""
-        if self._coordinator is not None:
+        if isinstance(message, WorkerSaid):
+            self._feed.relay(message.events)
+        elif self._coordinator is not None:
             self._coordinator.receive(message)
 
     async def _serve(self, group: NodeGroup, crew: Alone | Crew, stop: asyncio.Event) -> None:
@@ -192,17 +192,10 @@ class PoolServer:
         room = coordinator.room
         self._open_ways_in(room)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
-        access = api_access(config)
-        asked = Parts(lookout, room, meters_by(config, "http"), self.succession)
-        routes = [
-            *live_page_routes(),
-            *api_routes(access, endpoints(asked)),
-            *lookout.stream(access),
-        ]
         http = HttpServer(
             metrics.on_loop,
             coordinator.not_ready_because,
-            routes,
+            Api(config, coordinator, lookout, self.succession).routes(),
             metrics.in_thread,
             worker_series(config, coordinator),
             metrics.watch_http(lambda: len(lookout.broadcast)).observe,

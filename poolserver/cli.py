@@ -9,6 +9,7 @@ COMMANDS = (
     Lazy("init", "init:init", "Write a configuration, by asking or by flags."),
     Lazy("check-config", "check_config:check_config", "Say all that is wrong with FILE."),
     Lazy("run", "run:run", "Run the pool that FILE describes, until Ctrl-C."),
+    Lazy("reload", "reload:reload", "Put the configuration in force as its file is now."),
     Lazy("status", "status:status", "Tell how the running pool is, troubles first."),
     Lazy("top", "top:top", "Watch sites and rigs of the running pool, live."),
     Lazy("sites", "sites:sites", "Tell of the running pool's sites."),

@@ -6,6 +6,7 @@ knows of shares comes up the link as journal batches, or from the journal on the
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -412,7 +413,11 @@ class Coordinator:
         unassigned = ("", UNASSIGNED_SITE)
         if unassigned in self.meters.sites.states or UNASSIGNED_SITE in self.totals.sites:
             names.append(UNASSIGNED_SITE)
-        return [self._site_view(name) for name in names]
+        rigs: Counter[str] = Counter()  # once for all sites: there may be as many accounts as rigs
+        for worker in self.workers.values():
+            for account, count in worker.rigs.items():
+                rigs[self._site_of(account)] += count
+        return [self._site_view(name, rigs[name]) for name in names]
 
     def pool_view(self) -> PoolView:
         """All sites together."""
@@ -435,17 +440,11 @@ class Coordinator:
         """What a worker's meter shows, as far as lists of rigs go."""
         return self.meters.glance(account, worker, self._clock())
 
-    def _site_view(self, name: str) -> SiteView:
+    def _site_view(self, name: str, rigs: int) -> SiteView:
         reading = self.meters.read(Level.SITE, ("", name), self._clock())
         site = self._sites.get(name)
         scale = self._scale_of(name)
         totals = self.totals.sites.get(name)
-        rigs = sum(
-            count
-            for worker in self.workers.values()
-            for account, count in worker.rigs.items()
-            if self._site_of(account) == name
-        )
         return SiteView(
             name=name,
             budget_w=site.budget_w if site else None,

@@ -4,10 +4,6 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from aiohttp import web
-
-from poolserver.api.access import Access
-from poolserver.api.stream import stream_routes
 from poolserver.config import Config
 from poolserver.coordinator import Coordinator
 from poolserver.crew.berths import Berths
@@ -39,19 +35,13 @@ class Lookout:
         self.keeper = LookoutKeeper(self.overview, feed, coordinator.store)
         self.rigs = Rigs(coordinator, coordinator.room.rigs.known)
         self.feed = feed
-        self.store = coordinator.store
-        self.efforts = self.overview.efforts
         self._unix_time = unix_time
         self._tasks: list[asyncio.Task[None]] = []
         coordinator.room.show(self.broadcast.on_power)
 
     def history(self, site: str, span: Span) -> History | None:
-        """Of the pool (no name) or a site; None where there is no such site."""
+        """What was, of a site or of the whole pool; None of one that is not known."""
         return self.keeper.histories.history(site, span, self._unix_time())
-
-    def stream(self, access: Access) -> list[web.RouteDef]:
-        """What goes on for as long as one reads."""
-        return stream_routes(access, self.broadcast)
 
     async def start(self) -> None:
         """Take up what was saved, and begin to look."""

@@ -1,11 +1,11 @@
-"""try_image.py [FOLDER]: run the Dockerfile's own steps in clean roots, where no container engine is.
+"""try_image.py [FOLDER]: run the Dockerfile's own steps in clean roots, without a container engine.
 
-For root on Debian, with the network: each stage is a copy of a fresh Debian 12 with its Python
-(debootstrap), each RUN is run in it by chroot, each COPY takes what .dockerignore lets in. What comes
-out is run as the image would be: as its user, on a read-only root, without a capability, in namespaces
-of its own, with a tmpfs for /dev/shm and a volume for the data. A regtest node is started for it.
+For root on Debian, with the network. Each stage is a copy of a fresh Debian 12 with its Python
+(debootstrap), each RUN is run in it by chroot, each COPY takes what .dockerignore lets in. What
+comes out is run as the image would be: as its user, on a read-only root, without a capability, in
+namespaces of its own, with a tmpfs for /dev/shm and a volume for the data, beside a regtest node.
 
-It shows that the steps are right on that Debian. It does not show that the base image of the Dockerfile
+It shows that the steps are right on that Debian. It does not show that the Dockerfile's base image
 is there, nor what an engine makes of it: no image is built.
 """
 
@@ -18,12 +18,12 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 ROOT = Path(__file__).parents[1]
-SUITE, PACKAGES = "bookworm", "python3,python3-venv,ca-certificates"
+SUITE, PACKAGES = "bookworm", "python3,python3-venv,python3-dev,ca-certificates"
 HANDED_IN = ("/etc/resolv.conf", "/etc/hosts", "/etc/ssl/certs/ca-certificates.crt")
 HANDED_ENV = ("PIP_CERT", "HTTPS_PROXY", "HTTP_PROXY", "NO_PROXY")
 
@@ -57,16 +57,13 @@ def instructions(dockerfile: str) -> Iterator[tuple[str, str]]:
 
 
 def let_in(path: str) -> bool:
-    """Whether .dockerignore lets it in: the last pattern that fits it or a folder of it."""
-    parts = path.split("/")
-    heads = ["/".join(parts[: n + 1]) for n in range(len(parts))]
+    """Whether .dockerignore lets it in: by the last pattern that fits it or a folder of it."""
+    places = (PurePosixPath(path), *PurePosixPath(path).parents)
     is_in = True
     for line in (ROOT / ".dockerignore").read_text().splitlines():
-        pattern = line.strip().removeprefix("!").rstrip("/")
-        if pattern and not line.startswith("#"):
-            plain = pattern.removeprefix("**/")
-            names = [*heads, *parts] if plain != pattern else heads
-            if any(fnmatch(name, plain) and (plain == "*" or "/" not in plain or name.count("/") == plain.count("/")) for name in names):
+        if line and not line.startswith("#"):
+            pattern = line.removeprefix("!")
+            if pattern == "*" or any(place.match(pattern) for place in places):
                 is_in = line.startswith("!")
     return is_in
 
@@ -94,7 +91,7 @@ def in_root(stage: Stage, command: str) -> None:
     handed = {name: os.environ[name] for name in HANDED_ENV if name in os.environ}
     env = {"PATH": path, "HOME": "/root", **handed, **stage.env}
     inside = f"cd {shlex.quote(stage.workdir)} && {command}"
-    mounts = "mount -t proc proc $0/proc; mount --bind /dev $0/dev; exec chroot $0 /bin/sh -c \"$1\""
+    mounts = 'mount -t proc proc $0/proc; mount --bind /dev $0/dev; exec chroot $0 /bin/sh -c "$1"'
     run("unshare", "--mount", "--pid", "--fork", "sh", "-c", mounts, stage.root, inside, env=env)
 
 
@@ -113,7 +110,9 @@ def copy(rest: str, stage: Stage, stages: dict[str, Stage]) -> None:
         if origin:
             run("cp", "-a", taken, into)
             continue
-        files = [taken] if taken.is_file() else [path for path in taken.rglob("*") if path.is_file()]
+        files = (
+            [taken] if taken.is_file() else [path for path in taken.rglob("*") if path.is_file()]
+        )
         for path in files:
             if let_in(path.relative_to(ROOT).as_posix()):
                 place = into / path.relative_to(taken) if taken.is_dir() else into
@@ -152,51 +151,77 @@ def built(folder: Path) -> Stage:
 
 
 def run_as_image(stage: Stage, script: str, volume: Path) -> None:
-    """A shell in it as `docker run --read-only --cap-drop ALL` would have it; the network is ours."""
-    data = stage.root / "var/lib/poolserver"
-    mounts = (
-        f"mount --bind {stage.root} {stage.root} && mount -t proc proc {stage.root}/proc"
-        f" && mount --bind /dev {stage.root}/dev && mount -t tmpfs -o size=64m shm {stage.root}/dev/shm"
-        f" && mount --bind {volume} {data} && mount -o remount,bind,ro {stage.root}"
-        ' && exec setpriv --bounding-set=-all --no-new-privs chroot --userspec="$1" "$2" /bin/sh -c "$3"'
-    )
-    if "/dev/shm" not in Path("/proc/mounts").read_text():
-        (Path("/dev/shm")).mkdir(exist_ok=True)
-    env = {"HOME": "/var/lib/poolserver", **stage.env}
-    run("unshare", "--mount", "--pid", "--fork", "--ipc", "sh", "-c", mounts, "sh", stage.user,
-        stage.root, f"cd {stage.workdir} && {script}", env=env)  # fmt: skip
+    """A shell in it, as `docker run --read-only --cap-drop ALL` has it but for the network."""
+    root = shlex.quote(str(stage.root))
+    mounts = f"""
+        mount --bind {root} {root} && mount -t proc proc {root}/proc &&
+        mount --bind /dev {root}/dev && mount -t tmpfs -o size=64m,mode=1777 shm {root}/dev/shm &&
+        mount --bind {shlex.quote(str(volume))} {root}/var/lib/poolserver &&
+        mount -o remount,bind,ro {root} &&
+        exec /usr/bin/setpriv --bounding-set=-all --no-new-privs \\
+            /usr/sbin/chroot --userspec={stage.user} {root} \\
+            /bin/sh -c "cd {stage.workdir} && $0"
+    """
+    environment = {"HOME": "/var/lib/poolserver", **stage.env}
+    namespaces = ["--mount", "--pid", "--ipc", "--fork"]
+    run("unshare", *namespaces, "sh", "-c", mounts, script, env=environment)
+
+
+IN_THE_IMAGE = """
+id; grep CapEff /proc/self/status
+touch /forbidden 2>/dev/null || echo 'the root is read-only'
+command -v pip gcc || echo 'there is no pip and no compiler'
+poolserver version
+poolserver check-config /etc/poolserver/poolserver.toml || exit 1
+{start} & pool=$!
+for _ in $(seq 60); do sleep 1; {health} 2>/dev/null && break; done
+{health} || exit 1
+echo 'it is healthy'
+poolserver simulate --user demo --rigs 1 --th-s 0.0000001 --watts 1 --seconds 5 >/dev/null
+python -c "import urllib.request as u
+text = u.urlopen('http://127.0.0.1:9333/metrics').read().decode()
+print(*[line for line in text.splitlines() if line.startswith('poolserver_blocks_total')])"
+kill -TERM $pool; wait $pool; echo "it ended with $?"; ls -A
+"""
+
+
+@contextmanager
+def regtest_node(stage: Stage, folder: Path) -> Iterator[None]:
+    """A bitcoind for it, as in configs/compose/, but on this machine's loopback."""
+    bitcoind = subprocess.check_output([ROOT / "scripts/find-bitcoind.sh"], text=True).strip()
+    shutil.rmtree(folder / "node", ignore_errors=True)
+    (folder / "node").mkdir()
+    cookie = stage.root / "run/rpc/.cookie"
+    cookie.parent.mkdir(parents=True, exist_ok=True)
+    options = ["-regtest", f"-datadir={folder / 'node'}", f"-rpccookiefile={cookie}", "-listen=0"]
+    more = ["-rpccookieperms=all", "-zmqpubhashblock=tcp://127.0.0.1:28332"]
+    node = subprocess.Popen([bitcoind, *options, *more], stdout=subprocess.DEVNULL)
+    settings = (ROOT / "configs/compose/regtest/poolserver.toml").read_text()
+    place = stage.root / "etc/poolserver/poolserver.toml"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    place.write_text(settings.replace("//bitcoind:", "//127.0.0.1:"))
+    try:
+        yield
+    finally:
+        node.terminate()
+        node.wait()
 
 
 def main() -> None:
     """All of it; any step that fails ends it."""
-    given = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    given = Path(sys.argv[1]).absolute() if len(sys.argv) > 1 else None
     folder = given or Path(tempfile.mkdtemp(prefix="poolserver-image-"))
     folder.mkdir(parents=True, exist_ok=True)
     stage = built(folder)
-    size = subprocess.run(["du", "-sm", stage.root / "venv"], capture_output=True, text=True).stdout
-    say(f"/venv is {size.split()[0]} MB")
+    size = subprocess.check_output(["du", "-sm", stage.root / "venv"], text=True).split()[0]
+    say(f"/venv has {size} MB; now as the image would run")
     volume = folder / "volume"
     shutil.rmtree(volume, ignore_errors=True)
     run("cp", "-a", stage.root / "var/lib/poolserver", volume)  # as an engine fills a new volume
-    (stage.root / "etc/poolserver").mkdir(parents=True, exist_ok=True)
-    shutil.copy(ROOT / "configs/compose/poolserver.regtest.toml", stage.root / "etc/poolserver/poolserver.toml")
     health = shlex.join(json.loads(stage.config["HEALTHCHECK"].split("CMD ", 1)[1]))
-    start = shlex.join(
-        json.loads(stage.config["ENTRYPOINT"]) + json.loads(stage.config["CMD"])
-    )
-    say("as the image would run: id, write to the root, version, the pool, its health check, SIGTERM")
-    run_as_image(stage, f"""
-        id; grep CapEff /proc/self/status
-        ! touch /forbidden 2>/dev/null && echo 'the root is read-only'
-        ! command -v pip gcc && echo 'no compiler, no pip'
-        poolserver version && poolserver check-config /etc/poolserver/poolserver.toml || exit 1
-        {start} & pool=$!
-        for i in $(seq 60); do sleep 1; {health} 2>/dev/null && break; done
-        {health} && echo 'healthy' || exit 1
-        poolserver simulate --user demo --rigs 1 --th-s 0.0000001 --watts 1 --seconds 5 >/dev/null
-        python -c "import urllib.request as u; print([l for l in u.urlopen('http://127.0.0.1:9333/metrics').read().decode().splitlines() if l.startswith('poolserver_shares_total') and 'accepted' in l][0])"
-        kill -TERM $pool; wait $pool; echo "ended with $?"; ls -A
-    """, volume)  # fmt: skip
+    start = shlex.join(json.loads(stage.config["ENTRYPOINT"]) + json.loads(stage.config["CMD"]))
+    with regtest_node(stage, folder):
+        run_as_image(stage, IN_THE_IMAGE.format(start=start, health=health), volume)
     if given is None:
         shutil.rmtree(folder)
 

@@ -29,16 +29,27 @@ class Access:
         Raises:
             ApiError: it is for others.
         """
+        token = self.identify(request, scope)
+        if token is not None:
+            check_scope(token, scope)
+        return token
+
+    def identify(
+        self, request: web.Request, scope: Scope, *, is_private: bool = False
+    ) -> Token | None:
+        """The token, whatever it is for; None of one who may read without, unless ``is_private``.
+
+        Raises:
+            ApiError: there is none of ours.
+        """
         authorization = request.headers.get("Authorization", "")
-        if not authorization and scope == "read" and self._may_read(request):
+        if not (authorization or is_private) and scope == "read" and self._may_read(request):
             return None
         token = self._tokens.find(authorization)
         if token is None:
             raise ApiError(
                 "token_needed", "Authorization: Bearer TOKEN, with a token of [[api_tokens]]"
             )
-        if scope not in token.scopes:
-            raise ApiError("not_for_this", f"the token {token.name} has not the scope {scope}")
         return token
 
     def _may_read(self, request: web.Request) -> bool:
@@ -65,3 +76,11 @@ class Access:
         except ValueError:
             return name.lower() in self._names
         return True
+
+
+def check_scope(token: Token, scope: Scope) -> None:
+    """Raises:
+    ApiError: the token is not for this.
+    """
+    if scope not in token.scopes:
+        raise ApiError("not_for_this", f"the token {token.name} has not the scope {scope}")

@@ -69,7 +69,9 @@ class Endpoint:
     document; ``answer`` what is given. ``node_of`` says which power node a call is about: the token
     must be for it. ``problems`` are the codes of what else may be answered, beside those that any
     call may get. ``is_shared``: what the handler gives is the same object until there is news, and
-    may be large; it is encoded once, off the event loop.
+    may be large; it is encoded once, off the event loop. What ``is_private`` is read with a token
+    alone. Where a
+    thread is asked, only ``most_at_once`` calls are let in.
     """
 
     method: Method
@@ -86,6 +88,8 @@ class Endpoint:
     status: int = field(default=200)
     most_bytes: int = MOST_BYTES
     is_shared: bool = False
+    is_private: bool = False
+    most_at_once: int | None = None
 
     @property
     def name(self) -> str:
@@ -106,3 +110,8 @@ class Endpoint:
     def is_write(self) -> bool:
         """Whether it changes something: then it is written down who did it."""
         return self.method != "GET"
+
+    @property
+    def needs_token(self) -> bool:
+        """Whoever asks, and from wherever."""
+        return self.is_write or self.is_private

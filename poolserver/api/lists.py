@@ -1,7 +1,7 @@
 """``/rigs``, ``/blocks`` and ``/history``: what is long, in pages and in steps."""
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import TYPE_CHECKING, Annotated, Literal, Protocol, TypeVar
 
 import msgspec
 from msgspec import Meta
@@ -21,7 +21,10 @@ T = TypeVar("T")
 Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS, description="Of a page.")]
 Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page before.")]
 Text = Annotated[str, Meta(max_length=200)]
-_SORT = f"^-?({'|'.join(SORTS)})$"
+if TYPE_CHECKING:
+    Sort = str
+else:
+    Sort = Literal[tuple(f"{sign}{column}" for column in SORTS for sign in ("", "-"))]
 
 
 class RigsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,11 +37,7 @@ class RigsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     node: Annotated[Text, Meta(description="At this power node or below it, by its path.")] = ""
     state: Annotated[State | Literal[""], Meta(description="Of one state; empty: of any.")] = ""
     sort: Annotated[
-        str,
-        Meta(
-            pattern=_SORT,
-            description=f"One of {', '.join(SORTS)}; with `-` before it the greatest first.",
-        ),
+        Sort, Meta(description="By this column; with `-` before it the greatest first.")
     ] = "worker"
     limit: Limit = 200
     cursor: Cursor | None = None

@@ -59,6 +59,6 @@ def plain_type(kind: Any) -> Any:
     if get_origin(kind) is Annotated:
         return plain_type(get_args(kind)[0])
     if get_origin(kind) in (Union, UnionType):
-        (kind,) = (each for each in get_args(kind) if each is not type(None))
-        return plain_type(kind)
+        kinds = [each for each in get_args(kind) if each is not type(None)]
+        return plain_type(kinds[0]) if len(kinds) == 1 else kind
     return kind

@@ -35,7 +35,6 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "outdated": (409, "A newer word has been taken"),
         "busy": (409, "Another one is under way"),
         "needs_restart": (409, "This can be changed by a restart alone"),
-        "changed": (412, "It has changed since it was read"),
         "too_long": (413, "The body is too long"),
         "refused": (422, "Refused"),
         "too_many": (429, "Too many at once"),
@@ -44,6 +43,12 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "not_yet": (503, "Nothing is known of it yet"),
     }
 )
+
+# What any call may be answered, any write, and each call of a kind that few may make at once.
+OF_ANY = ("bad_request", "token_needed", "not_for_this", "wrong_host", "too_many", "internal")
+OF_WRITES = ("too_slow", "too_long", "not_recorded")
+OF_NO_ENDPOINT = ("method_not_allowed",)
+"""Told by the HTTP server itself."""
 
 
 class ApiError(Exception):

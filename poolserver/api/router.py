@@ -5,15 +5,17 @@ JSON with an ETag (RFC 9110), and each error a problem. Who changed something is
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+import re
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Protocol
 
 import structlog
 from aiohttp import web
 
-from poolserver.api.access import Access
-from poolserver.api.encoding import Encoded, Shared, encoded
+from poolserver.api.access import Access, check_scope
+from poolserver.api.encoding import Shared, encoded
 from poolserver.api.endpoint import Call, Endpoint
 from poolserver.api.parameters import read_query
 from poolserver.api.problem import ApiError
@@ -22,6 +24,14 @@ from poolserver.log import RateLimited
 # A body of some kilobytes that takes longer is none.
 BODY_WITHIN_S = 10.0
 CHUNK_BYTES = 64 << 10
+# A socket's buffers take less at once; the rest is in our memory until it is read.
+LARGE_BYTES = 64 << 10
+WRITE_WITHIN_S = 30.0
+"""A megabyte at 0.3 Mbit/s, as a telephone in a hall of machines may have."""
+MOST_AT_ONCE = 64
+"""Calls: a page has at most six open, and a pool has a few screens, programs and telephones."""
+
+_TAG = re.compile(r'"[\x21\x23-\x7e\x80-\xff]*"')
 
 log = structlog.get_logger(__name__)
 
@@ -41,6 +51,31 @@ class Record(Protocol):
     async def ended(self, number: int, outcome: str) -> None:
         """It was done, or refused with a problem's code."""
 
+    async def refused(self, endpoint: Endpoint, call: Call, path: str, outcome: str) -> None:
+        """A token was shown that is not for this, or what came with it cannot be read."""
+
+
+class Gate:
+    """So many may be inside at once."""
+
+    def __init__(self, most: int) -> None:
+        self._free = most
+
+    @contextmanager
+    def passed(self) -> Iterator[None]:
+        """Inside of it.
+
+        Raises:
+            ApiError: too many are.
+        """
+        if not self._free:
+            raise ApiError("too_many", "ask again in a second")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
 
 class Router:
     """Makes routes of endpoints."""
@@ -48,6 +83,7 @@ class Router:
     def __init__(self, access: Access, record: Record) -> None:
         self._access = access
         self._record = record
+        self._gate = Gate(MOST_AT_ONCE)
         self._trouble = RateLimited(log)
 
     def routes(self, endpoints: Iterable[Endpoint]) -> list[web.RouteDef]:
@@ -63,12 +99,15 @@ class Router:
         ]
 
     def _answering(self, endpoint: Endpoint) -> Handler:
-        shared = Shared()
+        gate, shared = Gate(endpoint.most_at_once or MOST_AT_ONCE), Shared()
 
         async def answer(request: web.Request) -> web.StreamResponse:
             try:
-                call = await self._let_in(endpoint, request)
-                given = await self._done(endpoint, call, request.path)
+                with self._gate.passed(), gate.passed():
+                    call = await self._let_in(endpoint, request)
+                    given = await self._done(endpoint, call, request.path_qs)
+                    response = await _response(endpoint, request, given, shared)
+                    return await _written(request, response)
             except ApiError as error:
                 now = asyncio.get_running_loop().time()
                 where = {"path": request.path[:200], "remote": request.remote}
@@ -76,26 +115,27 @@ class Router:
                     "api_refused", f"{error.status}", now, why=error.detail, **where
                 )
                 return error.response()
-            if given is None:
-                return web.Response(status=204)
-            if endpoint.is_write:
-                return _json(encoded(given), endpoint.status, {"Cache-Control": "no-store"})
-            if endpoint.is_shared:
-                return _unless_known(request, await shared.encoded(given))
-            return _unless_known(request, encoded(given))
 
         return answer
 
     async def _let_in(self, endpoint: Endpoint, request: web.Request) -> Call:
         """Whoever may not ask learns nothing more, and need not send a body."""
-        token = self._access.admit(request, endpoint.scope)
-        query = read_query(endpoint.query, request.query)
-        call = Call(dict(request.match_info), query, b"", token, request.remote or "")
-        if endpoint.node_of is not None:
-            call.check_node(endpoint.node_of(call))
-        if not endpoint.is_write:
-            return call
-        return replace(call, body=await _body(request, endpoint.most_bytes))
+        remote, path = request.remote or "", dict(request.match_info)
+        token = self._access.identify(request, endpoint.scope, is_private=endpoint.needs_token)
+        call = Call(path, None, b"", token, remote)
+        try:
+            if token is not None:
+                check_scope(token, endpoint.scope)
+            call = replace(call, query=read_query(endpoint.query, request.query))
+            if endpoint.node_of is not None:
+                call.check_node(endpoint.node_of(call))
+            if endpoint.is_write:
+                call = replace(call, body=await _body(request, endpoint.most_bytes))
+        except ApiError as error:
+            if endpoint.is_write:
+                await self._record.refused(endpoint, call, request.path_qs, error.code)
+            raise
+        return call
 
     async def _done(self, endpoint: Endpoint, call: Call, path: str) -> object:
         if not endpoint.is_write:
@@ -131,16 +171,35 @@ async def _body(request: web.Request, most_bytes: int) -> bytes:
     return body
 
 
-def _unless_known(request: web.Request, answer: Encoded) -> web.Response:
-    """What was read, or 304 for whoever has it already."""
-    headers = {"Cache-Control": "no-cache", "ETag": answer.etag}
-    for known in request.if_none_match or ():
-        if known.value in ("*", answer.etag.strip('"')):
+async def _response(
+    endpoint: Endpoint, request: web.Request, given: object, shared: Shared
+) -> web.Response:
+    if given is None:
+        return web.Response(status=204)
+    answer = await shared.encoded(given) if endpoint.is_shared else encoded(given)
+    headers = {"Cache-Control": "no-store"}
+    if not endpoint.is_write:
+        headers = {"Cache-Control": "no-cache", "ETag": answer.etag}
+        if _is_known(request.headers.get("If-None-Match", ""), answer.etag):
             return web.Response(status=304, headers=headers)
-    return _json(answer, 200, headers)
-
-
-def _json(answer: Encoded, status: int, headers: dict[str, str]) -> web.Response:
     return web.Response(
-        status=status, body=answer.body, content_type="application/json", headers=headers
+        status=endpoint.status, body=answer.body, content_type="application/json", headers=headers
     )
+
+
+def _is_known(if_none_match: str, etag: str) -> bool:
+    """Whether a list of tags has this one, weak or strong (RFC 9110, 13.1.2); ``*`` is any."""
+    return if_none_match.strip() == "*" or etag in _TAG.findall(if_none_match)
+
+
+async def _written(request: web.Request, response: web.Response) -> web.StreamResponse:
+    """What is large is written in here: one that does not read it holds a place, and not long."""
+    if isinstance(response.body, bytes) and len(response.body) > LARGE_BYTES:
+        try:
+            async with asyncio.timeout(WRITE_WITHIN_S):
+                await response.prepare(request)
+                await response.write_eof()
+        except TimeoutError:
+            if request.transport is not None:
+                request.transport.abort()
+    return response

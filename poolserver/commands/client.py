@@ -4,7 +4,7 @@ By ``http.client``: a command that asks once is done before aiohttp would be imp
 """
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import wraps
 from http.client import HTTPConnection, HTTPException, HTTPSConnection
@@ -53,6 +53,7 @@ class _Problem(msgspec.Struct):
 
     title: str = ""
     detail: str = ""
+    errors: tuple[str, ...] = ()
 
 
 class Found(NamedTuple):
@@ -76,14 +77,14 @@ class Pool:
         self._token = token
         self._whence = whence
         self._timeout_s = timeout_s
-        parts = urlsplit(self.url)
         try:
-            known = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+            self._parts = urlsplit(self.url)
+            known = self._parts.scheme in ("http", "https") and self._parts.port != 0
+            known = known and bool(self._parts.hostname)
         except ValueError:
             known = False
         if not known:
             raise AskError(f"{url} is no address like {USUAL_URL} ({whence})", EXIT_USAGE)
-        self._parts = parts
 
     def get(self, what: str, kind: type[T], **parameters: object) -> T:
         """The answer to a call. Parameters that are None are left out.
@@ -91,10 +92,21 @@ class Pool:
         Raises:
             AskError: it does not answer, or something else.
         """
+        return self._call("GET", what, kind, parameters)
+
+    def post(self, what: str, kind: type[T], **parameters: object) -> T:
+        """The answer to a wish, as ``get``.
+
+        Raises:
+            AskError: it does not answer, or it refuses.
+        """
+        return self._call("POST", what, kind, parameters)
+
+    def _call(self, method: str, what: str, kind: type[T], parameters: Mapping[str, object]) -> T:
         given = {name: value for name, value in parameters.items() if value is not None}
         call = f"{self._parts.path}/api/v1/{what}" + (f"?{urlencode(given)}" if given else "")
-        status, body = self._ask(call)
-        if status != 200:
+        status, body = self._ask(method, call)
+        if status not in (200, 202):
             raise self._refused(status, body, what)
         try:
             return msgspec.json.decode(body, type=kind)
@@ -122,7 +134,7 @@ class Pool:
                 break
         return Found(found, total)
 
-    def _ask(self, call: str) -> tuple[int, bytes]:
+    def _ask(self, method: str, call: str) -> tuple[int, bytes]:
         kind = HTTPSConnection if self._parts.scheme == "https" else HTTPConnection
         assert self._parts.hostname is not None
         connection = kind(self._parts.hostname, self._parts.port, timeout=self._timeout_s)
@@ -130,11 +142,14 @@ class Pool:
         if self._token:
             headers["Authorization"] = f"Bearer {self._token}"
         try:
-            connection.request("GET", call, headers=headers)
+            connection.request(method, call, headers=headers)
             reply = connection.getresponse()
             return reply.status, reply.read(MOST_BYTES)
-        except (OSError, HTTPException, ValueError) as error:
-            reason = f"{getattr(error, 'strerror', None) or error}".strip().lower()
+        except HTTPException as error:
+            text = f"what answers at {self.url} is no HTTP server: {self._whence}"
+            raise AskError(text, EXIT_NOT_REACHED) from error
+        except OSError as error:
+            reason = f"{error.strerror or error}".strip().lower()
             raise AskError(
                 f"nothing answers at {self.url} ({reason}): is the pool running? {self._whence}",
                 EXIT_NOT_REACHED,
@@ -145,12 +160,13 @@ class Pool:
     def _refused(self, status: int, body: bytes, what: str) -> AskError:
         try:
             problem = msgspec.json.decode(body, type=_Problem)
-            told = problem.detail or problem.title
+            told = "\n".join(problem.errors) or problem.detail or problem.title
         except msgspec.DecodeError:
             told = body[:200].decode(errors="replace").strip().split("\n")[0]
         if status == 401:
+            scope = "reload" if what == "reload" else "read"
             return AskError(
-                f"{self.url} wants a token with the scope read: "
+                f"{self.url} wants a token with the scope {scope}: "
                 f"give it by {TOKEN_VARIABLE} or --token-file"
             )
         return AskError(told or f"{self.url} answers {status} to {what}")

@@ -44,7 +44,10 @@ EXAMPLE = Path("configs/programme-2000mw.toml")
 @click.option("--seconds", type=click.FloatRange(min=1), help="End after so long.")
 @click.option("--seed", default=1, show_default=True)
 def simulate(context: click.Context, /, pool: str, **options: Any) -> None:
-    """Let simulated rigs mine at a pool. They really hash, on the CPU."""
+    """Let simulated rigs mine at a pool.
+
+    They really hash, on the CPU.
+    """
     if context.invoked_subcommand is not None:
         return
     try:

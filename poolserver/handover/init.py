@@ -8,7 +8,6 @@ Each process of the pool inherits one end of a socket pair, by the number in STA
 says on it which process is the newest. The pair has no name, and nobody else can come by it.
 """
 
-import ctypes
 import os
 import signal
 import socket
@@ -43,6 +42,8 @@ class FirstProcess:
         if os.getpid() != 1:
             if not stays:
                 return None
+            import ctypes  # needs memory that is written and run, which a service may not have
+
             # Who is left alone among our children's children becomes ours, as it does with pid 1.
             ctypes.CDLL(None).prctl(_PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)

@@ -14,7 +14,8 @@ import structlog
 
 from poolserver.ledger import energy_sql
 from poolserver.ledger.database import Connection, StoreError
-from poolserver.log import Event, EventFeed, RateLimited
+from poolserver.log import EventFeed, RateLimited
+from poolserver.log_event import Event
 from poolserver.lookout.history import SAMPLE_S, Histories, Sample
 from poolserver.lookout.view import SiteStatus, Status
 

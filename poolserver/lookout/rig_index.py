@@ -6,7 +6,7 @@ rigs wait for the event loop meanwhile: what C does in one go, as a sort, is don
 """
 
 from array import array
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from heapq import merge
 from typing import Any, Literal, Protocol, TypeVar
@@ -98,7 +98,7 @@ class RigIndex:
 
     def find(self, query: RigQuery) -> list[int]:
         """The rows of all rigs that are asked for, in order; those alike by their names."""
-        rows: Iterable[int] = range(len(self))
+        rows: Sequence[int] = range(len(self))
         if query.site:
             rows = [row for row in rows if self.sites[row] == query.site]
         if query.state:
@@ -111,11 +111,10 @@ class RigIndex:
         if query.text:
             text = query.text.casefold()
             rows = [row for row in rows if self._has(row, text)]
-        rows = list(rows)
         name = query.sort.removeprefix("-")
         is_down = query.sort.startswith("-")
         if name == "worker":
-            return rows[::-1] if is_down else rows
+            return list(rows[::-1] if is_down else rows)
         return sorted_in_steps(rows, SORTS[name](self).__getitem__, reverse=is_down)
 
     def _has(self, row: int, text: str) -> bool:
@@ -125,6 +124,11 @@ class RigIndex:
             or text in self.addresses[row]
             or text in self.nodes[row].casefold()
         )
+
+    def forget(self) -> None:
+        """Free all rows, a part at a time; it is empty after that."""
+        for column in (self.row_of, self.workers, self.nodes, self.models, self.addresses):
+            column.clear()
 
     def line(self, row: int) -> RigLine:
         """A rig as it is shown."""

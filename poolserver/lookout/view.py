@@ -7,7 +7,7 @@ value with its standard error. Fields are only ever added.
 import msgspec
 
 from poolserver.control_room.view import Figure, LimitView
-from poolserver.log import Event as Event
+from poolserver.log_event import Event as Event
 
 
 class Hashrates(msgspec.Struct, frozen=True, rename=lambda name: name.lstrip("_")):
@@ -143,7 +143,8 @@ class Status(msgspec.Struct, frozen=True):
     blocks: dict[str, int]
     """How many are in each state."""
     journal_lag_s: float
-    """How old the oldest share is that is not in the books' memory yet, or 0."""
+    """For how long the oldest share that has come is not in the books' memory yet, or 0. Up to two
+    seconds is well: shares are folded once a second."""
     power: PowerStatus | None
     power_mode: str
     power_state: str
@@ -167,10 +168,13 @@ class RigLine(msgspec.Struct, frozen=True):
     hashrate_1h_h_s: Figure
     hashrate_1d_h_s: Figure
     power_w: float | None
+    """At its plug, by the hashrate of five minutes and its rating. None where it has no place."""
     j_per_th: float | None
+    """Its rating."""
     stale_1h: float | None
     rejected_1h: float | None
     best_difficulty: float
+    """Of its best share since the pool's last block."""
     sessions: int
     seen_at: float
     """When it last told something of itself, as at its connection."""

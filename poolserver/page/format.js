@@ -62,11 +62,18 @@ export function interval95({ value, sigma }) {
   return { low: Math.max(0, value - Z95 * sigma), high: value + Z95 * sigma };
 }
 
+/** "168.1 to 180.3 kW": both ends as the upper one is told. */
+export function rangeWords(low, high, unit) {
+  const [scale, letter] = prefixOf(high, unit);
+  const decimals = decimalsOf(high / scale, 4);
+  return `${plain(low / scale, decimals)} to ${plain(high / scale, decimals)}\u00a0${letter}${unit}`;
+}
+
 /** "95%: 168.1 to 180.3 kW". */
 export function intervalWords(given, unit) {
   if (given == null) return "not known";
   const { low, high } = interval95(given);
-  return `95%: ${quantity(low, unit)} to ${quantity(high, unit)}`;
+  return `95%: ${rangeWords(low, high, unit)}`;
 }
 
 export function percent(part, decimals = 2) {

@@ -2,7 +2,7 @@
 
 import { bullet, setBullet } from "./bullet.js";
 import { h, newId, setText } from "./dom.js";
-import { duration, figure, headroomWords, limitBy, moment, NOTHING, quantity, untilWords } from "./format.js";
+import { duration, figure, headroomWords, limitBy, moment, NOTHING, quantity, rangeWords, untilWords } from "./format.js";
 import { routeHash } from "./router.js";
 
 const AGAIN_S = 15;
@@ -25,7 +25,7 @@ function limitsTable(node, now) {
   return table("Limits, the one that binds first", ["Who says so", "Limit", "Holds"], rows);
 }
 
-const interval = (low, high, unit) => h("span", { class: "below" }, `${quantity(low, unit)} to ${quantity(high, unit)}`);
+const interval = (low, high, unit) => h("span", { class: "below" }, rangeWords(low, high, unit));
 
 function windowsTable(windows) {
   return table("Proven, with the 95% interval", ["Window", "Hashrate", "Mining power"], windows.map((each) => [
@@ -77,7 +77,7 @@ export class NodePanel {
     this.#app = app;
     const id = newId("node");
     this.#title = h("h2", { id });
-    this.element = h("aside", { class: "card panel", "aria-labelledby": id }, this.#title, this.#bar, this.#words, this.#body);
+    this.element = h("aside", { class: "card panel panel-below", "aria-labelledby": id }, this.#title, this.#bar, this.#words, this.#body);
     this.#bar.hidden = true;
   }
 

@@ -154,7 +154,7 @@ class BlocksCard {
       this.#list.replaceChildren(...items.map((block) => h("li", {},
         h("span", { class: "number" }, count(block.height)),
         h("span", { class: `state state-${block.state}` }, block.state),
-        h("span", { class: "number" }, bitcoin(block.value_sat)),
+        h("span", { class: "number wide-only" }, bitcoin(block.value_sat)),
         timeElement(block.found_unix_ms / 1000, moment(block.found_unix_ms / 1000, now)))));
     } catch (error) {
       this.#found = -1;

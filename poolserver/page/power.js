@@ -2,7 +2,7 @@
 
 import { bullet, setBullet } from "./bullet.js";
 import { card, h, setAttribute, setClass, setText } from "./dom.js";
-import { count, figure, NOTHING, quantity } from "./format.js";
+import { count, figure, NOTHING, quantity, words } from "./format.js";
 import { NodePanel } from "./node_panel.js";
 import { TreeRows } from "./tree.js";
 import { VirtualGrid } from "./virtual.js";
@@ -130,8 +130,8 @@ export class PowerView {
     setText(power, figure(node.total_w, "W"));
     const isDoubted = node.meter && node.meter.quality !== "good";
     const [known, hint] = METHODS[node.method] ?? [node.method, ""];
-    setText(method, isDoubted ? `${known} (meter: ${node.meter.quality})` : known);
-    setAttribute(method, "title", isDoubted ? `${hint}; its meter ${node.meter.name} is not believed: ${node.meter.reason}` : hint);
+    setText(method, isDoubted ? `meter ${words(node.meter.quality)}` : known);
+    setAttribute(method, "title", isDoubted ? `Known ${hint}: its meter ${node.meter.name} is not believed: ${node.meter.reason}` : hint);
     setClass(method, "is-bad", Boolean(isDoubted));
     setText(room, node.headroom_w == null ? NOTHING : quantity(node.headroom_w, "W", 3));
     setClass(room, "is-bad", node.headroom_w != null && node.headroom_w + 2 * node.total_w.sigma < 0);

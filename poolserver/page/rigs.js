@@ -19,7 +19,7 @@ const COLUMNS = [
   { title: "Model", class: "c-model", key: "model" },
   { title: "5 min", class: "c-rate-5m number", key: "hashrate_5m", hint: "Proven hashrate over 5 minutes" },
   { title: "1 h", class: "c-rate number", key: "hashrate_1h", hint: "Proven hashrate over an hour" },
-  { title: "Power", class: "c-power number", key: "power_w" },
+  { title: "Power", class: "c-power number", key: "power" },
   { title: "J/TH", class: "c-jth number", key: "j_per_th" },
   { title: "Stale", class: "c-stale number", key: "stale_1h" },
   { title: "Rejected", class: "c-rejected number", key: "rejected_1h" },

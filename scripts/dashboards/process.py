@@ -100,7 +100,7 @@ _PROCESSES = Row(
         graph(
             "Garbage collector",
             "Part of the time in which all stands still for it.",
-            Query(f"sum by (generation) ({rate('gc_pause_seconds_sum')})", "{{generation}}"),
+            Query(f"sum by (process) ({rate('gc_pause_seconds_sum')})", "{{process}}"),
             unit="percentunit",
         ),
     ),

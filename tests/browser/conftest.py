@@ -1,4 +1,4 @@
-"""A real Chromium before a stage: each test has a page of its own, which only the stage may serve."""
+"""A real Chromium before a stage: each test has a page of its own, served by it alone."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
@@ -10,6 +10,9 @@ from playwright.async_api import Browser, Page, Route
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.programme import Programme
 from tests.browser.stage import Stage, on_stage
+from tests.integration.conftest import bitcoind, bitcoind_path
+
+__all__ = ["bitcoind", "bitcoind_path"]  # fixtures
 
 OpenPage = Callable[..., Awaitable[Page]]
 

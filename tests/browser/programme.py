@@ -6,7 +6,7 @@ adds up: a node's power is that of what is below it. No amounts or hashes are of
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache, cached_property
 from hashlib import sha256
 
@@ -94,12 +94,8 @@ class Programme:
 
     troubles: tuple[Trouble, ...] = ()
     tick: int = 0
-    events: list[Event] = field(default_factory=list)
     _power: PowerView | None = None
     _power_until: int = 0
-
-    def __post_init__(self) -> None:
-        self.events = list(made_up_events())
 
     @property
     def at(self) -> float:
@@ -271,7 +267,7 @@ class Programme:
             _window(window_s, node.mining_w.value, 0.1 / math.sqrt(window_s / 60) * 0.05)
             for window_s in (60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0)
         )
-        ahead = LimitAhead(NOW + 6 * 3600 - 120, 240 * MW, "NTDC") if node.limits else None
+        ahead = LimitAhead(NOW + 6 * 3600 - 120, 240 * MW, "NTDC") if node.depth < 2 else None
         here = [rig for rig in self.rigs[:20_000] if rig.node == path][:12]
         return NodeDetail(node, windows, ahead, tuple(map(_rig_view, here)), 0)
 

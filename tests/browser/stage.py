@@ -10,13 +10,21 @@ from aiohttp import web
 
 from poolserver.api.access import Access
 from poolserver.api.endpoint import API, Call, Endpoint
+from poolserver.api.lists import BlocksQuery, history_endpoints, rig_endpoints
 from poolserver.api.live_page import live_page_routes
-from poolserver.api.page import MOST_ITEMS, Page, key_of, page_of
+from poolserver.api.overview import overview_endpoints
+from poolserver.api.page import Page, key_of, page_of
+from poolserver.api.power import power_endpoints
 from poolserver.api.problem import ApiError
-from poolserver.api.router import Router
 from poolserver.api.tokens import Token, Tokens, hash_of
-from poolserver.lookout.view import Event, RigLine
-from tests.browser.programme import Programme
+from poolserver.api_outfit import api_routes
+from poolserver.control_room.detail import NodeDetail
+from poolserver.control_room.view import PowerView
+from poolserver.log import EventFeed
+from poolserver.lookout.rig_index import RigQuery
+from poolserver.lookout.rigs import RigPage, Spot
+from poolserver.lookout.view import BlockLine, RigLine
+from tests.browser.programme import Programme, made_up_events
 
 # Made up: they open nothing but the stage.
 READING = "made-up-for-reading"
@@ -24,34 +32,57 @@ WRITING = "made-up-for-writing"
 EVERYWHERE = ("0.0.0.0/0", "::/0")
 
 
-class RigQuery(msgspec.Struct, frozen=True):
-    q: str = ""
-    site: str = ""
-    node: str = ""
-    state: str = ""
-    sort: str = "-hashrate_1h"
-    limit: int = 100
-    cursor: str | None = None
+class MadeUpRigs:
+    """As ``lookout.rigs.Rigs``: finds, sorts and pages."""
+
+    def __init__(self, programme: Programme) -> None:
+        self._programme = programme
+        self._lists: dict[RigQuery, list[RigLine]] = {}
+
+    def line(self, worker: str) -> RigLine | None:
+        return next((rig for rig in self._programme.rigs if rig.worker == worker), None)
+
+    async def page(self, query: RigQuery, limit: int, spot: Spot | None) -> RigPage:
+        if query not in self._lists:
+            self._lists[query] = self._listed(query)
+        found = self._lists[query]
+        begin = 0 if spot is None else spot.position
+        lines = found[begin : begin + limit]
+        end = begin + len(lines)
+        after = Spot(0, end, lines[-1].worker) if end < len(found) else None
+        return RigPage(lines, after, len(found))
+
+    def _listed(self, query: RigQuery) -> list[RigLine]:
+        text = query.text.lower()
+        column = query.sort.removeprefix("-")
+        name = {"power": "power_w"}.get(column, column)
+        name = f"{name}_h_s" if name.startswith("hashrate") else name
+        return sorted(
+            (
+                rig
+                for rig in self._programme.rigs
+                if text in f"{rig.worker} {rig.model} {rig.address} {rig.node}".lower()
+                and query.site in ("", rig.site)
+                and query.state in ("", rig.state)
+                and (not query.node or f"{rig.node}/".startswith(f"{query.node}/"))
+            ),
+            key=lambda rig: _sortable(getattr(rig, name)),
+            reverse=query.sort.startswith("-"),
+        )
 
 
-class BlockQuery(msgspec.Struct, frozen=True):
-    limit: int = 50
-    cursor: str | None = None
+class MadeUpRoom:
+    """As ``control_room.room.ControlRoom``."""
 
+    def __init__(self, programme: Programme) -> None:
+        self._programme = programme
 
-class EventQuery(msgspec.Struct, frozen=True):
-    after: int = 0
-    limit: int = 100
-    level: str = "info"
+    @property
+    def view(self) -> PowerView:
+        return self._programme.power()
 
-
-class HistoryQuery(msgspec.Struct, frozen=True):
-    site: str = ""
-    span: str = "6h"
-
-
-class NodeQuery(msgspec.Struct, frozen=True):
-    path: str = "/"
+    async def detail(self, path: str, most_rigs: int) -> NodeDetail | None:
+        return self._programme.detail(path)
 
 
 class Stage:
@@ -76,16 +107,19 @@ class Stage:
             ]
         )
         self._access = Access(tokens, read_from, names)
-        self._sorted: dict[tuple[str, ...], list[RigLine]] = {}
+        self._event_at = programme.at
+        self.feed = EventFeed(lambda: self._event_at)
+        for event in made_up_events():
+            self._event_at = event.at
+            self.feed.take(event.level, event.event, event.fields)
         self._runner: web.AppRunner | None = None
         self.port = 0
 
     async def start(self) -> None:
         """Listen; at the same port as before after a stop."""
         app = web.Application()
-        router = Router(self._access, lambda endpoint, call, outcome: None)
         app.add_routes(live_page_routes())
-        app.add_routes(router.routes(self._endpoints()))
+        app.add_routes(api_routes(self._access, self._endpoints()))
         app.router.add_get(f"{API}/stream", self._stream)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
@@ -103,75 +137,18 @@ class Stage:
         return f"http://127.0.0.1:{self.port}/"
 
     def _endpoints(self) -> list[Endpoint]:
+        """Those of a pool, with made-up answers."""
         made_up = self.programme
-
-        async def status(call: Call) -> object:
-            return made_up.status()
-
-        async def sites(call: Call) -> object:
-            return made_up.sites()
-
-        async def nodes(call: Call) -> object:
-            return made_up.nodes()
-
-        async def power(call: Call) -> object:
-            return made_up.power()
-
-        async def node(call: Call) -> object:
-            if (detail := made_up.detail(call.query.path)) is None:
-                raise ApiError("not_found", f"there is no node {call.query.path}")
-            return detail
-
-        async def history(call: Call) -> object:
-            return made_up.history(call.query.span, call.query.site)
-
-        async def rig(call: Call) -> object:
-            for each in made_up.rigs:
-                if each.worker == call.path["worker"]:
-                    return each
-            raise ApiError("not_found", "there is no such rig")
-
-        return [
-            Endpoint("GET", "/status", "", status),
-            Endpoint("GET", "/sites", "", sites),
-            Endpoint("GET", "/nodes", "", nodes),
-            Endpoint("GET", "/power", "", power),
-            Endpoint("GET", "/power/node", "", node, query=NodeQuery),
-            Endpoint("GET", "/history", "", history, query=HistoryQuery),
-            Endpoint("GET", "/rigs", "", self._rigs, query=RigQuery),
-            Endpoint("GET", "/rigs/{worker:.+}", "", rig),
-            Endpoint("GET", "/blocks", "", self._blocks, query=BlockQuery),
-            Endpoint("GET", "/events", "", self._events, query=EventQuery),
-        ]
-
-    async def _rigs(self, call: Call) -> object:
-        query = call.query
-        key = (query.q, query.site, query.node, query.state, query.sort)
-        if key not in self._sorted:
-            self._sorted[key] = self._sort(query)
-        found = self._sorted[key]
-        begin = key_of(query.cursor, int) or 0
-        limit = min(query.limit, MOST_ITEMS)
-        items = list(enumerate(found[begin : begin + limit + 1], begin + 1))
-        page = page_of(items, limit, lambda item: item[0], len(found))
-        return Page([rig for _, rig in page.items], page.next, page.total)
-
-    def _sort(self, query: RigQuery) -> list[RigLine]:
-        text = query.q.lower()
-        found = [
-            rig
-            for rig in self.programme.rigs
-            if (not text or text in f"{rig.worker} {rig.model} {rig.address} {rig.node}".lower())
-            and query.site in ("", rig.site)
-            and query.state in ("", rig.state)
-            and (not query.node or f"{rig.node}/".startswith(f"{query.node}/"))
-        ]
-        column = query.sort.removeprefix("-")
-        name = f"{column}_h_s" if column.startswith("hashrate") else column
-        found.sort(
-            key=lambda rig: _sortable(getattr(rig, name)), reverse=query.sort.startswith("-")
+        blocks = Endpoint(
+            "GET", "/blocks", "", self._blocks, query=BlocksQuery, answer=Page[BlockLine]
         )
-        return found
+        return [
+            *overview_endpoints(made_up, self.feed),
+            *rig_endpoints(MadeUpRigs(made_up)),
+            *history_endpoints(lambda site, span: made_up.history(span, site)),
+            *power_endpoints(MadeUpRoom(made_up)),
+            blocks,
+        ]
 
     async def _blocks(self, call: Call) -> object:
         query = call.query
@@ -180,11 +157,6 @@ class Stage:
         items = list(enumerate(blocks[begin : begin + query.limit + 1], begin + 1))
         page = page_of(items, query.limit, lambda item: item[0], len(blocks))
         return Page([block for _, block in page.items], page.next, page.total)
-
-    async def _events(self, call: Call) -> object:
-        query = call.query
-        found = [event for event in self.programme.events if event.id > query.after]
-        return page_of(found, query.limit, lambda event: event.id, None)
 
     async def _stream(self, request: web.Request) -> web.StreamResponse:
         try:
@@ -196,14 +168,14 @@ class Stage:
         response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
         await response.prepare(request)
         await response.write(b"retry: 200\n\n")
-        sent = int(last) if last else self.programme.events[-1].id
+        sent = int(last) if last else self.feed.last_id
         loop = asyncio.get_running_loop()
         while True:
             view = await loop.run_in_executor(None, self.programme.configured)
             await response.write(_message("power", view))
             await response.write(_message("status", self.programme.status()))
             await response.write(_message("nodes", self.programme.nodes()))
-            for event in [each for each in self.programme.events if each.id > sent]:
+            for event in self.feed.after(sent):
                 await response.write(_message("event", event, event.id))
                 sent = event.id
             await asyncio.sleep(self.tick_s)
@@ -211,8 +183,8 @@ class Stage:
 
     def tell(self, level: str, name: str, **fields: Any) -> None:
         """Another event, which the streams bring."""
-        events = self.programme.events
-        events.append(Event(events[-1].id + 1, self.programme.at, level, name, fields))
+        self._event_at = self.programme.at
+        self.feed.take(level, name, fields)
 
 
 def _sortable(value: Any) -> Any:

@@ -24,6 +24,7 @@ FORMAT: list[tuple[str, list[Any], Any]] = [
     ("figure", [{"value": 0, "sigma": 0}, "H/s"], "0 H/s"),
     ("figure", [{"value": 100, "sigma": 2e5}, "W"], "0 ± 200 kW"),
     ("figure", [None, "W"], "–"),
+    ("rangeWords", [9.61e5, 1.0341e6, "W"], "0.961 to 1.034 MW"),
     ("bitcoin", [312_500_000], "3.12500000 BTC"),
     ("bitcoin", [1], "0.00000001 BTC"),
     ("bitcoin", [-1311], "−0.00001311 BTC"),

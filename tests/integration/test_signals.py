@@ -15,9 +15,10 @@ import uvloop
 from prometheus_client import CollectorRegistry
 
 from poolserver.api.http import HttpServer
+from poolserver.api.router import Router
 from poolserver.api.signals import signal_endpoints
 from poolserver.api.tokens import hash_of
-from poolserver.api_outfit import api_access, api_routes
+from poolserver.api_outfit import api_access
 from poolserver.config import parse_config
 from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.outfit import power_tree
@@ -25,6 +26,7 @@ from poolserver.power.state import Quality
 from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 from tests.integration.simulated_meter import SimulatedMeter
+from tests.unit.api.unwritten import Unwritten
 from tests.unit.power.signals.books import BookSink
 
 CONFIG = """
@@ -132,7 +134,7 @@ async def all_ways_in(program: str, folder: Path) -> None:
         for source in (*modbus_meters(config, sink, time.time), bus):
             await running(parts, source.run())
         endpoints = signal_endpoints(sink, tree, meters_by(config, "http"), time.time)
-        routes = api_routes(api_access(config), endpoints)
+        routes = Router(api_access(config), Unwritten()).routes(endpoints)
         http = HttpServer(CollectorRegistry(), lambda: None, routes)
         port = await http.start("127.0.0.1", 0)
         parts.push_async_callback(http.stop)

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ SECTIONS = ("What it means", "Lost meanwhile", "Look at", "Do", "Over when", "Ho
 TROUBLES_ALONE = {"not_ready"}
 
 
+@cache
 def rules() -> list[dict[str, Any]]:
     groups = yaml.safe_load(RULES.read_text())["groups"]
     return [rule for group in groups for rule in group["rules"]]
@@ -31,6 +33,7 @@ def alerts() -> dict[str, dict[str, Any]]:
     return {rule["alert"]: rule for rule in rules() if "alert" in rule}
 
 
+@cache
 def cases() -> list[dict[str, Any]]:
     return [case for path in CASES for case in yaml.safe_load(path.read_text())["tests"]]
 

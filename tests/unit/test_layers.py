@@ -15,7 +15,7 @@ FLOORS = [
     {"poolserver", "histogram", "collector", "process_watch"},
     {"_native", "_vendor.asyncio_stratum"},
     {"bitcoin"},
-    {"mining", "log", "event_loop"},
+    {"mining", "log", "log_event", "event_loop"},
     {"ledger.records", "ledger.payout_records", "power", "config"},
     {"ledger"},
     {"stats"},
@@ -32,7 +32,7 @@ FLOORS = [
     {"demo", "sim.programme"},
     {"commands"},
     {"cli"},
-    {"__main__"},
+    {"__main__", "commands.__main__"},
 ]
 
 

@@ -11,3 +11,6 @@ class Unwritten:
 
     async def ended(self, number: int, outcome: str) -> None:
         pass
+
+    async def refused(self, endpoint: Endpoint, call: Call, path: str, outcome: str) -> None:
+        pass

@@ -131,14 +131,20 @@ class FakePool:
         self.asked.append((what, given))
         if self.token and authorization != f"Bearer {self.token}":
             return 401, b'{"title":"A token is needed","status":401,"code":"token_needed"}'
+        if what == "events":
+            return 200, msgspec.json.encode({"items": self.events(given), "next": None})
         if what in self.lists:
             return 200, msgspec.json.encode(self.page(self.lists[what], given))
         if what in self.answers:
             return 200, msgspec.json.encode(self.answers[what])
         return 404, b'{"title":"Not found","status":404,"code":"not_found","detail":"no such"}'
 
+    def events(self, given: dict[str, str]) -> list[Any]:
+        after, limit = int(given.get("after", 0)), int(given["limit"])
+        fresh = [each for each in self.lists["events"] if each.id > after]
+        return fresh[:limit] if "after" in given else fresh[-limit:]
+
     def page(self, lines: list[Any], given: dict[str, str]) -> dict[str, object]:
-        lines = [each for each in lines if getattr(each, "id", 1) > int(given.get("after", 0))]
         begin, limit = int(given.get("cursor", 0)), int(given.get("limit", 200))
         end = begin + limit
         following = str(end) if end < len(lines) else None
