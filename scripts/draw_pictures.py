@@ -61,7 +61,8 @@ class Picture:
         """The file's text."""
         head = (
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width} {self.height}" '
-            f'width="{self.width}" height="{self.height}" role="img" aria-label="{escape(self.title)}">'
+            f'width="{self.width}" height="{self.height}" role="img" '
+            f'aria-label="{escape(self.title)}">'
         )
         marker = (
             '<defs><marker id="head" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" '
@@ -132,7 +133,13 @@ def share() -> Picture:
         kind="kept",
     )
     p.box(
-        470, 400, 220, "statistics", "hashrate with its error,", "rejects, best shares", ":board.py"
+        470,
+        400,
+        220,
+        "statistics",
+        "hashrate with its error,",
+        "rejects, best shares",
+        ":meters.py",
     )
     p.box(
         200,
