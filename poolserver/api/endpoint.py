@@ -80,7 +80,7 @@ class Endpoint:
     handler: Callable[[Call], Awaitable[object]]
     scope: Scope = "read"
     query: type[msgspec.Struct] = NoQuery
-    body: type | None = None
+    body: Any = None
     answer: Any = None
     node_of: Callable[[Call], str] | None = None
     problems: Sequence[str] = ()

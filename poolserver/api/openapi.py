@@ -12,8 +12,7 @@ import msgspec
 from poolserver import __version__
 from poolserver.api.endpoint import API, Call, Endpoint
 from poolserver.api.problem import OF_ANY, OF_WRITES, PROBLEM_JSON, PROBLEMS, Problem
-from poolserver.log import Event
-from poolserver.lookout.view import NodeStatus, SiteStatus, Status
+from poolserver.lookout.view import Event, NodeStatus, SiteStatus, Status
 
 Json = dict[str, Any]
 
