@@ -32,9 +32,10 @@ LABEL org.opencontainers.image.title="poolserver" \
     org.opencontainers.image.description="A Bitcoin mining pool server for sites that live on a power budget" \
     org.opencontainers.image.licenses="MIT"
 # A user of its own, by number: Kubernetes' runAsNonRoot looks at that. It owns its data alone.
-RUN groupadd --system --gid 10001 poolserver \
-    && useradd --system --uid 10001 --gid poolserver --home-dir /var/lib/poolserver --create-home \
-        --shell /usr/sbin/nologin poolserver
+RUN groupadd --gid 10001 poolserver \
+    && useradd --uid 10001 --gid poolserver --home-dir /var/lib/poolserver --no-create-home \
+        --no-log-init --shell /usr/sbin/nologin poolserver \
+    && install --directory --owner=poolserver --group=poolserver --mode=0750 /var/lib/poolserver
 COPY --from=builder /venv /venv
 # Nothing is written but below /var/lib/poolserver and, for found blocks, in /dev/shm.
 ENV PATH=/venv/bin:$PATH \

@@ -13,7 +13,7 @@ from poolserver import __version__
 from poolserver.api.http import HttpServer
 from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
-from poolserver.cluster.messages import Up, WorkerSettings
+from poolserver.cluster.messages import Up, WorkerSaid, WorkerSettings
 from poolserver.config import Config, NodeConfig
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
@@ -28,7 +28,7 @@ from poolserver.log import EventFeed
 from poolserver.lookout.overview import Life
 from poolserver.lookout_outfit import Lookout
 from poolserver.metrics.nodes import ProposalMetrics
-from poolserver.metrics.outfit import PoolMetricsOutfit
+from poolserver.metrics.outfit import PoolMetricsOutfit, worker_series
 from poolserver.metrics.signals import SignalMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.source import JobSource
@@ -167,7 +167,9 @@ class PoolServer:
 
     def _hear(self, message: Up) -> None:
         """What workers say before there is a coordinator is in their journals, or said again."""
-        if self._coordinator is not None:
+        if isinstance(message, WorkerSaid):
+            self._feed.relay(message.events)
+        elif self._coordinator is not None:
             self._coordinator.receive(message)
 
     async def _serve(self, group: NodeGroup, crew: Alone | Crew, stop: asyncio.Event) -> None:
@@ -195,6 +197,7 @@ class PoolServer:
             coordinator.not_ready_because,
             Api(config, coordinator, lookout, self.succession).routes(),
             metrics.in_thread,
+            worker_series(config, coordinator),
             metrics.watch_http(lambda: len(lookout.broadcast)).observe,
         )
         async with AsyncExitStack() as parts:

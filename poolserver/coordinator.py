@@ -117,7 +117,7 @@ class Coordinator:
         self._clock = clock
         self._sites = {site.name: site for site in config.sites}
         self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
-        self._meters = Meters(self._site_of, self._scale_of)
+        self.meters = Meters(self._site_of, self._scale_of)
         self._unassigned: set[str] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self.tally = Tally()
@@ -137,7 +137,7 @@ class Coordinator:
         terms = payout_terms(config)
         journal_dir = config.data_dir / "journal"
         self._statistics = StatisticsKeeper(
-            self._meters,
+            self.meters,
             store,
             journal_dir,
             site_of=self._site_of,
@@ -411,7 +411,7 @@ class Coordinator:
         """Every site of the config, and ``unassigned`` where there is work without a site."""
         names = list(self._sites)
         unassigned = ("", UNASSIGNED_SITE)
-        if unassigned in self._meters.sites.states or UNASSIGNED_SITE in self.totals.sites:
+        if unassigned in self.meters.sites.states or UNASSIGNED_SITE in self.totals.sites:
             names.append(UNASSIGNED_SITE)
         rigs: Counter[str] = Counter()  # once for all sites: there may be as many accounts as rigs
         for worker in self.workers.values():
@@ -422,7 +422,7 @@ class Coordinator:
     def pool_view(self) -> PoolView:
         """All sites together."""
         best = max((each.best_difficulty for each in self.totals.sites.values()), default=0.0)
-        return PoolView(self._meters.read(Level.POOL, OF_POOL, self._clock()), best)
+        return PoolView(self.meters.read(Level.POOL, OF_POOL, self._clock()), best)
 
     def site_of(self, account: str) -> str:
         """Where an account's work is booked."""
@@ -438,10 +438,10 @@ class Coordinator:
 
     def glance(self, account: str, worker: str) -> Glance:
         """What a worker's meter shows, as far as lists of rigs go."""
-        return self._meters.glance(account, worker, self._clock())
+        return self.meters.glance(account, worker, self._clock())
 
     def _site_view(self, name: str, rigs: int) -> SiteView:
-        reading = self._meters.read(Level.SITE, ("", name), self._clock())
+        reading = self.meters.read(Level.SITE, ("", name), self._clock())
         site = self._sites.get(name)
         scale = self._scale_of(name)
         totals = self.totals.sites.get(name)
@@ -459,7 +459,7 @@ class Coordinator:
         return self._wall.is_sure and not self._wall.is_wrong
 
     def _reading_of(self, account: str, worker: str) -> Reading:
-        return self._meters.read(Level.WORKER, (account, worker), self._clock())
+        return self.meters.read(Level.WORKER, (account, worker), self._clock())
 
     def _scale_of(self, site: str) -> int:
         known = self._sites.get(site)

@@ -9,8 +9,9 @@ import logging
 import sys
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any, Literal, Protocol, TextIO
 
 import structlog
@@ -119,17 +120,26 @@ class EventFeed:
     def __init__(self, unix_time: Callable[[], float] = time.time, most: int = MOST_EVENTS) -> None:
         self._unix_time = unix_time
         self._events: deque[Event] = deque(maxlen=most)
+        self._lock = Lock()
         self.last_id = int(unix_time() * 1000) * 1000
 
     def take(self, level: str, event: str, fields: Mapping[str, Any]) -> None:
-        """Add a line, from one thread at a time."""
+        """Add a line, from any thread."""
         kept = {
             str(name)[:MOST_TEXT]: _scalar(value)
             for name, value in list(fields.items())[:MOST_FIELDS]
         }
-        at, number = self._unix_time(), self.last_id + 1
-        self._events.append(Event(number, at, level, event[:MOST_TEXT], kept))
-        self.last_id = number
+        self._add(self._unix_time(), level, event[:MOST_TEXT], kept)
+
+    def relay(self, events: Iterable[Event]) -> None:
+        """Add lines that another process of ours has taken; they get ids of this one."""
+        for each in events:
+            self._add(each.at, each.level, each.event, each.fields)
+
+    def _add(self, at: float, level: str, event: str, fields: dict[str, Scalar]) -> None:
+        with self._lock:
+            self._events.append(Event(self.last_id + 1, at, level, event, fields))
+            self.last_id += 1
 
     def after(self, last_id: int) -> list[Event]:
         """Those that are newer than ``last_id`` and still kept, the oldest first."""
@@ -143,10 +153,11 @@ class EventFeed:
 
     def restore(self, events: list[Event]) -> None:
         """Put those that an earlier process kept before all others."""
-        ours = list(self._events)
-        self._events.clear()
-        self._events.extend(each for each in events if each.id <= self.last_id - len(ours))
-        self._events.extend(ours)
+        with self._lock:
+            ours = list(self._events)
+            self._events.clear()
+            self._events.extend(each for each in events if each.id <= self.last_id - len(ours))
+            self._events.extend(ours)
 
     @contextmanager
     def listening(self) -> Iterator[None]:

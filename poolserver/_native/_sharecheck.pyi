@@ -171,6 +171,41 @@ def update_meter(
         best: the difficulty that the best of them would have met.
     """
 
+def read_meters(states: tuple[bytes, ...], now_s: float, /) -> bytes:
+    """Seven doubles of each meter (24 doubles, see stats/meter.py), one behind the other.
+
+    The rates over 5 minutes and an hour in H/s; their standard errors; the stale and the rejected
+    part of the last hour's shares; seconds since the last one. NaN is what is not known: nothing
+    but rates before the first share. ``now_s`` is of the meters' clock.
+    """
+
+def metric_labels(names: tuple[tuple[str, ...], ...], between: tuple[bytes, ...], /) -> bytes:
+    """Labels of many names, packed for ``metric_lines``: the texts of each, escaped.
+
+    Args:
+        between: what stands before each text, and behind the last one; a name's further texts
+            are left out.
+    """
+
+def metric_lines(
+    head: bytes,
+    labels: bytes,
+    tail: bytes,
+    numbers: bytes,
+    column: int,
+    decimals: int,
+    /,
+) -> bytes:
+    """A line "HEAD LABELS TAIL NUMBER" (without the spaces) each, as Prometheus reads it.
+
+    Args:
+        labels: what ``metric_labels`` gave of as many names.
+        numbers: what ``read_meters`` gave; ``column`` says which of the seven.
+        decimals: how many of them, at most 9.
+
+    What is no number from 0 to 1e30 has no line. Of more than 18 digits the rest are zeros.
+    """
+
 @final
 class ShareSet:
     """Hashes of shares, each of 32 bytes in digest order, in the order in which they were added.

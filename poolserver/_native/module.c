@@ -12,6 +12,7 @@
 #include "rig_glue.h"
 #include "set_glue.h"
 #include "meter_glue.h"
+#include "metric_glue.h"
 #include "sha256d.h"
 #include "sockets_glue.h"
 #include "template_glue.h"
@@ -174,6 +175,12 @@ static PyMethodDef module_methods[] = {
      skip_records_doc},
     {"update_meter", (PyCFunction)(void (*)(void))module_update_meter, METH_FASTCALL,
      update_meter_doc},
+    {"read_meters", (PyCFunction)(void (*)(void))module_read_meters, METH_FASTCALL,
+     read_meters_doc},
+    {"metric_labels", (PyCFunction)(void (*)(void))module_metric_labels, METH_FASTCALL,
+     metric_labels_doc},
+    {"metric_lines", (PyCFunction)(void (*)(void))module_metric_lines, METH_FASTCALL,
+     metric_lines_doc},
     {"sum_shares", (PyCFunction)(void (*)(void))module_sum_shares, METH_FASTCALL, sum_shares_doc},
     {"backend", module_backend, METH_NOARGS, backend_doc},
     {"set_backend", module_set_backend, METH_O, set_backend_doc},

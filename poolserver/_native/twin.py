@@ -12,6 +12,7 @@ from typing import Final, NamedTuple, Self, final
 from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
 from poolserver._native.journal_twin import pack_share, skip_records, sum_shares
 from poolserver._native.meter_twin import update_meter
+from poolserver._native.metric_twin import metric_labels, metric_lines, read_meters
 from poolserver._native.share_set import ShareSet
 from poolserver._native.share_sum import ShareSum
 
@@ -21,7 +22,10 @@ __all__ = [
     "ShareSet",
     "ShareSum",
     "backend",
+    "metric_labels",
+    "metric_lines",
     "pack_share",
+    "read_meters",
     "scan_nonces",
     "set_backend",
     "sha256d",

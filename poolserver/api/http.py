@@ -17,6 +17,9 @@ from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
 BACKLOG = 128
+# Prometheus gives up after 10 s if it is not told otherwise.
+SCRAPE_WITHIN_S = 60.0
+END_OF_OPENMETRICS = b"# EOF\n"
 
 # aiohttp tells of whatever somebody sends that is no HTTP, with a traceback: the log is not for
 # whoever connects to write in. What goes wrong in handlers is told by the edge.
@@ -37,14 +40,18 @@ class HttpServer:
         not_ready_because: Callable[[], str | None],
         routes: Iterable[web.RouteDef] = (),
         views: CollectorRegistry | None = None,
+        more: Callable[[], Iterator[bytes]] | None = None,
         observe: Callable[[str, int, float | None], None] = lambda endpoint, status, seconds: None,
     ) -> None:
-        """``observe`` is told of each request by method and route, its status, and how long it
-        took; None of an answer that lasts for as long as it is read.
+        """``more`` gives further lines of metrics, piece by piece, each to be made in a thread.
+
+        ``observe`` is told of each request by method and route, its status, and how long it took;
+        None of an answer that lasts for as long as it is read.
         """
         self._registry = registry
         self._views = views or CollectorRegistry()
         self._not_ready_because = not_ready_because
+        self._more = more
         self._observe = observe
         app = web.Application(middlewares=[self._observed])  # around all others
         Edge().install(app)
@@ -103,12 +110,24 @@ class HttpServer:
             endpoint = "none" if resource is None else f"{request.method} {resource.canonical}"
             self._observe(endpoint, status, time.perf_counter() - began_s if is_whole else None)
 
-    async def _metrics(self, request: web.Request) -> web.Response:
+    async def _metrics(self, request: web.Request) -> web.StreamResponse:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         families = list(self._registry.collect())
         # To write them down takes two or three times as long as to read them.
         body = await asyncio.to_thread(encode, _Scrape(families, self._views))
-        return web.Response(body=body, headers={"Content-Type": content_type})
+        headers = {"Content-Type": content_type}
+        if self._more is None:
+            return web.Response(body=body, headers=headers)
+        rest = body.removesuffix(END_OF_OPENMETRICS)
+        response = web.StreamResponse(headers=headers)
+        await response.prepare(request)
+        async with asyncio.timeout(SCRAPE_WITHIN_S):
+            await response.write(rest)
+            pieces = self._more()
+            while piece := await asyncio.to_thread(next, pieces, b""):
+                await response.write(piece)
+            await response.write(body[len(rest) :])
+        return response
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -12,7 +12,8 @@ import msgspec
 from poolserver import __version__
 from poolserver.api.endpoint import API, Call, Endpoint
 from poolserver.api.problem import OF_ANY, OF_WRITES, PROBLEM_JSON, PROBLEMS, Problem
-from poolserver.lookout.view import Event, NodeStatus, SiteStatus, Status
+from poolserver.log_event import Event
+from poolserver.lookout.view import NodeStatus, SiteStatus, Status
 
 Json = dict[str, Any]
 

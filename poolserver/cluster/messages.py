@@ -9,6 +9,7 @@ is all here.
 import msgspec
 
 from poolserver.ledger.records import JournalBatch
+from poolserver.log_event import Event
 from poolserver.mining.payout import Payee, PayoutPlan
 from poolserver.mining.template import BlockTemplate
 from poolserver.process_watch import ProcessFigures
@@ -292,6 +293,12 @@ class BlockEvent(msgspec.Struct, frozen=True, tag="block"):
     unix_ms: int
 
 
+class WorkerSaid(msgspec.Struct, frozen=True, tag="said"):
+    """Lines of a worker process's log since the last such message, from ``info`` up."""
+
+    events: tuple[Event, ...]
+
+
 Down = (
     WorkerSettings
     | TemplateUpdate
@@ -311,6 +318,7 @@ Up = (
     | RigsChanged
     | JournalBatch
     | BlockEvent
+    | WorkerSaid
 )
 
 

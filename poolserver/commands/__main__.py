@@ -1,11 +1,16 @@
-"""``python -m poolserver.commands`` prints the reference of all commands, for docs/cli.md."""
+"""``python -m poolserver.commands`` prints the reference of all commands, and with the name of a
+file, docs/cli.md, writes it there, in place of all that stands below "All commands"."""
 
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import click
 
 from poolserver.cli import main
 from poolserver.commands.lazy import Lazy
+
+HEADING = "## All commands"
 
 
 def commands(group: click.Group, path: str = "") -> Iterator[tuple[str, click.Command]]:
@@ -31,5 +36,14 @@ def _section(name: str, command: click.Command) -> str:
     return f"### {name}\n\n```text\n{command.get_help(context).rstrip()}\n```\n"
 
 
+def write_into(path: Path) -> None:
+    """Anew, below HEADING."""
+    above, _, _ = path.read_text().partition(HEADING)
+    path.write_text(f"{above}{HEADING}\n\n{reference()}\n")
+
+
 if __name__ == "__main__":
-    print(reference())
+    if len(sys.argv) > 1:
+        write_into(Path(sys.argv[1]))
+    else:
+        print(reference())

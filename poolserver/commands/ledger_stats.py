@@ -9,6 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from poolserver.commands.common import config_option, console, echo_json, fail, json_option, load
+from poolserver.commands.texts import count_text
 from poolserver.ledger.database import Database, StoreError
 from poolserver.outfit import StartError, ledger_database
 from poolserver.stats.meter import WINDOWS
@@ -27,8 +28,6 @@ _COLUMNS = (
     "best ever",
 )
 _NARROW = ("1m", "1h", "1d", "rejected 1d", "best ever")
-
-_PREFIXES = ("", "k", "M", "G", "T", "P", "E", "Z")
 
 
 @click.command()
@@ -98,23 +97,15 @@ def _caption(found: Report) -> str | None:
 def _cells(each: Figures) -> dict[str, str]:
     sigma = each.relative_sigma["1h"]
     day, ever = each.reject_ratio["1d"], each.reject_ratio[EVER]
-    return {window: _short(each.hashrate_h_s[window]) for window in WINDOWS} | {
+    return {window: count_text(each.hashrate_h_s[window]) for window in WINDOWS} | {
         "± 1h": "" if sigma is None else f"{sigma:.1%}",
         "stale 1d": _part(day, "stale"),
         "rejected 1d": _part(day, "rejected"),
         "rejected ever": _part(ever, "rejected"),
-        "best in round": _short(each.best_difficulty_in_round),
-        "best ever": _short(each.best_difficulty_ever),
+        "best in round": count_text(each.best_difficulty_in_round),
+        "best ever": count_text(each.best_difficulty_ever),
     }
 
 
 def _part(ratios: RejectRatios | None, kind: str) -> str:
     return "" if ratios is None else f"{getattr(ratios, kind):.2%}"
-
-
-def _short(number: float) -> str:
-    """Three digits and a prefix: 1,234,000 is 1.23M."""
-    power = 0
-    while number >= 999.5 and power < len(_PREFIXES) - 1:
-        number, power = number / 1000, power + 1
-    return f"{number:.3g}{_PREFIXES[power]}"

@@ -6,9 +6,19 @@ from itertools import pairwise
 from poolserver.control_room.view import Figure
 
 _WATTS = ((1e9, "GW"), (1e6, "MW"), (1e3, "kW"))
-_HASHES = ((1e18, "EH/s"), (1e15, "PH/s"), (1e12, "TH/s"), (1e9, "GH/s"))
+# Units below GH/s are those of one processor on regtest.
+_HASHES = (
+    *((1e21, "ZH/s"), (1e18, "EH/s"), (1e15, "PH/s"), (1e12, "TH/s")),
+    *((1e9, "GH/s"), (1e6, "MH/s"), (1e3, "kH/s")),
+)
 _SPANS = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"))
-_COUNTS = ((1e18, "E"), (1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+_COUNTS = (
+    *((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P")),
+    *((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")),
+)
+_MOST_DIGITS = 4
+_ROUNDED = 0.9995
+"""Of a unit: from there on three digits are 1 of it, and not 1000 of the one below."""
 SAT_PER_BTC = 100_000_000
 
 
@@ -30,10 +40,16 @@ def shortened(text: str, width: int) -> str:
 
 
 def figure_text(figure: Figure) -> str:
-    """Watts with their error."""
+    """Watts with their error, which is shown though it be small.
+
+    >>> figure_text(Figure(21.5e3, 3.3e3)), figure_text(Figure(1.31e9, 4e6))
+    ('21.5 ±3.3 kW', '1.310 ±0.004 GW')
+    """
     largest = max(abs(figure.value), figure.sigma)
     size, unit = _unit(largest, _WATTS, "W")
     digits = 0 if unit == "W" else _digits(largest / size)
+    while digits < _MOST_DIGITS and 0 < figure.sigma / size < 0.5 * 10**-digits:
+        digits += 1
     return f"{figure.value / size:.{digits}f} ±{figure.sigma / size:.{digits}f} {unit}"
 
 
@@ -49,12 +65,12 @@ def watts_text(power_w: float) -> str:
 
 def hashrate_text(hashrate_h_s: float) -> str:
     """
-    >>> hashrate_text(1.234e15), hashrate_text(0)
-    ('1.23 PH/s', '0 H/s')
+    >>> hashrate_text(1.234e15), hashrate_text(999.9e12), hashrate_text(0)
+    ('1.23 PH/s', '1 PH/s', '0 H/s')
     """
-    if not hashrate_h_s:
+    if hashrate_h_s < 1:
         return "0 H/s"
-    size, unit = _unit(hashrate_h_s, _HASHES, "H/s")
+    size, unit = _unit(hashrate_h_s / _ROUNDED, _HASHES, "H/s")
     return f"{hashrate_h_s / size:.3g} {unit}"
 
 
@@ -64,7 +80,7 @@ def count_text(number: float) -> str:
     >>> count_text(1_234_000), count_text(12), count_text(0.25)
     ('1.23M', '12', '0.25')
     """
-    size, prefix = _unit(number, _COUNTS, "")
+    size, prefix = _unit(number / _ROUNDED, _COUNTS, "")
     return f"{number / size:.3g}{prefix}"
 
 

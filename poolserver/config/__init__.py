@@ -3,7 +3,7 @@
 kinds, values      what a single setting may be
 settings           all settings: names, types, limits, defaults, descriptions;
                    also in rigs, ledger, sites, power, budgets, rig_models,
-                   signals, http and tariff
+                   signals, http, metrics and tariff
 walk               TOML's tree into settings
 checks, *_checks   settings that do not go together
 load               files, defaults that depend on other settings

@@ -5,7 +5,7 @@ docs/configuration.md is made of them. The names are a contract with the operato
 not changed. A limit or default cites its reason in the description, for the operator, or in
 a comment, for us. Those on how rigs are dealt with stand in rigs.py, those on journal and books
 in ledger.py, those on sites and power in sites.py, power.py, rig_models.py, tariff.py and
-signals.py.
+signals.py, those on HTTP and metrics in http.py and metrics.py.
 """
 
 from fractions import Fraction
@@ -21,6 +21,7 @@ from poolserver.config.budgets import BudgetConfig, BudgetSourceConfig
 from poolserver.config.http import ApiTokenConfig, HttpConfig
 from poolserver.config.kinds import doc, exact
 from poolserver.config.ledger import JournalConfig, LedgerConfig
+from poolserver.config.metrics import MetricsConfig
 from poolserver.config.power import PowerConfig, ProgrammeConfig
 from poolserver.config.rig_models import RigModelConfig
 from poolserver.config.rigs import LimitsConfig, ListenerConfig, StratumConfig
@@ -259,6 +260,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     listeners: Annotated[tuple[ListenerConfig, ...], Meta(min_length=1)]
     auth: AuthConfig = AuthConfig()
     http: HttpConfig = HttpConfig()
+    metrics: MetricsConfig = MetricsConfig()
     programme: ProgrammeConfig = ProgrammeConfig()
     sites: tuple[SiteConfig, ...] = ()
     rig_models: tuple[RigModelConfig, ...] = ()

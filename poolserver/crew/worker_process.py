@@ -16,7 +16,7 @@ from typing import Any
 
 import structlog
 
-from poolserver.cluster.messages import Down, Renew, WorkerFailed, WorkerSettings
+from poolserver.cluster.messages import Down, Renew, WorkerFailed, WorkerSaid, WorkerSettings
 from poolserver.crew.lock import ProcessLock, Taken
 from poolserver.crew.post import worker_lock
 from poolserver.crew.uplink import Uplink
@@ -25,6 +25,7 @@ from poolserver.handover.heir import Heir
 from poolserver.handover.state import FORMAT, HandoverError, Hello
 from poolserver.handover.upgrade import PASSAGE_VARIABLE, Rigs, Upgrade, run_with
 from poolserver.ledger.records import LedgerError
+from poolserver.log import EventFeed
 from poolserver.node.submitter import BlockSubmitter
 from poolserver.process_watch import ProcessWatch
 from poolserver.server.block_desk import block_submitter, submit_rpcs
@@ -62,10 +63,12 @@ async def serve_worker(folder: Path, index: int) -> bool:
         log.error("worker_not_begun", process=index, reason=str(error))
         return False
     uplink = Uplink(folder, index, time.monotonic, settings)
-    life = WorkerLife(folder, index, uplink, lock, stop)
-    if heir is None or settings is None:
-        return await life.lead(life.begin())
-    return await life.lead(life.succeed(heir, settings))
+    feed = EventFeed()
+    life = WorkerLife(folder, index, uplink, lock, stop, feed)
+    with feed.listening():
+        if heir is None or settings is None:
+            return await life.lead(life.begin())
+        return await life.lead(life.succeed(heir, settings))
 
 
 async def _legacy(heir: Heir) -> tuple[WorkerSettings, ProcessLock]:
@@ -81,13 +84,21 @@ class WorkerLife:
     """One worker process, from its settings to its end."""
 
     def __init__(
-        self, folder: Path, index: int, uplink: Uplink, lock: ProcessLock, stop: asyncio.Event
+        self,
+        folder: Path,
+        index: int,
+        uplink: Uplink,
+        lock: ProcessLock,
+        stop: asyncio.Event,
+        feed: EventFeed,
     ) -> None:
         self._folder = folder
         self._index = index
         self._uplink = uplink
         self._lock = lock
         self._stop = stop
+        self._feed = feed
+        self._said = feed.last_id
         self._watch = ProcessWatch()
         self._run: asyncio.Task[None] | None = None
         self._worker: Worker | None = None
@@ -190,9 +201,17 @@ class WorkerLife:
                 await asyncio.sleep(CHECK_INTERVAL_S)
                 worker.check()
                 watch.look(time.monotonic())
+                self._say()
         finally:
             watch.stop()
         log.error("worker_alone_for_long", alone_s=round(uplink.alone_s))
+
+    def _say(self) -> None:
+        """Tell the coordinator what was logged; once there is one, if there is none."""
+        events = self._feed.after(self._said)
+        if events and not self._uplink.alone_s:
+            self._said = events[-1].id
+            self._uplink.send(WorkerSaid(tuple(events)))
 
     def _receive(self, message: Down) -> None:
         assert self._worker is not None

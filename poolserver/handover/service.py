@@ -1,7 +1,8 @@
 """What the service manager is told: sd_notify(3), sd_watchdog_enabled(3), systemd.service(5).
 
-Words are datagrams to the socket that NOTIFY_SOCKET names. Whoever cannot be told is not waited
-for: the pool goes on. Of several processes of a service the main one alone speaks here.
+Words are datagrams to the socket that NOTIFY_SOCKET names. Whoever cannot be told is waited for a
+moment at most, and the pool goes on. Of several processes of a service the main one alone speaks
+here.
 """
 
 import os
@@ -15,6 +16,9 @@ from contextlib import suppress
 TELL_INTERVAL_S = 5.0
 # What a start may take longer from each word on. A node that loads its chain is waited for.
 EXTENSION_S = 60.0
+# How long a manager with a full queue (Linux has room for 10 datagrams) is waited for, where it
+# would take a word that is lost for a service that hangs. Rigs wait meanwhile.
+PATIENCE_S = 0.25
 
 
 class Service:
@@ -53,12 +57,13 @@ class Service:
         """Rigs are served, with the configuration that was asked for; also after a reload that
         failed: the one before is in force."""
         self._is_ready = True
-        self._tell("READY=1")
+        self._tell("READY=1", patience_s=PATIENCE_S)
 
     def reloading(self) -> None:
         """A reload or an upgrade has begun; ``ready`` ends it, in this process or in the next."""
         # From here on, so that systemd knows which reload this is (Type=notify-reload).
-        self._tell("RELOADING=1", f"MONOTONIC_USEC={self._clock() * 1e6:.0f}")
+        since = f"MONOTONIC_USEC={self._clock() * 1e6:.0f}"
+        self._tell("RELOADING=1", since, patience_s=PATIENCE_S)
 
     def beat(self, status: str) -> None:
         """The event loop turns; ``status`` is a sentence for people."""
@@ -68,7 +73,7 @@ class Service:
 
     def main_pid(self, pid: int) -> None:
         """From now on the service's main process is this one."""
-        self._tell(f"MAINPID={pid}")
+        self._tell(f"MAINPID={pid}", patience_s=PATIENCE_S)
 
     def stopping(self) -> None:
         """The whole pool ends."""
@@ -80,14 +85,14 @@ class Service:
         self._is_over = True
         self._address = ""
 
-    def _tell(self, *words: str) -> None:
+    def _tell(self, *words: str, patience_s: float = 0.0) -> None:
         if not self.is_heard:
             return
         address = self._address
         if address[0] == "@":  # in the abstract namespace of unix(7)
             address = "\0" + address[1:]
         with suppress(OSError), socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
-            sock.setblocking(False)
+            sock.settimeout(patience_s)
             sock.sendto("\n".join(words).encode(), address)
 
 

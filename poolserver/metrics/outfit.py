@@ -1,6 +1,6 @@
 """All of it for a running pool, in two registries."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from prometheus_client import CollectorRegistry
@@ -17,6 +17,7 @@ from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerMetrics
 from poolserver.metrics.process import DiskMetrics, ProcessMetrics
 from poolserver.metrics.reloads import ReloadMetrics
+from poolserver.metrics.workers import WorkerSeries
 from poolserver.node.group import NodeGroup
 from poolserver.process_watch import ProcessWatch
 
@@ -62,3 +63,10 @@ class PoolMetricsOutfit:
         room = coordinator.room
         self.in_thread.register(PowerMetrics(lambda: room.view))
         self.in_thread.register(DiskMetrics(config.data_dir))
+
+
+def worker_series(config: Config, coordinator: Coordinator) -> Callable[[], Iterator[bytes]] | None:
+    """Lines of single workers and accounts, to be asked for in a thread; None: of nobody."""
+    if config.metrics.workers == "none":
+        return None
+    return WorkerSeries(coordinator.meters, config.metrics).pieces

@@ -18,12 +18,14 @@ from poolserver.metrics import (
     signals,
     statistics,
     timings,
+    workers,
 )
 from poolserver.metrics.families import Family
 
 SECTIONS: tuple[tuple[str, ModuleType], ...] = (
     ("The pool and its sites", pool),
     ("Hashrate", statistics),
+    ("Single workers and accounts", workers),
     ("Power", power),
     ("Meters and signals", signals),
     ("Blocks", blocks),
@@ -40,6 +42,7 @@ SECTIONS: tuple[tuple[str, ModuleType], ...] = (
 
 WORDS = "a few words of the program"
 LABELS = {
+    "account": ("an account, of those that are asked for", "`metrics.top`, or 100,000"),
     "about": (WORDS, "5"),
     "day": ("the last signed day", "1"),
     "endpoint": ("a method and a path of the API, or `none`", "60"),
@@ -70,6 +73,7 @@ LABELS = {
     "state": (WORDS, "10"),
     "status": ("a status of HTTP", "15"),
     "version": ("the pool's", "1"),
+    "worker": ("a worker's whole name, of those that are asked for", "`metrics.top`, or 100,000"),
     "window": ("`1m` to `7d`", "7"),
 }
 """What each label may be, and of how many values at most."""

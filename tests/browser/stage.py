@@ -107,8 +107,10 @@ class Stage:
             ]
         )
         self._access = Access(tokens, read_from, names)
-        self.feed = EventFeed(lambda: programme.at)
+        self._event_at = programme.at
+        self.feed = EventFeed(lambda: self._event_at)
         for event in made_up_events():
+            self._event_at = event.at
             self.feed.take(event.level, event.event, event.fields)
         self._runner: web.AppRunner | None = None
         self.port = 0
@@ -181,6 +183,7 @@ class Stage:
 
     def tell(self, level: str, name: str, **fields: Any) -> None:
         """Another event, which the streams bring."""
+        self._event_at = self.programme.at
         self.feed.take(level, name, fields)
 
 

@@ -148,3 +148,21 @@ async def test_the_stream_tells_status_power_and_events_and_ends_with_the_pool(
         await reading  # the stream ended, and was not cut
     assert seen["status"]["worker_processes"] == 1
     assert [node["path"] for node in seen["power"]["nodes"]] == ["/", "demo"]
+
+
+@pytest.mark.real
+async def test_what_worker_processes_log_is_among_the_events(
+    tmp_path: Path, bitcoind: BitcoindProcess
+) -> None:
+    config = msgspec.structs.replace(pool_config(bitcoind, tmp_path, SITE), workers=2)
+    async with running(config) as pool:
+        await pool.becomes("poolserver_worker_processes", lambda count: count == 2)
+        async with rig(pool.port) as miner, asyncio.timeout(20):
+            await miner.mine(await miner.job())
+            while True:
+                events = (await asked(pool, "/events"))["items"]
+                if found := [each for each in events if each["event"] == "block_found"]:
+                    break
+                await asyncio.sleep(0.1)
+        assert found[0]["fields"]["process"] in (0, 1)
+        assert (await asked(pool, "/status", Status)).worker_processes == 2

@@ -44,7 +44,8 @@ def test_promtool_finds_nothing_in_all_that_is_declared(promtool: str) -> None:
 async def test_a_running_pool_tells_what_is_declared(
     bitcoind: BitcoindProcess, tmp_path: Path, promtool: str
 ) -> None:
-    async with running(pool_config(bitcoind, tmp_path)) as pool, rig(pool.port) as miner:
+    config = pool_config(bitcoind, tmp_path, '[metrics]\nworkers = "all"\n')
+    async with running(config) as pool, rig(pool.port) as miner:
         # On regtest each second share is a block, which is a new tip for the rig.
         job = await miner.job()
         while not await pool.metric("poolserver_new_tip_to_rigs_seconds_count"):
@@ -65,6 +66,8 @@ async def test_a_running_pool_tells_what_is_declared(
     for name, family in scraped.items():
         labels = {label for sample in family.samples for label in sample.labels} - {"le"}
         assert labels <= set(known[name].labels), name
+    assert "poolserver_worker_hashrate_hashes_per_second" in scraped
+    assert open_text.endswith("# EOF\n")
     kinds = {family.name: family.type for family in openmetrics(open_text)}
     assert kinds["poolserver_shares"] == "counter"
     assert kinds["poolserver_share_latency_seconds"] == "histogram"

@@ -6,9 +6,11 @@ import os
 import signal
 import socket
 import subprocess
+import threading
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from math import hypot
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -18,6 +20,7 @@ import msgspec
 import pytest
 
 from poolserver.api.tokens import hash_of, new_token
+from poolserver.control_room.view import NodeView, PowerView
 from poolserver.lookout.view import Status
 from poolserver.node.process import free_port
 from tests.integration.test_upgrade import LOAD, mined, nothing_is_wrong
@@ -34,9 +37,35 @@ TOKENS = f"""
 [[api_tokens]]
 name = "ops"
 sha256 = "{hash_of(TOKEN)}"
-scopes = ["reload", "budget"]
+scopes = ["reload", "ai-load"]
 nodes = ["/"]
 """
+
+
+AI_LOAD = """
+[[sites.ai_loads]]
+name = "ai"
+assumed_mw = 0.1"""
+
+
+@pytest.fixture
+def told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
+    """What a service manager with a watchdog is told."""
+    words: list[str] = []
+
+    def listen(sock: socket.socket) -> None:
+        while word := sock.recv(4096):
+            words.extend(word.decode().splitlines())
+
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as sock:
+        sock.bind(str(tmp_path / "notify"))
+        thread = threading.Thread(target=listen, args=(sock,))
+        thread.start()
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        monkeypatch.setenv("WATCHDOG_USEC", "2000000")
+        yield words
+        sock.shutdown(socket.SHUT_RD)
+        thread.join()
 
 
 class Reloaded:
@@ -68,6 +97,22 @@ class Reloaded:
         headers = {"Authorization": f"Bearer {TOKEN}"}
         async with aiohttp.ClientSession(headers=headers) as session, session.post(url) as reply:
             return reply.status, await reply.json(content_type=None)
+
+    async def site(self, name: str) -> NodeView:
+        _, text = await self.pool.face.get("/api/v1/power")
+        nodes = msgspec.json.decode(text, type=PowerView).nodes
+        return next(each for each in nodes if each.path == name)
+
+    async def ai_draws(self, power_w: int) -> int:
+        """Somebody tells what the hall's AI load draws."""
+        url = f"http://127.0.0.1:{self.pool.face.http_port}/api/v1/ai-loads/hall/ai"
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        word = msgspec.json.encode({"power_w": power_w, "valid_until": time.time() + 600})
+        async with (
+            aiohttp.ClientSession(headers=headers) as session,
+            session.put(url, data=word) as reply,
+        ):
+            return reply.status
 
     async def event(self, name: str, number: int = 1) -> dict[str, Any]:
         deadline = time.monotonic() + OUTCOME_S
@@ -105,7 +150,7 @@ def listens(port: int) -> bool:
 
 
 async def test_every_setting_is_taken_up_and_no_rig_notices(
-    bitcoind_path: Path, tmp_path: Path
+    bitcoind_path: Path, tmp_path: Path, told: list[str]
 ) -> None:
     port = free_port()
     listener = f'\n[[listeners]]\naddress = "127.0.0.1:{port}"\n'
@@ -114,7 +159,7 @@ async def test_every_setting_is_taken_up_and_no_rig_notices(
         first = await pool.status()
 
         # A budget, a token, a listener and an account.
-        pool.put("budget_mw = 0.2", "budget_mw = 0.3")
+        pool.put("budget_mw = 0.2", f"budget_mw = 0.3{AI_LOAD}")
         pool.put('accounts = ["demo"]', 'accounts = ["demo", "newcomer"]')
         pool.text += TOKENS + listener
         await pool.reload()
@@ -124,6 +169,12 @@ async def test_every_setting_is_taken_up_and_no_rig_notices(
         assert second.last_reload.is_good
         assert await pool.pool.face.metric('poolserver_site_budget_watts{site="hall"}') == 300_000
         assert listens(port)
+
+        # What is known of power is known after the next one too.
+        assert await pool.ai_draws(40_000) == 204
+        async with asyncio.timeout(OUTCOME_S):
+            while not (before := await pool.site("hall")).ai_known:  # noqa: ASYNC110 - of a tick
+                await asyncio.sleep(0.1)
 
         # By the command: nothing new.
         url = f"http://127.0.0.1:{pool.pool.face.http_port}"
@@ -142,6 +193,10 @@ async def test_every_setting_is_taken_up_and_no_rig_notices(
         await pool.succeeds(before=1)
         assert (await pool.status()).config_sha256 == answer["config_sha256"]
         assert not listens(port)
+        after = await pool.site("hall")
+        assert (after.ai_w, after.ai_known, after.rigs) == (40_000.0, True, before.rigs)
+        sigma_w = hypot(before.total_w.sigma, after.total_w.sigma)
+        assert after.total_w.value == pytest.approx(before.total_w.value, abs=2 * sigma_w)
         metric = 'poolserver_reloads_total{outcome="reloaded"}'
         assert await pool.pool.face.metric(metric) == 2
 
@@ -150,7 +205,17 @@ async def test_every_setting_is_taken_up_and_no_rig_notices(
         print("seconds of a reload:", [each["seconds"] for each in pool.pool.events("reloaded")])
         print("rigs waited:", [each["seconds"] for each in handed])
         assert [(each["rigs"], each["asked_to_reconnect"]) for each in handed] == [(40, 0)] * 2
+        assert pool.pool.events("power_intended") == []
         await nothing_is_wrong(pool.stage)
+        pids = [each["pid"] for each in pool.pool.events("upgrade_begun")]
+        assert [each for each in told if each.startswith("MAINPID")] == [
+            f"MAINPID={pid}" for pid in pids
+        ]
+        steps = [each for each in told if each in ("READY=1", "RELOADING=1", "STOPPING=1")]
+        # Each reload, and the two wishes that changed nothing, end with READY=1.
+        assert steps == ["READY=1", *["RELOADING=1", "READY=1"] * 4, "STOPPING=1"]
+        assert "WATCHDOG=1" in told
+        assert any("at work on block" in each for each in told)
 
 
 async def test_a_file_that_is_no_good_changes_nothing_and_each_error_is_told(

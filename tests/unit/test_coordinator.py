@@ -70,7 +70,7 @@ class Unlooked(dict[MeterName, bytes]):
 
 
 def metered(pool: Coordinator) -> Meters:
-    return pool._meters
+    return pool.meters
 
 
 def test_a_scrape_looks_at_no_worker(tmp_path: Path) -> None:

@@ -1,18 +1,21 @@
 """The documents say what there is: metrics, reasons, log events; and no link is dead."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from poolserver._vendor.asyncio_stratum import Fault
+from poolserver.api.problem import PROBLEMS
 from poolserver.config import Config, load_config
 from poolserver.metrics.reference import metrics_reference
 from poolserver.mining.share import ShareOutcome
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
 ALARM_CALL = re.compile(r"\bAlarm\(\s*\"(\w+)\",\s*\"(\w+)\"")
@@ -49,6 +52,40 @@ def test_every_log_event_is_documented() -> None:
     events |= {event for source in sources for pair in ALARM_CALL.findall(source) for event in pair}
     assert {"running", "block_found", "no_template", "templates_again", "nodes_lost"} <= events
     assert sorted(event for event in events if f"`{event}`" not in text) == []
+
+
+def test_every_code_of_the_api_s_problems_is_documented_with_its_status() -> None:
+    text = (DOCS / "api.md").read_text()
+    for code, (status, _) in PROBLEMS.items():
+        assert re.search(rf"^\| `{code}` \| {status} \|", text, re.MULTILINE), code
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    listed = LINK.findall((DOCS / "adr/README.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in (DOCS / "adr").glob("[0-9]*.md"))
+
+
+def test_the_way_of_a_share_names_files_and_functions_that_are_there() -> None:
+    text = (DOCS / "share.md").read_text()
+    files = set(re.findall(r"`([\w/]+\.(?:py|c))`", text))
+    assert len(files) > 12
+    sources = "".join((ROOT / "poolserver" / name).read_text() for name in files)
+    for name in re.findall(r"`(?:[A-Z]\w+\.)?([a-z_]+)`", text):
+        assert re.search(rf"\bdef {name}\b", sources), name
+    for name in re.findall(r"`([A-Z]\w+)\.", text):
+        assert re.search(rf"\bclass {name}\b", sources), name
+
+
+@pytest.mark.parametrize("name", ["share", "architecture"])
+def test_a_picture_is_the_one_that_the_program_draws(name: str, tmp_path: Path) -> None:
+    program = ROOT / "scripts/draw_pictures.py"
+    subprocess.run([sys.executable, program, tmp_path], check=True)
+    drawn = (tmp_path / f"{name}.svg").read_text()
+    assert (DOCS / "images" / f"{name}.svg").read_text() == drawn, program
+    code = {path.name for path in (ROOT / "poolserver").rglob("*.*")}
+    for line in re.findall(r'class="file"[^>]*>([^<]+)<', drawn):
+        for file in re.findall(r"[\w/]+\.(?:py|c)\b", line):
+            assert file.rpartition("/")[2] in code, file
 
 
 @pytest.mark.parametrize("name", ["rules.md", "templates.md", "blocks.md"])

@@ -309,3 +309,12 @@ def test_events_of_an_earlier_process_come_before_ours() -> None:
     feed.take("info", "new", {})
     feed.restore(before.after(0))
     assert [each.event for each in feed.after(0)] == ["old", "new"]
+
+
+def test_lines_of_another_process_get_ids_of_this_one() -> None:
+    worker, feed = EventFeed(lambda: 5.0), EventFeed(lambda: 2.0)
+    feed.take("info", "mine", {})
+    worker.take("warning", "its", {"process": 1})
+    feed.relay(worker.after(0))
+    mine, its = feed.after(0)
+    assert (its.id, its.at, its.fields) == (mine.id + 1, 5.0, {"process": 1})

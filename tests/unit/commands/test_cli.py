@@ -19,7 +19,6 @@ COMMANDS = list(commands(main))
 WITHOUT_JSON = {
     "init": "it writes a file",
     "run": "it is the pool: log.format is for programs",
-    "reload": "it tells how the pool takes it, by its exit code and in a line",
     "top": "it is for a terminal; status and workers tell the same",
     "demo": "it is for a look",
     "ledger backup": "it writes a file",
@@ -60,7 +59,7 @@ def test_a_list_says_of_a_command_what_it_says_of_itself(lazy: Lazy) -> None:
 
 def test_the_documentation_holds_the_reference() -> None:
     text = (ROOT / "docs" / "cli.md").read_text()
-    assert reference() in text, "write its last part anew: python -m poolserver.commands"
+    assert reference() in text, "write it anew: python -m poolserver.commands docs/cli.md"
 
 
 def imported_for(*arguments: str) -> set[str]:

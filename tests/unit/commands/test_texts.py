@@ -28,3 +28,10 @@ def test_what_is_shortened_is_not_wider(text: str, width: int) -> None:
 @given(st.integers(-(10**16), 10**16))
 def test_an_amount_keeps_each_satoshi(sat: int) -> None:
     assert int(texts.btc(sat).replace(".", "")) == sat
+
+
+@given(st.floats(0, 1e23))
+def test_a_hashrate_has_at_most_three_digits_and_no_exponent(hashrate_h_s: float) -> None:
+    number, _ = texts.hashrate_text(hashrate_h_s).split()
+    assert "e" not in number
+    assert len(number.replace(".", "").lstrip("0")) <= 3

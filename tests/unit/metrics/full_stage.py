@@ -1,12 +1,17 @@
 """A scrape of a pool that has something of everything that metrics are made of."""
 
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
 from prometheus_client import CollectorRegistry
+from prometheus_client.core import Metric
+from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector as MetricCollector
 
+from poolserver.config.metrics import MetricsConfig
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.coordinator import Coordinator, PoolView, SiteView
 from poolserver.crew.berths import Berths
@@ -17,7 +22,7 @@ from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
 from poolserver.ledger.rewards import Rewards
-from poolserver.ledger.totals import Earning, ShareTotals, Totals
+from poolserver.ledger.totals import Earning, ShareTotals, Totals, WorkerKey
 from poolserver.metrics.audit import AuditMetrics
 from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.http import HttpMetrics
@@ -27,6 +32,7 @@ from poolserver.metrics.power import PowerMetrics
 from poolserver.metrics.process import DiskMetrics, ProcessMetrics
 from poolserver.metrics.reloads import ReloadMetrics
 from poolserver.metrics.signals import SignalMetrics
+from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
@@ -44,6 +50,7 @@ from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 from poolserver.process_watch import ProcessWatch
 from poolserver.stats.meter import Hashrates, Reading, Rejects
+from poolserver.stats.meters import Meters
 from tests.unit.counters import node_group, worker_counters
 
 READING = Reading(Hashrates(*[1.0] * 7), Hashrates(*[1.0] * 7), (Rejects(0.0, 0.0),) * 2, 1.0)
@@ -95,6 +102,18 @@ class FakeCoordinator:
         return PoolView(READING, 1.0)
 
 
+class WorkerFamilies(MetricCollector):
+    """The series of a worker and its account, which are no families of the client's."""
+
+    def collect(self) -> Iterator[Metric]:
+        meters = Meters(lambda account: "hall")
+        meters.declare("a", "a.rig", 0.0)
+        sums = ShareTotals(proven_work=1, proven_work_sq=1, shares=[1] * len(ShareOutcome))
+        meters.update(meters.judged([(WorkerKey("hall", "a", "a.rig"), sums)]), 1.0)
+        lines = WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 2.0).pieces()
+        yield from text_string_to_metric_families(b"".join(lines).decode())
+
+
 def full_registry() -> CollectorRegistry:
     """Every family has a sample."""
     registry = CollectorRegistry()
@@ -110,6 +129,7 @@ def full_registry() -> CollectorRegistry:
     http = HttpMetrics(lambda: 1)
     http.observe("GET /metrics", 200, 0.001)
     registry.register(http)
+    registry.register(WorkerFamilies())
     registry.register(ProposalMetrics({}))
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))

@@ -257,3 +257,29 @@ def test_many_meters_share_what_has_passed() -> None:
 
 def test_a_meter_takes_under_200_bytes() -> None:
     assert STATE_SIZE == len(meter.begin(0.0)) == 192
+
+
+@given(
+    st.lists(st.tuples(st.floats(0, 1e5), st.integers(0, 20), st.integers(0, 5)), max_size=8),
+    st.floats(0, 1e6),
+)
+def test_a_glance_shows_what_a_reading_does(
+    moments: list[tuple[float, int, int]], later_s: float
+) -> None:
+    state = meter.begin(0.0)
+    for at_s, count, stale in moments:
+        state = meter.updated(state, Moment(at_s), proven(WORK, count, stale=stale, best=7.0), 1)
+    now_s = max((at_s for at_s, _, _ in moments), default=0.0) + later_s
+    reading, glance = meter.read(state, now_s, 1), meter.glance(state, now_s, 1)
+    for shown, sigma, window in (
+        (glance.m5, glance.m5_sigma, "m5"),
+        (glance.h1, glance.h1_sigma, "h1"),
+        (glance.d1, glance.d1_sigma, "d1"),
+    ):
+        rate = getattr(reading.hashrates, window)
+        assert shown == pytest.approx(rate)
+        if rate:
+            assert sigma == pytest.approx(getattr(reading.relative_sigmas, window) * rate)
+    rejects = reading.rejects[0] or Rejects(-1.0, -1.0)
+    assert (glance.stale, glance.rejected) == (rejects.stale, rejects.rejected)
+    assert glance.best_in_round == reading.best_in_round
