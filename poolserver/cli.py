@@ -28,7 +28,7 @@ COMMANDS = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 @click.version_option(__version__, prog_name="poolserver")
 def main() -> None:
     """A Bitcoin mining pool server for sites that live on a power budget.

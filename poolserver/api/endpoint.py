@@ -98,8 +98,8 @@ class Endpoint:
 
     @property
     def route(self) -> str:
-        """The whole path, as the HTTP server takes it. A part with slashes may have line breaks too:
-        whoever sends such a name is told what is wrong with it, and not that there is no such call.
+        """The whole path, as the HTTP server takes it. A part with slashes may have line breaks
+        too: who sends such a name is told of that, and not that there is no such call.
         """
         return f"{API}{self.path}".replace(":.+}", ":(?s:.+)}")
 

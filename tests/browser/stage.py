@@ -120,7 +120,8 @@ class Stage:
         """Listen; at the same port as before after a stop."""
         app = web.Application()
         app.add_routes(live_page_routes())
-        app.add_routes(Router(self._access, Unwritten()).routes(self._endpoints()))
+        router = Router(self._access, Unwritten())
+        app.add_routes(router.routes(self._endpoints()))
         app.router.add_get(f"{API}/stream", self._stream)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

@@ -5,10 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from poolserver._vendor.asyncio_stratum import Fault
 from poolserver.api.problem import PROBLEMS
+from poolserver.cli import main
 from poolserver.config import Config, load_config
 from poolserver.metrics.reference import metrics_reference
 from poolserver.mining.share import ShareOutcome
@@ -20,6 +22,8 @@ DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
 ALARM_CALL = re.compile(r"\bAlarm\(\s*\"(\w+)\",\s*\"(\w+)\"")
 TROUBLE_CALL = re.compile(r"_trouble\.(?:failed|restored)\(\"(\w+)\"")
+# In a line of a shell, or in backticks.
+COMMAND = re.compile(r"(?:`|^(?:\$ )?(?:\.venv/bin/)?)poolserver((?: [a-z][a-z-]+)+)", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -109,6 +113,17 @@ def test_every_rule_is_proved_by_tests_that_exist(name: str) -> None:
 def test_no_relative_link_is_dead(path: Path) -> None:
     links = [link for link in LINK.findall(path.read_text()) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_a_document_names_is_there(path: Path) -> None:
+    for words in COMMAND.findall(path.read_text()):
+        command: click.Command | None = main
+        for word in words.split():
+            if not isinstance(command, click.Group):
+                break
+            command = command.get_command(click.Context(command), word)
+            assert command is not None, words
 
 
 def test_the_example_in_the_readme_is_good(tmp_path: Path) -> None:

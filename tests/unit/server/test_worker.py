@@ -13,6 +13,7 @@ from poolserver._vendor.asyncio_stratum import (
     StratumClient,
 )
 from poolserver.bitcoin.networks import REGTEST
+from poolserver.cluster import timings
 from poolserver.cluster.messages import (
     BlockEvent,
     ListenerSettings,
@@ -382,3 +383,33 @@ async def test_work_that_comes_late_is_as_old_as_it_is(hall: Hall) -> None:
 async def test_another_workers_block_is_ours_too(hall: Hall) -> None:
     hall.worker.receive(OurBlock("ab" * 32))
     assert "ab" * 32 in hall.worker.blocks._submitter._ours
+
+
+# --- what is timed ---------------------------------------------------------------------------
+
+
+def noted(hall: Hall, name: str) -> tuple[int, float]:
+    """How many, and how long all took."""
+    told = hall.counters().timed[name]
+    return sum(told.counts), told.seconds
+
+
+async def test_each_share_is_timed_on_either_road(hall: Hall) -> None:
+    hall.template(template())
+    rig = await hall.rig()
+    job = await rig.job()
+    for answered in (1, 2, 3):  # the first goes the plain path, the next ones the lane
+        assert (await rig.submit(job, number=answered)).accepted
+        assert noted(hall, timings.SHARE_LATENCY)[0] == answered
+
+
+async def test_a_new_tip_is_timed_from_the_nodes_word_to_the_last_rig(hall: Hall) -> None:
+    hall.worker.receive(TemplateUpdate(template(), heard_at=hall.clock))
+    assert noted(hall, timings.NEW_TIP) == (0, 0.0)  # there is no rig
+    rig = await hall.rig()
+    await rig.job()
+    heard_at = hall.clock - 0.25
+    hall.worker.receive(TemplateUpdate(template(tip=2), heard_at=heard_at))
+    hall.worker.receive(TemplateUpdate(template(tip=2)))
+    assert noted(hall, timings.NEW_TIP) == (1, 0.25)
+    assert noted(hall, timings.FAN_OUT)[0] == 2
