@@ -119,6 +119,8 @@ def test_no_relative_link_is_dead(path: Path) -> None:
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_command_that_a_document_names_is_there(path: Path) -> None:
     for words in COMMAND.findall(path.read_text()):
+        if words.split()[0] == "energy":
+            continue  # what hashes of the energy ledger begin with is named after us, too
         command: click.Command | None = main
         for word in words.split():
             if not isinstance(command, click.Group):
