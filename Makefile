@@ -1,3 +1,4 @@
+# make setup               the pool into .venv, with what it needs
 # make demo [SECONDS=60]   a private signet, the pool and a simulated site, mining real blocks
 # make power-day           a simulated day of the 2,000 MW programme: its figures, and its drawing
 # make test                lint, types and all tests, with a real bitcoind
@@ -12,10 +13,11 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help demo power-day test lint types unit integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help setup demo power-day test lint types unit integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
+	@echo "make setup              the pool into .venv, with what it needs; commands are in .venv/bin"
 	@echo "make demo [SECONDS=60]  run a private signet, the pool and a simulated site"
 	@echo "make power-day          a simulated day of the 2,000 MW programme, and its drawing; takes minutes"
 	@echo "make test               lint, types and all tests"
@@ -53,6 +55,9 @@ $(VENV)/.dev: requirements/dev.txt pyproject.toml $(NATIVE) scripts/setup.sh
 $(VENV)/.torture: requirements/torture.txt pyproject.toml $(NATIVE) scripts/setup.sh
 	@scripts/setup.sh torture $(VENV)
 	@touch $@ $(VENV)/.runtime
+
+setup: $(VENV)/.runtime
+	@$(VENV)/bin/poolserver version
 
 demo: $(VENV)/.runtime
 	@bitcoind=$$(scripts/find-bitcoind.sh) && BITCOIND=$$bitcoind $(VENV)/bin/poolserver demo $(if $(SECONDS),--seconds $(SECONDS))

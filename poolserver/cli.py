@@ -10,6 +10,7 @@ COMMANDS = (
     Lazy("check-config", "check_config:check_config", "Say all that is wrong with FILE."),
     Lazy("run", "run:run", "Run the pool that FILE describes, until Ctrl-C."),
     Lazy("reload", "reload:reload", "Put the configuration in force as its file is now."),
+    Lazy("token", "token:token", "Make a token for NAME, for the HTTP API."),
     Lazy("status", "status:status", "Tell how the running pool is, troubles first."),
     Lazy("top", "top:top", "Watch sites and rigs of the running pool, live."),
     Lazy("sites", "sites:sites", "Tell of the running pool's sites."),
@@ -27,7 +28,7 @@ COMMANDS = (
 )
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group()
 @click.version_option(__version__, prog_name="poolserver")
 def main() -> None:
     """A Bitcoin mining pool server for sites that live on a power budget.

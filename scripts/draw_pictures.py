@@ -133,7 +133,13 @@ def share() -> Picture:
         kind="kept",
     )
     p.box(
-        470, 400, 220, "statistics", "hashrate with its error,", "rejects, best shares", ":board.py"
+        470,
+        400,
+        220,
+        "statistics",
+        "hashrate with its error,",
+        "rejects, best shares",
+        ":meters.py",
     )
     p.box(
         200,

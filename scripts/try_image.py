@@ -152,17 +152,17 @@ def built(folder: Path) -> Stage:
 
 def run_as_image(stage: Stage, script: str, volume: Path) -> None:
     """A shell in it, as `docker run --read-only --cap-drop ALL` has it but for the network."""
-    root = shlex.quote(str(stage.root))
+    root, (uid, gid) = shlex.quote(str(stage.root)), stage.user.split(":")
     mounts = f"""
         mount --bind {root} {root} && mount -t proc proc {root}/proc &&
         mount --bind /dev {root}/dev && mount -t tmpfs -o size=64m,mode=1777 shm {root}/dev/shm &&
         mount --bind {shlex.quote(str(volume))} {root}/var/lib/poolserver &&
         mount -o remount,bind,ro {root} &&
-        exec /usr/bin/setpriv --bounding-set=-all --no-new-privs \\
-            /usr/sbin/chroot --userspec={stage.user} {root} \\
-            /bin/sh -c "cd {stage.workdir} && $0"
+        exec chroot {root} /usr/bin/setpriv --reuid={uid} --regid={gid} --clear-groups \\
+            --bounding-set=-all --inh-caps=-all --no-new-privs /bin/sh -c "cd {stage.workdir} && $0"
     """
-    environment = {"HOME": "/var/lib/poolserver", **stage.env}
+    path = stage.env["PATH"] + ":/usr/sbin:/sbin:/bin"
+    environment = {"HOME": "/var/lib/poolserver", **stage.env, "PATH": path}
     namespaces = ["--mount", "--pid", "--ipc", "--fork"]
     run("unshare", *namespaces, "sh", "-c", mounts, script, env=environment)
 

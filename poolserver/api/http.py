@@ -1,6 +1,7 @@
 """``/metrics``, ``/healthz`` and ``/readyz``, and the server that other routes are on."""
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -19,6 +20,11 @@ BACKLOG = 128
 # Prometheus gives up after 10 s if it is not told otherwise.
 SCRAPE_WITHIN_S = 60.0
 END_OF_OPENMETRICS = b"# EOF\n"
+
+# aiohttp tells of whatever somebody sends that is no HTTP, with a traceback: the log is not for
+# whoever connects to write in. What goes wrong in handlers is told by the edge.
+_peers = logging.getLogger(f"{__name__}.peers")
+_peers.setLevel(logging.CRITICAL)
 
 
 class HttpServer:
@@ -54,7 +60,9 @@ class HttpServer:
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(routes)
         self.sockets: list[socket.socket] = []
-        self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
+        self._runner = web.AppRunner(
+            app, access_log=None, logger=_peers, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+        )
 
     async def bind(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> None:
         """Listen, and answer nobody yet. Some sockets may listen there already.

@@ -1,5 +1,7 @@
 """Names that a shell completes: a running pool is asked, shortly; its silence is no trouble."""
 
+import os
+import re
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 from pathlib import Path
@@ -46,10 +48,17 @@ def _completer(names: "Callable[[Pool, str], Iterable[str]]") -> Completer:
             path, url = context.params.get("path"), context.params.get("url")
             pool = find_pool(path if isinstance(path, Path) else None, url, None, ASKED_FOR_S)
             found = (name for name in names(pool, begun) if name.isprintable())
-            return [name for name in found if name.startswith(begun)][:MOST]
+            return [_quoted(name) for name in found if name.startswith(begun)][:MOST]
         return []
 
     return complete
+
+
+def _quoted(name: str) -> str:
+    """As the shell wants it: bash takes what it is given as it is, others quote it themselves."""
+    if not os.environ.get("_POOLSERVER_COMPLETE", "").startswith("bash"):
+        return name
+    return re.sub(r"([^\w./@%+:-])", r"\\\1", name)
 
 
 SITES = _completer(lambda pool, _: [each.name for each in pool.get("sites", list[_Site])])

@@ -43,7 +43,7 @@ def events(pool: Pool, level: str | None, limit: int, follow: bool, as_json: boo
     _show(shown, out, as_json)
     if follow:
         with suppress(KeyboardInterrupt):
-            for fresh in _following(pool, level, shown[-1].id if shown else 0):
+            for fresh in following(pool, level, shown[-1].id if shown else 0):
                 _show(fresh, out, as_json)
 
 
@@ -52,7 +52,7 @@ def last_events(pool: Pool, level: str | None, limit: int) -> list[Event]:
     return pool.get("events", _Page, limit=limit, level=level).items
 
 
-def _following(pool: Pool, level: str | None, after: int) -> Iterator[list[Event]]:
+def following(pool: Pool, level: str | None, after: int) -> Iterator[list[Event]]:
     """Each time those that are new; over restarts of the pool too: ids grow over them."""
     is_lost = False
     while True:

@@ -16,6 +16,7 @@ _COUNTS = (
     *((1e24, "Y"), (1e21, "Z"), (1e18, "E"), (1e15, "P")),
     *((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")),
 )
+_MOST_DIGITS = 4
 _ROUNDED = 0.9995
 """Of a unit: from there on three digits are 1 of it, and not 1000 of the one below."""
 SAT_PER_BTC = 100_000_000
@@ -39,10 +40,16 @@ def shortened(text: str, width: int) -> str:
 
 
 def figure_text(figure: Figure) -> str:
-    """Watts with their error."""
+    """Watts with their error, which is shown though it be small.
+
+    >>> figure_text(Figure(21.5e3, 3.3e3)), figure_text(Figure(1.31e9, 4e6))
+    ('21.5 ±3.3 kW', '1.310 ±0.004 GW')
+    """
     largest = max(abs(figure.value), figure.sigma)
     size, unit = _unit(largest, _WATTS, "W")
     digits = 0 if unit == "W" else _digits(largest / size)
+    while digits < _MOST_DIGITS and 0 < figure.sigma / size < 0.5 * 10**-digits:
+        digits += 1
     return f"{figure.value / size:.{digits}f} ±{figure.sigma / size:.{digits}f} {unit}"
 
 

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from poolserver.config.budgets import Moment
 from poolserver.config.kinds import doc
 from poolserver.config.values import (
     Endpoint,
@@ -41,7 +42,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiTokenConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may tell the HTTP API something. `poolserver power token` makes one of these."""
+    """Who may tell the HTTP API something. `poolserver token` makes one of these."""
 
     name: Annotated[PowerNodeName, doc("Whose it is. A budget that it sets has this as source.")]
     sha256: Annotated[Sha256Hex, doc("The SHA-256 of the token. The token itself is kept nowhere.")]
@@ -55,3 +56,7 @@ class ApiTokenConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(min_length=1),
         doc('The nodes that it may speak for, with all below them, as "Sahiwal/T2"; "/" is all.'),
     ]
+    not_after: Annotated[
+        Moment | None,
+        doc("Until when it is good, in UTC unless it says otherwise; then it is nobody's."),
+    ] = None

@@ -16,15 +16,17 @@ from poolserver.api.overview import overview_endpoints
 from poolserver.api.page import Page, key_of, page_of
 from poolserver.api.power import power_endpoints
 from poolserver.api.problem import ApiError
+from poolserver.api.router import Router
 from poolserver.api.tokens import Token, Tokens, hash_of
-from poolserver.api_outfit import api_routes
 from poolserver.control_room.detail import NodeDetail
 from poolserver.control_room.view import PowerView
 from poolserver.log import EventFeed
 from poolserver.lookout.rig_index import RigQuery
 from poolserver.lookout.rigs import RigPage, Spot
 from poolserver.lookout.view import BlockLine, RigLine
-from tests.browser.programme import Programme, made_up_events
+from tests.browser.past import made_up_events
+from tests.browser.programme import Programme
+from tests.unit.api.unwritten import Unwritten
 
 # Made up: they open nothing but the stage.
 READING = "made-up-for-reading"
@@ -119,7 +121,8 @@ class Stage:
         """Listen; at the same port as before after a stop."""
         app = web.Application()
         app.add_routes(live_page_routes())
-        app.add_routes(api_routes(self._access, self._endpoints()))
+        router = Router(self._access, Unwritten())
+        app.add_routes(router.routes(self._endpoints()))
         app.router.add_get(f"{API}/stream", self._stream)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()

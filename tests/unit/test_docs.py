@@ -1,22 +1,30 @@
 """The documents say what there is: metrics, reasons, log events; and no link is dead."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
+import click
 import pytest
 
 from poolserver._vendor.asyncio_stratum import Fault
+from poolserver.api.problem import PROBLEMS
+from poolserver.cli import main
 from poolserver.config import Config, load_config
 from poolserver.metrics.reference import metrics_reference
 from poolserver.mining.share import ShareOutcome
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
-DOCUMENTS = sorted([ROOT / "README.md", ROOT / "CHANGELOG.md", *DOCS.rglob("*.md")])
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *DOCS.rglob("*.md")])
 
 LOG_CALL = re.compile(r"\b_?log\.(?:debug|info|warning|error)\(\s*\"(\w+)\"")
 ALARM_CALL = re.compile(r"\bAlarm\(\s*\"(\w+)\",\s*\"(\w+)\"")
 TROUBLE_CALL = re.compile(r"_trouble\.(?:failed|restored)\(\"(\w+)\"")
+# In a line of a shell, or in backticks.
+COMMAND = re.compile(r"(?:`|^(?:\$ )?(?:\.venv/bin/)?)poolserver((?: [a-z][a-z-]+)+)", re.MULTILINE)
+HASHED = " energy"  # begins what rows of the energy ledger are hashed with
 LINK = re.compile(r"\]\(([^)#\s]+)(?:#[^)]*)?\)")
 
 
@@ -51,6 +59,40 @@ def test_every_log_event_is_documented() -> None:
     assert sorted(event for event in events if f"`{event}`" not in text) == []
 
 
+def test_every_code_of_the_api_s_problems_is_documented_with_its_status() -> None:
+    text = (DOCS / "api.md").read_text()
+    for code, (status, _) in PROBLEMS.items():
+        assert re.search(rf"^\| `{code}` \| {status} \|", text, re.MULTILINE), code
+
+
+def test_every_decision_is_in_the_list_of_decisions() -> None:
+    listed = LINK.findall((DOCS / "adr/README.md").read_text())
+    assert sorted(listed) == sorted(path.name for path in (DOCS / "adr").glob("[0-9]*.md"))
+
+
+def test_the_way_of_a_share_names_files_and_functions_that_are_there() -> None:
+    text = (DOCS / "share.md").read_text()
+    files = set(re.findall(r"`([\w/]+\.(?:py|c))`", text))
+    assert len(files) > 12
+    sources = "".join((ROOT / "poolserver" / name).read_text() for name in files)
+    for name in re.findall(r"`(?:[A-Z]\w+\.)?([a-z_]+)`", text):
+        assert re.search(rf"\bdef {name}\b", sources), name
+    for name in re.findall(r"`([A-Z]\w+)\.", text):
+        assert re.search(rf"\bclass {name}\b", sources), name
+
+
+@pytest.mark.parametrize("name", ["share", "architecture"])
+def test_a_picture_is_the_one_that_the_program_draws(name: str, tmp_path: Path) -> None:
+    program = ROOT / "scripts/draw_pictures.py"
+    subprocess.run([sys.executable, program, tmp_path], check=True)
+    drawn = (tmp_path / f"{name}.svg").read_text()
+    assert (DOCS / "images" / f"{name}.svg").read_text() == drawn, program
+    code = {path.name for path in (ROOT / "poolserver").rglob("*.*")}
+    for line in re.findall(r'class="file"[^>]*>([^<]+)<', drawn):
+        for file in re.findall(r"[\w/]+\.(?:py|c)\b", line):
+            assert file.rpartition("/")[2] in code, file
+
+
 @pytest.mark.parametrize("name", ["rules.md", "templates.md", "blocks.md"])
 def test_every_rule_is_proved_by_tests_that_exist(name: str) -> None:
     text = (DOCS / name).read_text()
@@ -72,6 +114,19 @@ def test_every_rule_is_proved_by_tests_that_exist(name: str) -> None:
 def test_no_relative_link_is_dead(path: Path) -> None:
     links = [link for link in LINK.findall(path.read_text()) if "://" not in link]
     assert [link for link in links if not (path.parent / link).exists()] == []
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_every_command_that_a_document_names_is_there(path: Path) -> None:
+    for words in COMMAND.findall(path.read_text()):
+        if words.split()[0] == "energy":
+            continue  # what hashes of the energy ledger begin with is named after us, too
+        command: click.Command | None = main
+        for word in words.split():
+            if not isinstance(command, click.Group):
+                break
+            command = command.get_command(click.Context(command), word)
+            assert command is not None or words.startswith(HASHED), words
 
 
 def test_the_example_in_the_readme_is_good(tmp_path: Path) -> None:

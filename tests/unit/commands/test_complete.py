@@ -22,6 +22,13 @@ def test_sites_nodes_and_workers_are_completed(pool: FakePool) -> None:
     assert pool.asked[-1] == ("rigs", {"q": "sahiwal.c1-r02", "limit": "100"})
 
 
+def test_bash_is_given_names_with_spaces_as_it_wants_them(
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("_POOLSERVER_COMPLETE", "bash_complete")
+    assert completed("workers", "--url", pool.url, "--site", "P") == ["Port\\ Qasim"]
+
+
 def test_a_pool_that_does_not_tell_is_no_trouble(capsys: pytest.CaptureFixture[str]) -> None:
     assert completed("workers", "--url", "http://127.0.0.1:1", "--site", "P") == []
     assert completed("workers", "--config", "/nowhere.toml", "--site", "P") == []

@@ -2,12 +2,15 @@
 
 import json
 import re
+from typing import Any
 
 import msgspec
 import pytest
 
 from poolserver.api.overview import Level
 from poolserver.commands import events, workers
+from poolserver.commands.client import AskError, Pool
+from poolserver.commands.common import EXIT_NOT_REACHED
 from poolserver.lookout import rig_index
 from poolserver.lookout.view import Reload, RigLine, Status, Trouble
 from tests.unit.commands.conftest import Ask
@@ -51,7 +54,7 @@ def test_no_trouble_is_said_in_a_word(ask: Ask) -> None:
 
 def test_status_tells_power_against_budget_and_who_binds(ask: Ask) -> None:
     text = ask("status", columns=160).stdout
-    assert "1.31 ±0.00 GW of 1.32 GW, 10.0 MW free; grid evening peak binds; AI 90.0 MW" in text
+    assert "1.310 ±0.004 GW of 1.32 GW, 10.0 MW free; grid evening peak binds; AI 90.0 MW" in text
     for site in ("Sahiwal", "Port Qasim"):
         assert re.search(rf"{site}.*1\.32 GW.*10\.0 MW.*grid evening peak", text)
 
@@ -152,3 +155,35 @@ def test_events_are_lines_the_newest_last(pool: FakePool, ask: Ask) -> None:
     assert pool.asked == [("events", {"limit": "2", "level": "warning"})]
     told = [json.loads(line) for line in ask("events", "--json").stdout.splitlines()]
     assert [each["id"] for each in told] == [1, 2, 3]
+
+
+def test_following_goes_on_when_the_pool_is_away_for_a_while(
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    client = Pool(pool.url)
+    answers = iter(["away", "away", "back"])
+    monkeypatch.setattr(events, "FOLLOW_INTERVAL_S", 0)
+    get = client.get
+
+    def sometimes(*args: Any, **given: Any) -> Any:
+        if next(answers) == "away":
+            raise AskError("nothing answers.", EXIT_NOT_REACHED)
+        return get(*args, **given)
+
+    monkeypatch.setattr(client, "get", sometimes)
+    fresh = next(events.following(client, None, after=2))
+    assert [each.id for each in fresh] == [3]
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "poolserver: nothing answers. Still asking.",
+        "poolserver: it answers again",
+    ]
+
+
+def test_following_ends_where_it_is_refused(
+    pool: FakePool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(events, "FOLLOW_INTERVAL_S", 0)
+    pool.token = "other"  # noqa: S105 - made up
+    with pytest.raises(AskError, match="wants a token"):
+        next(events.following(Pool(pool.url), None, after=2))
