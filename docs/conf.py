@@ -14,7 +14,9 @@ DOCS = Path(__file__).parent
 
 project = "poolserver"
 copyright = "the poolserver authors"
-release = re.findall(r'"(.+)"', (DOCS.parent / "poolserver/__init__.py").read_text())[0]
+release = re.findall(r'__version__ = "(.+)"', (DOCS.parent / "poolserver/__init__.py").read_text())[
+    0
+]
 
 extensions = ["myst_parser"]
 root_doc = "README"

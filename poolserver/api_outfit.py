@@ -1,5 +1,7 @@
 """What the HTTP server serves beside metrics and health: the API and the live page."""
 
+from datetime import UTC, datetime
+
 from aiohttp import web
 
 from poolserver.api.access import Access
@@ -51,7 +53,7 @@ class Api:
 def api_tokens(config: Config) -> Tokens:
     """The tokens that were given out."""
     return Tokens(
-        Token(each.name, each.sha256, frozenset(each.scopes), each.nodes)
+        Token(each.name, each.sha256, frozenset(each.scopes), each.nodes, _unix_s(each.not_after))
         for each in config.api_tokens
     )
 
@@ -59,3 +61,9 @@ def api_tokens(config: Config) -> Tokens:
 def api_access(config: Config) -> Access:
     """Who may ask for what."""
     return Access(api_tokens(config), config.http.read_from, config.http.names)
+
+
+def _unix_s(moment: datetime | None) -> float | None:
+    if moment is None:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()

@@ -10,6 +10,7 @@ COMMANDS = (
     Lazy("check-config", "check_config:check_config", "Say all that is wrong with FILE."),
     Lazy("run", "run:run", "Run the pool that FILE describes, until Ctrl-C."),
     Lazy("reload", "reload:reload", "Put the configuration in force as its file is now."),
+    Lazy("token", "token:token", "Make a token for NAME, for the HTTP API."),
     Lazy("status", "status:status", "Tell how the running pool is, troubles first."),
     Lazy("top", "top:top", "Watch sites and rigs of the running pool, live."),
     Lazy("sites", "sites:sites", "Tell of the running pool's sites."),

@@ -6,11 +6,8 @@ knows of shares comes up the link as journal batches, or from the journal on the
 
 import asyncio
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import NamedTuple
 
 import msgspec
 import structlog
@@ -46,7 +43,7 @@ from poolserver.ledger.records import JournalBatch
 from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.store import LedgerStore
-from poolserver.ledger.totals import DAY_S, UNASSIGNED_SITE, Totals, site_lookup
+from poolserver.ledger.totals import DAY_S, Totals
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
 from poolserver.mining.payout import PayoutPlan
@@ -57,39 +54,15 @@ from poolserver.node.follower import BlockFollower
 from poolserver.paymaster import Paymaster, payout_terms
 from poolserver.power.rig_book import KnownRig
 from poolserver.power.silence import RigState
+from poolserver.sites import PoolView, Sites, SiteView
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Glance, Reading
-from poolserver.stats.meters import OF_POOL, Level, Meters
+from poolserver.stats.meters import Level
 
 # What readiness asks for: without fresh work a rig had better use its backup pool.
 READY_TEMPLATE_AGE_S = 60.0
 
-# Each is told once; with more of them than this somebody makes names up.
-MAX_UNASSIGNED_TOLD = 1000
-
 log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class SiteView:
-    """A site as operators are shown it. ``work_scale`` is in the hashrates of ``reading``."""
-
-    name: str
-    budget_w: int | None
-    work_scale: int
-    reading: Reading
-    best_difficulty: float
-    """Of the best share ever; 0 before the first."""
-    energy_j: int
-    rigs: int
-
-
-class PoolView(NamedTuple):
-    """The whole pool as operators are shown it."""
-
-    reading: Reading
-    best_difficulty: float
-    """Of the best share ever; 0 before the first."""
 
 
 class Coordinator:
@@ -115,10 +88,8 @@ class Coordinator:
         self._source = source
         self._down = down
         self._clock = clock
-        self._sites = {site.name: site for site in config.sites}
-        self._site_of = site_lookup({site.name: site.accounts for site in config.sites})
-        self.meters = Meters(self._site_of, self._scale_of)
-        self._unassigned: set[str] = set()
+        self.sites = Sites(config.sites)
+        self.meters, self.site_of = self.sites.meters, self.sites.of_account
         self._tasks: list[asyncio.Task[None]] = []
         self.tally = Tally()
         self._presence = Presence()
@@ -140,7 +111,7 @@ class Coordinator:
             self.meters,
             store,
             journal_dir,
-            site_of=self._site_of,
+            site_of=self.site_of,
             clock=clock,
             unix_time=self._wall.unix_s,
         )
@@ -156,7 +127,7 @@ class Coordinator:
         self.keeper = LedgerKeeper(
             store,
             journal_dir,
-            site_of=self._site_of,
+            site_of=self.site_of,
             place_of=self.room.rigs.place_of,
             on_delta=self._on_delta,
             in_thread=self._in_fold,
@@ -204,11 +175,10 @@ class Coordinator:
         await self.keeper.open()
         await self.auditor.open()
         await self._statistics.open()
-        for name, site in self._sites.items():
-            if site.work_scale > 1:
-                log.warning("work_scale_in_force", site=name, work_scale=site.work_scale)
+        for site in self.sites.scaled():
+            log.warning("work_scale_in_force", site=site.name, work_scale=site.work_scale)
         if power := self._inherited.pop("power", b""):
-            await asyncio.to_thread(self.room.take_up, power, self._site_of)
+            await asyncio.to_thread(self.room.take_up, power, self.site_of)
         self._may_plan = True
         if self.template is not None:
             self.paymaster.on_template(self.template)
@@ -339,12 +309,7 @@ class Coordinator:
     def _on_delta(self, delta: Delta) -> None:
         self.paymaster.on_delta(delta)
         self._statistics.wake()
-        for account, _ in delta.workers.values():
-            if self._site_of(account) == UNASSIGNED_SITE and account not in self._unassigned:
-                if len(self._unassigned) >= MAX_UNASSIGNED_TOLD:
-                    break
-                self._unassigned.add(account)
-                log.warning("account_without_site", account=account, site=UNASSIGNED_SITE)
+        self.sites.tell_unassigned(delta)
 
     def _on_block(self, event: BlockEvent) -> None:
         self.keeper.note_block(
@@ -409,24 +374,11 @@ class Coordinator:
 
     def site_views(self) -> list[SiteView]:
         """Every site of the config, and ``unassigned`` where there is work without a site."""
-        names = list(self._sites)
-        unassigned = ("", UNASSIGNED_SITE)
-        if unassigned in self.meters.sites.states or UNASSIGNED_SITE in self.totals.sites:
-            names.append(UNASSIGNED_SITE)
-        rigs: Counter[str] = Counter()  # once for all sites: there may be as many accounts as rigs
-        for worker in self.workers.values():
-            for account, count in worker.rigs.items():
-                rigs[self._site_of(account)] += count
-        return [self._site_view(name, rigs[name]) for name in names]
+        return self.sites.views(self.totals, self.workers.values(), self._clock())
 
     def pool_view(self) -> PoolView:
         """All sites together."""
-        best = max((each.best_difficulty for each in self.totals.sites.values()), default=0.0)
-        return PoolView(self.meters.read(Level.POOL, OF_POOL, self._clock()), best)
-
-    def site_of(self, account: str) -> str:
-        """Where an account's work is booked."""
-        return self._site_of(account)
+        return self.sites.pool_view(self.totals, self._clock())
 
     def rigs(self) -> list[KnownRig]:
         """All that are known; from any thread, as what is asked of each below."""
@@ -440,27 +392,8 @@ class Coordinator:
         """What a worker's meter shows, as far as lists of rigs go."""
         return self.meters.glance(account, worker, self._clock())
 
-    def _site_view(self, name: str, rigs: int) -> SiteView:
-        reading = self.meters.read(Level.SITE, ("", name), self._clock())
-        site = self._sites.get(name)
-        scale = self._scale_of(name)
-        totals = self.totals.sites.get(name)
-        return SiteView(
-            name=name,
-            budget_w=site.budget_w if site else None,
-            work_scale=scale,
-            reading=reading,
-            best_difficulty=totals.best_difficulty if totals else 0.0,
-            energy_j=self.totals.energy_j(name),
-            rigs=rigs,
-        )
-
     def _is_time_sure(self) -> bool:
         return self._wall.is_sure and not self._wall.is_wrong
 
     def _reading_of(self, account: str, worker: str) -> Reading:
         return self.meters.read(Level.WORKER, (account, worker), self._clock())
-
-    def _scale_of(self, site: str) -> int:
-        known = self._sites.get(site)
-        return known.work_scale if known else 1

@@ -1,6 +1,7 @@
 """Who may ask for what: reading from networks that are trusted, the rest with a token."""
 
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable
 from ipaddress import ip_address, ip_network
 
 from aiohttp import web
@@ -17,8 +18,13 @@ class Access:
     this server is asked, beside addresses and localhost."""
 
     def __init__(
-        self, tokens: Tokens, read_from: Iterable[str] = (), names: Iterable[str] = ()
+        self,
+        tokens: Tokens,
+        read_from: Iterable[str] = (),
+        names: Iterable[str] = (),
+        unix_time: Callable[[], float] = time.time,
     ) -> None:
+        self._unix_time = unix_time
         self._tokens = tokens
         self._read_from = tuple(map(ip_network, read_from))
         self._names = frozenset({"localhost", *names})
@@ -50,6 +56,8 @@ class Access:
             raise ApiError(
                 "token_needed", "Authorization: Bearer TOKEN, with a token of [[api_tokens]]"
             )
+        if token.not_after_s is not None and self._unix_time() > token.not_after_s:
+            raise ApiError("token_needed", f"the token {token.name} is not good any more")
         return token
 
     def _may_read(self, request: web.Request) -> bool:

@@ -8,7 +8,7 @@ from msgspec import Meta
 
 from poolserver.api.audit_file import AuditLine
 from poolserver.api.endpoint import Call, Endpoint
-from poolserver.api.page import MOST_ITEMS, Page, key_of, page_of
+from poolserver.api.page import MOST_ITEMS, Cursor, Page, key_of, page_of
 
 
 class Audited(Protocol):
@@ -21,9 +21,7 @@ class AuditQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of ``/audit``."""
 
     limit: Annotated[int, Meta(ge=1, le=MOST_ITEMS, description="Of a page.")] = 100
-    cursor: (
-        Annotated[str, Meta(max_length=1000, description="`next` of the page before.")] | None
-    ) = None
+    cursor: Cursor | None = None
 
 
 def audit_endpoints(audited: Audited) -> Sequence[Endpoint]:

@@ -5,6 +5,7 @@ torn line, as a power cut leaves, is passed over, and the next one begins on a l
 """
 
 import os
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ NAME = "api-audit.jsonl"
 FILE_BYTES = 10 << 20
 """Some 25,000 calls: a dispatcher's two weeks, at a budget a minute."""
 MOST_FILES = 10
+
+_NUMBER = re.compile(rb'\{"number":(\d{1,18}),')
 
 
 class AuditLine(msgspec.Struct, frozen=True):
@@ -121,7 +124,7 @@ class AuditFile:
     def _newest_first(self, before: int | None) -> Iterator[AuditLine]:
         ends: dict[int, _OnDisk] = {}
         for path in self._worth_reading(before):
-            for line in _lines_backwards(path):
+            for line in _lines_backwards(path, before):
                 if line.of is not None:
                     ends[line.of] = line
                 elif line.token:
@@ -178,8 +181,12 @@ def _lines(path: Path) -> Iterator[_OnDisk]:
                 yield decoded
 
 
-def _lines_backwards(path: Path) -> Iterator[_OnDisk]:
+def _lines_backwards(path: Path, before: int | None) -> Iterator[_OnDisk]:
+    """Of calls those ``before``, and all ends."""
     for line in reversed(path.read_bytes().splitlines()):
+        number = _NUMBER.match(line)
+        if before and number and int(number[1]) >= before and b'"of":' not in line:
+            continue  # most of a file, for its last page
         if (decoded := _decoded(line)) is not None:
             yield decoded
 

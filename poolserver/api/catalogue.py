@@ -15,6 +15,7 @@ from poolserver.api.lists import (
     history_endpoints,
     rig_endpoints,
 )
+from poolserver.api.mappings import Mappings, mapping_endpoints
 from poolserver.api.openapi import openapi_endpoint
 from poolserver.api.overview import Shown, overview_endpoints
 from poolserver.api.power import Room, power_endpoints
@@ -33,6 +34,8 @@ class PowerRoom(Room, SignalSink, Protocol):
     def tree(self) -> PowerTree: ...
     @property
     def unix_time(self) -> Callable[[], float]: ...
+    @property
+    def mappings(self) -> Mappings: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +64,7 @@ def endpoints(parts: Parts) -> list[Endpoint]:
         *history_endpoints(parts.history_of),
         *power_endpoints(room),
         *signal_endpoints(room, room.tree, parts.http_meters, room.unix_time),
+        *mapping_endpoints(room.mappings),
         *reload_endpoints(parts.reloads),
         *audit_endpoints(parts.audited),
     ]
@@ -69,5 +73,5 @@ def endpoints(parts: Parts) -> list[Endpoint]:
 
 def unconnected() -> list[Endpoint]:
     """The same of no pool, for the documents: what they are can be told, and nothing asked."""
-    nobody = cast(Any, SimpleNamespace(tree=PowerTree([]), unix_time=None))
+    nobody = cast(Any, SimpleNamespace(tree=PowerTree([]), unix_time=None, mappings=None))
     return endpoints(Parts(**{each.name: nobody for each in fields(Parts)}))

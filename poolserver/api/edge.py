@@ -37,22 +37,29 @@ class Edge:
         app.on_response_prepare.append(_add_headers)
 
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        if not request.path.startswith(_BELOW):
-            return await handler(request)
+        is_api = request.path.startswith(_BELOW)
         try:
             return await handler(request)
-        except web.HTTPMethodNotAllowed as error:
-            return _other_method(request, error)
-        except web.HTTPNotFound:
-            return ApiError("not_found", "there is nothing at this path").response()
-        except web.HTTPException:
-            raise
+        except web.HTTPException as error:
+            if not is_api:
+                raise
+            return _as_problem(request, error)
         except Exception as error:  # a bug of ours; what it says may be a secret
             now = asyncio.get_running_loop().time()
             self._trouble.failed(
                 "api_failed", repr(error)[:200], now, path=request.path[:200], exc_info=True
             )
+            if not is_api:
+                return web.Response(status=500, text="an error in the pool; the log has more\n")
             return ApiError("internal", "the log has more").response()
+
+
+def _as_problem(request: web.Request, error: web.HTTPException) -> web.Response:
+    if isinstance(error, web.HTTPMethodNotAllowed):
+        return _other_method(request, error)
+    if isinstance(error, web.HTTPNotFound):
+        return ApiError("not_found", "there is nothing at this path").response()
+    raise error
 
 
 def _other_method(request: web.Request, error: web.HTTPMethodNotAllowed) -> web.Response:

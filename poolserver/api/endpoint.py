@@ -80,7 +80,7 @@ class Endpoint:
     handler: Callable[[Call], Awaitable[object]]
     scope: Scope = "read"
     query: type[msgspec.Struct] = NoQuery
-    body: type | None = None
+    body: Any = None
     answer: Any = None
     node_of: Callable[[Call], str] | None = None
     problems: Sequence[str] = ()
@@ -98,8 +98,10 @@ class Endpoint:
 
     @property
     def route(self) -> str:
-        """The whole path, as the HTTP server takes it."""
-        return f"{API}{self.path}"
+        """The whole path, as the HTTP server takes it. A part with slashes may have line breaks
+        too: who sends such a name is told of that, and not that there is no such call.
+        """
+        return f"{API}{self.path}".replace(":.+}", ":(?s:.+)}")
 
     @property
     def parameters(self) -> list[str]:

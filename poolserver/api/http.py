@@ -1,6 +1,7 @@
 """``/metrics``, ``/healthz`` and ``/readyz``, and the server that other routes are on."""
 
 import asyncio
+import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
@@ -27,6 +28,11 @@ SCRAPE_WITHIN_S = 60.0
 MOST_SCRAPES = 4
 """At once: two Prometheus, and two people who look. Each costs the event loop some milliseconds."""
 END_OF_OPENMETRICS = b"# EOF\n"
+
+# aiohttp tells of whatever somebody sends that is no HTTP, with a traceback: the log is not for
+# whoever connects to write in. What goes wrong in handlers is told by the edge.
+_peers = logging.getLogger(f"{__name__}.peers")
+_peers.setLevel(logging.CRITICAL)
 
 
 class HttpServer:
@@ -66,6 +72,7 @@ class HttpServer:
         self._runner = web.AppRunner(
             app,
             access_log=None,
+            logger=_peers,
             shutdown_timeout=SHUTDOWN_TIMEOUT_S,
             keepalive_timeout=IDLE_S,
         )

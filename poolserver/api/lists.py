@@ -7,7 +7,7 @@ import msgspec
 from msgspec import Meta
 
 from poolserver.api.endpoint import Call, Endpoint
-from poolserver.api.page import MOST_ITEMS, Page, cursor_of, key_of, page_of
+from poolserver.api.page import MOST_ITEMS, Cursor, Page, cursor_of, key_of, page_of
 from poolserver.api.problem import ApiError
 from poolserver.ledger.database import Connection, StoreError
 from poolserver.lookout.blocks import BlockSpot, Efforts, block_page
@@ -19,7 +19,6 @@ from poolserver.lookout.view import BlockLine, History, RigLine
 T = TypeVar("T")
 
 Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS, description="Of a page.")]
-Cursor = Annotated[str, Meta(max_length=1000, description="`next` of the page before.")]
 Text = Annotated[str, Meta(max_length=200)]
 if TYPE_CHECKING:
     Sort = str

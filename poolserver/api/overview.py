@@ -13,6 +13,9 @@ from poolserver.lookout.view import Event, NodeStatus, SiteStatus, Status
 
 Level = Literal["info", "warning", "error"]
 
+MOST_ID = (1 << 53) - 1
+"""What JSON's numbers hold without loss (RFC 8259, 6)."""
+
 # What is at least as bad as each.
 _FROM: dict[Level, frozenset[str]] = {
     "info": frozenset({"info", "warning", "error", "critical"}),
@@ -32,7 +35,9 @@ class Shown(Protocol):
 class EventsQuery(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Of ``/events``. Without ``after`` the newest are given."""
 
-    after: Annotated[int, Meta(ge=0, description="Only events with a greater id.")] | None = None
+    after: (
+        Annotated[int, Meta(ge=0, le=MOST_ID, description="Only events with a greater id.")] | None
+    ) = None
     limit: Annotated[int, Meta(ge=1, le=MOST_ITEMS, description="Of a page.")] = 200
     level: Annotated[Level, Meta(description="Only what is at least as bad.")] = "info"
 

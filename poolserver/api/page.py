@@ -6,14 +6,22 @@ items come and go, and a list never shows an item twice.
 
 import base64
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import msgspec
+from msgspec import Meta
 
 from poolserver.api.problem import ApiError
 
 MOST_ITEMS = 1000
 """Of a page: 1,000 rigs are some 400 kB."""
+
+Cursor = Annotated[
+    str,
+    Meta(
+        pattern="^[A-Za-z0-9_-]*$", max_length=1000, description="`next` of the page before this."
+    ),
+]
 
 T = TypeVar("T")
 K = TypeVar("K")

@@ -31,6 +31,8 @@ class Token:
     scopes: frozenset[Scope]
     nodes: tuple[str, ...]
     """Paths; each stands for all below it too."""
+    not_after_s: float | None = None
+    """Until when it is good, in Unix seconds; None: for ever."""
 
     def may_speak_for(self, path: str) -> bool:
         return any(node in (PROGRAMME, path) or path.startswith(f"{node}/") for node in self.nodes)

@@ -30,7 +30,7 @@ COMMANDS = (
         "power_status:status",
         "Tell what each node of the running pool's tree draws and may draw, and what binds.",
     ),
-    Lazy("token", "power_token:token", "Make a token for NAME, for the HTTP API."),
+    Lazy("token", "token:token", "Make a token for NAME, for the HTTP API."),
     Lazy(
         "verify",
         "power_verify:verify_command",

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from poolserver.config.budgets import Moment
 from poolserver.config.kinds import doc
 from poolserver.config.values import (
     Endpoint,
@@ -28,8 +29,8 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
         doc(
             "Who may read page and API without a token. Others need one with the scope `read`; "
             "whoever changes anything needs one from wherever. A request that a proxy passed on "
-            "(it has `Forwarded`, `X-Forwarded-For`, `X-Real-IP` or `Via`; nginx and HAProxy add none "
-            "unless they are told) always needs one."
+            "(it has `Forwarded`, `X-Forwarded-For`, `X-Real-IP` or `Via`; some proxies add "
+            "one only if they are told) always needs one."
         ),
     ] = ("127.0.0.0/8", "::1/128")
     names: Annotated[
@@ -42,7 +43,7 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ApiTokenConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """Who may tell the HTTP API something. `poolserver power token` makes one of these."""
+    """Who may tell the HTTP API something. `poolserver token` makes one of these."""
 
     name: Annotated[PowerNodeName, doc("Whose it is. A budget that it sets has this as source.")]
     sha256: Annotated[Sha256Hex, doc("The SHA-256 of the token. The token itself is kept nowhere.")]
@@ -56,3 +57,7 @@ class ApiTokenConfig(msgspec.Struct, frozen=True, kw_only=True):
         Meta(min_length=1),
         doc('The nodes that it may speak for, with all below them, as "Sahiwal/T2"; "/" is all.'),
     ]
+    not_after: Annotated[
+        Moment | None,
+        doc("Until when it is good, in UTC unless it says otherwise; then it is nobody's."),
+    ] = None

@@ -8,11 +8,13 @@ from poolserver.config.rig_models import RigModelConfig
 from poolserver.control_room.books import OutsideBooks
 from poolserver.control_room.budget_outfit import budget_book, control_terms
 from poolserver.control_room.energy_keeper import EnergyKeeper
+from poolserver.control_room.mapping_desk import MappingDesk
 from poolserver.control_room.meter_outfit import meter_specs
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.room import ControlRoom
 from poolserver.control_room.word_keeper import WordKeeper
 from poolserver.ledger.store import LedgerStore
+from poolserver.ledger.totals import site_lookup
 from poolserver.power.ai_loads import AiLoadBook
 from poolserver.power.models import MinerModels, load_models
 from poolserver.power.places import NodeRules, Places, SitePlaces
@@ -48,6 +50,7 @@ def control_room(
     tree = power_tree(config)
     rigs = rig_book(config, tree)
     books = outside_books(config, tree, unix_time)
+    site_of = site_lookup({site.name: site.accounts for site in config.sites})
     return ControlRoom(
         tree,
         rigs=rigs,
@@ -55,6 +58,7 @@ def control_room(
         reading_of=reading_of,
         books=books,
         word_keeper=WordKeeper(books.budget, store, clock=clock),
+        mappings=MappingDesk(rigs, tree, store, site_of, unix_time),
         energy_keeper=EnergyKeeper(
             store,
             tree,

@@ -31,6 +31,7 @@ from poolserver.control_room.detail import (
     watched,
 )
 from poolserver.control_room.energy_keeper import EnergyKeeper
+from poolserver.control_room.mapping_desk import MappingDesk
 from poolserver.control_room.news import PowerNews
 from poolserver.control_room.rig_keeper import RigKeeper
 from poolserver.control_room.view import PowerView
@@ -85,6 +86,7 @@ class ControlRoom:
         reading_of: Callable[[str, str], Reading],
         books: OutsideBooks,
         word_keeper: WordKeeper,
+        mappings: MappingDesk,
         energy_keeper: EnergyKeeper,
         terms: Terms,
         tick_s: float,
@@ -97,6 +99,7 @@ class ControlRoom:
         self._reading_of = reading_of
         self.books = books
         self._word_keeper = word_keeper
+        self.mappings = mappings
         self._energy_keeper = energy_keeper
         energy_keeper.states = {
             CALIBRATION: lambda: self._learned,
@@ -126,6 +129,7 @@ class ControlRoom:
 
     def load(self, connection: Connection) -> None:
         """Take up what was saved, before the journal is read; in the store's thread."""
+        self.mappings.load(connection)
         self._rig_keeper.load(connection)
         self._word_keeper.load(connection)
         self._energy_keeper.load(connection)

@@ -14,7 +14,6 @@ from typing import Protocol
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.control_room.view import NodeView, PowerView
-from poolserver.coordinator import PoolView, SiteView
 from poolserver.crew.berths import Berths
 from poolserver.handover.reload import ReloadFacts
 from poolserver.ledger.blocks import BlockBook
@@ -28,6 +27,7 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
 from poolserver.node.splits import Trouble as Apart
 from poolserver.power.tree import PROGRAMME
+from poolserver.sites import PoolView, SiteView
 
 ROUND_EVERY_S = 10.0
 """All work is added up by site and difficulty, in exact fractions: some microseconds for each."""

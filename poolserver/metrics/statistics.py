@@ -12,7 +12,7 @@ from poolserver.metrics.families import GaugeFamily, gauge
 from poolserver.stats.meter import REJECT_WINDOWS, WINDOWS, Reading
 
 if TYPE_CHECKING:
-    from poolserver.coordinator import PoolView, SiteView
+    from poolserver.sites import PoolView, SiteView
 
 POOL_HASHRATE = gauge(
     "pool_hashrate_hashes_per_second",

@@ -10,7 +10,7 @@ from fractions import Fraction
 from threading import Lock
 from typing import NamedTuple, Protocol
 
-from poolserver.power.places import Places
+from poolserver.power.places import MappingWord, Places
 from poolserver.power.rater import UNKNOWN, Identity, Rated, Rater
 from poolserver.power.rating import Place, Rating
 
@@ -222,6 +222,14 @@ class RigBook:
                 self._interned.clear()
             place = self._interned[name, node, rating] = site.place_of(rating, node)
         return place
+
+    def map(self, words: Iterable[MappingWord]) -> None:
+        """Words on where rigs are: their later work is booked there."""
+        with self._lock:
+            for word in words:
+                self.places.map(word)
+                if (rig := self._rigs.get(word.worker)) is not None:
+                    rig.is_placed = False
 
     # --- for those who look --------------------------------------------------------------
 

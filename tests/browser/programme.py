@@ -5,9 +5,8 @@ adds up: a node's power is that of what is below it. No amounts or hashes are of
 """
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from hashlib import sha256
 
 from poolserver.control_room.detail import LimitAhead, NodeDetail, RigView, WindowView
@@ -21,7 +20,6 @@ from poolserver.control_room.view import (
 )
 from poolserver.lookout.view import (
     BlockLine,
-    Event,
     Hashrates,
     History,
     NodeStatus,
@@ -34,58 +32,23 @@ from poolserver.lookout.view import (
     TemplateStatus,
     Trouble,
 )
-
-NOW = 1_795_870_920.0
-"""2026-11-28 13:02 UTC, which is 18:02 in Pakistan."""
-
-RIGS = 100_000
-TRANSFORMERS, CONTAINERS, RACKS = 4, 20, 40
-J_PER_TH = 17.5
-RIG_W = 3510.0
-MODELS = ("Antminer S21", "Whatsminer M60S", "Antminer S19j Pro", "Avalon A1566")
-# Of a week's and a day's points.
-STEPS_S = {"1h": 10, "6h": 60, "1d": 300, "7d": 1800}
-SPANS_S = {"1h": 3600, "6h": 21_600, "1d": 86_400, "7d": 604_800}
-
-
-@dataclass(frozen=True)
-class Site:
-    """A site, its share of the rigs, and who limits it."""
-
-    name: str
-    part: float
-    limit: LimitView
-    ai_w: float
-
-
-MW = 1_000_000
-SITES = (
-    Site(
-        "Sahiwal",
-        0.46,
-        LimitView(212 * MW, "override", "NTDC", "evening peak", NOW + 6 * 3600 - 120),
-        38.4 * MW,
-    ),
-    Site(
-        "ChinaHub",
-        0.32,
-        LimitView(137 * MW, "schedule", "CPHGC", "", NOW + 10 * 3600 - 120),
-        14.2 * MW,
-    ),
-    Site("PortQasim", 0.22, LimitView(96 * MW, "physical", "site", "", None), 6.1 * MW),
+from tests.browser.ground import (
+    CONTAINERS,
+    J_PER_TH,
+    MW,
+    NOW,
+    PROGRAMME_LIMIT,
+    RACKS,
+    RIG_W,
+    RIGS,
+    SITES,
+    TRANSFORMERS,
+    Site,
+    all_rigs,
+    hashrate_of,
+    noise,
 )
-PROGRAMME_LIMIT = LimitView(430 * MW, "override", "NTDC", "evening peak", NOW + 6 * 3600 - 120)
-
-
-def hashrate_of(power_w: float) -> float:
-    """By the rating that all rigs have here."""
-    return power_w / J_PER_TH * 1e12
-
-
-def noise(*of: object) -> float:
-    """Between -1 and 1, always the same of the same."""
-    digest = sha256(repr(of).encode()).digest()
-    return int.from_bytes(digest[:8], "big") / 2**63 - 1
+from tests.browser.past import made_up_block, made_up_history
 
 
 @dataclass
@@ -365,140 +328,3 @@ def _rig_view(rig: RigLine) -> RigView:
         rig.worker, rig.address, rig.model, rig.model, J_PER_TH, "name rule", "data sheet",
         rig.state, 0.4, windows,
     )  # fmt: skip
-
-
-@cache
-def all_rigs() -> tuple[RigLine, ...]:
-    """Made once for all tests: it takes most of a second."""
-    return tuple(made_up_rig(i) for i in range(RIGS))
-
-
-def made_up_rig(i: int) -> RigLine:
-    """The i-th of all."""
-    part, site = i / RIGS, SITES[-1]
-    for each in SITES:
-        if part < each.part:
-            site = each
-            break
-        part -= each.part
-    slot = int(part / site.part * TRANSFORMERS * CONTAINERS * RACKS)
-    transformer, rest = divmod(slot, CONTAINERS * RACKS)
-    container, rack = divmod(rest, RACKS)
-    place = f"T{transformer + 1}/C{container + 1:02d}/R{rack + 1:02d}"
-    chance = (i * 7919) % 1000
-    state = (
-        "silent" if chance < 3 else "away" if chance < 9 else "new" if chance < 11 else "hashing"
-    )
-    rate = 0.0 if state in ("silent", "new") else (200e12 + ((i * 104_729) % 1000) * 2e10)
-    name = f"{site.name.lower()}.t{transformer + 1}c{container + 1:02d}r{rack + 1:02d}-{i:06d}"
-    return RigLine(
-        worker=name,
-        account=site.name.lower(),
-        site=site.name,
-        node=f"{site.name}/{place}",
-        state=state,
-        model=MODELS[container % len(MODELS)],
-        address=f"10.{SITES.index(site) + 1}.{slot // 250}.{slot % 250 + 1}",
-        hashrate_5m_h_s=Figure(rate * 1.01, rate * 0.11),
-        hashrate_1h_h_s=Figure(rate, rate * 0.03),
-        hashrate_1d_h_s=Figure(rate * 0.99, rate * 0.006),
-        power_w=rate / 1e12 * J_PER_TH if rate else None,
-        j_per_th=J_PER_TH if rate else None,
-        stale_1h=0.002 + (i % 7) * 0.0003 if rate else None,
-        rejected_1h=0.0005 * (i % 3) if rate else None,
-        best_difficulty=1e9 * (1 + i % 997),
-        sessions=0 if state == "away" else 1,
-        seen_at=NOW - (i * 31) % 86_400,
-    )
-
-
-def made_up_block(i: int) -> BlockLine:
-    """The i-th, the newest first."""
-    state = "accepted" if i < 2 else "orphaned" if i == 9 else "mature"
-    pays = state != "orphaned"
-    effort = 0.95 + 0.8 * noise("effort", i)
-    height = 926_391 - i * 137
-    return BlockLine(
-        height=height,
-        hash="0" * 19 + sha256(f"made up {i}".encode()).hexdigest()[19:],
-        state=state,
-        found_unix_ms=int((NOW - 3 * 3600 - i * 83_000) * 1000),
-        worker=made_up_rig((i * 37_813) % RIGS).worker,
-        value_sat=312_500_000 + (i * 7_919_113) % 9_000_000,
-        fee_sat=4_687_500,
-        payees_paid=41 + i % 7,
-        unpaid_sat=(i % 4) * 1311 if pays else 0,
-        effort=effort if pays else None,
-        luck=1 / effort if pays else None,
-    )
-
-
-def made_up_history(span: str, part: float) -> History:
-    """A curtailment stands in it: four hours ago the limit went down, and so did the power."""
-    step_s = STEPS_S[span]
-    n = SPANS_S[span] // step_s
-    ages_s = [(n - 1 - i) * step_s for i in range(n)]
-    limits = [_limit_w(age_s) * part for age_s in ages_s]
-    powers = [
-        min(
-            (418 + 8 * math.sin(age_s / 9000) + noise(span, age_s)) * MW * part,
-            limit - (6 + 2 * math.sin(age_s / 700)) * MW * part,
-        )
-        for age_s, limit in zip(ages_s, limits, strict=True)
-    ]
-    ai_w = [(58.7 + 4 * math.sin(age_s / 5000)) * MW * part for age_s in ages_s]
-    mining = [(power - ai) / 1.034 for power, ai in zip(powers, ai_w, strict=True)]
-    away = {n // 3, n // 3 + 1} if span == "7d" else set()
-    per_step = step_s * 1667 * part
-    shares = [int(per_step * (1 + 0.01 * noise(span, "s", age_s))) for age_s in ages_s]
-
-    def known(values: list[float]) -> tuple[float | None, ...]:
-        return tuple(None if i in away else value for i, value in enumerate(values))
-
-    def counts(values: list[int]) -> tuple[int | None, ...]:
-        return tuple(None if i in away else value for i, value in enumerate(values))
-
-    return History(
-        end_s=NOW,
-        step_s=step_s,
-        hashrate_h_s=known(
-            [hashrate_of(w) * (1 + 0.004 * noise(w, "h")) for w in mining],
-        ),
-        power_w=known(powers),
-        power_sigma_w=known([w * 0.004 for w in powers]),
-        limit_w=known(limits),
-        ai_w=known(ai_w),
-        accepted=counts(shares),
-        stale=counts(
-            [int(s * (0.0023 + 0.0006 * noise(span, "t", i))) for i, s in enumerate(shares)],
-        ),
-        rejected=counts(
-            [int(s * (0.0007 + 0.0003 * noise(span, "r", i))) for i, s in enumerate(shares)],
-        ),
-        rigs=counts([int(w / RIG_W) for w in mining]),
-    )
-
-
-def _limit_w(age_s: float) -> float:
-    """430 MW now; 380 for two hours before."""
-    day_s = age_s % 86_400
-    return (385 if 2.2 * 3600 < day_s < 4.2 * 3600 else 430) * MW
-
-
-def made_up_events() -> Iterator[Event]:
-    """Some hundred, the oldest first."""
-    kinds: list[tuple[str, str, dict[str, str | int | float | bool | None]]] = [
-        ("info", "new_tip", {"height": 926_417, "transactions": 3284, "left_out": 0}),
-        ("info", "power_intended", {"what": "would shed 312 rigs, 1.1 MW, of Sahiwal/T2"}),
-        ("warning", "meter_not_believed", {"meter": "chinahub-t3", "quality": "stale"}),
-        ("info", "energy_closed", {"until": "2026-11-28T13:00:00Z", "rows": 240}),
-        ("info", "budget_word", {"node": "Sahiwal", "limit_mw": 212, "source": "NTDC"}),
-        ("warning", "rigs_silent", {"rigs": 4, "names": "sahiwal.t2c11r07-011093"}),
-        ("info", "journal_pruned", {"files": 3}),
-        ("error", "node_behind", {"node": "core-3", "blocks": 1}),
-        ("info", "new_tip", {"height": 926_416, "transactions": 2977, "left_out": 2}),
-    ]
-    count = 180
-    for i in range(count):
-        level, name, fields = kinds[(count - 1 - i) % len(kinds)]
-        yield Event(1_795_000_000_000 + i, NOW - (count - 1 - i) * 171.0 - 9, level, name, fields)

@@ -8,7 +8,8 @@ from playwright.async_api import Browser, Page
 
 from poolserver.lookout.view import Trouble
 from tests.browser.chromium import chromium, find_chromium
-from tests.browser.programme import NOW, Programme, made_up_rig
+from tests.browser.ground import NOW, made_up_rig
+from tests.browser.programme import Programme
 from tests.browser.stage import Stage, on_stage
 
 IMAGES = Path(__file__).parents[2] / "docs/images"

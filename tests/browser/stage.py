@@ -24,7 +24,8 @@ from poolserver.log import EventFeed
 from poolserver.lookout.rig_index import RigQuery
 from poolserver.lookout.rigs import RigPage, Spot
 from poolserver.lookout.view import BlockLine, RigLine
-from tests.browser.programme import Programme, made_up_events
+from tests.browser.past import made_up_events
+from tests.browser.programme import Programme
 from tests.unit.api.unwritten import Unwritten
 
 # Made up: they open nothing but the stage.

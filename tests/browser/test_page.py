@@ -7,7 +7,8 @@ from playwright.async_api import expect
 
 from poolserver.lookout.view import RigLine, Trouble
 from tests.browser.conftest import OpenPage
-from tests.browser.programme import Programme, made_up_rig
+from tests.browser.ground import made_up_rig
+from tests.browser.programme import Programme
 from tests.browser.stage import Stage
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]

@@ -18,8 +18,7 @@ from poolserver.cluster.messages import (
     WorkerStarted,
 )
 from poolserver.config import parse_config
-from poolserver.coordinator import MAX_UNASSIGNED_TOLD, Coordinator
-from poolserver.ledger.delta import Delta, WorkerRef
+from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import Record, ShareRecord, WorkerRecord
 from poolserver.ledger.segment import SegmentId, encode_header
 from poolserver.ledger.sqlite import SqliteDatabase
@@ -90,14 +89,6 @@ def test_a_scrape_looks_at_no_worker(tmp_path: Path) -> None:
     assert "alice" not in text
     view = pool.site_views()[0]
     assert view.reading == pool.pool_view().reading
-
-
-def test_a_flood_of_accounts_without_a_site_is_not_remembered_for_ever(tmp_path: Path) -> None:
-    pool = coordinator(tmp_path)
-    names = [f"x{number}" for number in range(MAX_UNASSIGNED_TOLD + 500)]
-    workers = {WorkerRef("a", number): (name, name) for number, name in enumerate(names)}
-    pool._on_delta(Delta(workers=workers))
-    assert len(pool._unassigned) == MAX_UNASSIGNED_TOLD
 
 
 async def test_work_of_before_a_crash_is_booked_where_the_rig_was(tmp_path: Path) -> None:

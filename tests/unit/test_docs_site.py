@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from poolserver import __version__
+
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 
@@ -36,6 +38,7 @@ def test_every_page_is_there_and_the_first_one_leads_to_the_contents(site: Path)
     for page in DOCS.rglob("*.md"):
         assert (site / page.relative_to(DOCS)).with_suffix(".html").exists(), page
     assert 'url=README.html"' in (site / "index.html").read_text()
+    assert f"poolserver {__version__}</title>" in (site / "share.html").read_text()
 
 
 @pytest.mark.slow
@@ -60,3 +63,8 @@ def test_nothing_of_sphinx_shows_in_a_page(site: Path) -> None:
 
 def test_pages_have_no_directives_so_they_read_well_anywhere() -> None:
     assert [path for path in DOCS.rglob("*.md") if "```{" in path.read_text()] == []
+
+
+def test_the_contents_name_no_page_twice() -> None:
+    pages = re.findall(r"\]\(([\w/-]+\.md)\)", (DOCS / "README.md").read_text())
+    assert sorted(pages) == sorted(set(pages))

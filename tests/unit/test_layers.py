@@ -23,7 +23,7 @@ FLOORS = [
     {"node", "cluster", "sim", "power.signals"},
     {"server"},
     {"handover"},
-    {"crew", "paymaster", "control_room"},
+    {"crew", "paymaster", "control_room", "sites"},
     {"coordinator"},
     {"lookout"},
     {"metrics", "api"},

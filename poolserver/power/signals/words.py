@@ -21,7 +21,8 @@ from poolserver.power.state import MeterReading
 MOST_BYTES = 4096
 
 Moment = Annotated[datetime, Meta(tz=True)] | float
-Words = Annotated[str, Meta(max_length=200)]
+# No NUL: PostgreSQL's texts hold none, and the word would never be written down.
+Words = Annotated[str, Meta(max_length=200, pattern="^[^\\x00]*$")]
 W = TypeVar("W", bound=msgspec.Struct)
 
 

@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector as MetricCollector
 
 from poolserver.config.metrics import MetricsConfig
 from poolserver.control_room.view import PowerView, power_view
-from poolserver.coordinator import Coordinator, PoolView, SiteView
+from poolserver.coordinator import Coordinator
 from poolserver.crew.berths import Berths
 from poolserver.crew.tally import Tally
 from poolserver.handover.reload import ReloadFacts
@@ -49,6 +49,7 @@ from poolserver.power.state import (
 from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 from poolserver.process_watch import ProcessWatch
+from poolserver.sites import PoolView, SiteView
 from poolserver.stats.meter import Hashrates, Reading, Rejects
 from poolserver.stats.meters import Meters
 from tests.unit.counters import node_group, worker_counters

@@ -9,7 +9,6 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
-from poolserver.coordinator import PoolView, SiteView
 from poolserver.crew.tally import Tally
 from poolserver.histogram import Histogram
 from poolserver.ledger.audit import SignedDay
@@ -24,6 +23,7 @@ from poolserver.mining.share import ShareOutcome
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.group import NodeFigures
 from poolserver.node.proving import Proof
+from poolserver.sites import PoolView, SiteView
 from poolserver.stats.meter import NO_READING, WINDOWS, Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
 from tests.unit.solving import P2WPKH, REGTEST_NBITS, template

@@ -1,11 +1,14 @@
-"""``poolserver power token``: a token for the HTTP API."""
+"""``poolserver token``, which was ``power token``: a token for the HTTP API."""
+
+from datetime import datetime
+from typing import get_args
 
 import click
 import msgspec
 
-from poolserver.api.tokens import hash_of, new_token
+from poolserver.api.tokens import Scope, hash_of, new_token
 
-SCOPES = ("budget", "ai-load", "meter")
+SCOPES = get_args(Scope)
 
 
 @click.command()
@@ -21,7 +24,14 @@ SCOPES = ("budget", "ai-load", "meter")
     show_default=True,
     help="What it speaks for, with all below it. May repeat.",
 )
-def token(name: str, scopes: tuple[str, ...], nodes: tuple[str, ...]) -> None:
+@click.option(
+    "--not-after",
+    type=click.DateTime(["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]),
+    help="Until when it is good, UTC; for ever if not given.",
+)
+def token(
+    name: str, scopes: tuple[str, ...], nodes: tuple[str, ...], not_after: datetime | None
+) -> None:
     """Make a token for NAME, for the HTTP API.
 
     Itself on standard error, the lines for the configuration on standard output. It is kept
@@ -34,6 +44,8 @@ def token(name: str, scopes: tuple[str, ...], nodes: tuple[str, ...]) -> None:
         click.echo(f"{key} = {_toml(value)}")
     for key, values in (("scopes", scopes), ("nodes", nodes)):
         click.echo(f"{key} = {_toml(list(dict.fromkeys(values)))}")
+    if not_after is not None:
+        click.echo(f"not_after = {not_after.isoformat()}Z")
 
 
 def _toml(value: str | list[str]) -> str:
