@@ -155,7 +155,10 @@ async def test_a_rig_that_is_moved_is_booked_there_at_once_and_after_a_restart(
 
 
 async def until_at(pool: RunningPool, node: str) -> None:
-    """Until the rig is booked at a node."""
+    """Until the rig is booked at a node: it is known from its first share that is folded."""
     async with asyncio.timeout(30):
-        while (await asked(pool, "GET", "/rigs/demo.rig"))["node"] != node:  # noqa: ASYNC110
+        while True:
+            status, text = await pool.get("/api/v1/rigs/demo.rig")
+            if status == 200 and json.loads(text)["node"] == node:
+                return
             await asyncio.sleep(0.2)
