@@ -108,10 +108,8 @@ async def test_the_examples_in_the_documents_work(
         code, told = await run("bash", "-c", script, folder=tmp_path, TOKEN=TOKEN)
         assert code == 0, told
         assert "304" in told
-        page = await asked(pool, "GET", "/audit")
-        calls = [
-            f"{line['method']} {line['path'].removeprefix('/api/v1')}" for line in page["items"]
-        ]
+        lines = (await asked(pool, "GET", "/audit"))["items"]
+        calls = [f"{each['method']} {each['path'].removeprefix('/api/v1')}" for each in lines]
         assert calls[::-1] == [
             "PUT /nodes/demo/budget",
             "DELETE /nodes/demo/budget",
