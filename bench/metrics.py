@@ -16,6 +16,7 @@ from statistics import median
 from prometheus_client import CollectorRegistry
 
 from poolserver.api.http import HttpServer
+from poolserver.collector import Collector
 from poolserver.config.metrics import MetricsConfig
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.event_loop import run_async
@@ -88,6 +89,7 @@ async def scrape(
 
 async def measure(workers: int, nodes: int, runs: int) -> None:
     meters = crowd(workers)
+    Collector().start(time.monotonic())  # as in the pool
     nothing = CollectorRegistry()
     print(f"{'':40}{'made, ms':>12}{'scrape, ms':>12}{'loop waits':>12}{'MB':>8}")
 

@@ -10,7 +10,7 @@ from poolserver.api.problem import ApiError
 from poolserver.api.tokens import Scope, Token, Tokens
 
 # What proxies add: who asks is then not who is connected.
-_PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP")
+_PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
 
 class Access:

@@ -1,13 +1,17 @@
 """What is alike for all answers of the HTTP server: errors of the API as problems, and headers."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 
 import structlog
 from aiohttp import web
 
 from poolserver.api.problem import ApiError
 from poolserver.log import RateLimited
+
+WRITE_WITHIN_S = 30.0
+"""A megabyte at 0.3 Mbit/s, as a telephone in a hall of machines may have."""
 
 _BELOW = "/api/"
 
@@ -70,3 +74,24 @@ def _other_method(request: web.Request, error: web.HTTPMethodNotAllowed) -> web.
 async def _add_headers(request: web.Request, response: web.StreamResponse) -> None:
     """JSON with a rig's name in it must not be taken for a page, whatever the browser thinks."""
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
+
+
+async def write_out(request: web.Request, response: web.Response) -> None:
+    """Write all of it, unless that is done."""
+    async with cut_off(request, WRITE_WITHIN_S):
+        await response.prepare(request)
+        await response.write_eof()
+
+
+@asynccontextmanager
+async def cut_off(request: web.Request, within_s: float) -> AsyncIterator[None]:
+    """Who does not read what is written here is cut off after ``within_s``: else its connection
+    would be held for ever."""
+    try:
+        async with asyncio.timeout(within_s):
+            yield
+    except ConnectionError:
+        pass  # it has left
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()

@@ -12,13 +12,21 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
-from poolserver.api.edge import Edge
+from poolserver.api.door import Door
+from poolserver.api.edge import Edge, cut_off, write_out
+from poolserver.api.gate import Gate
+from poolserver.api.problem import ApiError
 from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
 BACKLOG = 128
+IDLE_S = 75.0
+"""A connection that asks nothing, or half a request: longer than Prometheus scrapes, or nginx
+keeps one."""
 # Prometheus gives up after 10 s if it is not told otherwise.
 SCRAPE_WITHIN_S = 60.0
+MOST_SCRAPES = 4
+"""At once: two Prometheus, and two people who look. Each costs the event loop some milliseconds."""
 END_OF_OPENMETRICS = b"# EOF\n"
 
 # aiohttp tells of whatever somebody sends that is no HTTP, with a traceback: the log is not for
@@ -53,6 +61,7 @@ class HttpServer:
         self._not_ready_because = not_ready_because
         self._more = more
         self._observe = observe
+        self._scrapes = Gate(MOST_SCRAPES)
         app = web.Application(middlewares=[self._observed])  # around all others
         Edge().install(app)
         app.router.add_get("/metrics", self._metrics)
@@ -61,8 +70,13 @@ class HttpServer:
         app.add_routes(routes)
         self.sockets: list[socket.socket] = []
         self._runner = web.AppRunner(
-            app, access_log=None, logger=_peers, shutdown_timeout=SHUTDOWN_TIMEOUT_S
+            app,
+            access_log=None,
+            logger=_peers,
+            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
+            keepalive_timeout=IDLE_S,
         )
+        self._servers: list[asyncio.Server] = []
 
     async def bind(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> None:
         """Listen, and answer nobody yet. Some sockets may listen there already.
@@ -81,12 +95,18 @@ class HttpServer:
         if not self.sockets:
             await self.bind(host, port)
         await self._runner.setup()
+        assert self._runner.server is not None
+        door = Door(self._runner.server)
+        loop = asyncio.get_running_loop()
         for sock in self.sockets:
-            await web.SockSite(self._runner, sock.dup(), backlog=BACKLOG).start()
+            server = await loop.create_server(door, sock=sock.dup(), backlog=BACKLOG)
+            self._servers.append(server)
         return int(self.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
         """Stop listening and end what is open."""
+        for server in self._servers:
+            server.close()
         await self._runner.cleanup()
         for sock in self.sockets:
             sock.close()
@@ -95,39 +115,51 @@ class HttpServer:
     async def _observed(
         self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
     ) -> web.StreamResponse:
-        began_s, status = time.perf_counter(), 500
-        is_whole = True
+        began_s = time.perf_counter()
+        answer: web.StreamResponse | None = None
         try:
-            response = await handler(request)
-            status, is_whole = response.status, isinstance(response, web.Response)
-            return response
+            answer = await handler(request)
         except web.HTTPException as error:
-            status = error.status
+            answer = error
             raise
         finally:
+            is_stream = answer is not None and not isinstance(answer, web.Response)
             # Not the path itself, which whoever asks makes up.
             resource = request.match_info.route.resource
             endpoint = "none" if resource is None else f"{request.method} {resource.canonical}"
-            self._observe(endpoint, status, time.perf_counter() - began_s if is_whole else None)
+            seconds = None if is_stream else time.perf_counter() - began_s
+            self._observe(endpoint, 500 if answer is None else answer.status, seconds)
+            if isinstance(answer, web.Response):
+                await write_out(request, answer)
+        return answer
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
+        try:
+            with self._scrapes.passed():
+                return await self._scraped(request)
+        except ApiError as error:
+            return error.response()
+
+    async def _scraped(self, request: web.Request) -> web.StreamResponse:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         families = list(self._registry.collect())
         # To write them down takes two or three times as long as to read them.
         body = await asyncio.to_thread(encode, _Scrape(families, self._views))
         headers = {"Content-Type": content_type}
         if self._more is None:
-            return web.Response(body=body, headers=headers)
+            response = web.Response(body=body, headers=headers)
+            await write_out(request, response)
+            return response
         rest = body.removesuffix(END_OF_OPENMETRICS)
-        response = web.StreamResponse(headers=headers)
-        await response.prepare(request)
-        async with asyncio.timeout(SCRAPE_WITHIN_S):
-            await response.write(rest)
+        stream = web.StreamResponse(headers=headers)
+        async with cut_off(request, SCRAPE_WITHIN_S):
+            await stream.prepare(request)
+            await stream.write(rest)
             pieces = self._more()
             while piece := await asyncio.to_thread(next, pieces, b""):
-                await response.write(piece)
-            await response.write(body[len(rest) :])
-        return response
+                await stream.write(piece)
+            await stream.write(body[len(rest) :])
+        return stream
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")

@@ -6,8 +6,7 @@ JSON with an ETag (RFC 9110), and each error a problem. Who changed something is
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from typing import Protocol
 
@@ -15,8 +14,10 @@ import structlog
 from aiohttp import web
 
 from poolserver.api.access import Access, check_scope
+from poolserver.api.edge import write_out
 from poolserver.api.encoding import Shared, encoded
 from poolserver.api.endpoint import Call, Endpoint
+from poolserver.api.gate import Gate
 from poolserver.api.parameters import read_query
 from poolserver.api.problem import ApiError
 from poolserver.log import RateLimited
@@ -26,8 +27,6 @@ BODY_WITHIN_S = 10.0
 CHUNK_BYTES = 64 << 10
 # A socket's buffers take less at once; the rest is in our memory until it is read.
 LARGE_BYTES = 64 << 10
-WRITE_WITHIN_S = 30.0
-"""A megabyte at 0.3 Mbit/s, as a telephone in a hall of machines may have."""
 MOST_AT_ONCE = 64
 """Calls: a page has at most six open, and a pool has a few screens, programs and telephones."""
 
@@ -53,28 +52,6 @@ class Record(Protocol):
 
     async def refused(self, endpoint: Endpoint, call: Call, path: str, outcome: str) -> None:
         """A token was shown that is not for this, or what came with it cannot be read."""
-
-
-class Gate:
-    """So many may be inside at once."""
-
-    def __init__(self, most: int) -> None:
-        self._free = most
-
-    @contextmanager
-    def passed(self) -> Iterator[None]:
-        """Inside of it.
-
-        Raises:
-            ApiError: too many are.
-        """
-        if not self._free:
-            raise ApiError("too_many", "ask again in a second")
-        self._free -= 1
-        try:
-            yield
-        finally:
-            self._free += 1
 
 
 class Router:
@@ -195,11 +172,5 @@ def _is_known(if_none_match: str, etag: str) -> bool:
 async def _written(request: web.Request, response: web.Response) -> web.StreamResponse:
     """What is large is written in here: one that does not read it holds a place, and not long."""
     if isinstance(response.body, bytes) and len(response.body) > LARGE_BYTES:
-        try:
-            async with asyncio.timeout(WRITE_WITHIN_S):
-                await response.prepare(request)
-                await response.write_eof()
-        except TimeoutError:
-            if request.transport is not None:
-                request.transport.abort()
+        await write_out(request, response)
     return response

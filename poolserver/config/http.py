@@ -29,7 +29,8 @@ class HttpConfig(msgspec.Struct, frozen=True, kw_only=True):
         doc(
             "Who may read page and API without a token. Others need one with the scope `read`; "
             "whoever changes anything needs one from wherever. A request that a proxy passed on "
-            "(it has `Forwarded` or `X-Forwarded-For`) always needs one."
+            "(it has `Forwarded`, `X-Forwarded-For`, `X-Real-IP` or `Via`; some proxies add "
+            "one only if they are told) always needs one."
         ),
     ] = ("127.0.0.0/8", "::1/128")
     names: Annotated[

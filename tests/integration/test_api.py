@@ -1,10 +1,13 @@
 """The API of a real pool: a fuzzer that goes by its document, and the documents' own examples."""
 
 import asyncio
+import json
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from poolserver.api.tokens import hash_of
@@ -105,9 +108,54 @@ async def test_the_examples_in_the_documents_work(
         code, told = await run("bash", "-c", script, folder=tmp_path, TOKEN=TOKEN)
         assert code == 0, told
         assert "304" in told
-        await audit_has(pool, tmp_path, told)
+        lines = (await asked(pool, "GET", "/audit"))["items"]
+        calls = [f"{each['method']} {each['path'].removeprefix('/api/v1')}" for each in lines]
+        assert calls[::-1] == [
+            "PUT /nodes/demo/budget",
+            "DELETE /nodes/demo/budget",
+            "PUT /mappings/demo.rig1",
+            "DELETE /mappings/demo.rig1",
+            "POST /mappings",
+        ]
+        assert {each["outcome"] for each in page["items"]} == {"done"}
 
 
-async def audit_has(pool: RunningPool, folder: Path, told: str) -> None:
-    lines = (folder / "var" / "api-audit.jsonl").read_text().splitlines()
-    assert len(lines) == 2 * told.count("\n") or lines
+async def asked(pool: RunningPool, method: str, path: str, body: Any = None) -> Any:
+    """Something that is not refused."""
+    url, headers = f"http://127.0.0.1:{pool.http_port}", {"Authorization": f"Bearer {TOKEN}"}
+    async with (
+        aiohttp.ClientSession(url, headers=headers) as session,
+        session.request(method, f"/api/v1{path}", json=body) as answer,
+    ):
+        content = await answer.read()
+        assert answer.status < 300, content
+        return json.loads(content) if content else None
+
+
+async def test_a_rig_that_is_moved_is_booked_there_at_once_and_after_a_restart(
+    tmp_path: Path, bitcoind: BitcoindProcess
+) -> None:
+    config = pool_config(bitcoind, tmp_path, EXTRA)
+    async with running(config) as pool, rig(pool.port) as miner:
+        assert await miner.mine(await miner.job())
+        await until_at(pool, "demo")
+        await asked(pool, "PUT", "/mappings/demo.rig", {"node": "demo/T1"})
+        assert await miner.mine(await miner.job())
+        await until_at(pool, "demo/T1")
+    async with running(config) as pool, rig(pool.port) as miner:
+        (mapping,) = (await asked(pool, "GET", "/mappings"))["items"]
+        assert (mapping["worker"], mapping["node"], mapping["by"]) == (
+            "demo.rig",
+            "demo/T1",
+            "token:all",
+        )
+        assert await miner.mine(await miner.job())
+        await until_at(pool, "demo/T1")
+        assert len((await asked(pool, "GET", "/audit"))["items"]) == 1
+
+
+async def until_at(pool: RunningPool, node: str) -> None:
+    """Until the rig is booked at a node."""
+    async with asyncio.timeout(30):
+        while (await asked(pool, "GET", "/rigs/demo.rig"))["node"] != node:  # noqa: ASYNC110
+            await asyncio.sleep(0.2)

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import threading
 from collections.abc import Iterator
 from threading import get_ident
 
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from poolserver.api.http import HttpServer
+from poolserver.api.http import MOST_SCRAPES, HttpServer
 from poolserver.event_loop import SWITCH_INTERVAL_S
 from tests.unit.stalls import watching
 
@@ -107,3 +108,29 @@ async def test_a_scrape_of_many_nodes_keeps_no_share_waiting_for_5_ms() -> None:
     finally:
         await server.stop()
     assert min(longest) < LONGEST_S  # what the work itself costs is the least: noise only adds
+
+
+async def test_only_so_many_scrape_at_once() -> None:
+    go_on = threading.Event()
+
+    class Waiting(Collector):
+        def describe(self) -> Iterator[Metric]:
+            return iter(())
+
+        def collect(self) -> Iterator[Metric]:
+            go_on.wait(10)
+            return iter(())
+
+    server = HttpServer(CollectorRegistry(), lambda: None, views=registry_of(Waiting()))
+    port = await server.start("127.0.0.1", 0)
+    try:
+        scrapes = [asyncio.create_task(fetch(port, "/metrics")) for _ in range(MOST_SCRAPES + 2)]
+        async with asyncio.timeout(10):
+            turned_away, _ = await asyncio.wait(scrapes, return_when=asyncio.FIRST_COMPLETED)
+            go_on.set()
+            answers = [await each for each in scrapes]
+    finally:
+        go_on.set()
+        await server.stop()
+    assert turned_away
+    assert sorted(status for status, _ in answers) == [200] * MOST_SCRAPES + [429] * 2
