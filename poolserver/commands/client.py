@@ -16,6 +16,7 @@ import click
 import msgspec
 
 from poolserver.commands.common import EXIT_FAILED, EXIT_NOT_REACHED, EXIT_USAGE, fail, load
+from poolserver.commands.texts import clean
 
 if TYPE_CHECKING:
     from poolserver.config import Config
@@ -110,7 +111,7 @@ class Pool:
             raise self._refused(status, body, what)
         try:
             return msgspec.json.decode(body, type=kind)
-        except msgspec.DecodeError as error:
+        except (msgspec.DecodeError, RecursionError) as error:
             raise AskError(
                 f"{self.url} is no pool of this version: {what} gives something else ({error})"
             ) from error
@@ -160,9 +161,9 @@ class Pool:
     def _refused(self, status: int, body: bytes, what: str) -> AskError:
         try:
             problem = msgspec.json.decode(body, type=_Problem)
-            told = "\n".join(problem.errors) or problem.detail or problem.title
-        except msgspec.DecodeError:
-            told = body[:200].decode(errors="replace").strip().split("\n")[0]
+            told = "\n".join(map(clean, problem.errors)) or clean(problem.detail or problem.title)
+        except (msgspec.DecodeError, RecursionError):
+            told = clean(body[:200].decode(errors="replace").strip().split("\n")[0])
         if status == 401:
             scope = "reload" if what == "reload" else "read"
             return AskError(

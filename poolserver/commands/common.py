@@ -1,6 +1,7 @@
 """What all commands do alike: read the configuration, run, print, and fail in one line."""
 
 import os
+import re
 import sys
 from collections.abc import Callable, Coroutine
 from pathlib import Path
@@ -22,6 +23,9 @@ EXIT_USAGE = 2
 """What was asked makes no sense, or the configuration is wrong."""
 EXIT_NOT_REACHED = 3
 """No pool answers."""
+
+# JSON has escapes for what is below, and these as they are: C1 (ECMA-48) and marks of direction.
+_OBEYED = re.compile("[\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
 
 PIPE_WIDTH = 250
 """Columns of what is no terminal: all of a table is there, for grep."""
@@ -63,7 +67,16 @@ def fail(reason: str, code: int = EXIT_FAILED) -> NoReturn:
 
 def echo_json(value: object) -> None:
     """Print it for programs that read all of it, and for people who look at it."""
-    click.echo(msgspec.json.format(msgspec.json.encode(value), indent=2).decode())
+    click.echo(harmless(msgspec.json.format(msgspec.json.encode(value), indent=2)))
+
+
+def harmless(json: bytes) -> str:
+    """The same JSON, in which what a terminal would obey, or show elsewhere, is escaped.
+
+    >>> harmless('"Würfel \x9b2J"'.encode())
+    '"Würfel \\\\u009b2J"'
+    """
+    return _OBEYED.sub(lambda found: f"\\u{ord(found[0]):04x}", json.decode())
 
 
 def console() -> "Console":

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from poolserver.commands.client import AskError, Pool, asks_pool
-from poolserver.commands.common import EXIT_NOT_REACHED, console, json_option
+from poolserver.commands.common import EXIT_NOT_REACHED, console, harmless, json_option
 from poolserver.commands.texts import clean, time_text
 from poolserver.lookout.view import Event
 
@@ -77,7 +77,7 @@ def following(pool: Pool, level: str | None, after: int) -> Iterator[list[Event]
 def _show(events: Sequence[Event], out: Console, as_json: bool) -> None:
     for each in events:
         if as_json:
-            click.echo(msgspec.json.encode(each))
+            click.echo(harmless(msgspec.json.encode(each)))
         else:
             out.print(event_text(each), soft_wrap=True)
 
@@ -86,9 +86,9 @@ def event_text(event: Event) -> Text:
     """A line: when, how bad, what, and the rest of it."""
     style = STYLES.get(event.level, "")
     text = Text(f"{time_text(event.at)} ")
-    text.append(f"{event.level:<7} ", style=style)
-    text.append(event.event, style=style or "bold")
+    text.append(f"{clean(event.level):<7} ", style=style)
+    text.append(clean(event.event), style=style or "bold")
     for name, value in event.fields.items():
-        text.append(f" {name}=", style="dim")
+        text.append(f" {clean(name)}=", style="dim")
         text.append(clean(value if isinstance(value, str) else msgspec.json.encode(value).decode()))
     return text

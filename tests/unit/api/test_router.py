@@ -10,7 +10,7 @@ from aiohttp.test_utils import make_mocked_request
 from msgspec import Meta
 from structlog.testing import capture_logs
 
-from poolserver.api import router
+from poolserver.api import edge, router
 from poolserver.api.access import Access
 from poolserver.api.encoding import encoded
 from poolserver.api.endpoint import Call, Endpoint
@@ -203,7 +203,7 @@ async def test_of_what_asks_a_thread_only_so_many_are_let_in(ask: Asker, stage: 
 async def test_who_does_not_read_is_let_go(
     ask: Asker, stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(router, "WRITE_WITHIN_S", 0.05)
+    monkeypatch.setattr(edge, "WRITE_WITHIN_S", 0.05)
     stage.shared = "x" * (32 << 20)  # more than the buffers of a connection on this machine
     port = ask.session._base_url.port  # type: ignore[union-attr]
     reader, writer = await asyncio.open_connection("127.0.0.1", port)

@@ -130,14 +130,32 @@ def test_sorts_states_and_levels_are_those_of_the_api(ask: Ask) -> None:
 
 
 def test_what_rigs_call_themselves_does_nothing_to_a_terminal(pool: FakePool, ask: Ask) -> None:
-    evil = "[bold]x\x1b[2J\x07\u202e"
+    evil = "[bold]x\x1b[2J\x07\u202e\x9b31m"
     pool.lists["rigs"] = [msgspec.structs.replace(a_rig(1), worker=evil, model=evil, node=evil)]
-    pool.lists["events"] = [msgspec.structs.replace(an_event(1), fields={"who": evil})]
+    pool.lists["events"] = [msgspec.structs.replace(an_event(1), event=evil, fields={evil: evil})]
     pool.answers["sites"] = [a_site(evil)]
-    for command in (["workers"], ["events"], ["sites"], ["status"]):
+    shown = (["workers"], ["events"], ["sites"], ["status"])
+    for command in (*shown, *([*each, "--json"] for each in shown)):
         text = ask(*command, columns=250).stdout
         assert "[bold]x" in text
         assert not {each for each in text if not each.isprintable()} - {"\n"}
+
+
+def test_what_a_server_says_that_is_no_pool_does_nothing_to_a_terminal(
+    pool: FakePool, ask: Ask
+) -> None:
+    refused = {"title": "", "detail": "x\x1b]52;c;eA==\x07"}
+    for status, body in [
+        (422, msgspec.json.encode(refused)),
+        (422, msgspec.json.encode({"errors": ["x\x1b[2J", "y\x9b"]})),
+        (500, b"x\x1b[2J\x07"),
+        (200, b"[" * 100_000),
+        (200, b'{"x\xff\x1b'),
+    ]:
+        pool.answer = lambda *_, of=(status, body): of  # type: ignore[method-assign]
+        result = ask("status")
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert not {each for each in result.stderr if not each.isprintable()} - {"\n"}
 
 
 def test_blocks_of_a_running_pool(ask: Ask) -> None:
