@@ -20,6 +20,8 @@ RUN python -m venv /venv \
     && /venv/bin/pip install --no-cache-dir --require-hashes -r requirements/image.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY poolserver poolserver
+# The live page serves them: poolserver/page/runbooks leads there.
+COPY docs/runbooks docs/runbooks
 # What builds does not run: no compiler, pip or setuptools in the image.
 RUN /venv/bin/pip wheel --no-cache-dir --no-build-isolation --no-deps --wheel-dir /dist . \
     && /venv/bin/pip install --no-cache-dir --no-index --no-deps /dist/*.whl \

@@ -34,7 +34,7 @@ def main() -> None:
     """A Bitcoin mining pool server for sites that live on a power budget.
 
     Commands end with 0; with 1 if they failed; with 2 if what was asked, or the configuration,
-    makes no sense; and with 3 if no pool answers. https://no-color.org is kept to.
+    makes no sense; and with 3 if no pool answers. NO_COLOR=1 leaves colors out.
     """
 
 

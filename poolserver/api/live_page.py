@@ -17,7 +17,7 @@ from typing import Any
 from aiohttp import web
 
 FOLDER = "/page"
-RUNBOOKS = Path(__file__).parents[2] / "docs/runbooks"
+RUNBOOKS = Path(__file__).parents[1] / "page/runbooks"
 
 TYPES = {
     ".html": "text/html",

@@ -1,5 +1,6 @@
 """``poolserver run``: the pool itself."""
 
+import os
 from pathlib import Path
 
 import click
@@ -16,14 +17,17 @@ from poolserver.process import serve
     "--stay",
     is_flag=True,
     help="Have this process wait for the one that it hands over to, and end with that. For a "
-    "supervisor that watches the process it has started; process 1 of a container does so anyway.",
+    "supervisor that watches the process it has started; process 1 of a container does so anyway, "
+    "and so does who is started in a terminal.",
 )
 def run(path: Path, stay: bool) -> None:
     """Run the pool that FILE describes, until Ctrl-C."""
     config = load(path)
     configure_logging(config.log.level, config.log.format)
     try:
-        succession = run_async(serve(config, path.absolute(), stays=stay))
+        # A shell takes the end of what it started for the pool's, and gives Ctrl-C to others then.
+        stays = stay or os.isatty(0)
+        succession = run_async(serve(config, path.absolute(), stays=stays))
     except START_ERRORS as error:
         fail(str(error))
     succession.stay()

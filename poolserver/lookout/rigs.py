@@ -21,8 +21,8 @@ from poolserver.power.rig_book import KnownRig
 
 FRESH_S = 10.0
 """An older index is made anew, behind the answer."""
-GOOD_S = 60.0
-"""An older one is not shown."""
+GOOD_S = 15.0
+"""An older one is not shown: who asks once looks for the rig that has just come."""
 MOST_LISTS = 16
 """Kept, those that were read last: of 100,000 rigs a list is under a megabyte."""
 

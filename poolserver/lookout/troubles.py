@@ -7,8 +7,9 @@ only happened, as an orphaned block, is an event and no trouble.
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from poolserver.control_room.view import Figure, NodeView
+from poolserver.control_room.view import Figure, LimitView, NodeView
 from poolserver.lookout.view import NodeStatus, Reload, SiteStatus, Trouble
+from poolserver.power.control.words import watts
 from poolserver.power.state import LimitKind, Quality
 
 STALE_S = 60.0
@@ -177,7 +178,7 @@ def _power(signs: Signs) -> Iterator[Trouble]:
         if residual is not None and _is_beyond(residual, RESIDUAL * node.total_w.value):
             yield _ticket(
                 "residual_high",
-                f"{name} draws {residual.value / 1e6:.2f} MW more than its rigs' shares explain: "
+                f"{name} draws {watts(residual.value)} more than its rigs' shares explain: "
                 "load that does not mine here, or ratings that are off.",
             )
         for limit in (*node.limits[:1], *node.mining_limits[:1]):
@@ -185,7 +186,7 @@ def _power(signs: Signs) -> Iterator[Trouble]:
                 yield _urgent(
                     "budget_unheard",
                     f"Nothing is heard of {limit.source}: {name} is held to "
-                    f"{limit.limit_w / 1e6:.2f} MW until it speaks again.",
+                    f"{watts(limit.limit_w)} until it speaks again.",
                 )
 
 
@@ -207,18 +208,23 @@ def _headroom(node: NodeView, name: str) -> Iterator[Trouble]:
     limit = node.limits[0] if node.limits else None
     if limit is None or node.headroom_w is None:
         return
-    holds = f"{limit.limit_w / 1e6:.2f} MW by {limit.source} ({limit.kind})"
-    if node.headroom_w + SIGMAS * node.total_w.sigma < 0:
+    room_w = node.headroom_w
+    holds = f"its limit of {watts(limit.limit_w)} ({_by(limit)})"
+    if room_w + SIGMAS * node.total_w.sigma < 0:
         yield _urgent(
-            "over_budget",
-            f"{name} draws {-node.headroom_w / 1e6:.2f} MW more than its limit, {holds}: "
-            "switch rigs off.",
+            "over_budget", f"{name} draws {watts(-room_w)} more than {holds}: switch rigs off."
         )
-    elif node.headroom_w < AT_LIMIT * limit.limit_w and node.total_w.value > 0:
-        yield _ticket(
-            "headroom_low",
-            f"{name} has {node.headroom_w / 1e6:.2f} MW left below its limit, {holds}.",
-        )
+    elif room_w < AT_LIMIT * limit.limit_w and node.total_w.value > 0:
+        text = f"{watts(room_w)} below" if room_w >= 0 else f"{watts(-room_w)} over"
+        doubt = "" if room_w >= 0 else ", which may be the figure's error"
+        yield _ticket("headroom_low", f"{name} is {text} {holds}{doubt}.")
+
+
+def _by(limit: LimitView) -> str:
+    """Whose word it is, and why."""
+    if limit.kind == LimitKind.PHYSICAL:
+        return f"what the {limit.source} can carry"
+    return f"{limit.source}: {limit.reason}" if limit.reason else f"{limit.source}, {limit.kind}"
 
 
 def _rigs(signs: Signs) -> Iterator[Trouble]:

@@ -120,14 +120,14 @@ class Signs:
     """Its tip, as last heard of or as told by a template."""
     tip_at: float = -inf
     """Since when that is the tip."""
-    told_hex: str = ""
-    """The last block that it told of in any way, be it by a template that is not looked at yet."""
-    told_at: float = -inf
-    """When it first did."""
     answered_at: float = -inf
     """When a template last came, new or not; a stopgap's header is an answer too."""
     failing: bool = False
     """Whether the last attempt to get one from the node failed."""
+    told_hex: str = ""
+    """The last block that it told of in any way, be it by a template that is not looked at yet."""
+    told_at: float = -inf
+    """When it first did."""
 
     def tip_is(self, tip_hex: str, now: float) -> None:
         """The node's tip is this one."""

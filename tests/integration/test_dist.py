@@ -77,6 +77,7 @@ def test_the_wheel_has_every_file_that_the_code_reads(dist: Dist) -> None:
     } - inside
     assert left_out == set()
     assert "poolserver/_native/_sharecheck.abi3.so" in inside
+    assert "poolserver/page/runbooks/node_lost.md" in inside  # they are the documents' own
     assert not [name for name in inside if Path(name).suffix in BUILT_FROM]
 
 

@@ -69,6 +69,15 @@ async def test_a_page_has_the_figures_of_now_and_leaves_out_who_is_not_known_any
     assert (line.worker, line.hashrate_1h_h_s.value) == ("hall.001", 9e14)
 
 
+async def test_who_asks_once_sees_a_rig_that_has_just_come() -> None:
+    fleet = a_fleet(1)
+    rigs, clock = rigs_of(fleet)
+    await rigs.page(BY_RATE, 10, None)
+    fleet.add("hall.new", 1e12)
+    clock.now += 15.0
+    assert (await rigs.page(BY_RATE, 10, None)).total == 2
+
+
 async def test_who_comes_back_to_a_list_that_is_gone_goes_on_after_the_last_rig() -> None:
     rigs, _ = rigs_of(a_fleet())
     first = await rigs.page(RigQuery(), 10, None)

@@ -174,6 +174,31 @@ def test_over_a_limit_says_where_by_how_much_and_who_binds() -> None:
     over = node(path="/", depth=0, headroom_w=-1_000_000.0)
     (trouble,) = troubles(Signs(power_nodes=(over,)))
     assert trouble.text == (
-        "The programme draws 1.00 MW more than its limit, 10.00 MW by NTDC (schedule): switch rigs "
-        "off."
+        "The programme draws 1 MW more than its limit of 10 MW (NTDC: evening peak): switch "
+        "rigs off."
     )
+
+
+def test_power_of_a_small_site_is_told_in_units_that_say_something() -> None:
+    can_carry = LimitView(10_000, "physical", "transformer", "", None)
+    small = {"limits": (can_carry,), "total_w": Figure(14_700.0, 500.0), "headroom_w": -4_700.0}
+    (trouble,) = troubles(Signs(power_nodes=(node(**small),)))
+    assert trouble.text == (
+        "Sahiwal draws 4.7 kW more than its limit of 10 kW (what the transformer can carry): "
+        "switch rigs off."
+    )
+
+
+@pytest.mark.parametrize(
+    ("headroom_w", "told"),
+    [
+        (3_000.0, "3 kW below its limit of 10 MW (ops: heat)."),
+        (-3_000.0, "3 kW over its limit of 10 MW (ops: heat), which may be the figure's error."),
+    ],
+)
+def test_near_a_limit_says_on_which_side(headroom_w: float, told: str) -> None:
+    heat = LimitView(10_000_000, "override", "ops", "heat", None)
+    near = node(headroom_w=headroom_w, limits=(heat,))
+    (trouble,) = troubles(Signs(power_nodes=(near,)))
+    assert trouble.code == "headroom_low"
+    assert trouble.text == f"Sahiwal is {told}"
