@@ -233,9 +233,11 @@ class Upgrade:
             talk.end()
             self._on_main(os.getpid())
             await estate.take_back()
-            if not isinstance(error, HandoverError | OSError):
+            if not isinstance(error, Exception):
                 raise
-            self._failed(f"{error} (the new process ended with {status})")
+            if not isinstance(error, HandoverError | OSError):  # a bug of ours; later it may work
+                log.debug("upgrade_failed", exc_info=True)
+            self._failed(f"{error or repr(error)} (the new process ended with {status})")
         else:
             estate.let_go()
             self._talk = talk  # its end tells the other that all is closed here

@@ -276,6 +276,49 @@ async def test_workers_come_and_go(bitcoind_path: Path, tmp_path: Path) -> None:
         await nothing_is_wrong(pool.stage)
 
 
+async def test_a_storm_of_signals_loses_no_share(bitcoind_path: Path, tmp_path: Path) -> None:
+    """Now and then to all of our processes, as ``pkill -HUP`` does: to one that only starts too."""
+    assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    rng = Random(8)
+    async with mining(bitcoind_path, tmp_path) as pool:
+        first = pool.pool.pid
+        for number in range(100):
+            pool.text = pool.text.replace("[log]", f"# {number}\n[log]")
+            if number % 10 == 0:
+                pool.text = pool.text.split("[limits]")[0] + f"[limits]\nstrikes = {9 + number}\n"
+            wish = signal.SIGUSR2 if number % 7 == 0 else signal.SIGHUP
+            for pid in alive(pool, first)[: None if number % 20 == 0 else 1]:
+                os.kill(pid, wish)
+            await asyncio.sleep(rng.random() / 5)
+        await asyncio.sleep(MINED_S)  # the last signal is heard
+        async with asyncio.timeout(OUTCOME_S):
+            while len(left := alive(pool, first)) > 1:  # noqa: ASYNC110 - processes
+                await asyncio.sleep(0.1)
+        if left != [first]:
+            pool.pool._process = Orphan(left[0])
+        pool.text = pool.text.split("[limits]")[0] + "[limits]\nstrikes = 500\n"
+        await pool.reload()
+        print({name: len(pool.pool.events(name)) for name in (*STORM, "reloaded")})
+        await nothing_is_wrong(pool.stage, told=STORM)
+
+
+STORM = ("upgrade_refused", "upgrade_failed", "reload_refused", "reload_failed", "none")
+
+
+def alive(pool: Reloaded, first: int) -> list[int]:
+    """Those processes of the pool that run."""
+    begun = [each["pid"] for each in pool.pool.events("upgrade_begun") if "process" not in each]
+    found = []
+    for pid in (first, *begun):
+        try:
+            state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+        except OSError:
+            continue
+        if state != "Z":
+            found.append(pid)
+    return found
+
+
 UNSHARE = ("unshare", "--pid", "--fork", "--mount-proc", "--kill-child")
 
 

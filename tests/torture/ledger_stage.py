@@ -155,13 +155,13 @@ async def _new_tips(node: BitcoindProcess, rng: Random, goes_on: Callable[[], bo
 
 
 def errors_of(folder: Path, told: Collection[str] = ()) -> list[str]:
-    """Errors in the pool's log that are none of ``told``, and what is no line of it."""
+    """Errors in the pool's log that are none of ``told``, and what is no line of it ("none")."""
     found = []
     for line in (folder / "pool.log").read_bytes().splitlines():
         try:
             event = msgspec.json.decode(line, type=dict[str, object])
         except msgspec.DecodeError:
-            event = {"level": "none"}
+            event = {"level": "none", "event": "none"}
         is_trouble = event.get("level") not in ("debug", "info", "warning")
         if is_trouble and event.get("event") not in told:
             found.append(f"the pool's log: {line.decode(errors='replace')[:400]}")
