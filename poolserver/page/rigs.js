@@ -86,6 +86,7 @@ export class RigsView {
       setText(this.#node, `${node} ✕`);
       this.#node.setAttribute("aria-label", `No longer only ${node}`);
       this.#headers();
+      this.grid.emptyNote.textContent = q || site || state || node ? "No rig is like this." : "No rig yet. It is here once it has logged in, as account.name with an account of a site.";
       this.grid.scrollToTop();
       this.#pages.ask(asked);
     }
