@@ -18,6 +18,8 @@ from poolserver.lookout.view import BlockLine, History, RigLine
 
 T = TypeVar("T")
 
+MOST_LISTS_AT_ONCE = 8
+"""They wait for each other, some 100 ms each of 100,000 rigs; whoever asks for else need not."""
 Limit = Annotated[int, Meta(ge=1, le=MOST_ITEMS, description="Of a page.")]
 Text = Annotated[str, Meta(max_length=200)]
 if TYPE_CHECKING:
@@ -95,6 +97,7 @@ def rig_endpoints(rigs: Rigs) -> Sequence[Endpoint]:
             rig_page,
             query=RigsQuery,
             answer=Page[RigLine],
+            most_at_once=MOST_LISTS_AT_ONCE,
             description=(
                 "Pages of one list keep its order while they are read one after the other, so no "
                 "rig is seen twice; figures are at most 20 s old. A list that nobody read for long "

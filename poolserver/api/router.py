@@ -15,9 +15,10 @@ from aiohttp import web
 
 from poolserver.api.access import Access, check_scope
 from poolserver.api.edge import write_out
-from poolserver.api.encoding import Shared, encoded
+from poolserver.api.encoding import AT_ONCE, Shared, encoded, encoded_in_steps
 from poolserver.api.endpoint import Call, Endpoint
 from poolserver.api.gate import Gate
+from poolserver.api.page import Page
 from poolserver.api.parameters import read_query
 from poolserver.api.problem import ApiError
 from poolserver.log import RateLimited
@@ -153,7 +154,12 @@ async def _response(
 ) -> web.Response:
     if given is None:
         return web.Response(status=204)
-    answer = await shared.encoded(given) if endpoint.is_shared else encoded(given)
+    if endpoint.is_shared:
+        answer = await shared.encoded(given)
+    elif isinstance(given, Page) and len(given.items) > AT_ONCE:
+        answer = await asyncio.to_thread(encoded_in_steps, given)
+    else:
+        answer = encoded(given)
     headers = {"Cache-Control": "no-store"}
     if not endpoint.is_write:
         headers = {"Cache-Control": "no-cache", "ETag": answer.etag}

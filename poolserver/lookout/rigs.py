@@ -67,6 +67,7 @@ class Rigs:
         self._index = self._before = RigIndex()
         self._made_at = -GOOD_S
         self._making: asyncio.Task[None] | None = None
+        self._lock = asyncio.Lock()
         self._lists: OrderedDict[int, _List] = OrderedDict()
         # Not 0 on: a reader may come with a place in a list of the process before this one.
         self._numbers = count(int(time.time() * 1000))
@@ -77,9 +78,19 @@ class Rigs:
         return None if rig is None else rig_line(rig, self._fleet)
 
     async def page(self, query: RigQuery, limit: int, spot: Spot | None) -> RigPage:
-        """Up to ``limit`` rigs from ``spot`` on, or the first ones."""
-        index = await self._fresh()
-        kept = await self._list(index, query, spot)
+        """Up to ``limit`` rigs from ``spot`` on, or the first ones.
+
+        One page at a time is made, in a thread: many that ask wait for each other, and not rigs
+        for them.
+        """
+        async with self._lock:
+            index, made_at = await self._fresh()
+            return await asyncio.to_thread(self._page, index, made_at, query, limit, spot)
+
+    def _page(
+        self, index: RigIndex, made_at: float, query: RigQuery, limit: int, spot: Spot | None
+    ) -> RigPage:
+        kept = self._list(index, made_at, query, spot)
         begin = 0 if spot is None else _position(kept, spot)
         names = kept.workers[begin : begin + limit]
         lines = [index.line(row) for name in names if (row := index.row_of.get(name)) is not None]
@@ -88,29 +99,28 @@ class Rigs:
         further = None if is_last else Spot(kept.number, end, names[-1])
         return RigPage(lines, further, len(kept.workers))
 
-    async def _list(self, index: RigIndex, query: RigQuery, spot: Spot | None) -> _List:
+    def _list(self, index: RigIndex, made_at: float, query: RigQuery, spot: Spot | None) -> _List:
         """The reader's own, if it is kept; else one of this index."""
         kept = None if spot is None else self._lists.get(spot.number)
         if kept is None or kept.query != query:
             alike = (each for each in self._lists.values() if each.query == query)
-            kept = next((each for each in alike if each.made_at == self._made_at), None)
+            kept = next((each for each in alike if each.made_at == made_at), None)
         if kept is None:
-            made_at = self._made_at
-            workers = await asyncio.to_thread(_names, index, query)
-            kept = _List(next(self._numbers), query, made_at, workers)
+            kept = _List(next(self._numbers), query, made_at, _names(index, query))
             self._lists[kept.number] = kept
             if len(self._lists) > MOST_LISTS:
                 self._lists.popitem(last=False)
         self._lists.move_to_end(kept.number)
         return kept
 
-    async def _fresh(self) -> RigIndex:
+    async def _fresh(self) -> tuple[RigIndex, float]:
+        """The index, and when it was made."""
         age_s = self._clock() - self._made_at
         if age_s >= FRESH_S and self._making is None:
             self._making = asyncio.create_task(self._make(), name="rig index")
         if age_s >= GOOD_S and self._making is not None:
             await asyncio.shield(self._making)
-        return self._index
+        return self._index, self._made_at
 
     async def _make(self) -> None:
         try:

@@ -1,14 +1,17 @@
 """Who reads a list page by page sees each rig once, whatever becomes of the rigs meanwhile."""
 
+import asyncio
 import random
 import sys
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from poolserver.event_loop import SWITCH_INTERVAL_S
 from poolserver.lookout.rig_index import RigQuery
-from poolserver.lookout.rigs import FRESH_S, GOOD_S, MOST_LISTS, Rigs, Spot
+from poolserver.lookout.rigs import FRESH_S, GOOD_S, MOST_LISTS, RigPage, Rigs, Spot
 from tests.unit.lookout.fleet import MadeUpFleet
 from tests.unit.stalls import watching
 
@@ -132,3 +135,33 @@ async def test_an_index_of_many_rigs_keeps_no_share_waiting_for_5_ms() -> None:
             taken = sorted(waits.take())
             late.append(taken[len(taken) * 9 // 10])
     assert min(late) < LONGEST_S  # what the work itself costs is the least: noise only adds
+
+
+@pytest.mark.usefixtures("as_the_pool_runs")
+async def test_the_longest_page_keeps_no_share_waiting_for_5_ms() -> None:
+    rigs, _ = rigs_of(a_fleet(2000))
+    longest = []
+    async with watching() as waits:
+        for _ in range(20):
+            waits.take()
+            await rigs.page(BY_RATE, 1000, None)
+            await asyncio.sleep(0.01)
+            longest.append(max(waits.take()))
+    assert min(longest) < LONGEST_S  # what the work itself costs is the least: noise only adds
+
+
+async def test_of_many_who_ask_at_once_one_page_at_a_time_is_made() -> None:
+    class Counted(Rigs):
+        at_once = most = 0
+
+        def _page(self, *asked: Any) -> RigPage:
+            Counted.at_once += 1
+            Counted.most = max(Counted.most, Counted.at_once)
+            time.sleep(0.001)  # a thread's, in which others would come in
+            Counted.at_once -= 1
+            return super()._page(*asked)
+
+    fleet = a_fleet()
+    rigs = Counted(fleet, fleet.known.get, Clock())
+    await asyncio.gather(*(rigs.page(RigQuery(f"{n}"), 10, None) for n in range(20)))
+    assert Counted.most == 1
