@@ -77,7 +77,7 @@ def _cells(block: BlockLine) -> Iterator[Cell]:
     yield f"{block.height}"
     yield Text(block.state, style="red" if block.state in LOST else "")
     yield time_text(block.found_unix_ms / 1000)
-    yield btc(block.value_sat)
+    yield btc(block.value_sat) if block.value_sat else ""  # the books have it in a second
     yield "" if block.effort is None else f"{block.effort:.1%}"
     yield "" if block.luck is None else f"{block.luck:.1%}"
     yield Text(clean(block.worker))
