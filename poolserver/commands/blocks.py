@@ -48,7 +48,7 @@ def blocks(
 def _of_books(path: Path, limit: int, as_json: bool) -> None:
     # A pool is asked without all that books need.
     from poolserver.commands.block_list import BlocksError, read_blocks
-    from poolserver.commands.payouts_table import books_table
+    from poolserver.commands.payouts_table import books_sum
     from poolserver.outfit import StartError, ledger_database
 
     config = load(path)
@@ -59,7 +59,9 @@ def _of_books(path: Path, limit: int, as_json: bool) -> None:
     if as_json:
         echo_json(found)
     else:
-        console().print(books_table(found))
+        out = console()
+        out.print(blocks_table(found.blocks, None, out.width))
+        out.print(books_sum(found), highlight=False)
 
 
 def blocks_table(found: Sequence[BlockLine], total: int | None, width: int) -> Table:

@@ -69,7 +69,7 @@ def screen_of(found: Screen, width: int) -> RenderableType:
         "",
         sites_table(found.sites, width),
         _facts(found),
-        *(Text(clean(f"would: {sentence}")) for sentence in found.status.intended),
+        *(Text(clean(sentence)) for sentence in found.status.intended),
     )
 
 
