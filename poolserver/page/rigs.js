@@ -23,7 +23,7 @@ const COLUMNS = [
   { title: "J/TH", class: "c-jth number", key: "j_per_th" },
   { title: "Stale", class: "c-stale number", key: "stale_1h" },
   { title: "Rejected", class: "c-rejected number", key: "rejected_1h" },
-  { title: "Seen", class: "c-seen number", key: "seen_at" },
+  { title: "Came or went", class: "c-seen number", key: "seen_at" },
 ];
 const USUAL = "-hashrate_1h";
 
