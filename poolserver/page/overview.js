@@ -105,7 +105,7 @@ function setTile(tile, [, value, unit, below, href, isBad = false]) {
 /** What holds each node back, and what would be done about it. */
 class BindingCard {
   #intended = h("ul", { class: "sentences" });
-  #none = h("p", { class: "quiet" }, "Nothing has to be done: every node is within its limit.");
+  #none = h("p", { class: "quiet" });
   #limits = h("ul", { class: "plain limits" });
   element = card("What binds, and why", {}, this.#none, this.#intended, this.#limits);
 
@@ -117,6 +117,7 @@ class BindingCard {
     const bound = (power?.nodes ?? [])
       .filter(({ configured, headroom_w: room }) => configured && room != null)
       .sort((one, other) => one.headroom_w / one.limit_w - other.headroom_w / other.limit_w).slice(0, 5);
+    setText(this.#none, bound.length ? "Nothing has to be done: every node is within its limit." : "No limit is set: a site with a budget, in [[sites]], has one.");
     keyed(this.#limits, bound, ({ path }) => path, (node) => {
       const row = h("li", {});
       row.parts = [h("a", { href: routeHash({ view: "power", rest: node.path === "/" ? "" : node.path }) }), h("span", { class: "number" }), h("span", { class: "quiet" })];
