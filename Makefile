@@ -13,7 +13,7 @@ RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
 
-.PHONY: help setup demo power-day test lint types unit integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages fuzz crowd lock clean
 
 help:
@@ -65,7 +65,7 @@ demo: $(VENV)/.runtime
 power-day: $(VENV)/.dev
 	@$(VENV)/bin/poolserver simulate programme --config configs/programme-2000mw.toml --plot docs/images/power-day.svg
 
-test: lint types unit integration browser
+test: lint types unit real
 
 lint: $(VENV)/.dev
 	$(VENV)/bin/ruff check .
@@ -78,13 +78,16 @@ unit: $(VENV)/.dev
 	POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) PROMTOOL=$$(scripts/find-prometheus.sh promtool) $(PYTHON) -m pytest tests/unit poolserver/_vendor/asyncio_stratum/tests -n 2 -q
 
 # More processes than cores: these tests wait for nodes and clocks half of their time.
+REAL = CHROMIUM=$$(scripts/find-chromium.sh) BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) \
+	MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) DOCKER_COMPOSE=$$(scripts/find-docker-compose.sh)
+real: $(VENV)/.dev
+	$(REAL) $(PYTHON) -m pytest tests/integration tests/browser -n 4 --dist loadfile -q
+
 integration: $(VENV)/.dev
-	BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) \
-		DOCKER_COMPOSE=$$(scripts/find-docker-compose.sh) \
-		$(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
+	$(REAL) $(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
 
 browser: $(VENV)/.dev
-	CHROMIUM=$$(scripts/find-chromium.sh) BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m pytest tests/browser -n 2 -q
+	$(REAL) $(PYTHON) -m pytest tests/browser -n 2 -q
 
 screenshots: $(VENV)/.dev
 	@CHROMIUM=$$(scripts/find-chromium.sh) $(PYTHON) -m tests.browser.screenshots

@@ -48,7 +48,7 @@ def blocks(
 def _of_books(path: Path, limit: int, as_json: bool) -> None:
     # A pool is asked without all that books need.
     from poolserver.commands.block_list import BlocksError, read_blocks
-    from poolserver.commands.payouts_table import books_table
+    from poolserver.commands.payouts_table import books_sum
     from poolserver.outfit import StartError, ledger_database
 
     config = load(path)
@@ -59,7 +59,9 @@ def _of_books(path: Path, limit: int, as_json: bool) -> None:
     if as_json:
         echo_json(found)
     else:
-        console().print(books_table(found))
+        out = console()
+        out.print(blocks_table(found.blocks, None, out.width))
+        out.print(books_sum(found), highlight=False)
 
 
 def blocks_table(found: Sequence[BlockLine], total: int | None, width: int) -> Table:
@@ -77,7 +79,7 @@ def _cells(block: BlockLine) -> Iterator[Cell]:
     yield f"{block.height}"
     yield Text(block.state, style="red" if block.state in LOST else "")
     yield time_text(block.found_unix_ms / 1000)
-    yield btc(block.value_sat)
+    yield btc(block.value_sat) if block.value_sat else ""  # the books have it in a second
     yield "" if block.effort is None else f"{block.effort:.1%}"
     yield "" if block.luck is None else f"{block.luck:.1%}"
     yield Text(clean(block.worker))

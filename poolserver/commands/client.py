@@ -166,10 +166,13 @@ class Pool:
             told = clean(body[:200].decode(errors="replace").strip().split("\n")[0])
         if status == 401:
             scope = "reload" if what == "reload" else "read"
-            return AskError(
-                f"{self.url} wants a token with the scope {scope}: "
-                f"give it by {TOKEN_VARIABLE} or --token-file"
-            )
+            where = f"{TOKEN_VARIABLE} or --token-file"
+            if self._token:
+                return AskError(
+                    f"{self.url} does not take the token of {where}: it has none like it, or it "
+                    f"has ended. It needs one with the scope {scope}"
+                )
+            return AskError(f"{self.url} wants a token with the scope {scope}: give it by {where}")
         return AskError(told or f"{self.url} answers {status} to {what}")
 
 

@@ -95,33 +95,8 @@ def _sizes(sizes: list[int]) -> str:
     return f"{sizes[0]:,} B" if len(sizes) == 1 else f"{sizes[0]:,} to {sizes[-1]:,} B"
 
 
-def books_table(found: BlockList) -> Table:
-    """A row for each block, the newest first."""
-    table = Table(title=f"Blocks on {found.network}", caption=_sum_of(found))
-    table.add_column("height", justify="right")
-    table.add_column("hash", overflow="fold")
-    table.add_column("state")
-    table.add_column("found, UTC")
-    table.add_column("by", overflow="fold")
-    for name in ("pays", "payees", "unpaid", "effort", "luck"):
-        table.add_column(name, justify="right")
-    for block in found.blocks:
-        when = datetime.fromtimestamp(block.found_unix_ms / 1000, UTC)
-        table.add_row(
-            str(block.height),
-            block.hash,
-            block.state,
-            f"{when:%Y-%m-%d %H:%M:%S}",
-            block.worker,
-            btc(block.value_sat),
-            str(block.payees_paid),
-            btc(block.unpaid_sat),
-            *("" if each is None else f"{each:.1%}" for each in (block.effort, block.luck)),
-        )
-    return table
-
-
-def _sum_of(found: BlockList) -> str:
+def books_sum(found: BlockList) -> str:
+    """What all blocks come to, in lines."""
     lines = [
         f"{found.paying} blocks pay {btc(found.earned_sat)} BTC; the work was to find "
         f"{found.expected_blocks:.4g} with {found.expected_sat / SAT_PER_BTC:.8g} BTC"

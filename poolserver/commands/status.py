@@ -69,7 +69,7 @@ def screen_of(found: Screen, width: int) -> RenderableType:
         "",
         sites_table(found.sites, width),
         _facts(found),
-        *(Text(clean(f"would: {sentence}")) for sentence in found.status.intended),
+        *(Text(clean(sentence)) for sentence in found.status.intended),
     )
 
 
@@ -114,8 +114,9 @@ def _rows(found: Screen) -> Iterator[tuple[str, str | Text]]:
     yield "shares", _shares(status)
     yield "template", _template(status)
     processes = f"{status.worker_processes} process{'es' * (status.worker_processes != 1)}"
+    connections = f"{status.connections:,} connection{'s' * (status.connections != 1)}"
     rigs = rigs_text(status.rigs, status.silent_rigs)
-    yield "rigs", f"{rigs}; {status.connections:,} connections, {processes}"
+    yield "rigs", f"{rigs}; {connections}, {processes}"
     yield "blocks", _blocks(status)
     for number, node in enumerate(found.nodes):
         yield "" if number else "nodes", node_text(node)

@@ -31,7 +31,7 @@ SORTS = (
 
 _COLUMNS = (
     *("worker", "state", "hashrate 1h", "rejected", "power", "J/TH", "node", "model"),
-    *("hashrate 5m", "hashrate 1d", "stale", "best", "address", "seen, UTC"),
+    *("hashrate 5m", "hashrate 1d", "stale", "best", "address", "came or went"),
 )
 _TEXTS = {"worker", "state", "node", "model", "address"}
 

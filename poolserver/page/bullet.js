@@ -32,6 +32,7 @@ export function setBullet(element, power, now, name) {
   if (power.limit_w != null) limit.style.left = at(power.limit_w, most);
   const words = headroomWords(power, now);
   setClass(element, "is-over", words.state === "over");
+  setClass(element, "has-no-limit", power.limit_w == null);
   setAttribute(element, "aria-label", `Power of ${name}`);
   setAttribute(element, "aria-valuemin", 0);
   setAttribute(element, "aria-valuemax", Math.round(most));

@@ -123,8 +123,7 @@ export class Chart {
     const i = index ?? last;
     const at = this.#times()[i];
     if (at == null) return setText(this.#readout, NOTHING);
-    const when = index == null ? "now" : moment(at, this.#data.end_s);
-    setText(this.#readout, `${when}: ${this.#options.read(this.#data, i)}`);
+    setText(this.#readout, `${moment(at, this.#data.end_s)}: ${this.#options.read(this.#data, i)}`);
   }
 
   #key(event) {

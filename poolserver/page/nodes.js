@@ -50,8 +50,8 @@ export class NodesView {
       return h("tr", {},
         h("th", { scope: "row" }, node.name),
         h("td", {}, h("span", { class: `state ${name}` }, text)),
-        h("td", { class: "number" }, count(node.height)),
-        h("td", { class: "number" }, count(node.peers)),
+        h("td", { class: "number" }, node.is_up ? count(node.height) : NOTHING),
+        h("td", { class: "number" }, node.is_up ? count(node.peers) : NOTHING),
         h("td", { class: "number" }, node.is_up ? `${(node.latency_s * 1000).toFixed(1)} ms` : NOTHING),
         h("td", { class: "number" }, node.template_age_s == null ? NOTHING : `${duration(node.template_age_s)} old`));
     }));

@@ -45,6 +45,8 @@ function setPowerRow(row, node, now) {
   setClass(row, "is-near", state === "near");
 }
 
+const controlWords = (mode) => mode === "observe" ? "No rig is switched by the pool: it tells what it would do." : `Control: ${words(mode)}.`;
+
 class PowerCard {
   #sites = h("ul", { class: "power-sites plain" });
   #all = h("div");
@@ -63,7 +65,7 @@ class PowerCard {
     this.#none.hidden = top.length + sites.length > 0;
     keyed(this.#all, top, ({ path }) => path, powerRow, (row, node) => setPowerRow(row, node, now));
     keyed(this.#sites, sites, ({ path }) => path, powerRow, (row, node) => setPowerRow(row, node, now));
-    setText(this.#state, status?.power ? `Control: ${words(status.power_mode)}, ${words(status.power_state)}.` : "");
+    setText(this.#state, status?.power ? controlWords(status.power_mode) : "");
   }
 }
 
@@ -76,7 +78,7 @@ function tiles(status) {
     ["Efficiency", power?.j_per_th, "J/TH", power ? `mining ${quantity(power.mining_w.value, "W")}` : "without power nothing is known"],
     ["Rigs", count(status.rigs), "", status.silent_rigs ? `${count(status.silent_rigs)} silent` : "none silent", routeHash({ view: "rigs", query: { state: status.silent_rigs ? "silent" : "" } }), status.silent_rigs > 0],
     ["Stale, 1 h", rejects ? percent(rejects.stale_1h) : null, "", rejects ? `rejected ${percent(rejects.rejected_1h)}` : "no share yet"],
-    ["Template", template ? count(template.height) : "none", "", template ? `${template.is_outdated ? "outdated, " : ""}${duration(template.age_s)} old, ${plural(template.transactions, "transaction")}` : "rigs have no work", routeHash({ view: "nodes" }), !template || template.is_outdated],
+    ["Block worked on", template ? count(template.height) : "none", "", template ? `${template.is_outdated ? "outdated, " : ""}${duration(template.age_s)} old, ${plural(template.transactions, "transaction")}` : "rigs have no work", routeHash({ view: "nodes" }), !template || template.is_outdated],
     ["Blocks", count(found), "", `effort ${percent(status.round_effort, 0)}${status.luck == null ? "" : `, luck ${percent(status.luck, 0)}`}`, routeHash({ view: "blocks" })],
     ["Best share", quantity(status.best_difficulty, "", 4), "", `${count(status.shares.accepted)} accepted`],
     ["Books", status.journal_lag_s < 1 ? "up to date" : duration(status.journal_lag_s), "", status.journal_lag_s < 1 ? "every share is booked" : "behind the rigs"],
@@ -103,7 +105,7 @@ function setTile(tile, [, value, unit, below, href, isBad = false]) {
 /** What holds each node back, and what would be done about it. */
 class BindingCard {
   #intended = h("ul", { class: "sentences" });
-  #none = h("p", { class: "quiet" }, "Nothing has to be done: every node is within its limit.");
+  #none = h("p", { class: "quiet" });
   #limits = h("ul", { class: "plain limits" });
   element = card("What binds, and why", {}, this.#none, this.#intended, this.#limits);
 
@@ -115,6 +117,7 @@ class BindingCard {
     const bound = (power?.nodes ?? [])
       .filter(({ configured, headroom_w: room }) => configured && room != null)
       .sort((one, other) => one.headroom_w / one.limit_w - other.headroom_w / other.limit_w).slice(0, 5);
+    setText(this.#none, bound.length ? "Nothing has to be done: every node is within its limit." : "No limit is set: a site with a budget, in [[sites]], has one.");
     keyed(this.#limits, bound, ({ path }) => path, (node) => {
       const row = h("li", {});
       row.parts = [h("a", { href: routeHash({ view: "power", rest: node.path === "/" ? "" : node.path }) }), h("span", { class: "number" }), h("span", { class: "quiet" })];
@@ -154,7 +157,7 @@ class BlocksCard {
       this.#list.replaceChildren(...items.map((block) => h("li", {},
         h("span", { class: "number" }, count(block.height)),
         h("span", { class: `state state-${block.state}` }, block.state),
-        h("span", { class: "number wide-only" }, bitcoin(block.value_sat)),
+        h("span", { class: "number wide-only" }, block.value_sat ? bitcoin(block.value_sat) : ""),
         timeElement(block.found_unix_ms / 1000, moment(block.found_unix_ms / 1000, now)))));
     } catch (error) {
       this.#found = -1;

@@ -23,7 +23,7 @@ const COLUMNS = [
   { title: "J/TH", class: "c-jth number", key: "j_per_th" },
   { title: "Stale", class: "c-stale number", key: "stale_1h" },
   { title: "Rejected", class: "c-rejected number", key: "rejected_1h" },
-  { title: "Seen", class: "c-seen number", key: "seen_at" },
+  { title: "Came or went", class: "c-seen number", key: "seen_at" },
 ];
 const USUAL = "-hashrate_1h";
 
@@ -86,6 +86,7 @@ export class RigsView {
       setText(this.#node, `${node} ✕`);
       this.#node.setAttribute("aria-label", `No longer only ${node}`);
       this.#headers();
+      this.grid.emptyNote.textContent = q || site || state || node ? "No rig is like this." : "No rig yet. It is here once it has logged in, as account.name with an account of a site.";
       this.grid.scrollToTop();
       this.#pages.ask(asked);
     }

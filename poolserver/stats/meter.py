@@ -220,8 +220,9 @@ def glance(state: bytes, now_s: float, round_number: int) -> Glance:
     rates: list[float] = []
     for window in _GLANCED:
         tau_s, work = WINDOWS_S[window], numbers[_WORK + window]
-        if work and age_s > 0:
-            left = exp(-passed_s / tau_s) / (-tau_s * expm1(-age_s / tau_s))
+        observed_s = -tau_s * expm1(-age_s / tau_s)
+        if observed_s > 0:
+            left = exp(-passed_s / tau_s) / observed_s
             rates += (work * left, sqrt(numbers[_SQUARES + window]) * left)
         else:
             rates += (0.0, 0.0)

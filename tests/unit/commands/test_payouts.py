@@ -10,8 +10,9 @@ from rich.console import Console
 from rich.table import Table
 
 from poolserver.commands.block_list import blocks_of
+from poolserver.commands.blocks import blocks_table
 from poolserver.commands.payouts import Basis, Payouts, Window, basis_of, payouts_of
-from poolserver.commands.payouts_table import books_table, payouts_table
+from poolserver.commands.payouts_table import books_sum, payouts_table
 from poolserver.config import parse_config
 from poolserver.ledger.blocks import BlockChange, BlockState
 from poolserver.ledger.delta import Delta, FoundBlock, Rounds
@@ -165,9 +166,9 @@ def test_the_table_has_each_payee_and_the_operator(payout: str) -> None:
     assert "rigs of 500 to 16,000 B" in text
 
 
-def shown(table: Table) -> str:
+def shown(table: Table, width: int = 200) -> str:
     written = io.StringIO()
-    Console(file=written, width=200).print(table)
+    Console(file=written, width=width).print(table)
     return written.getvalue()
 
 
@@ -219,7 +220,10 @@ async def test_the_blocks_are_told_with_effort_and_luck(tmp_path: Path) -> None:
     assert found.blocks == [line]
     assert (found.paying, found.earned_sat, found.expected_blocks) == (1, 1000, 3.0)
     assert (found.luck, found.effort, found.owed_sat) == (1 / 3, 0.5, {"north": 700})
-    text = shown(books_table(found))
-    assert "250.0%" in text
+    narrow = shown(blocks_table(found.blocks, None, 80), 80)
+    assert "250.0%" in narrow
+    assert max(map(len, narrow.splitlines())) <= 80
+    assert "a wider terminal shows" in narrow
+    text = books_sum(found)
     assert "luck 33.3%" in text
     assert "site hall: 3 blocks" in text

@@ -205,3 +205,11 @@ def test_following_ends_where_it_is_refused(
     pool.token = "other"  # noqa: S105 - made up
     with pytest.raises(AskError, match="wants a token"):
         next(events.following(Pool(pool.url), None, after=2))
+
+
+def test_a_token_that_is_not_taken_is_told_of_otherwise_than_none(pool: FakePool) -> None:
+    pool.token = "other"  # noqa: S105 - made up
+    with pytest.raises(AskError, match="wants a token with the scope read: give it by"):
+        Pool(pool.url).get("status", Status)
+    with pytest.raises(AskError, match="does not take the token of POOLSERVER_TOKEN"):
+        Pool(pool.url, "mine").get("status", Status)
