@@ -7,6 +7,7 @@ torn line, as a power cut leaves, is passed over, and the next one begins on a l
 import os
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -133,7 +134,7 @@ class AuditFile:
     def _worth_reading(self, before: int | None) -> list[Path]:
         """The files, newest first, from the one after that which has calls ``before``: it may tell
         how they ended."""
-        paths = [path for path in self._paths() if path.exists()]
+        paths = self._paths()
         if before is None:
             return paths
         for place, path in enumerate(paths):
@@ -174,8 +175,11 @@ def _joined(line: _OnDisk, end: _OnDisk | None) -> AuditLine:
     )
 
 
+# A file that has got another name since it was found is read by that one.
+
+
 def _lines(path: Path) -> Iterator[_OnDisk]:
-    with path.open("rb") as file:
+    with suppress(FileNotFoundError), path.open("rb") as file:
         for line in file:
             if (decoded := _decoded(line)) is not None:
                 yield decoded
@@ -183,7 +187,11 @@ def _lines(path: Path) -> Iterator[_OnDisk]:
 
 def _lines_backwards(path: Path, before: int | None) -> Iterator[_OnDisk]:
     """Of calls those ``before``, and all ends."""
-    for line in reversed(path.read_bytes().splitlines()):
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return
+    for line in reversed(lines):
         number = _NUMBER.match(line)
         if before and number and int(number[1]) >= before and b'"of":' not in line:
             continue  # most of a file, for its last page

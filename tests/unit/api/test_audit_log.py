@@ -136,6 +136,24 @@ async def test_pages_go_through_all_files_and_show_each_call_once_with_its_end(
     assert all(each.outcome == "done" for each in seen[:-1])
 
 
+async def test_a_file_that_gets_another_name_while_a_page_is_read_costs_nothing(
+    tmp_path: Path,
+) -> None:
+    class Renamed(AuditFile):
+        def _worth_reading(self, before: int | None) -> list[Path]:
+            paths = super()._worth_reading(before)
+            self._rotate()
+            return paths
+
+    audit = AuditLog(Renamed(tmp_path, file_bytes=1000), ticking())
+    for _ in range(5):
+        number = await audit.intend(PUT, call(), "/x")
+        await audit.ended(number, "done")
+    seen = await audit.page(10, None)
+    assert seen[0].number == number
+    assert 1 < len(seen) == len({each.number for each in seen})
+
+
 async def test_of_no_file_there_is_an_empty_page(audit: AuditLog) -> None:
     assert await audit.page(10, None) == []
     assert await audit.page(10, 5) == []
