@@ -82,6 +82,7 @@ class Pool:
             self._parts = urlsplit(self.url)
             known = self._parts.scheme in ("http", "https") and self._parts.port != 0
             known = known and bool(self._parts.hostname)
+            (self._parts.hostname or "").encode("idna")
         except ValueError:
             known = False
         if not known:
@@ -105,7 +106,9 @@ class Pool:
 
     def _call(self, method: str, what: str, kind: type[T], parameters: Mapping[str, object]) -> T:
         given = {name: value for name, value in parameters.items() if value is not None}
-        call = f"{self._parts.path}/api/v1/{what}" + (f"?{urlencode(given)}" if given else "")
+        call = f"{self._parts.path}/api/v1/{what}" + (
+            f"?{urlencode(given, errors='replace')}" if given else ""
+        )
         status, body = self._ask(method, call)
         if status not in (200, 202):
             raise self._refused(status, body, what)

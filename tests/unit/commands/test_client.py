@@ -58,7 +58,18 @@ def test_a_url_goes_before_the_configuration_and_that_before_the_environment(
     assert find_pool(None, None, None).url == "http://127.0.0.1:9333"
 
 
-@pytest.mark.parametrize("url", ["pool", "ftp://pool", "http://", "http://pool:99999", "http://[1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "pool",
+        "ftp://pool",
+        "http://",
+        "http://pool:99999",
+        "http://[1",
+        "http://a..b",
+        "http://\udcff",
+    ],
+)
 def test_what_is_no_url_is_wrong_usage(url: str) -> None:
     assert CliRunner().invoke(main, ["status", "--url", url]).exit_code == 2
 
@@ -75,6 +86,11 @@ def test_a_token_comes_of_the_environment_or_a_file(
     monkeypatch.setenv("POOLSERVER_TOKEN", "let-me-look")
     assert ask("status").exit_code == 0
     assert ask("status", "--token-file", str(tmp_path / "none")).exit_code == 2
+
+
+def test_what_is_looked_for_need_not_be_text(ask: Ask) -> None:
+    result = ask("workers", "\udcff")  # as of a byte that is no UTF-8
+    assert (result.exit_code, result.stderr) == (0, "")
 
 
 def test_a_token_that_is_no_header_is_not_shown(tmp_path: Path) -> None:
