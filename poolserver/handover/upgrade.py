@@ -237,7 +237,7 @@ class Upgrade:
                 raise
             if not isinstance(error, HandoverError | OSError):  # a bug of ours; later it may work
                 log.debug("upgrade_failed", exc_info=True)
-            self._failed(f"{error or repr(error)} (the new process ended with {status})")
+            self._failed(f"{str(error) or repr(error)} (the new process ended with {status})")
         else:
             estate.let_go()
             self._talk = talk  # its end tells the other that all is closed here

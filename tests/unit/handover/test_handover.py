@@ -307,6 +307,23 @@ async def test_where_the_new_process_fails_the_old_one_goes_on(pair: House, stag
     assert outcome(await rigs[0].submit(jobs[0], 9)) == "accepted"
 
 
+async def test_after_a_bug_there_may_be_another_upgrade(pair: House) -> None:
+    def buggy() -> tuple[Hello, list[int]]:
+        raise KeyError("a bug")
+
+    upgrade, _ = pair.upgrade()
+    upgrade._hello = buggy
+    with capture_logs() as logs:
+        assert upgrade.begin()
+        async with asyncio.timeout(10):
+            while upgrade.is_under_way:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(0)
+    (told,) = [each for each in logs if each["log_level"] == "error"]
+    assert "a bug" in told["reason"]
+    assert upgrade.begin()
+    await upgrade.close()
+
+
 async def test_a_new_process_that_is_given_up_is_dead_before_the_talk_ends(
     pair: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
