@@ -14,7 +14,7 @@ N ?= 200
 KILLS ?= 100
 
 .PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
-	torture-blocks torture-kills torture-outages fuzz crowd lock clean
+	torture-blocks torture-kills torture-outages torture-api fuzz crowd lock clean
 
 help:
 	@echo "make setup              the pool into .venv, with what it needs; commands are in .venv/bin"
@@ -39,6 +39,7 @@ help:
 	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
 	@echo "make torture-kills [KILLS=100]  the pool dies under load: each store, and power cuts"
 	@echo "make torture-outages    the database is away for a minute under load"
+	@echo "make torture-api        the HTTP API under a fuzzer of its document, at length"
 	@echo "make fuzz [RUNS=N]      the Stratum library, sessions and templates under a fuzzer (N: 10,000,000)"
 	@echo "make crowd              5,000 rigs and a proxy of 500 through ten block changes"
 	@echo "make lock               renew requirements/*.txt (needs uv)"
@@ -81,7 +82,7 @@ unit: $(VENV)/.dev
 REAL = CHROMIUM=$$(scripts/find-chromium.sh) BITCOIND=$$(scripts/find-bitcoind.sh) POSTGRESQL_BIN=$$(scripts/find-postgresql.sh) \
 	MOSQUITTO=$$(scripts/find-mosquitto.sh) PROMETHEUS=$$(scripts/find-prometheus.sh) DOCKER_COMPOSE=$$(scripts/find-docker-compose.sh)
 real: $(VENV)/.dev
-	$(REAL) $(PYTHON) -m pytest tests/integration tests/browser -n 4 --dist loadfile -q
+	$(REAL) $(PYTHON) -m pytest tests/integration tests/browser -n 4 --dist loadfile --no-loadscope-reorder -q
 
 integration: $(VENV)/.dev
 	$(REAL) $(PYTHON) -m pytest tests/integration -n 4 --dist loadfile -q
@@ -140,7 +141,7 @@ bench-ledger: $(VENV)/.dev
 bench-failover: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.failover
 
-torture: torture-blocks torture-kills torture-outages fuzz crowd
+torture: torture-blocks torture-kills torture-outages torture-api fuzz crowd
 
 torture-blocks: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture blocks --blocks $(N)
@@ -170,6 +171,9 @@ fuzz: $(VENV)/.torture
 	$(call fuzz-with,session,$(RUNS)/50,256)
 	$(call fuzz-with,template,$(RUNS)/10,1024)
 	$(call fuzz-with,lane,$(RUNS)/20,1024)
+
+torture-api: $(VENV)/.dev
+	@API_EXAMPLES=100 BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m pytest tests/integration/test_api.py -k fuzzer -q --timeout 3600
 
 crowd: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m tests.torture crowd

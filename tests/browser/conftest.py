@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Page, Route
+from playwright.async_api import Browser, Page, Route, expect
 
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.programme import Programme
@@ -13,6 +13,9 @@ from tests.browser.stage import Stage, on_stage
 from tests.integration.conftest import bitcoind, bitcoind_path
 
 __all__ = ["bitcoind", "bitcoind_path"]  # fixtures
+
+# A machine that is busy makes a page late, and no rule wrong.
+expect.set_options(timeout=20_000)
 
 OpenPage = Callable[..., Awaitable[Page]]
 

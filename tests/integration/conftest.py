@@ -9,6 +9,9 @@ import pytest
 
 from poolserver.node.process import PRIVATE_SIGNET, REGTEST, BitcoindProcess
 
+# Files that take a minute or more: they begin first, so that none is waited for at the end.
+LONG = ("test_upgrade", "test_api", "test_dist", "test_blocks", "test_processes", "test_reload")
+
 OWN_BITCOIND = Path(__file__).parents[2] / ".tools/bitcoind/bin/bitcoind"
 
 
@@ -34,3 +37,8 @@ async def signet_bitcoind(bitcoind_path: Path) -> AsyncIterator[BitcoindProcess]
     """A private signet's node, on which a block takes 4.8 million hashes."""
     async with BitcoindProcess(bitcoind_path, PRIVATE_SIGNET) as node:
         yield node
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long files first, all else in its order."""
+    items.sort(key=lambda item: not item.path.stem.startswith(LONG))
