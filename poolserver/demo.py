@@ -129,6 +129,8 @@ async def run_demo(bitcoind: str, *, seconds: float | None, rigs: int) -> str:
             _pool(node) as pool,
             _site(pool, rigs) as site,
         ):
+            page = f"http://127.0.0.1:{pool.http_port}/"
+            Console(stderr=True).print(f"The live page: {page}", highlight=False)
             return await _watch(node, pool, site, seconds, stop)
     except (NodeStartError, NodeError) as error:
         raise DemoError(f"the node: {error}") from error

@@ -5,6 +5,9 @@ import { h, setText } from "./dom.js";
 import { count, figure, moment, NOTHING, percent, quantity } from "./format.js";
 
 export const SPANS = { "1h": "1 hour", "6h": "6 hours", "1d": "1 day", "7d": "7 days" };
+
+/** A pool that has just begun has something to show of it, too. */
+const USUAL_SPAN = "1h";
 const Z95 = 1.96;
 
 /** What is drawn of a History beside what it has: the ends of the interval, rates for counts. */
@@ -98,7 +101,7 @@ export class Charts {
 
   constructor(app) {
     this.#app = app;
-    this.#spans = choice("Span of the charts", { "1h": "1 h", "6h": "6 h", "1d": "1 d", "7d": "7 d" }, "6h", (span) => app.setQuery({ span: span === "6h" ? "" : span }));
+    this.#spans = choice("Span of the charts", { "1h": "1 h", "6h": "6 h", "1d": "1 d", "7d": "7 d" }, USUAL_SPAN, (span) => app.setQuery({ span: span === USUAL_SPAN ? "" : span }));
     this.#site = h("select", { "aria-label": "Site of the charts", onchange: () => app.setQuery({ site: this.#site.value }) }, h("option", { value: "" }, "All sites"));
     this.element = h("div", { class: "charts-block" },
       h("div", { class: "bar" }, this.#site, this.#spans, this.#note),
@@ -113,9 +116,9 @@ export class Charts {
     this.#site.value = this.#query?.site ?? value;
   }
 
-  routed({ span = "6h", site = "" }) {
+  routed({ span = USUAL_SPAN, site = "" }) {
     if (this.#query?.span === span && this.#query?.site === site) return;
-    this.#query = { span: span in SPANS ? span : "6h", site };
+    this.#query = { span: span in SPANS ? span : USUAL_SPAN, site };
     this.#spans.choose(this.#query.span);
     this.#site.value = site;
     this.#load();
