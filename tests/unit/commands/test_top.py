@@ -212,9 +212,8 @@ def test_keys_ask_the_pool_anew(pool: FakePool, terminal: Terminal) -> None:
     terminal.until("with 'r00'")
     terminal.until("by silent first")
     wanted = {"q": "r00", "sort": "state"}.items()
-    until = (
-        time.monotonic() + 20.0
-    )  # the keys are shown at once, and what they ask for is asked then
+    # Keys are shown at once; what they ask for is asked after that.
+    until = time.monotonic() + 20.0
     while not any(what == "rigs" and wanted <= given.items() for what, given in pool.asked):
         assert time.monotonic() < until, pool.asked
         time.sleep(0.02)
