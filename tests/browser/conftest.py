@@ -10,9 +10,9 @@ from playwright.async_api import Browser, Page, Route, expect
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.programme import Programme
 from tests.browser.stage import Stage, on_stage
-from tests.integration.conftest import bitcoind, bitcoind_path
+from tests.integration.conftest import bitcoind, bitcoind_path, logging_is_configured
 
-__all__ = ["bitcoind", "bitcoind_path"]  # fixtures
+__all__ = ["bitcoind", "bitcoind_path", "logging_is_configured"]  # fixtures
 
 # A machine that is busy makes a page late, and no rule wrong.
 expect.set_options(timeout=20_000)

@@ -1,20 +1,18 @@
 """The page of a whole running pool that a rig mines at."""
 
-import logging
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import structlog
 from playwright.async_api import expect
 
-from poolserver.log import configure_logging
 from poolserver.node.process import BitcoindProcess
 from tests.browser.conftest import OpenPage
 from tests.integration.running import pool_config, rig, running
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+pytestmark = pytest.mark.usefixtures("logging_is_configured")
 
 POWER = """
 worker_pattern = "{site}-{rack}-{slot}"
@@ -29,18 +27,6 @@ workers = ["hall-*"]
 [power]
 tick_s = 1
 """
-
-
-@pytest.fixture(autouse=True)
-def logging_is_configured() -> Iterator[None]:
-    """Events are the log's lines."""
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    configure_logging("warning")
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 async def test_a_running_pool_is_shown_as_it_is(

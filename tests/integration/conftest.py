@@ -1,12 +1,15 @@
 """Real parts: a bitcoind, found or fetched by scripts/find-bitcoind.sh."""
 
+import logging
 import os
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 
+from poolserver.log import configure_logging
 from poolserver.node.process import PRIVATE_SIGNET, REGTEST, BitcoindProcess
 
 # Files that take a minute or more: they begin first, so that none is waited for at the end.
@@ -37,6 +40,18 @@ async def signet_bitcoind(bitcoind_path: Path) -> AsyncIterator[BitcoindProcess]
     """A private signet's node, on which a block takes 4.8 million hashes."""
     async with BitcoindProcess(bitcoind_path, PRIVATE_SIGNET) as node:
         yield node
+
+
+@pytest.fixture
+def logging_is_configured() -> Iterator[None]:
+    """As in a running pool: events are the log's lines."""
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    configure_logging("warning")
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    structlog.reset_defaults()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -2,21 +2,20 @@
 
 import asyncio
 import json
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import msgspec
 import pytest
-import structlog
 
 from poolserver.api.page import Page
-from poolserver.log import configure_logging
 from poolserver.lookout.view import BlockLine, History, NodeStatus, RigLine, SiteStatus, Status
 from poolserver.node.process import BitcoindProcess
 from tests.integration.running import RunningPool, pool_config, rig, running
+
+pytestmark = pytest.mark.usefixtures("logging_is_configured")
 
 SITE = """
 work_scale = 1_000_000_000_000
@@ -24,17 +23,6 @@ work_scale = 1_000_000_000_000
 [power]
 tick_s = 1
 """
-
-
-@pytest.fixture(autouse=True)
-def logging_is_configured() -> Iterator[None]:
-    root = logging.getLogger()
-    handlers, level = list(root.handlers), root.level
-    configure_logging("warning")
-    yield
-    root.handlers[:] = handlers
-    root.setLevel(level)
-    structlog.reset_defaults()
 
 
 async def asked(pool: RunningPool, path: str, kind: Any = dict[str, Any]) -> Any:
