@@ -29,6 +29,7 @@ async def serving(stage: Stage, read_from: str = "127.0.0.0/8") -> AsyncIterator
     try:
         yield f"http://127.0.0.1:{port}/api/v1/stream"
     finally:
+        stage.broadcast.close()  # as the pool does, or the server waits for those who read
         await server.stop()
 
 
