@@ -3,11 +3,18 @@
 Racks that only the names of rigs speak of have no series: whoever connects makes names up.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.metrics.families import GaugeFamily, gauge
-from poolserver.metrics.lines import batches, heading, lines, pack_labels, pack_numbers
+from poolserver.metrics.lines import (
+    Encoder,
+    batches,
+    heading,
+    lines,
+    pack_labels,
+    pack_numbers,
+)
 
 POWER = gauge(
     "power_watts",
@@ -117,36 +124,36 @@ class PowerSeries:
     def __init__(self, last: Callable[[], PowerView | None]) -> None:
         self._last = last
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self, encode: Encoder) -> Iterator[bytes]:
         """All of them, some at a time."""
         view = self._last()
         if view is not None:
-            nodes = [node for node in view.nodes if node.configured]
-            yield from _figures(nodes)
-            yield from _meters(nodes)
-            yield from _binding(nodes)
+            nodes = tuple(node for node in view.nodes if node.configured)
+            yield from _figures(nodes, encode)
+            yield from _meters(nodes, encode)
+            yield from _binding(nodes, encode)
 
 
-def _figures(nodes: Sequence[NodeView]) -> Iterator[bytes]:
+def _figures(nodes: tuple[NodeView, ...], encode: Encoder) -> Iterator[bytes]:
     rows = [(some, pack_labels(((n.path,) for n in some), "node")) for some in batches(nodes)]
     for family, (figure, decimals) in _FIGURES.items():
-        yield heading(family)
+        yield heading(family, encode)
         for some, labels in rows:
             yield lines(family, labels, pack_numbers(map(figure, some)), decimals)
 
 
-def _meters(nodes: Sequence[NodeView]) -> Iterator[bytes]:
-    yield heading(POWER_METER_GOOD)
-    metered = [(meter, node.path) for node in nodes if (meter := node.meter) is not None]
+def _meters(nodes: tuple[NodeView, ...], encode: Encoder) -> Iterator[bytes]:
+    yield heading(POWER_METER_GOOD, encode)
+    metered = tuple((meter, node.path) for node in nodes if (meter := node.meter) is not None)
     for some in batches(metered):
         labels = pack_labels(((meter.name, path) for meter, path in some), "meter", "node")
         good = pack_numbers(meter.quality == "good" for meter, _ in some)
         yield lines(POWER_METER_GOOD, labels, good)
 
 
-def _binding(nodes: Sequence[NodeView]) -> Iterator[bytes]:
-    yield heading(POWER_LIMIT_BINDING)
-    binding = [(node.limits[0], node.path) for node in nodes if node.limits]
+def _binding(nodes: tuple[NodeView, ...], encode: Encoder) -> Iterator[bytes]:
+    yield heading(POWER_LIMIT_BINDING, encode)
+    binding = tuple((node.limits[0], node.path) for node in nodes if node.limits)
     for some in batches(binding):
         names = ((limit.kind, path, limit.source) for limit, path in some)
         labels = pack_labels(names, "kind", "node", "source")

@@ -75,7 +75,7 @@ async def test_more_lines_stand_before_the_end_in_one_answer_or_in_pieces() -> N
     line = b"more 1\n"
     counts = [3, 3 * PIECE_BYTES // len(line)]
     server = HttpServer(
-        registry_of(Figures("own")), lambda: None, more=lambda: iter([line] * counts.pop(0))
+        registry_of(Figures("own")), lambda: None, more=lambda _: iter([line] * counts.pop(0))
     )
     port = await server.start("127.0.0.1", 0)
     try:
