@@ -70,10 +70,10 @@ class ReadingSeries:
         """All of them, some at a time."""
         yield heading(POWER_READINGS, encode)
         counts = dict(self._meters.counts)  # in one go, as far as other threads can tell
-        for some in batches(tuple(counts.items())):
-            names = ((meter, quality.value) for (meter, quality), _ in some)
-            labels = pack_labels(names, "meter", "quality")
-            yield lines(POWER_READINGS, labels, pack_numbers(count for _, count in some))
+        names, values = batches(tuple(counts)), batches(tuple(counts.values()))
+        for some, numbers in zip(names, values, strict=True):
+            labels = pack_labels(some, "meter", "quality")
+            yield lines(POWER_READINGS, labels, pack_numbers(numbers))
 
 
 class BusMetrics(Collector):
