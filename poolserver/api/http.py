@@ -17,6 +17,7 @@ from poolserver.api.door import Door
 from poolserver.api.edge import Edge, cut_off, write_out
 from poolserver.api.gate import Gate
 from poolserver.api.problem import ApiError
+from poolserver.api.turns import Turns
 from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
@@ -37,6 +38,9 @@ END_OF_OPENMETRICS = b"# EOF\n"
 # whoever connects to write in. What goes wrong in handlers is told by the edge.
 _peers = logging.getLogger(f"{__name__}.peers")
 _peers.setLevel(logging.CRITICAL)
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
@@ -66,7 +70,8 @@ class HttpServer:
         self._more = more
         self._observe = observe
         self._scrapes = Gate(MOST_SCRAPES)
-        app = web.Application(middlewares=[self._observed])  # around all others
+        self._turns = Turns()
+        app = web.Application(middlewares=[self._observed, self._in_turns])  # around all others
         Edge().install(app)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
@@ -116,9 +121,7 @@ class HttpServer:
             sock.close()
 
     @web.middleware
-    async def _observed(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _observed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began_s = time.perf_counter()
         answer: web.StreamResponse | None = None
         try:
@@ -136,6 +139,11 @@ class HttpServer:
             if isinstance(answer, web.Response):
                 await write_out(request, answer)
         return answer
+
+    @web.middleware
+    async def _in_turns(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Many who ask at once must not hold up rigs."""
+        return await self._turns.through(handler(request))
 
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         try:
