@@ -27,7 +27,7 @@ FLOORS = [
     {"coordinator"},
     {"lookout"},
     {"metrics", "api"},
-    {"outfit", "signal_outfit", "lookout_outfit", "api_outfit"},
+    {"outfit", "node_outfit", "signal_outfit", "lookout_outfit", "api_outfit"},
     {"app", "process"},
     {"demo", "sim.programme"},
     {"commands"},
