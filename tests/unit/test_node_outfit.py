@@ -1,5 +1,6 @@
 import asyncio
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -31,7 +32,17 @@ def nodes(made: Config) -> PoolNodes:
 
 async def test_each_node_of_the_config_is_watched_whether_it_passed_or_not() -> None:
     made = config(SECOND)
-    group = nodes(made).group({})
+    pool = nodes(made)
+    group = pool.group({})
+    running = asyncio.create_task(group.run(Mock(), Mock(), Mock()))
+    try:
+        async with asyncio.timeout(10):
+            while not group.figures():
+                await asyncio.sleep(0)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await pool.close()
     assert [each.name for each in group.figures()] == [node.label for node in made.nodes]
 
 
