@@ -5,6 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 
 from aiohttp import web
@@ -13,6 +14,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from poolserver.api.connection import Connection
 from poolserver.api.door import Door
 from poolserver.api.edge import Edge, cut_off, write_out
 from poolserver.api.gate import Gate
@@ -72,6 +74,7 @@ class HttpServer:
         self._more = more
         self._observe = observe
         self._scrapes = Gate(MOST_SCRAPES)
+        self._writing = asyncio.Lock()
         self._turns = Turns()
         app = web.Application(middlewares=[self._observed, self._in_turns])  # around all others
         Edge().install(app)
@@ -80,13 +83,7 @@ class HttpServer:
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(routes)
         self.sockets: list[socket.socket] = []
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=_peers,
-            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-            keepalive_timeout=IDLE_S,
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
         self._servers: list[asyncio.Server] = []
 
     async def bind(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> None:
@@ -107,8 +104,17 @@ class HttpServer:
             await self.bind(host, port)
         await self._runner.setup()
         assert self._runner.server is not None
-        door = Door(self._runner.server)
         loop = asyncio.get_running_loop()
+        connect = partial(
+            Connection,
+            self._runner.server,
+            loop=loop,
+            access_log=_peers,
+            logger=_peers,
+            keepalive_timeout=IDLE_S,
+            auto_decompress=False,  # the API takes no such bodies, and nothing else takes any
+        )
+        door = Door(self._runner.server, connect)
         for sock in self.sockets:
             server = await loop.create_server(door, sock=sock.dup(), backlog=BACKLOG)
             self._servers.append(server)
@@ -158,7 +164,9 @@ class HttpServer:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         headers = {"Content-Type": content_type}
         pieces = self._pieces(encode, list(self._registry.collect()))
-        piece = await asyncio.to_thread(next, pieces)
+        # One thread at a time: of four the loop waits for each whenever it goes on.
+        async with self._writing:
+            piece = await asyncio.to_thread(next, pieces)
         if len(piece) < PIECE_BYTES:
             response = web.Response(body=piece, headers=headers)
             await write_out(request, response)
