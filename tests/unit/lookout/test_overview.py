@@ -12,6 +12,7 @@ from poolserver.crew.berths import Berths
 from poolserver.handover.reload import ReloadFacts
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.lookout.overview import Life, Overview
+from poolserver.mining.share import ShareOutcome
 from poolserver.node.group import NodeFigures
 from tests.unit.counters import node_group, worker_counters
 from tests.unit.solving import template
@@ -108,6 +109,21 @@ def test_a_block_without_a_word_is_a_trouble_only_after_a_while(stage: Stage) ->
     assert stage.codes() == []
     stage.pool.receive(worker_counters(blocks_unsettled=1))
     assert stage.codes() == []
+
+
+def test_rejects_are_those_of_the_last_quarter_of_an_hour(stage: Stage) -> None:
+    mine(stage.pool)
+    of_hall = stage.pool.totals.sites["hall"]
+    of_hall.shares[ShareOutcome.STALE] = 500  # before anybody looked
+    assert "reject_ratio" not in stage.codes()
+    of_hall.shares[ShareOutcome.ACCEPTED] += 380
+    of_hall.shares[ShareOutcome.STALE] += 20
+    stage.now += 60.0
+    assert "reject_ratio" in stage.codes()
+    for _ in range(2):
+        stage.now += 900.0
+        codes = stage.codes()
+    assert "reject_ratio" not in codes
 
 
 def test_signs_of_all_parts_become_troubles(stage: Stage) -> None:
