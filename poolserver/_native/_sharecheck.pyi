@@ -172,7 +172,7 @@ def update_meter(
     """
 
 def read_meters(states: tuple[bytes, ...], now_s: float, /) -> bytes:
-    """Seven doubles of each meter (24 doubles, see stats/meter.py), one behind the other.
+    """Seven columns of doubles, one behind the other; a row is of a meter (see stats/meter.py).
 
     The rates over 5 minutes and an hour in H/s; their standard errors; the stale and the rejected
     part of the last hour's shares; seconds since the last one. NaN is what is not known: nothing
@@ -192,7 +192,6 @@ def metric_lines(
     labels: bytes,
     tail: bytes,
     numbers: bytes,
-    column: int,
     decimals: int,
     /,
 ) -> bytes:
@@ -200,10 +199,9 @@ def metric_lines(
 
     Args:
         labels: what ``metric_labels`` gave of as many names.
-        numbers: what ``read_meters`` gave; ``column`` says which of the seven.
-        decimals: how many of them, at most 9.
-
-    What is no number from 0 to 1e30 has no line. Of more than 18 digits the rest are zeros.
+        numbers: a double for each of them; what is NaN has no line.
+        decimals: how many of them, at most 9; a number of more than 18 digits with them is
+            written as Python does.
     """
 
 @final
