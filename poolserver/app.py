@@ -28,7 +28,7 @@ from poolserver.log import EventFeed
 from poolserver.lookout.overview import Life
 from poolserver.lookout_outfit import Lookout
 from poolserver.metrics.nodes import ProposalMetrics
-from poolserver.metrics.outfit import PoolMetricsOutfit, worker_series
+from poolserver.metrics.outfit import PoolMetricsOutfit, many_series
 from poolserver.metrics.signals import SignalMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.node.group import GroupTerms, NodeGroup
@@ -189,7 +189,7 @@ class PoolServer:
             coordinator.not_ready_because,
             Api(config, coordinator, lookout, self.succession).routes(),
             metrics.in_thread,
-            worker_series(config, coordinator),
+            many_series(config, coordinator),
             metrics.watch_http(lambda: len(lookout.broadcast)).observe,
         )
         async with AsyncExitStack() as parts:

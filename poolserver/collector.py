@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from poolserver.histogram import Histogram
+from poolserver.histogram import QUICK_S, Histogram
 
 # Python's own for the young ones: 700 new objects, some 0.05 ms; ten times as many, 0.5 ms.
 YOUNG = (700, 10)
@@ -50,7 +50,7 @@ class Collector:
         self._wanted_at: float | None = None
         self._looked = (0.0, 0.0)  # at, and the processor time by then
         self._began = 0.0
-        self.pauses = tuple(Histogram() for _ in range(GENERATIONS))
+        self.pauses = tuple(Histogram(QUICK_S) for _ in range(GENERATIONS))
         """How long the runs of each generation took."""
 
     def start(self, now_s: float) -> None:

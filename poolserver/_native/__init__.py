@@ -16,6 +16,7 @@ IMPLEMENTATION: Literal["c", "python"]
 if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
+        Histogram,
         JobHasher,
         LaneRig,
         LaneTurn,
@@ -42,6 +43,7 @@ else:
     try:
         from poolserver._native._sharecheck import (
             BACKENDS,
+            Histogram,
             JobHasher,
             LaneRig,
             LaneTurn,
@@ -67,6 +69,7 @@ else:
     except ModuleNotFoundError:
         from poolserver._native.twin import (
             BACKENDS,
+            Histogram,
             JobHasher,
             ShareSet,
             ShareSum,
@@ -91,6 +94,7 @@ __all__ = [
     "BACKENDS",
     "HAS_WIRE",
     "IMPLEMENTATION",
+    "Histogram",
     "JobHasher",
     "ShareSet",
     "ShareSum",

@@ -14,8 +14,10 @@ PACKAGE = Path(poolserver.__file__).parent
 
 # Each place may import those of the rows above it, and of its own row if it is the same place.
 FLOORS = [
-    {"poolserver", "histogram", "collector", "process_watch"},
+    {"poolserver"},
     {"_native", "_vendor.asyncio_stratum"},
+    {"histogram"},
+    {"collector", "process_watch"},
     {"bitcoin"},
     {"mining", "log", "log_event", "event_loop"},
     {"ledger.records", "ledger.payout_records", "power", "config"},
