@@ -35,8 +35,8 @@ async def test_each_node_of_the_config_is_watched_whether_it_passed_or_not() -> 
     pool = nodes(made)
     group = pool.group({})
     running = asyncio.create_task(group.run(Mock(), Mock(), Mock()))
-    for _ in range(3):  # turns of the loop: it looks as it begins
-        await asyncio.sleep(0)
+    await asyncio.sleep(0)  # it runs
+    group.look()
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
     await pool.close()
