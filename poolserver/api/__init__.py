@@ -6,7 +6,7 @@ endpoint, parameters    how one is declared, and what may come in its query
 router, edge            endpoints as routes, and what is alike for all answers
 access, tokens          who may ask for what
 problem, encoding, page, gate, turns
-                        errors, JSON with entity tags, lists in pages; how many at once, and in turns
+                        errors, JSON with entity tags, lists in pages; how many at once, in turns
 overview, lists, power  what is shown
 signals, mappings, reload
                         what is told

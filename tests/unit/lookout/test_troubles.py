@@ -5,78 +5,19 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from poolserver.control_room.view import Figure, LimitView, MeterView, NodeView
+from poolserver.control_room.view import Figure, LimitView, MeterView
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import (
     Hashrates,
-    NodeStatus,
-    PowerStatus,
     RejectRatios,
     Reload,
-    Shares,
     SiteStatus,
 )
-
-STEADY = Figure(1e18, 1e15)
-HASHRATES = Hashrates(*[STEADY] * 7)
-LIMIT = LimitView(10_000_000, "schedule", "NTDC", "evening peak", None)
-
-
-def site(**changes: Any) -> SiteStatus:
-    well = SiteStatus(
-        name="Sahiwal",
-        budget_w=10_000_000,
-        hashrate_h_s=HASHRATES,
-        shares=Shares(1, 0, 0),
-        rejects=RejectRatios(0.001, 0.001, 0.001, 0.001),
-        rigs=1000,
-        silent_rigs=0,
-        energy_j=1,
-        best_difficulty=1.0,
-        work_scale=1,
-        power=None,
-    )
-    return replace(well, **changes)
-
-
-def power(headroom_w: float) -> PowerStatus:
-    total = Figure(10_000_000 - headroom_w, 1.0)
-    return PowerStatus(total, total, 0.0, 10_000_000, headroom_w, LIMIT, None, None, 17.5)
+from tests.unit.lookout.seen import HASHRATES, bitcoind, node, power, site
 
 
 def dropped(**changes: Any) -> SiteStatus:
     return site(hashrate_h_s=replace(HASHRATES, _15m=Figure(5e17, 1e15)), **changes)
-
-
-def node(**changes: Any) -> NodeView:
-    well = NodeView(
-        path="Sahiwal",
-        name="Sahiwal",
-        kind="site",
-        depth=1,
-        configured=True,
-        total_w=Figure(8_000_000.0, 100_000.0),
-        method="shares",
-        estimated_w=Figure(8_000_000.0, 100_000.0),
-        mining_w=Figure(8_000_000.0, 100_000.0),
-        ai_w=0.0,
-        ai_known=True,
-        residual_w=None,
-        hashrate_h_s=STEADY,
-        accepted_h_s=1e18,
-        rigs=1000,
-        silent=0,
-        limit_w=10_000_000,
-        headroom_w=2_000_000.0,
-        limits=(LIMIT,),
-        meter=None,
-        calibration=None,
-    )
-    return replace(well, **changes)
-
-
-def bitcoind(name: str, *, is_up: bool = True) -> NodeStatus:
-    return NodeStatus(name, is_up, is_up, is_up, 1, 0, 8, 0.01, 1.0)
 
 
 METER = MeterView("main", "frozen", "the same for 600 s", None, None)
