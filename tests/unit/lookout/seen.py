@@ -1,44 +1,13 @@
-"""Sites, power nodes and Bitcoin nodes as they are shown, made up."""
+"""A node of the power tree as it is shown, made up."""
 
 from typing import Any
 
 from msgspec.structs import replace
 
 from poolserver.control_room.view import Figure, LimitView, NodeView
-from poolserver.lookout.view import (
-    Hashrates,
-    NodeStatus,
-    PowerStatus,
-    RejectRatios,
-    Shares,
-    SiteStatus,
-)
 
 STEADY = Figure(1e18, 1e15)
-HASHRATES = Hashrates(*[STEADY] * 7)
 LIMIT = LimitView(10_000_000, "schedule", "NTDC", "evening peak", None)
-
-
-def site(**changes: Any) -> SiteStatus:
-    well = SiteStatus(
-        name="Sahiwal",
-        budget_w=10_000_000,
-        hashrate_h_s=HASHRATES,
-        shares=Shares(1, 0, 0),
-        rejects=RejectRatios(0.001, 0.001, 0.001, 0.001),
-        rigs=1000,
-        silent_rigs=0,
-        energy_j=1,
-        best_difficulty=1.0,
-        work_scale=1,
-        power=None,
-    )
-    return replace(well, **changes)
-
-
-def power(headroom_w: float) -> PowerStatus:
-    total = Figure(10_000_000 - headroom_w, 1.0)
-    return PowerStatus(total, total, 0.0, 10_000_000, headroom_w, LIMIT, None, None, 17.5)
 
 
 def node(**changes: Any) -> NodeView:
@@ -66,7 +35,3 @@ def node(**changes: Any) -> NodeView:
         calibration=None,
     )
     return replace(well, **changes)
-
-
-def bitcoind(name: str, *, is_up: bool = True) -> NodeStatus:
-    return NodeStatus(name, is_up, is_up, is_up, 1, 0, 8, 0.01, 1.0)

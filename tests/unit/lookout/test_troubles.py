@@ -9,15 +9,46 @@ from poolserver.control_room.view import Figure, LimitView, MeterView
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import (
     Hashrates,
+    NodeStatus,
+    PowerStatus,
     RejectRatios,
     Reload,
+    Shares,
     SiteStatus,
 )
-from tests.unit.lookout.seen import HASHRATES, bitcoind, node, power, site
+from tests.unit.lookout.seen import LIMIT, STEADY, node
+
+HASHRATES = Hashrates(*[STEADY] * 7)
+
+
+def site(**changes: Any) -> SiteStatus:
+    well = SiteStatus(
+        name="Sahiwal",
+        budget_w=10_000_000,
+        hashrate_h_s=HASHRATES,
+        shares=Shares(1, 0, 0),
+        rejects=RejectRatios(0.001, 0.001, 0.001, 0.001),
+        rigs=1000,
+        silent_rigs=0,
+        energy_j=1,
+        best_difficulty=1.0,
+        work_scale=1,
+        power=None,
+    )
+    return replace(well, **changes)
+
+
+def power(headroom_w: float) -> PowerStatus:
+    total = Figure(10_000_000 - headroom_w, 1.0)
+    return PowerStatus(total, total, 0.0, 10_000_000, headroom_w, LIMIT, None, None, 17.5)
 
 
 def dropped(**changes: Any) -> SiteStatus:
     return site(hashrate_h_s=replace(HASHRATES, _15m=Figure(5e17, 1e15)), **changes)
+
+
+def bitcoind(name: str, *, is_up: bool = True) -> NodeStatus:
+    return NodeStatus(name, is_up, is_up, is_up, 1, 0, 8, 0.01, 1.0)
 
 
 METER = MeterView("main", "frozen", "the same for 600 s", None, None)
