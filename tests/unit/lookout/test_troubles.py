@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from poolserver.control_room.view import Figure, LimitView, MeterView, NodeView
+from poolserver.control_room.view import Figure, LimitView, MeterView
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import (
     Hashrates,
@@ -16,10 +16,9 @@ from poolserver.lookout.view import (
     Shares,
     SiteStatus,
 )
+from tests.unit.lookout.seen import LIMIT, STEADY, node
 
-STEADY = Figure(1e18, 1e15)
 HASHRATES = Hashrates(*[STEADY] * 7)
-LIMIT = LimitView(10_000_000, "schedule", "NTDC", "evening peak", None)
 
 
 def site(**changes: Any) -> SiteStatus:
@@ -48,33 +47,6 @@ def power(mining_w: float, residual_w: float = 0.0) -> PowerStatus:
 
 def dropped(**changes: Any) -> SiteStatus:
     return site(hashrate_h_s=replace(HASHRATES, _5m=Figure(5e17, 1e15)), **changes)
-
-
-def node(**changes: Any) -> NodeView:
-    well = NodeView(
-        path="Sahiwal",
-        name="Sahiwal",
-        kind="site",
-        depth=1,
-        configured=True,
-        total_w=Figure(8_000_000.0, 100_000.0),
-        method="shares",
-        estimated_w=Figure(8_000_000.0, 100_000.0),
-        mining_w=Figure(8_000_000.0, 100_000.0),
-        ai_w=0.0,
-        ai_known=True,
-        residual_w=None,
-        hashrate_h_s=STEADY,
-        accepted_h_s=1e18,
-        rigs=1000,
-        silent=0,
-        limit_w=10_000_000,
-        headroom_w=2_000_000.0,
-        limits=(LIMIT,),
-        meter=None,
-        calibration=None,
-    )
-    return replace(well, **changes)
 
 
 def bitcoind(name: str, *, is_up: bool = True) -> NodeStatus:
