@@ -104,6 +104,22 @@ static int get_counts(PyObject *arg, int64_t *counts)
     return status;
 }
 
+static const char HEX_DIGITS[] = "0123456789abcdef";
+
+/* Of "0x" and digits, the highest first, into zeros; -1 for what is negative, or too long. */
+static int read_hash(const char *text, uint8_t *hash_le)
+{
+    size_t length = strlen(text);
+
+    if (text[0] == '-' || length > 2 + 2 * SHARE_HASH_SIZE)
+        return -1;
+    for (size_t place = 0; place < length - 2; place++) {
+        uint8_t digit = (uint8_t)(strchr(HEX_DIGITS, text[length - 1 - place]) - HEX_DIGITS);
+        hash_le[place / 2] |= (uint8_t)(digit << 4 * (place % 2));
+    }
+    return 0;
+}
+
 static int get_best_hash(PyObject *arg, struct share_counts *counts)
 {
     counts->has_best = arg != NULL && arg != Py_None;
@@ -111,15 +127,13 @@ static int get_best_hash(PyObject *arg, struct share_counts *counts)
         return 0;
     if (!PyLong_Check(arg))
         return wrong_type("best_hash", "int", arg);
-    PyObject *bytes = PyObject_CallMethod(arg, "to_bytes", "is", SHARE_HASH_SIZE, "little");
-    if (bytes == NULL) {
-        if (PyErr_ExceptionMatches(PyExc_OverflowError))
-            PyErr_SetString(PyExc_ValueError, "best_hash must fit into 256 bits");
-        return -1;
-    }
-    memcpy(counts->best_hash_le, PyBytes_AsString(bytes), SHARE_HASH_SIZE);
-    Py_DECREF(bytes);
-    return 0;
+    PyObject *digits = PyNumber_ToBase(arg, 16);
+    const char *text = digits == NULL ? NULL : PyUnicode_AsUTF8AndSize(digits, NULL);
+    int status = text == NULL ? -1 : read_hash(text, counts->best_hash_le);
+    if (text != NULL && status < 0)
+        PyErr_SetString(PyExc_ValueError, "best_hash must fit into 256 bits");
+    Py_XDECREF(digits);
+    return status;
 }
 
 static PyObject *ShareTotals_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
@@ -182,14 +196,13 @@ static PyObject *ShareTotals_get_best_hash(PyObject *object, void *unused)
     (void)unused;
     if (!counts->has_best)
         Py_RETURN_NONE;
-    PyObject *hash_le =
-        PyBytes_FromStringAndSize((const char *)counts->best_hash_le, SHARE_HASH_SIZE);
-    if (hash_le == NULL)
-        return NULL;
-    PyObject *hash =
-        PyObject_CallMethod((PyObject *)&PyLong_Type, "from_bytes", "Os", hash_le, "little");
-    Py_DECREF(hash_le);
-    return hash;
+    char digits[2 * SHARE_HASH_SIZE + 1] = {0};
+    for (int i = 0; i < SHARE_HASH_SIZE; i++) {
+        uint8_t byte = counts->best_hash_le[SHARE_HASH_SIZE - 1 - i];
+        digits[2 * i] = HEX_DIGITS[byte >> 4];
+        digits[2 * i + 1] = HEX_DIGITS[byte & 15];
+    }
+    return PyLong_FromString(digits, NULL, 16);
 }
 
 static PyObject *ShareTotals_get_best_difficulty(PyObject *object, void *unused)
