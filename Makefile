@@ -12,6 +12,8 @@ SOURCES := poolserver tests bench
 RUNS ?= 10000000
 N ?= 200
 KILLS ?= 100
+# Tests start hundreds of processes; each would compile all modules anew where this is set (as images do).
+export PYTHONDONTWRITEBYTECODE :=
 
 .PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize torture \
 	torture-blocks torture-kills torture-outages torture-api fuzz crowd lock clean

@@ -21,7 +21,6 @@ from poolserver.config.metrics import MetricsConfig
 from poolserver.control_room.view import PowerView, power_view
 from poolserver.event_loop import run_async
 from poolserver.ledger.totals import ShareTotals, WorkerKey
-from poolserver.metrics.power import PowerMetrics
 from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.share import ShareOutcome
 from poolserver.power.state import NodePower, Readings

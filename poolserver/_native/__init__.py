@@ -16,6 +16,7 @@ IMPLEMENTATION: Literal["c", "python"]
 if TYPE_CHECKING:
     from poolserver._native._sharecheck import (
         BACKENDS,
+        Histogram,
         JobHasher,
         LaneRig,
         LaneTurn,
@@ -43,6 +44,7 @@ else:
     try:
         from poolserver._native._sharecheck import (
             BACKENDS,
+            Histogram,
             JobHasher,
             LaneRig,
             LaneTurn,
@@ -69,6 +71,7 @@ else:
     except ModuleNotFoundError:
         from poolserver._native.twin import (
             BACKENDS,
+            Histogram,
             JobHasher,
             ShareSet,
             ShareSum,
@@ -94,6 +97,7 @@ __all__ = [
     "BACKENDS",
     "HAS_WIRE",
     "IMPLEMENTATION",
+    "Histogram",
     "JobHasher",
     "ShareSet",
     "ShareSum",

@@ -243,7 +243,7 @@ def update_meter(
     """
 
 def read_meters(states: tuple[bytes, ...], now_s: float, /) -> bytes:
-    """Seven doubles of each meter (24 doubles, see stats/meter.py), one behind the other.
+    """Seven columns of doubles, one behind the other; a row is of a meter (see stats/meter.py).
 
     The rates over 5 minutes and an hour in H/s; their standard errors; the stale and the rejected
     part of the last hour's shares; seconds since the last one. NaN is what is not known: nothing
@@ -263,7 +263,6 @@ def metric_lines(
     labels: bytes,
     tail: bytes,
     numbers: bytes,
-    column: int,
     decimals: int,
     /,
 ) -> bytes:
@@ -271,11 +270,45 @@ def metric_lines(
 
     Args:
         labels: what ``metric_labels`` gave of as many names.
-        numbers: what ``read_meters`` gave; ``column`` says which of the seven.
-        decimals: how many of them, at most 9.
-
-    What is no number from 0 to 1e30 has no line. Of more than 18 digits the rest are zeros.
+        numbers: a double for each of them; what is NaN has no line.
+        decimals: how many of them, at most 9; a number of more than 18 digits with them is
+            written as Python does.
     """
+
+@final
+class Histogram:
+    """How often something took how long, by upper bounds that never change.
+
+    On whatever path it stands, to note something costs a twentieth of a microsecond.
+    """
+
+    def __new__(cls, bounds_s: tuple[float, ...]) -> Self:
+        """``bounds_s``: ascending.
+
+        Raises:
+            ValueError: there are more than 16.
+        """
+
+    @property
+    def bounds_s(self) -> tuple[float, ...]: ...
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Of up to each bound, and above the one before; the last is of all beyond."""
+
+    @property
+    def seconds(self) -> float:
+        """The sum of all that was noted."""
+
+    def note(self, seconds: float, count: int = 1, /) -> None:
+        """``count`` of them took so long, each."""
+
+    def add(self, counts: tuple[int, ...], seconds: float, /) -> None:
+        """Those of another one. One of other bounds, as of a process of an older version, is left
+        out: half of it would be worse.
+
+        Raises:
+            ValueError: a count is negative, or has more than 64 bits.
+        """
 
 @final
 class ShareSet:
@@ -388,7 +421,7 @@ class LaneTurn:
         """All answers, for tests."""
 
     def release(self) -> None:
-        """Send the answers to all that are still connected. Once."""
+        """Send the answers to all that are still connected, and note how long they took. Once."""
 
 class SocketProtocol(Protocol):
     """What a rig's socket needs of its ``asyncio.Protocol``."""
@@ -441,8 +474,18 @@ class RigSockets:
     The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, when it is readable.
     """
 
-    def __new__(cls, lane: ShareLane, call_soon: Callable[[Callable[[], None]], object]) -> Self:
-        """``call_soon`` is the event loop's."""
+    def __new__(
+        cls,
+        lane: ShareLane,
+        call_soon: Callable[[Callable[[], None]], object],
+        now: Callable[[], float],
+        latency: Histogram,
+    ) -> Self:
+        """``call_soon`` is the event loop's.
+
+        Each share that a turn settles is noted in ``latency`` when the turn is released: from the
+        turn's ``now`` to that moment, which ``now()`` tells.
+        """
 
     def __len__(self) -> int:
         """The number of connections, with those that have ended and are to be told."""

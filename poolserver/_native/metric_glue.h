@@ -1,8 +1,9 @@
 /*
- * The meters of 100,000 workers as Prometheus reads them: some ten million numbers and names a
- * scrape. Included by module.c alone, behind meter_glue.h; metric_twin.py says the same in Python.
+ * What there are very many of as Prometheus reads it: the meters of 100,000 workers, 10,000 nodes
+ * of the power tree. Included by module.c alone, behind meter_glue.h; metric_twin.py says the same
+ * in Python.
  *
- * Nothing here lets the GIL go: who calls gives it a few thousand workers at a time.
+ * Nothing here lets the GIL go: who calls gives it a few thousand rows at a time.
  */
 #ifndef POOLSERVER_METRIC_GLUE_H
 #define POOLSERVER_METRIC_GLUE_H
@@ -25,12 +26,12 @@ enum {
     READ_SILENCE = 6,
     READ_NUMBERS = 7,
     READ_WINDOWS = 2,
-    NUMBER_ZEROS = 24, /* 31 digits and 9 decimals, of which 18 are digits of their own */
-    NUMBER_CHARS = 48,
+    NUMBER_DECIMALS = 9,
+    NUMBER_CHARS = 32, /* a sign, 19 digits and a point; or 24 as Python writes a double */
 };
 
-/* More than any rig has, and less than a line has room for. */
-static const double NUMBER_MAX = 1e30;
+/* What is larger, with its decimals as digits, is no int64_t. */
+static const double NUMBER_DIGITS = 1e18;
 
 static const struct {
     int number;
@@ -59,11 +60,11 @@ static void meter_read(const double *meter, double now_s, double *read)
 }
 
 PyDoc_STRVAR(read_meters_doc, "read_meters($module, states, now_s, /)\n--\n\n"
-                              "Seven doubles of each of a tuple of meters, as bytes.");
+                              "Seven columns of doubles, one behind the other: a row of each of a tuple of meters.");
 
 static PyObject *module_read_meters(PyObject *module, PyObject *const *args, Py_ssize_t arg_count)
 {
-    uint8_t *packed;
+    uint8_t *columns;
 
     (void)module;
     if (check_arg_count("read_meters", 2, arg_count) < 0)
@@ -76,7 +77,7 @@ static PyObject *module_read_meters(PyObject *module, PyObject *const *args, Py_
     if (now_s == -1.0 && PyErr_Occurred())
         return NULL;
     const Py_ssize_t count = PyTuple_Size(args[0]);
-    PyObject *result = new_bytes(count * READ_NUMBERS * (Py_ssize_t)sizeof(double), &packed);
+    PyObject *result = new_bytes(count * READ_NUMBERS * (Py_ssize_t)sizeof(double), &columns);
     for (Py_ssize_t i = 0; result != NULL && i < count; i++) {
         double meter[METER_NUMBERS], read[READ_NUMBERS];
         const uint8_t *state = get_sized(PyTuple_GetItem(args[0], i), "state", sizeof meter);
@@ -86,7 +87,8 @@ static PyObject *module_read_meters(PyObject *module, PyObject *const *args, Py_
         }
         memcpy(meter, state, sizeof meter); /* bytes are not aligned for doubles */
         meter_read(meter, now_s, read);
-        memcpy(packed + i * sizeof read, read, sizeof read);
+        for (Py_ssize_t column = 0; column < READ_NUMBERS; column++)
+            memcpy(columns + (column * count + i) * sizeof *read, read + column, sizeof *read);
     }
     return result;
 }
@@ -107,30 +109,53 @@ static char *put_digits(char *end, uint64_t number)
     return end;
 }
 
-/* `value`, which is from 0 to NUMBER_MAX, to `decimals` places; all but 18 digits are zeros. */
-static char *put_number(char *into, double value, int decimals)
+/* As Python writes it, or Prometheus if it has no end; NULL with an exception set. */
+static char *put_double(char *into, double value)
 {
-    char digits[NUMBER_CHARS], *end = digits + sizeof digits - NUMBER_ZEROS, *begin;
-    int zeros = 0;
+    if (isinf(value))
+        return (char *)memcpy(into, value < 0.0 ? "-Inf" : "+Inf", 4) + 4;
+    char *exact = PyOS_double_to_string(value, 'r', 0, Py_DTSF_ADD_DOT_0, NULL);
+    if (exact == NULL)
+        return NULL;
+    const size_t size = strlen(exact);
+    memcpy(into, exact, size);
+    PyMem_Free(exact);
+    return into + size;
+}
 
-    for (int i = 0; i < decimals; i++)
-        value *= 10.0;
-    for (; value >= 1e18; zeros++)
-        value /= 10.0;
-    begin = put_digits(end, (uint64_t)llrint(value));
-    for (; zeros > 0; zeros--)
-        *end++ = '0';
-    while (end - begin <= decimals)
+/* `value`, which is not NaN, to `decimals` places; NULL with an exception set. */
+static char *put_number(char *into, double value, uint64_t decimals)
+{
+    static const double scales[NUMBER_DECIMALS + 1] = {1e0, 1e1, 1e2, 1e3, 1e4,
+                                                       1e5, 1e6, 1e7, 1e8, 1e9};
+    const double scaled = value * scales[decimals];
+    char digits[NUMBER_CHARS], *const end = digits + sizeof digits;
+
+    if (!(fabs(scaled) < NUMBER_DIGITS))
+        return put_double(into, value);
+    const int64_t rounded = llrint(scaled);
+    char *begin = put_digits(end, (uint64_t)(rounded < 0 ? -rounded : rounded));
+    while ((size_t)(end - begin) <= decimals)
         *--begin = '0';
-    const size_t whole = (size_t)(end - begin) - (size_t)decimals;
+    if (rounded < 0)
+        *--begin = '-';
+    const size_t whole = (size_t)(end - begin) - decimals;
     memcpy(into, begin, whole);
     into += whole;
     if (decimals > 0) {
         *into++ = '.';
-        memcpy(into, begin + whole, (size_t)decimals);
+        memcpy(into, begin + whole, decimals);
         into += decimals;
     }
     return into;
+}
+
+/* The first of `bytes`, which are given up: room was made for more than was written. */
+static PyObject *cut(PyObject *bytes, Py_ssize_t size)
+{
+    PyObject *first = PyBytes_FromStringAndSize(PyBytes_AsString(bytes), size);
+    Py_DECREF(bytes);
+    return first;
 }
 
 static char *put_bytes(char *into, struct bytes_view bytes)
@@ -218,13 +243,8 @@ static PyObject *module_metric_labels(PyObject *module, PyObject *const *args, P
         const uint32_t size = (uint32_t)(into - size_at - (Py_ssize_t)sizeof size);
         memcpy(size_at, &size, sizeof size);
     }
-    _PyBytes_Resize(&result, into - (char *)begin);
-    return result;
+    return cut(result, into - (char *)begin);
 }
-
-PyDoc_STRVAR(metric_lines_doc,
-             "metric_lines($module, head, labels, tail, numbers, column, decimals, /)\n--\n\n"
-             "A line for each of the labels whose number is one and not negative.");
 
 /* The labels from `at` on; -1 with an exception set where they are none. */
 static int next_label(struct bytes_view labels, Py_ssize_t *at, struct bytes_view *label)
@@ -244,43 +264,56 @@ static int next_label(struct bytes_view labels, Py_ssize_t *at, struct bytes_vie
     return -1;
 }
 
+struct metric_line {
+    struct bytes_view head, label, tail;
+    uint64_t decimals;
+};
+
+/* Nothing of NaN; NULL with an exception set. */
+static char *put_line(char *into, const struct metric_line *line, double number)
+{
+    if (isnan(number))
+        return into;
+    into = put_bytes(put_bytes(put_bytes(into, line->head), line->label), line->tail);
+    into = put_number(into, number, line->decimals);
+    if (into != NULL)
+        *into++ = '\n';
+    return into;
+}
+
+PyDoc_STRVAR(metric_lines_doc, "metric_lines($module, head, labels, tail, numbers, decimals, /)\n"
+                               "--\n\nA line for each of the labels whose number is not NaN.");
+
 static PyObject *module_metric_lines(PyObject *module, PyObject *const *args, Py_ssize_t arg_count)
 {
-    struct bytes_view head, labels, tail, numbers, label;
-    const Py_ssize_t row = READ_NUMBERS * (Py_ssize_t)sizeof(double);
-    uint64_t column, decimals;
+    struct bytes_view labels, numbers;
+    struct metric_line line;
+    double number;
     Py_ssize_t at = 0;
     uint8_t *begin;
 
     (void)module;
-    if (check_arg_count("metric_lines", 6, arg_count) < 0 ||
-        get_bytes(args[0], "head", &head) < 0 || get_bytes(args[1], "labels", &labels) < 0 ||
-        get_bytes(args[2], "tail", &tail) < 0 || get_bytes(args[3], "numbers", &numbers) < 0 ||
-        get_uint(args[4], "column", READ_NUMBERS - 1, &column) < 0 ||
-        get_uint(args[5], "decimals", 9, &decimals) < 0)
+    if (check_arg_count("metric_lines", 5, arg_count) < 0 ||
+        get_bytes(args[0], "head", &line.head) < 0 || get_bytes(args[1], "labels", &labels) < 0 ||
+        get_bytes(args[2], "tail", &line.tail) < 0 ||
+        get_bytes(args[3], "numbers", &numbers) < 0 ||
+        get_uint(args[4], "decimals", NUMBER_DECIMALS, &line.decimals) < 0)
         return NULL;
-    const Py_ssize_t count = numbers.size / row;
+    const Py_ssize_t count = numbers.size / (Py_ssize_t)sizeof number;
     PyObject *result =
-        new_bytes(count * (head.size + tail.size + NUMBER_CHARS) + labels.size, &begin);
+        new_bytes(count * (line.head.size + line.tail.size + NUMBER_CHARS) + labels.size, &begin);
     if (result == NULL)
         return NULL;
     char *into = (char *)begin;
     for (Py_ssize_t i = 0; i < count; i++) {
-        double number;
-        if (next_label(labels, &at, &label) < 0) {
+        memcpy(&number, numbers.data + i * (Py_ssize_t)sizeof number, sizeof number);
+        if (next_label(labels, &at, &line.label) < 0 ||
+            (into = put_line(into, &line, number)) == NULL) {
             Py_DECREF(result);
             return NULL;
         }
-        memcpy(&number, numbers.data + i * row + (Py_ssize_t)(column * sizeof number),
-               sizeof number);
-        if (!(number >= 0.0 && number <= NUMBER_MAX))
-            continue;
-        into = put_bytes(put_bytes(put_bytes(into, head), label), tail);
-        into = put_number(into, number, (int)decimals);
-        *into++ = '\n';
     }
-    _PyBytes_Resize(&result, into - (char *)begin);
-    return result;
+    return cut(result, into - (char *)begin);
 }
 
 #endif

@@ -1,26 +1,29 @@
 """``metric_glue.h`` said in Python."""
 
 import sys
-from math import exp, expm1, nan, sqrt
+from math import exp, expm1, inf, isnan, nan, sqrt
 from struct import Struct
 
 from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
 
 _STATE = Struct("=24d")
-_READ = Struct("=7d")
+_NUMBER = Struct("=d")
 _SIZE = Struct("=I")
-_NUMBER_MAX = 1e30
+_NUMBERS = 7
+_NUMBER_DIGITS = 1e18
 _WORK, _SQUARES, _HOUR = 2, 9, 16
 _WINDOWS = ((1, 300.0), (3, 3600.0))
 
 
 def read_meters(states: tuple[bytes, ...], now_s: float, /) -> bytes:
-    """Rates, their sigmas, the stale and rejected parts and the silence of each meter."""
+    """Rates, their sigmas, the stale and rejected parts and the silence of the meters."""
     _check_tuple(states, "states")
-    return b"".join(_read(as_sized(state, "state", _STATE.size), float(now_s)) for state in states)
+    rows = [_read(as_sized(state, "state", _STATE.size), float(now_s)) for state in states]
+    columns = [number for column in range(_NUMBERS) for number in (row[column] for row in rows)]
+    return b"".join(map(_NUMBER.pack, columns))
 
 
-def _read(state: bytes, now_s: float) -> bytes:
+def _read(state: bytes, now_s: float) -> tuple[float, ...]:
     numbers = _STATE.unpack(state)
     last_s, began_s = numbers[:2]
     silence_s = max(0.0, now_s - last_s)
@@ -34,7 +37,7 @@ def _read(state: bytes, now_s: float) -> bytes:
         sigmas.append(rate * (sqrt(numbers[_SQUARES + number]) / work) if work > 0 else nan)
     judged, stale, rejected = numbers[_HOUR : _HOUR + 3]
     parts = (stale / judged, rejected / judged, silence_s) if judged > 0 else (nan,) * 3
-    return _READ.pack(*rates, *sigmas, *parts)
+    return (*rates, *sigmas, *parts)
 
 
 def metric_labels(names: tuple[tuple[str, ...], ...], between: tuple[bytes, ...], /) -> bytes:
@@ -55,21 +58,20 @@ def metric_labels(names: tuple[tuple[str, ...], ...], between: tuple[bytes, ...]
 
 
 def metric_lines(
-    head: bytes, labels: bytes, tail: bytes, numbers: bytes, column: int, decimals: int, /
+    head: bytes, labels: bytes, tail: bytes, numbers: bytes, decimals: int, /
 ) -> bytes:
-    """A line for each of the labels whose number is one and not negative."""
+    """A line for each of the labels whose number is not NaN."""
     head, labels = as_bytes(head, "head"), as_bytes(labels, "labels")
     tail, numbers = as_bytes(tail, "tail"), as_bytes(numbers, "numbers")
-    column, decimals = as_uint(column, "column", 6), as_uint(decimals, "decimals", 9)
+    decimals = as_uint(decimals, "decimals", 9)
     lines, at = bytearray(), 0
-    for read in _READ.iter_unpack(numbers[: len(numbers) // _READ.size * _READ.size]):
+    for (number,) in _NUMBER.iter_unpack(numbers[: len(numbers) // _NUMBER.size * _NUMBER.size]):
         begin = at + _SIZE.size
         at = begin + int.from_bytes(labels[at:begin], sys.byteorder)
         if not begin <= at <= len(labels):
             raise ValueError("labels must be as many as there are numbers")
-        if 0 <= read[column] <= _NUMBER_MAX:
-            digits = _digits(read[column], decimals)
-            lines += b"%b%b%b%b\n" % (head, labels[begin:at], tail, digits)
+        if not isnan(number):
+            lines += b"%b%b%b%b\n" % (head, labels[begin:at], tail, _written(number, decimals))
     return bytes(lines)
 
 
@@ -84,13 +86,14 @@ def _has_texts(name: object, count: int) -> bool:
     return all(isinstance(text, str) for text in name[:count])
 
 
-def _digits(value: float, decimals: int) -> bytes:
-    zeros = 0
-    for _ in range(decimals):
-        value *= 10.0
-    while value >= 1e18:
-        value /= 10.0
-        zeros += 1
-    digits = f"{round(value):0{decimals + 1}d}" + "0" * zeros
-    point = len(digits) - decimals
-    return (digits[:point] + "." + digits[point:] if decimals else digits).encode()
+def _written(value: float, decimals: int) -> bytes:
+    scaled = value * 10.0**decimals
+    if abs(scaled) < _NUMBER_DIGITS:
+        rounded = round(scaled)
+        digits = f"{abs(rounded):0{decimals + 1}d}"
+        point = len(digits) - decimals
+        digits = f"{digits[:point]}.{digits[point:]}" if decimals else digits
+        return ("-" * (rounded < 0) + digits).encode()
+    if abs(value) == inf:
+        return b"-Inf" if value < 0 else b"+Inf"
+    return repr(value).encode()

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "arguments.h"
+#include "histogram_glue.h"
 #include "job_glue.h"
 #include "journal_glue.h"
 #include "lane_glue.h"
@@ -234,6 +235,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
     if (state != NULL) {
         Py_VISIT(state->share_sum);
         Py_VISIT(state->share_totals);
+        Py_VISIT(state->histogram);
         Py_VISIT(state->job_hasher);
         Py_VISIT(state->share_set);
         Py_VISIT(state->lane_rig);
@@ -252,6 +254,7 @@ static int module_clear(PyObject *module)
     if (state != NULL) {
         Py_CLEAR(state->share_sum);
         Py_CLEAR(state->share_totals);
+        Py_CLEAR(state->histogram);
         Py_CLEAR(state->job_hasher);
         Py_CLEAR(state->share_set);
         Py_CLEAR(state->lane_rig);
@@ -306,7 +309,7 @@ static int module_exec(PyObject *module)
     struct module_state *state = PyModule_GetState(module);
 
     journal_init();
-    if (add_share_sum(module) < 0 ||
+    if (add_share_sum(module) < 0 || add_type(module, &Histogram_spec, &state->histogram) < 0 ||
         add_type(module, &ShareTotals_spec, &state->share_totals) < 0 ||
         add_type(module, &JobHasher_spec, &state->job_hasher) < 0 || add_lane(module) < 0 ||
         add_sockets(module) < 0)

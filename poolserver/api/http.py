@@ -5,6 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from itertools import chain
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -16,6 +17,7 @@ from poolserver.api.door import Door
 from poolserver.api.edge import Edge, cut_off, write_out
 from poolserver.api.gate import Gate
 from poolserver.api.problem import ApiError
+from poolserver.api.turns import Turns
 from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
@@ -27,6 +29,9 @@ keeps one."""
 SCRAPE_WITHIN_S = 60.0
 MOST_SCRAPES = 4
 """At once: two Prometheus, and two people who look. Each costs the event loop some milliseconds."""
+PIECE_BYTES = 1 << 20
+"""A piece is made in a thread and sent by the event loop: not so small that the ways between them
+are felt, nor so large that sending it is."""
 END_OF_OPENMETRICS = b"# EOF\n"
 
 # aiohttp tells of whatever somebody sends that is no HTTP, with a traceback: the log is not for
@@ -35,11 +40,14 @@ _peers = logging.getLogger(f"{__name__}.peers")
 _peers.setLevel(logging.CRITICAL)
 
 
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
 class HttpServer:
     """Serves the registry and the pool's state, and what else ``routes`` has.
 
     What is served here itself asks for no password and changes nothing. Of metrics, ``registry`` is
-    read on the event loop and ``views`` in a thread: what is there is many, and does not change.
+    read on the event loop, and ``views`` and ``more`` in a thread.
     """
 
     def __init__(
@@ -48,10 +56,10 @@ class HttpServer:
         not_ready_because: Callable[[], str | None],
         routes: Iterable[web.RouteDef] = (),
         views: CollectorRegistry | None = None,
-        more: Callable[[], Iterator[bytes]] | None = None,
+        more: Callable[[], Iterator[bytes]] = lambda: iter(()),
         observe: Callable[[str, int, float | None], None] = lambda endpoint, status, seconds: None,
     ) -> None:
-        """``more`` gives further lines of metrics, piece by piece, each to be made in a thread.
+        """``more`` gives further lines of metrics, some at a time: there may be very many.
 
         ``observe`` is told of each request by method and route, its status, and how long it took;
         None of an answer that lasts for as long as it is read.
@@ -62,7 +70,8 @@ class HttpServer:
         self._more = more
         self._observe = observe
         self._scrapes = Gate(MOST_SCRAPES)
-        app = web.Application(middlewares=[self._observed])  # around all others
+        self._turns = Turns()
+        app = web.Application(middlewares=[self._observed, self._in_turns])  # around all others
         Edge().install(app)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
@@ -112,9 +121,7 @@ class HttpServer:
             sock.close()
 
     @web.middleware
-    async def _observed(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _observed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began_s = time.perf_counter()
         answer: web.StreamResponse | None = None
         try:
@@ -133,6 +140,11 @@ class HttpServer:
                 await write_out(request, answer)
         return answer
 
+    @web.middleware
+    async def _in_turns(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Many who ask at once must not hold up rigs."""
+        return await self._turns.through(handler(request))
+
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         try:
             with self._scrapes.passed():
@@ -142,24 +154,29 @@ class HttpServer:
 
     async def _scraped(self, request: web.Request) -> web.StreamResponse:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
-        families = list(self._registry.collect())
-        # To write them down takes two or three times as long as to read them.
-        body = await asyncio.to_thread(encode, _Scrape(families, self._views))
         headers = {"Content-Type": content_type}
-        if self._more is None:
-            response = web.Response(body=body, headers=headers)
+        pieces = self._pieces(encode, list(self._registry.collect()))
+        piece = await asyncio.to_thread(next, pieces)
+        if len(piece) < PIECE_BYTES:
+            response = web.Response(body=piece, headers=headers)
             await write_out(request, response)
             return response
-        rest = body.removesuffix(END_OF_OPENMETRICS)
         stream = web.StreamResponse(headers=headers)
         async with cut_off(request, SCRAPE_WITHIN_S):
             await stream.prepare(request)
-            await stream.write(rest)
-            pieces = self._more()
-            while piece := await asyncio.to_thread(next, pieces, b""):
+            while piece:
                 await stream.write(piece)
-            await stream.write(body[len(rest) :])
+                piece = await asyncio.to_thread(next, pieces, b"")
         return stream
+
+    def _pieces(
+        self, encode: Callable[[Collector], bytes], families: list[Metric]
+    ) -> Iterator[bytes]:
+        """All lines of a scrape, to be made in a thread; the last piece alone is a small one."""
+        # To write them down takes two or three times as long as to read them.
+        body = encode(_Scrape(families, self._views))
+        own = body.removesuffix(END_OF_OPENMETRICS)
+        yield from joined(chain((own,), self._more(), (body[len(own) :],)))
 
     async def _healthz(self, request: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -180,3 +197,17 @@ class _Scrape(Collector):
     def collect(self) -> Iterator[Metric]:
         yield from self._families
         yield from self._views.collect()
+
+
+def joined(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """The same in pieces of PIECE_BYTES and little more; the last one has what is left."""
+    piece: list[bytes] = []
+    size = 0
+    for some in lines:
+        piece.append(some)
+        size += len(some)
+        if size >= PIECE_BYTES:
+            yield b"".join(piece)
+            piece.clear()
+            size = 0
+    yield b"".join(piece)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
+from math import fsum
 
 from poolserver.bitcoin.target import target_from_nbits, work_from_target
 from poolserver.ledger.blocks import EARNING, BlockBook
@@ -82,6 +83,28 @@ class Luck:
         return expected_blocks(
             (nbits, each.value_work) for (at, nbits), each in self.earned.items() if at == site
         )
+
+    def expected_of_all(self) -> Fraction:
+        """How many blocks the work of all sites was to find on average."""
+        work: dict[int, int] = {}  # whole numbers first: there may be many sites
+        for (_, nbits), each in self.earned.items():
+            work[nbits] = work.get(nbits, 0) + each.accepted_work
+        return expected_blocks(work.items())
+
+    def expected_by_site(self) -> dict[str, tuple[float, float]]:
+        """The blocks and the satoshi that each site's work was worth on average.
+
+        As near as a double comes, and a hundredth of the time that fractions take. It never falls
+        while work is added, in whatever order that lies: each part is rounded once, and so is
+        the sum.
+        """
+        parts: dict[str, tuple[list[float], list[float]]] = {}
+        for (site, nbits), each in self.earned.items():
+            blocks, earned_sat = parts.setdefault(site, ([], []))
+            if of := network_work(nbits):
+                blocks.append(each.accepted_work / of)
+                earned_sat.append(each.value_work / of)
+        return {site: (fsum(blocks), fsum(sat)) for site, (blocks, sat) in parts.items()}
 
     def efforts(self, book: BlockBook) -> tuple[dict[str, Fraction], Fraction]:
         """The effort of each block that pays, by hash, and that since the last one of these.

@@ -61,7 +61,7 @@ class Efforts:
 
 def luck_of(luck: Luck, book: BlockBook) -> float | None:
     """Blocks that pay over those that all work was to find; None before there is any."""
-    expected = sum(map(luck.expected_blocks, luck.sites), Fraction(0))
+    expected = luck.expected_of_all()
     return float(sum(book.now[state] for state in EARNING) / expected) if expected else None
 
 

@@ -1,12 +1,12 @@
 """What Prometheus is told of blocks: their states, what they pay and to how many, and luck."""
 
-from collections.abc import Iterator
-from fractions import Fraction
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 
 from poolserver.ledger.blocks import EARNING, BlockState
+from poolserver.lookout.blocks import Efforts
 from poolserver.metrics.families import counter, gauge
 
 if TYPE_CHECKING:
@@ -107,11 +107,19 @@ DEBTS_HELD = gauge(
 )
 
 
-def block_families(coordinator: "Coordinator") -> Iterator[Metric]:
-    """From the books, and from workers that have blocks under way."""
+def block_families(
+    coordinator: "Coordinator", sites: Sequence[str], efforts: Efforts
+) -> Iterator[Metric]:
+    """From the books, and from workers that have blocks under way. ``sites`` of the config are told
+    of before they have any work.
+    """
     yield from _states(coordinator)
     yield from _under_way(coordinator)
-    yield from _luck(coordinator)
+    yield from _expected(coordinator, sites)
+    yield ROUND_EFFORT.of(efforts.under_way())
+    luck = efforts.luck()
+    if luck is not None:
+        yield LUCK.of(luck)
     paymaster = coordinator.paymaster
     yield PAYEES.of(len(paymaster.plan.payees))
     yield DEBTS_HELD.of(int(paymaster.holds_debts))
@@ -134,18 +142,9 @@ def _under_way(coordinator: "Coordinator") -> Iterator[Metric]:
     yield BLOCKS_UNSPOOLED.of(sum(worker.blocks_unspooled for worker in workers))
 
 
-def _luck(coordinator: "Coordinator") -> Iterator[Metric]:
-    """Exact until here; a float has room enough for what is shown."""
-    keeper = coordinator.keeper
-    luck, book = keeper.rewards.luck, keeper.blocks
-    blocks, earnings = EXPECTED_BLOCKS.make(), EXPECTED.make()
-    total = Fraction(0)
-    for site in sorted({*luck.sites, *(view.name for view in coordinator.site_views())}):
-        expected = luck.expected_blocks(site)
-        total += expected
-        blocks.add_metric([site], float(expected))
-        earnings.add_metric([site], float(luck.expected_sat(site)))
-    yield from (blocks, earnings)
-    yield ROUND_EFFORT.of(float(luck.efforts(book)[1]))
-    if total:
-        yield LUCK.of(float(sum(book.now[state] for state in EARNING) / total))
+def _expected(coordinator: "Coordinator", sites: Sequence[str]) -> Iterator[Metric]:
+    expected = dict.fromkeys(sites, (0.0, 0.0))
+    expected |= coordinator.keeper.rewards.luck.expected_by_site()
+    rows = sorted(expected.items())
+    yield EXPECTED_BLOCKS.later(lambda: (((site,), blocks) for site, (blocks, _) in rows))
+    yield EXPECTED.later(lambda: (((site,), earned_sat) for site, (_, earned_sat) in rows))

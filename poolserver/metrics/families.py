@@ -4,19 +4,24 @@ The declaration makes the family that is filled at a scrape, its row in docs/met
 the tests hold a scrape to. The names are a contract with the operators: they do not change.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
-from typing import ClassVar
+from typing import ClassVar, cast
 
 from prometheus_client.core import (
     CounterMetricFamily,
     GaugeMetricFamily,
     HistogramMetricFamily,
     InfoMetricFamily,
+    Metric,
 )
+from prometheus_client.samples import Sample
 
 from poolserver.histogram import Histogram as Observed
+
+Rows = Iterable[tuple[Sequence[str], float]]
+"""Texts of a family's labels, and the value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -49,6 +54,10 @@ class GaugeFamily(Family):
         """Without labels, and filled."""
         return GaugeMetricFamily(self.name, self.help, value=value)
 
+    def later(self, rows: Callable[[], Rows]) -> Metric:
+        """To be filled where it is read: in a thread, so ``rows`` is of what does not change."""
+        return _later(self.make, rows)
+
 
 class CounterFamily(Family):
     """What only grows, but for a restart."""
@@ -63,6 +72,10 @@ class CounterFamily(Family):
     def of(self, value: float) -> CounterMetricFamily:
         """Without labels, and filled."""
         return CounterMetricFamily(self.name, self.help, value=value)
+
+    def later(self, rows: Callable[[], Rows]) -> Metric:
+        """To be filled where it is read: in a thread, so ``rows`` is of what does not change."""
+        return _later(self.make, rows)
 
 
 class HistogramFamily(Family):
@@ -132,3 +145,28 @@ def buckets(observed: Observed) -> list[tuple[str, float]]:
     """Cumulative counts by upper bound, as a histogram's family takes them."""
     bounds = (*map(str, observed.bounds_s), "+Inf")
     return list(zip(bounds, map(float, accumulate(observed.counts)), strict=True))
+
+
+def _later(
+    make: Callable[[], GaugeMetricFamily | CounterMetricFamily], rows: Callable[[], Rows]
+) -> Metric:
+    family: Metric = make()
+    family.samples = cast(list[Sample], _Later(make, rows))
+    return family
+
+
+class _Later:
+    """The samples of a family, made each time that they are looked at."""
+
+    def __init__(
+        self,
+        make: Callable[[], GaugeMetricFamily | CounterMetricFamily],
+        rows: Callable[[], Rows],
+    ) -> None:
+        self._make, self._rows = make, rows
+
+    def __iter__(self) -> Iterator[Sample]:
+        family = self._make()
+        for labels, value in self._rows():
+            family.add_metric(labels, value)
+        return iter(family.samples)

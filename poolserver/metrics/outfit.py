@@ -1,7 +1,8 @@
-"""All of it for a running pool, in two registries."""
+"""All of it for a running pool: two registries, and lines of what there is very much of."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 
 from prometheus_client import CollectorRegistry
 
@@ -14,7 +15,7 @@ from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.http import HttpMetrics
 from poolserver.metrics.nodes import NodeMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
-from poolserver.metrics.power import PowerMetrics
+from poolserver.metrics.power import PowerSeries
 from poolserver.metrics.process import DiskMetrics, ProcessMetrics
 from poolserver.metrics.reloads import ReloadMetrics
 from poolserver.metrics.workers import WorkerSeries
@@ -24,9 +25,7 @@ from poolserver.process_watch import ProcessWatch
 
 @dataclass(frozen=True, slots=True)
 class PoolMetricsOutfit:
-    """``on_loop`` is read on the event loop, ``in_thread`` in a thread: what is there is many and
-    does not change, or waits for a disk.
-    """
+    """``on_loop`` is read on the event loop, ``in_thread`` in a thread: what waits for a disk."""
 
     on_loop: CollectorRegistry = field(default_factory=CollectorRegistry)
     in_thread: CollectorRegistry = field(default_factory=CollectorRegistry)
@@ -60,13 +59,15 @@ class PoolMetricsOutfit:
             ReloadMetrics(facts),
         ):
             self.on_loop.register(collector)
-        room = coordinator.room
-        self.in_thread.register(PowerMetrics(lambda: room.view))
         self.in_thread.register(DiskMetrics(config.data_dir))
 
 
-def worker_series(config: Config, coordinator: Coordinator) -> Callable[[], Iterator[bytes]] | None:
-    """Lines of single workers and accounts, to be asked for in a thread; None: of nobody."""
+def many_series(config: Config, coordinator: Coordinator) -> Callable[[], Iterator[bytes]]:
+    """Lines of power nodes, and of single workers and accounts where that is wanted; to be asked
+    for in a thread.
+    """
+    power = PowerSeries(lambda: coordinator.room.view)
     if config.metrics.workers == "none":
-        return None
-    return WorkerSeries(coordinator.meters, config.metrics).pieces
+        return power.lines
+    workers = WorkerSeries(coordinator.meters, config.metrics)
+    return lambda: chain(power.lines(), workers.lines())

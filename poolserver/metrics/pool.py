@@ -1,19 +1,21 @@
 """What Prometheus is told of the pool: shares and sites, the work that rigs have, blocks, rigs.
 
 All is read from plain numbers at each scrape: those that the ledger, the meters and the workers
-keep anyway.
+keep anyway. There may be many sites: what is told of each is filled in later, in a thread.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from poolserver import __version__
+from poolserver.ledger.totals import Totals
+from poolserver.lookout.blocks import Efforts
 from poolserver.metrics.blocks import block_families
 from poolserver.metrics.books import book_families
-from poolserver.metrics.families import counter, gauge, info
+from poolserver.metrics.families import Rows, counter, gauge, info
 from poolserver.metrics.rigs import rig_families
 from poolserver.metrics.statistics import statistics_families
 from poolserver.metrics.timings import timing_families
@@ -21,6 +23,7 @@ from poolserver.mining.share import ShareOutcome
 
 if TYPE_CHECKING:
     from poolserver.coordinator import Coordinator
+    from poolserver.sites import SiteView
 
 POOL = info("", "version", "network", help="The pool's version and network.", meaning="always 1")
 SHARES = counter(
@@ -88,47 +91,23 @@ class PoolMetrics(Collector):
     def __init__(self, coordinator: "Coordinator", network: str) -> None:
         self._coordinator = coordinator
         self._network = network
+        self._efforts = Efforts(coordinator.keeper)
 
     def collect(self) -> Iterator[Metric]:
-        coordinator = self._coordinator
+        coordinator, views = self._coordinator, self._coordinator.site_views()
         yield POOL.of({"version": __version__, "network": self._network})
         yield READY.of(int(coordinator.not_ready_because() is None))
         yield CLOCK_WRONG.of(int(coordinator.is_clock_wrong))
-        yield self._shares()
-        yield from self._sites()
-        yield from statistics_families(coordinator.pool_view(), coordinator.site_views())
+        names = [view.name for view in views]
+        yield _shares(names, coordinator.totals)
+        yield from _sites(views)
+        yield from statistics_families(coordinator.pool_view(), views)
         yield from self._template()
-        yield from block_families(coordinator)
+        yield from block_families(coordinator, names, self._efforts)
         counts = coordinator.tally.counts()
         yield from rig_families(coordinator.tally, counts)
         yield from timing_families(counts)
         yield from book_families(coordinator, counts)
-
-    def _shares(self) -> Metric:
-        # Accepted shares are told of before the first one: a rate needs a zero to start from.
-        counts: dict[tuple[str, str, str], int] = {
-            (view.name, "accepted", "accepted"): 0 for view in self._coordinator.site_views()
-        }
-        for site, totals in self._coordinator.totals.sites.items():
-            for outcome in ShareOutcome:
-                if count := totals.shares[outcome]:
-                    counts[site, outcome.result, outcome.reason] = count
-        family = SHARES.make()
-        for labels, count in sorted(counts.items()):
-            family.add_metric(labels, count)
-        return family
-
-    def _sites(self) -> Iterator[Metric]:
-        budget, scale = SITE_BUDGET.make(), SITE_WORK_SCALE.make()
-        rigs, energy = SITE_RIGS.make(), SITE_ENERGY.make()
-        for view in self._coordinator.site_views():
-            site = [view.name]
-            rigs.add_metric(site, view.rigs)
-            scale.add_metric(site, view.work_scale)
-            energy.add_metric(site, view.energy_j)
-            if view.budget_w is not None:
-                budget.add_metric(site, view.budget_w)
-        yield from (budget, scale, rigs, energy)
 
     def _template(self) -> Iterator[Metric]:
         age = self._coordinator.template_age_s()
@@ -136,3 +115,27 @@ class PoolMetrics(Collector):
         if age is not None and template is not None:
             yield TEMPLATE_AGE.of(age)
             yield TEMPLATE_HEIGHT.of(template.height)
+
+
+def _shares(names: Sequence[str], totals: Totals) -> Metric:
+    now = [(site, tuple(each.shares)) for site, each in totals.sites.items()]
+
+    def rows() -> Rows:
+        # Accepted shares are told of before the first one: a rate needs a zero to start from.
+        counts = {(name, "accepted", "accepted"): 0 for name in names}
+        for site, shares in now:
+            for outcome in ShareOutcome:
+                if count := shares[outcome]:
+                    counts[site, outcome.result, outcome.reason] = count
+        return sorted(counts.items())
+
+    return SHARES.later(rows)
+
+
+def _sites(views: "Sequence[SiteView]") -> Iterator[Metric]:
+    yield SITE_BUDGET.later(
+        lambda: (((view.name,), view.budget_w) for view in views if view.budget_w is not None)
+    )
+    yield SITE_WORK_SCALE.later(lambda: (((view.name,), view.work_scale) for view in views))
+    yield SITE_RIGS.later(lambda: (((view.name,), view.rigs) for view in views))
+    yield SITE_ENERGY.later(lambda: (((view.name,), view.energy_j) for view in views))

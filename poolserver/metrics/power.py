@@ -3,13 +3,11 @@
 Racks that only the names of rigs speak of have no series: whoever connects makes names up.
 """
 
-from collections.abc import Callable, Iterator
-
-from prometheus_client.core import Metric
-from prometheus_client.registry import Collector
+from collections.abc import Callable, Iterator, Sequence
 
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.metrics.families import GaugeFamily, gauge
+from poolserver.metrics.lines import batches, heading, lines, pack_labels, pack_numbers
 
 POWER = gauge(
     "power_watts",
@@ -111,35 +109,48 @@ POWER_METER_GOOD = gauge(
 )
 
 
-class PowerMetrics(Collector):
-    """Of the last view, if there is one. It may be read in any thread: a view does not change."""
+class PowerSeries:
+    """Of the last view, if there is one. ``lines`` may be asked in any thread: a view does not
+    change.
+    """
 
     def __init__(self, last: Callable[[], PowerView | None]) -> None:
         self._last = last
 
-    def collect(self) -> Iterator[Metric]:
+    def lines(self) -> Iterator[bytes]:
+        """All of them, some at a time."""
         view = self._last()
         if view is not None:
-            yield from _families(view)
+            nodes = [node for node in view.nodes if node.configured]
+            yield from _figures(nodes)
+            yield from _meters(nodes)
+            yield from _binding(nodes)
 
 
-def _families(view: PowerView) -> Iterator[Metric]:
-    nodes = [node for node in view.nodes if node.configured]
-    for declared, figure in _FIGURES.items():
-        family = declared.make()
-        for node in nodes:
-            value = figure(node)
-            if value is not None:
-                family.add_metric([node.path], value)
-        yield family
-    good, binds = POWER_METER_GOOD.make(), POWER_LIMIT_BINDING.make()
-    for node in nodes:
-        if node.meter is not None:
-            good.add_metric([node.meter.name, node.path], float(node.meter.quality == "good"))
-        if node.limits:
-            binding = node.limits[0]
-            binds.add_metric([node.path, binding.kind, binding.source], 1.0)
-    yield from (good, binds)
+def _figures(nodes: Sequence[NodeView]) -> Iterator[bytes]:
+    rows = [(some, pack_labels(((n.path,) for n in some), "node")) for some in batches(nodes)]
+    for family, (figure, decimals) in _FIGURES.items():
+        yield heading(family)
+        for some, labels in rows:
+            yield lines(family, labels, pack_numbers(map(figure, some)), decimals)
+
+
+def _meters(nodes: Sequence[NodeView]) -> Iterator[bytes]:
+    yield heading(POWER_METER_GOOD)
+    metered = [(meter, node.path) for node in nodes if (meter := node.meter) is not None]
+    for some in batches(metered):
+        labels = pack_labels(((meter.name, path) for meter, path in some), "meter", "node")
+        good = pack_numbers(meter.quality == "good" for meter, _ in some)
+        yield lines(POWER_METER_GOOD, labels, good)
+
+
+def _binding(nodes: Sequence[NodeView]) -> Iterator[bytes]:
+    yield heading(POWER_LIMIT_BINDING)
+    binding = [(node.limits[0], node.path) for node in nodes if node.limits]
+    for some in batches(binding):
+        names = ((limit.kind, path, limit.source) for limit, path in some)
+        labels = pack_labels(names, "kind", "node", "source")
+        yield lines(POWER_LIMIT_BINDING, labels, pack_numbers([1.0] * len(some)))
 
 
 def _metered_w(node: NodeView) -> float | None:
@@ -153,20 +164,30 @@ def _j_per_th(node: NodeView) -> float | None:
     return node.mining_w.value / th_s if th_s > 0 else None
 
 
-_FIGURES: dict[GaugeFamily, Callable[[NodeView], float | None]] = {
-    POWER: lambda node: node.total_w.value,
-    POWER_SIGMA: lambda node: node.total_w.sigma,
-    POWER_LIMIT: lambda node: node.limit_w,
-    POWER_MINING_LIMIT: lambda node: node.mining_limits[0].limit_w if node.mining_limits else None,
-    POWER_HEADROOM: lambda node: node.headroom_w,
-    POWER_MINING: lambda node: node.mining_w.value,
-    POWER_ESTIMATED: lambda node: node.estimated_w.value,
-    POWER_ESTIMATED_SIGMA: lambda node: node.estimated_w.sigma,
-    POWER_AI: lambda node: node.ai_w,
-    POWER_METERED: _metered_w,
-    POWER_RESIDUAL: lambda node: None if node.residual_w is None else node.residual_w.value,
-    POWER_HASHRATE: lambda node: node.hashrate_h_s.value,
-    POWER_J_PER_TH: _j_per_th,
-    POWER_RIGS: lambda node: node.rigs,
-    POWER_SILENT_RIGS: lambda node: node.silent,
+_MW = 3
+"""Decimals of watts: what is estimated, of a single rig or a laptop, to the milliwatt."""
+
+_FIGURES: dict[GaugeFamily, tuple[Callable[[NodeView], float | None], int]] = {
+    POWER: (lambda node: node.total_w.value, _MW),
+    POWER_SIGMA: (lambda node: node.total_w.sigma, _MW),
+    POWER_LIMIT: (lambda node: node.limit_w, 0),
+    POWER_MINING_LIMIT: (
+        lambda node: node.mining_limits[0].limit_w if node.mining_limits else None,
+        0,
+    ),
+    POWER_HEADROOM: (lambda node: node.headroom_w, _MW),
+    POWER_MINING: (lambda node: node.mining_w.value, _MW),
+    POWER_ESTIMATED: (lambda node: node.estimated_w.value, _MW),
+    POWER_ESTIMATED_SIGMA: (lambda node: node.estimated_w.sigma, _MW),
+    POWER_AI: (lambda node: node.ai_w, _MW),
+    POWER_METERED: (_metered_w, _MW),
+    POWER_RESIDUAL: (
+        lambda node: None if node.residual_w is None else node.residual_w.value,
+        _MW,
+    ),
+    POWER_HASHRATE: (lambda node: node.hashrate_h_s.value, 0),
+    POWER_J_PER_TH: (_j_per_th, 6),
+    POWER_RIGS: (lambda node: node.rigs, 0),
+    POWER_SILENT_RIGS: (lambda node: node.silent, 0),
 }
+"""What each says of a node, and with how many decimals."""

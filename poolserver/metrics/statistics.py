@@ -3,12 +3,13 @@
 Workers have theirs in ``workers``, where that is wanted.
 """
 
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
 
 from prometheus_client.core import Metric
 
-from poolserver.metrics.families import GaugeFamily, gauge
+from poolserver.metrics.families import Rows, gauge
 from poolserver.stats.meter import REJECT_WINDOWS, WINDOWS, Reading
 
 if TYPE_CHECKING:
@@ -78,40 +79,50 @@ SITE_BEST_SHARE_DIFFICULTY = gauge(
 )
 
 
-def statistics_families(pool: "PoolView", sites: "Iterable[SiteView]") -> Iterator[Metric]:
+def statistics_families(pool: "PoolView", sites: Sequence["SiteView"]) -> Iterator[Metric]:
     """Hashrates with their errors, rejects and best shares."""
-    of_pool = _Families(
-        POOL_HASHRATE, POOL_HASHRATE_SIGMA, POOL_REJECT_RATIO, POOL_BEST_SHARE_DIFFICULTY
-    )
-    of_pool.add([], pool.reading, pool.best_difficulty)
-    of_sites = _Families(
-        SITE_HASHRATE, SITE_HASHRATE_SIGMA, SITE_REJECT_RATIO, SITE_BEST_SHARE_DIFFICULTY
-    )
-    for site in sites:
-        of_sites.add([site.name], site.reading, site.best_difficulty)
-    yield from of_pool.families
-    yield from of_sites.families
+    of_pool = [_Shown((), pool.reading, pool.best_difficulty)]
+    of_sites = [_Shown((site.name,), site.reading, site.best_difficulty) for site in sites]
+    for families, shown in ((_OF_POOL, of_pool), (_OF_SITES, of_sites)):
+        for family, rows in zip(families, (_rates, _sigmas, _rejects, _best), strict=True):
+            yield family.later(partial(rows, shown))
 
 
-class _Families:
-    """Hashrates, rejects and best shares of one level."""
+_OF_POOL = (POOL_HASHRATE, POOL_HASHRATE_SIGMA, POOL_REJECT_RATIO, POOL_BEST_SHARE_DIFFICULTY)
+_OF_SITES = (SITE_HASHRATE, SITE_HASHRATE_SIGMA, SITE_REJECT_RATIO, SITE_BEST_SHARE_DIFFICULTY)
 
-    def __init__(
-        self, rate: GaugeFamily, sigma: GaugeFamily, rejects: GaugeFamily, best: GaugeFamily
-    ) -> None:
-        self._rate, self._sigma = rate.make(), sigma.make()
-        self._rejects, self._best = rejects.make(), best.make()
-        self.families = (self._rate, self._sigma, self._rejects, self._best)
 
-    def add(self, labels: list[str], reading: Reading, best_ever: float) -> None:
+class _Shown(NamedTuple):
+    """What the pool or a site has to show."""
+
+    labels: tuple[str, ...]
+    reading: Reading
+    best_ever: float
+
+
+def _rates(shown: Sequence[_Shown]) -> Rows:
+    for labels, reading, _ in shown:
+        for window, rate in zip(WINDOWS, reading.hashrates, strict=True):
+            yield (*labels, window), rate
+
+
+def _sigmas(shown: Sequence[_Shown]) -> Rows:
+    for labels, reading, _ in shown:
         rates = zip(WINDOWS, reading.hashrates, reading.relative_sigmas, strict=True)
         for window, rate, relative_sigma in rates:
-            self._rate.add_metric([*labels, window], rate)
             if rate:  # before the first share nothing is known, of the error neither
-                self._sigma.add_metric([*labels, window], rate * relative_sigma)
+                yield (*labels, window), rate * relative_sigma
+
+
+def _rejects(shown: Sequence[_Shown]) -> Rows:
+    for labels, reading, _ in shown:
         for window, rejects in zip(REJECT_WINDOWS, reading.rejects, strict=True):
             if rejects is not None:
-                self._rejects.add_metric([*labels, window, "stale"], rejects.stale)
-                self._rejects.add_metric([*labels, window, "rejected"], rejects.rejected)
-        self._best.add_metric([*labels, "ever"], best_ever)
-        self._best.add_metric([*labels, "round"], reading.best_in_round)
+                yield (*labels, window, "stale"), rejects.stale
+                yield (*labels, window, "rejected"), rejects.rejected
+
+
+def _best(shown: Sequence[_Shown]) -> Rows:
+    for labels, reading, best_ever in shown:
+        yield (*labels, "ever"), best_ever
+        yield (*labels, "round"), reading.best_in_round

@@ -1,8 +1,6 @@
 """Series of single workers and accounts, where the operator wants them.
 
-There may be 100,000 of them: too many for objects. Their meters are read, and lines written, by C,
-a few thousand at a time, so that nobody waits long for Python's lock. Gauges look the same in both
-of Prometheus' formats.
+Their meters are read, and their lines written, by C (``lines``).
 """
 
 import time
@@ -11,17 +9,13 @@ from collections.abc import Callable, Iterator
 from heapq import nlargest
 from typing import NamedTuple
 
-from poolserver._native import metric_labels, metric_lines, read_meters
+from poolserver._native import read_meters
 from poolserver.config.metrics import MetricsConfig
 from poolserver.metrics.families import GaugeFamily, gauge
+from poolserver.metrics.lines import batches, heading, lines, pack_labels
 from poolserver.stats.meters import MeterName, Meters
 
-# Each takes C a fifth of a millisecond to read, and as long to write: so long the loop waits.
-AT_ONCE = 2048
-PIECE_BYTES = 1 << 20
-"""A piece is made in the thread and sent by the event loop: not so small that the ways between
-them are felt, nor so large that sending it is."""
-NUMBERS = 7
+COLUMNS = 7
 RATE_1H = 1  # which of them
 
 _UNLESS_WANTED = "unless `metrics.workers` asks for it"
@@ -70,24 +64,24 @@ OF_ACCOUNTS = ACCOUNT_HASHRATE, ACCOUNT_SIGMA, ACCOUNT_REJECTS, ACCOUNT_AGE = _d
     "account", "account"
 )
 
-# Of each of the four: what follows the name's labels, which number it is, and its decimals.
+# Of each of the four: labels behind the name's, which column it is, and its decimals.
 _SERIES: tuple[tuple[tuple[bytes, int, int], ...], ...] = (
-    ((b',window="5m"} ', 0, 0), (b',window="1h"} ', RATE_1H, 0)),
-    ((b',window="5m"} ', 2, 0), (b',window="1h"} ', 3, 0)),
-    ((b',window="1h",kind="stale"} ', 4, 6), (b',window="1h",kind="rejected"} ', 5, 6)),
-    ((b"} ", 6, 0),),
+    ((b',window="5m"', 0, 0), (b',window="1h"', RATE_1H, 0)),
+    ((b',window="5m"', 2, 0), (b',window="1h"', 3, 0)),
+    ((b',window="1h",kind="stale"', 4, 6), (b',window="1h",kind="rejected"', 5, 6)),
+    ((b"", 6, 0),),
 )
 
 
 class _Batch(NamedTuple):
-    """Some of a level: their labels, and what ``read_meters`` gives of each."""
+    """Some of a level: their labels, and what ``read_meters`` gives of them."""
 
     labels: bytes
     numbers: bytes
 
 
 class WorkerSeries:
-    """Of the ``meters``, whose clock ``now_s`` is. ``pieces`` may be asked in any thread."""
+    """Of the ``meters``, whose clock ``now_s`` is. ``lines`` may be asked in any thread."""
 
     def __init__(
         self, meters: Meters, config: MetricsConfig, now_s: Callable[[], float] = time.monotonic
@@ -95,24 +89,16 @@ class WorkerSeries:
         self._config = config
         self._now_s = now_s
         self._levels = (
-            _Level(OF_WORKERS, meters.workers.states, (b'account="', b'",worker="', b'"')),
-            _Level(OF_ACCOUNTS, meters.accounts.states, (b'account="', b'"')),
+            _Level(OF_WORKERS, meters.workers.states, ("account", "worker")),
+            _Level(OF_ACCOUNTS, meters.accounts.states, ("account",)),
         )
 
-    def pieces(self) -> Iterator[bytes]:
-        """All lines, some at a time."""
+    def lines(self) -> Iterator[bytes]:
+        """All of them, some at a time."""
         most = self._config.top if self._config.workers == "top" else None
-        now_s, size = self._now_s(), 0
-        piece: list[bytes] = []
+        now_s = self._now_s()
         for level in self._levels:
-            for lines in level.lines(now_s, most):
-                piece.append(lines)
-                size += len(lines)
-                if size >= PIECE_BYTES:
-                    yield b"".join(piece)
-                    piece.clear()
-                    size = 0
-        yield b"".join(piece)
+            yield from level.lines(now_s, most)
 
 
 class _Level:
@@ -122,12 +108,12 @@ class _Level:
         self,
         families: tuple[GaugeFamily, ...],
         states: dict[MeterName, bytes],
-        around: tuple[bytes, ...],
+        labels: tuple[str, ...],
     ) -> None:
-        """``around`` the texts of a name it has labels."""
+        """``labels`` are of the texts of a name, the first ones."""
         self._families = families
         self._states = states
-        self._around = around
+        self._labels = labels
 
     def lines(self, now_s: float, most: int | None) -> Iterator[bytes]:
         """Of all, or of so many with most hashrate."""
@@ -136,25 +122,25 @@ class _Level:
         if most is not None and most < len(names):
             best = _best(packed, now_s, most)
             names, packed = tuple(names[i] for i in best), tuple(packed[i] for i in best)
-        batches = [
-            _Batch(
-                metric_labels(names[i : i + AT_ONCE], self._around),
-                read_meters(packed[i : i + AT_ONCE], now_s),
-            )
-            for i in range(0, len(names), AT_ONCE)
+        rows = [
+            _Batch(pack_labels(some, *self._labels), read_meters(states, now_s))
+            for some, states in zip(batches(names), batches(packed), strict=True)
         ]
         for family, series in zip(self._families, _SERIES, strict=True):
-            yield f"# HELP {family.name} {family.help}\n# TYPE {family.name} gauge\n".encode()
-            head = f"{family.name}{{".encode()
-            for tail, column, decimals in series:
-                for batch in batches:
-                    yield metric_lines(head, batch.labels, tail, batch.numbers, column, decimals)
+            yield heading(family)
+            for more, column, decimals in series:
+                for labels, numbers in rows:
+                    yield lines(family, labels, _column(numbers, column), decimals, more)
 
 
 def _best(states: tuple[bytes, ...], now_s: float, most: int) -> list[int]:
     """Places of those with most hashrate over an hour, the first of them first."""
     rates = array("d")
-    for begin in range(0, len(states), AT_ONCE):
-        numbers = array("d", read_meters(states[begin : begin + AT_ONCE], now_s))
-        rates += numbers[RATE_1H::NUMBERS]
+    for some in batches(states):
+        rates.frombytes(_column(read_meters(some, now_s), RATE_1H))
     return nlargest(most, range(len(states)), key=rates.__getitem__)
+
+
+def _column(numbers: bytes, column: int) -> bytes:
+    size = len(numbers) // COLUMNS
+    return numbers[column * size : (column + 1) * size]

@@ -109,6 +109,11 @@ export function duration(seconds) {
   return hours % 24 ? `${days} d ${hours % 24} h` : `${days} d`;
 }
 
+/** "3 min ago" of a moment. */
+export function ago(at, now) {
+  return at == null ? NOTHING : `${duration(now - at)} ago`;
+}
+
 const two = (number) => String(number).padStart(2, "0");
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

@@ -1,7 +1,7 @@
 /** All rigs: searched, sorted and filtered by the pool, shown as far as one scrolls. */
 
 import { card, h, setClass, setText } from "./dom.js";
-import { count, duration, figure, NOTHING, percent, plural, quantity } from "./format.js";
+import { ago, count, figure, NOTHING, percent, plural, quantity } from "./format.js";
 import { PagedRigs } from "./rig_pages.js";
 import { RigPanel } from "./rig_panel.js";
 import { VirtualGrid } from "./virtual.js";
@@ -23,7 +23,7 @@ const COLUMNS = [
   { title: "J/TH", class: "c-jth number", key: "j_per_th" },
   { title: "Stale", class: "c-stale number", key: "stale_1h" },
   { title: "Rejected", class: "c-rejected number", key: "rejected_1h" },
-  { title: "Came or went", class: "c-seen number", key: "seen_at" },
+  { title: "Last share", class: "c-last number", key: "last_share_at", hint: "How long ago, accepted or not" },
 ];
 const USUAL = "-hashrate_1h";
 
@@ -32,7 +32,7 @@ function fillCells(cells, rig, now) {
     rig.worker, rig.state, rig.site, rig.node, rig.model,
     figure(rig.hashrate_5m_h_s, "H/s"), figure(rig.hashrate_1h_h_s, "H/s"),
     quantity(rig.power_w, "W"), rig.j_per_th == null ? NOTHING : rig.j_per_th.toFixed(1),
-    percent(rig.stale_1h), percent(rig.rejected_1h), duration(now - rig.seen_at),
+    percent(rig.stale_1h), percent(rig.rejected_1h), ago(rig.last_share_at, now),
   ];
   texts.forEach((text, i) => setText(cells[i], text || NOTHING));
   cells[1].className = `c-state state state-${rig.state}`;

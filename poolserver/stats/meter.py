@@ -88,9 +88,11 @@ class Glance(NamedTuple):
     stale: float
     rejected: float
     best_in_round: float
+    last_s: float
+    """When the last share came, accepted or not, by the meter's clock; -inf before the first."""
 
 
-NO_GLANCE = Glance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0)
+NO_GLANCE = Glance(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, -1.0, -1.0, 0.0, -inf)
 NO_READING = Reading(Hashrates(*[0.0] * _N), Hashrates(*[inf] * _N), (None, None), 0.0)
 
 
@@ -228,7 +230,8 @@ def glance(state: bytes, now_s: float, round_number: int) -> Glance:
     judged, stale, rejected = numbers[_HOUR:_DAY]
     best, best_of = numbers[_BEST:]
     parts = (stale / judged, rejected / judged) if judged else (-1.0, -1.0)
-    return Glance._make((*rates, *parts, best if best_of == round_number else 0.0))
+    best = best if best_of == round_number else 0.0
+    return Glance._make((*rates, *parts, best, last if judged else -inf))
 
 
 def _rate(tau_s: float, work: float, decay: float, age_s: float) -> float:

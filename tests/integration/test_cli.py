@@ -17,7 +17,7 @@ from random import randbytes
 import aiohttp
 import pytest
 
-from poolserver import __version__, app
+from poolserver import __version__, node_outfit
 from poolserver._native import scan_nonces, sha256d
 from poolserver._vendor.asyncio_stratum import Notify
 from poolserver.app import PoolServer
@@ -238,7 +238,7 @@ def files_named(folder: Path, pattern: str) -> list[Path]:
 async def test_a_node_that_is_not_there_is_given_up_with_its_address(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(app, "NODE_WAIT_S", 0.0)
+    monkeypatch.setattr(node_outfit, "NODE_WAIT_S", 0.0)
     url = f"http://127.0.0.1:{free_port()}"
     config = load_config(Setup(tmp_path, url).write())
     with pytest.raises(StartError, match=re.escape(url)):

@@ -26,9 +26,9 @@ from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import MeterName, Meters
-from tests.unit.commands.test_ledger import CONFIG
 from tests.unit.counters import worker_counters
 from tests.unit.ledger.strategies import encode
+from tests.unit.pool_toml import POOL_TOML
 from tests.unit.solving import template
 
 SITE = """
@@ -42,7 +42,7 @@ pue = 1.0
 
 
 def coordinator(folder: Path) -> Coordinator:
-    config = parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
+    config = parse_config(POOL_TOML + SITE, source="pool.toml", folder=folder, environ={})
     (folder / "var" / "journal").mkdir(parents=True, exist_ok=True)
     database = SqliteDatabase(folder / "var" / "ledger.sqlite")
     nothing: Any = None

@@ -128,6 +128,16 @@ def remember_hashes(native: ModuleType) -> None:
         seen.add(b"short")
 
 
+def note_times(native: ModuleType) -> None:
+    observed = native.Histogram((0.25, 1.5))
+    observed.note(0.3, 10**6)
+    observed.add(observed.counts, observed.seconds)
+    assert len(observed.bounds_s) == 2
+    for act in (lambda: native.Histogram((1.0, None)), lambda: observed.add((1, 2, -3), 0.0)):
+        with pytest.raises((TypeError, ValueError)):
+            act()
+
+
 def use_lanes(c: ModuleType) -> None:
     world = LaneWorld(c)
     for number in range(70):  # more jobs than there is room for at first
@@ -172,6 +182,7 @@ def refuse_lanes(c: ModuleType) -> None:
         take_transactions,
         name_backends,
         remember_hashes,
+        note_times,
     ],
 )
 def test_no_memory_is_lost(native: ModuleType, call: Callable[[ModuleType], None]) -> None:

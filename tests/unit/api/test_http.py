@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from poolserver.api.http import MOST_SCRAPES, HttpServer
+from poolserver.api.http import MOST_SCRAPES, PIECE_BYTES, HttpServer, joined
 from poolserver.event_loop import SWITCH_INTERVAL_S
 from tests.unit.stalls import watching
 
@@ -69,6 +69,31 @@ async def test_metrics_are_those_of_the_registry_and_of_the_views_in_one_answer(
         await server.stop()
     assert own.thread == get_ident()
     assert view.thread != get_ident()
+
+
+async def test_more_lines_stand_before_the_end_in_one_answer_or_in_pieces() -> None:
+    line = b"more 1\n"
+    counts = [3, 3 * PIECE_BYTES // len(line)]
+    server = HttpServer(
+        registry_of(Figures("own")), lambda: None, more=lambda: iter([line] * counts.pop(0))
+    )
+    port = await server.start("127.0.0.1", 0)
+    try:
+        for count in counts[:]:
+            _, text = await fetch(port, "/metrics", headers=OPENMETRICS)
+            assert text.startswith("# HELP own_0 A figure.\n")
+            assert text.endswith("\nmore 1\n# EOF\n")
+            assert text.count("\nmore 1") == count
+    finally:
+        await server.stop()
+
+
+def test_lines_are_joined_to_pieces_of_some_size_and_what_is_left() -> None:
+    lines = [bytes([number]) * (PIECE_BYTES // 3) for number in range(8)]
+    pieces = list(joined(lines))
+    assert b"".join(pieces) == b"".join(lines)
+    assert all(PIECE_BYTES <= len(piece) < 2 * PIECE_BYTES for piece in pieces[:-1])
+    assert list(joined([])) == [b""]
 
 
 async def test_a_pool_that_is_not_ready_says_why() -> None:

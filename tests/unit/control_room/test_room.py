@@ -25,7 +25,7 @@ from poolserver.power.estimator import Total
 from poolserver.power.signal import AiLoadSignal, BudgetSignal, SignalError, UnknownSignalError
 from poolserver.power.state import MeterReading
 from poolserver.stats.meter import NO_READING
-from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.pool_toml import POOL_TOML
 
 SITE = """
 [programme]
@@ -97,7 +97,7 @@ class Pool:
 
 
 def config(folder: Path, more: str = "") -> Config:
-    return parse_config(CONFIG + SITE + more, source="pool.toml", folder=folder, environ={})
+    return parse_config(POOL_TOML + SITE + more, source="pool.toml", folder=folder, environ={})
 
 
 async def opened(folder: Path, more: str = "") -> Pool:

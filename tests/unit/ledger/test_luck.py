@@ -1,8 +1,11 @@
 """What work was worth in blocks and satoshi, over changes of the difficulty."""
 
 from fractions import Fraction
+from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.delta import Delta, Rounds
@@ -36,6 +39,35 @@ def test_expected_blocks_and_satoshi_are_exact_over_difficulties() -> None:
     assert luck.expected_blocks("hall") == 2 + Fraction(7, 65_537)
     assert luck.expected_sat("hall") == 50 * (2 + Fraction(7, 65_537))
     assert luck.expected_blocks("other") == Fraction(5, 2)
+
+
+def test_what_all_sites_were_to_find_is_their_sum_exactly() -> None:
+    luck = Luck()
+    assert luck.expected_of_all() == 0
+    for delta in (earn(900, 3), earn(900, 7, HARD), earn(900, 5, site="other"), earn(900, 9, 0)):
+        luck.add(delta)
+    assert luck.expected_of_all() == sum(map(luck.expected_blocks, luck.sites))
+
+
+WORKS = st.lists(
+    st.tuples(st.integers(1, 2**90), st.sampled_from([EASY, HARD, 0x17034219, 0x1702F128, 0]))
+)
+
+
+@given(WORKS, st.randoms())
+def test_in_doubles_it_is_as_near_as_they_come_and_never_falls(
+    works: list[tuple[int, int]], random: Random
+) -> None:
+    luck, before = Luck(), (0.0, 0.0)
+    for work, nbits in works:
+        luck.add(earn(900, work, nbits))
+        random.shuffle(items := list(luck.earned.items()))  # as after a restart
+        luck.earned = dict(items)
+        now = luck.expected_by_site()["hall"]
+        assert before <= now
+        assert now[0] == pytest.approx(float(luck.expected_blocks("hall")), rel=1e-15)
+        assert now[1] == pytest.approx(float(luck.expected_sat("hall")), rel=1e-15)
+        before = now
 
 
 def test_the_effort_of_a_block_is_the_work_since_the_last_one_that_pays() -> None:

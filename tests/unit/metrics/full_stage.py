@@ -1,7 +1,7 @@
 """A scrape of a pool that has something of everything that metrics are made of."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
@@ -17,7 +17,7 @@ from poolserver.coordinator import Coordinator
 from poolserver.crew.berths import Berths
 from poolserver.crew.tally import Tally
 from poolserver.handover.reload import ReloadFacts
-from poolserver.histogram import Histogram
+from poolserver.histogram import QUICK_S, Histogram
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
@@ -28,7 +28,7 @@ from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.http import HttpMetrics
 from poolserver.metrics.nodes import NodeMetrics, ProposalMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
-from poolserver.metrics.power import PowerMetrics
+from poolserver.metrics.power import PowerSeries
 from poolserver.metrics.process import DiskMetrics, ProcessMetrics
 from poolserver.metrics.reloads import ReloadMetrics
 from poolserver.metrics.signals import SignalMetrics
@@ -78,7 +78,7 @@ class FakeCoordinator:
         self.keeper = SimpleNamespace(
             blocks=BlockBook(),
             rewards=rewards,
-            saves=Histogram(),
+            saves=Histogram(QUICK_S),
             stuck=(),
             lag_s=lambda: 0.0,
             unsaved_s=lambda: 0.0,
@@ -103,16 +103,23 @@ class FakeCoordinator:
         return PoolView(READING, 1.0)
 
 
-class WorkerFamilies(MetricCollector):
-    """The series of a worker and its account, which are no families of the client's."""
+class Written(MetricCollector):
+    """Families that are written as lines, and are none of the client's."""
+
+    def __init__(self, lines: Iterable[bytes]) -> None:
+        self._text = b"".join(lines).decode()
 
     def collect(self) -> Iterator[Metric]:
-        meters = Meters(lambda account: "hall")
-        meters.declare("a", "a.rig", 0.0)
-        sums = ShareTotals(proven_work=1, proven_work_sq=1, shares=[1] * len(ShareOutcome))
-        meters.update(meters.judged([(WorkerKey("hall", "a", "a.rig"), sums)]), 1.0)
-        lines = WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 2.0).pieces()
-        yield from text_string_to_metric_families(b"".join(lines).decode())
+        yield from text_string_to_metric_families(self._text)
+
+
+def worker_series() -> WorkerSeries:
+    """A worker and its account."""
+    meters = Meters(lambda account: "hall")
+    meters.declare("a", "a.rig", 0.0)
+    sums = ShareTotals(proven_work=1, proven_work_sq=1, shares=[1] * len(ShareOutcome))
+    meters.update(meters.judged([(WorkerKey("hall", "a", "a.rig"), sums)]), 1.0)
+    return WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 2.0)
 
 
 def full_registry() -> CollectorRegistry:
@@ -130,7 +137,7 @@ def full_registry() -> CollectorRegistry:
     http = HttpMetrics(lambda: 1)
     http.observe("GET /metrics", 200, 0.001)
     registry.register(http)
-    registry.register(WorkerFamilies())
+    registry.register(Written(worker_series().lines()))
     registry.register(ProposalMetrics({}))
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
@@ -141,5 +148,5 @@ def full_registry() -> CollectorRegistry:
     meters = MeterBook([MeterSpec("t2", 1)])
     meters.fault("t2", "", 0.0)
     registry.register(SignalMetrics(meters, bus))
-    registry.register(PowerMetrics(a_power_view))
+    registry.register(Written(PowerSeries(a_power_view).lines()))
     return registry

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.crew.tally import Tally
-from poolserver.histogram import Histogram
+from poolserver.histogram import QUICK_S, Histogram
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.rewards import Rewards
@@ -77,7 +77,7 @@ class FakeCoordinator:
         return SimpleNamespace(
             blocks=self.blocks,
             rewards=self.rewards,
-            saves=Histogram(),
+            saves=Histogram(QUICK_S),
             stuck=("pool-1/0/1",),
             lag_s=lambda: 1.5,
             unsaved_s=lambda: 7.0,

@@ -11,7 +11,8 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from poolserver.config.metrics import MetricsConfig
 from poolserver.ledger.totals import ShareTotals, WorkerKey
-from poolserver.metrics.workers import AT_ONCE, PIECE_BYTES, WorkerSeries
+from poolserver.metrics.lines import AT_ONCE
+from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import Level, Meters
 from tests.unit.share_counts import share_counts
@@ -32,7 +33,7 @@ def mining(meters: Meters, account: str, worker: str, accepted: int, stale: int 
 
 def series(meters: Meters, now_s: float = 600.0, **config: object) -> Iterator[Metric]:
     terms = MetricsConfig(**({"workers": "all"} | config))  # type: ignore[arg-type]
-    text = b"".join(WorkerSeries(meters, terms, lambda: now_s).pieces()).decode()
+    text = b"".join(WorkerSeries(meters, terms, lambda: now_s).lines()).decode()
     yield from text_string_to_metric_families(text)
 
 
@@ -79,21 +80,20 @@ def test_the_top_ones_are_those_with_most_hashrate_in_an_hour(meters: Meters) ->
     assert len(accounts) == 2 * 3
 
 
-def test_all_are_told_in_pieces_of_some_size(meters: Meters) -> None:
-    for number in range(2 * AT_ONCE + 1):
+def test_all_are_told_however_many(meters: Meters) -> None:
+    count = 2 * AT_ONCE + 1
+    for number in range(count):
         mining(meters, "a", f"a.rig{number:05d}", accepted=1)
-    pieces = list(WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 600.0).pieces())
-    assert all(PIECE_BYTES <= len(piece) < 2 * PIECE_BYTES for piece in pieces[:-1])
-    assert len(values(series(meters), RATE)) == 2 * (2 * AT_ONCE + 1)
+    assert len(values(series(meters), RATE)) == 2 * count
 
 
 def test_who_has_left_is_told_no_more_and_who_came_is(meters: Meters) -> None:
     mining(meters, "a", "a.old", accepted=1)
     told = WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 600.0)
-    assert b"a.old" in b"".join(told.pieces())
+    assert b"a.old" in b"".join(told.lines())
     del meters.workers.states["a", "a.old"]
     mining(meters, "a", "a.new", accepted=1)
-    text = b"".join(told.pieces())
+    text = b"".join(told.lines())
     assert b"a.new" in text
     assert b"a.old" not in text
 

@@ -289,3 +289,5 @@ def test_a_glance_shows_what_a_reading_does(
     rejects = reading.rejects[0] or Rejects(-1.0, -1.0)
     assert (glance.stale, glance.rejected) == (rejects.stale, rejects.rejected)
     assert glance.best_in_round == reading.best_in_round
+    has_shares = any(count for _, count, _ in moments)
+    assert glance.last_s == (meter.last_s(state) if has_shares else -inf)
