@@ -21,7 +21,8 @@ from random import Random
 from bench.draws import poisson
 from bench.silence import silence
 from poolserver.ledger.delta import NodeKey, NodeWork
-from poolserver.power.estimator import Estimator, worker_estimate
+from poolserver.power.estimate import worker_estimate
+from poolserver.power.estimator import Estimator
 from poolserver.power.rating import RIG_SIGMA, Rating, RatingSource, common_errors
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree

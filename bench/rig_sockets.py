@@ -21,7 +21,7 @@ from typing import cast
 
 import uvloop
 
-from poolserver._native._sharecheck import RigSockets, ShareLane
+from poolserver._native._sharecheck import Histogram, RigSockets, ShareLane
 from poolserver.server.plain_listening import open_listening
 
 LINE = b"x" * 199 + b"\n"  # as long as a submit
@@ -59,7 +59,7 @@ async def on_transports(listening: socket.socket) -> AsyncIterator[None]:
 @asynccontextmanager
 async def on_ours(listening: socket.socket) -> AsyncIterator[None]:
     loop = asyncio.get_running_loop()
-    sockets = RigSockets(ShareLane(8), loop.call_soon)
+    sockets = RigSockets(ShareLane(8), loop.call_soon, lambda: 0.0, Histogram(()))
 
     def turn() -> None:
         sockets.turn(0.0, 0, 0, 0)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, suppress
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ from poolserver.api.http import HttpServer
 from poolserver.api_outfit import Api
 from poolserver.cluster.epoch import next_boot_epoch
 from poolserver.cluster.messages import Up, WorkerSaid, WorkerSettings
-from poolserver.config import Config, NodeConfig
+from poolserver.config import Config
 from poolserver.control_room.room import ControlRoom
 from poolserver.coordinator import Coordinator
 from poolserver.crew.alone import Alone
@@ -31,19 +31,12 @@ from poolserver.metrics.nodes import ProposalMetrics
 from poolserver.metrics.outfit import PoolMetricsOutfit, many_series
 from poolserver.metrics.signals import BusMetrics
 from poolserver.mining.payout import PayoutPlan
-from poolserver.mining.source import JobSource
-from poolserver.node.checks import NodeCheckError, NodeInfo
-from poolserver.node.group import GroupTerms, Member, NodeGroup
-from poolserver.node.health import NodeMonitor
-from poolserver.node.muster import NODE_WAIT_S, Candidate, muster
-from poolserver.node.proving import ProvingSource, propose
-from poolserver.node.rpc import NodeRpc
-from poolserver.node.template_source import NodeTemplateSource
+from poolserver.node.group import GroupTerms, NodeGroup
+from poolserver.node_outfit import PoolNodes
 from poolserver.outfit import (
     StartError,
     ledger_database,
     listener_settings,
-    node_rpc,
     submit_nodes,
     trial_factory,
     worker_settings,
@@ -85,7 +78,6 @@ class PoolServer:
         self._factory = trial_factory(config)
         self._database = ledger_database(config)
         self._metrics = PoolMetricsOutfit()
-        self._rpcs: list[NodeRpc] = []
         self._heir = heir
         self._coordinator: Coordinator | None = None
         self._feed = EventFeed()
@@ -102,19 +94,16 @@ class PoolServer:
             await self._run(stop)
 
     async def _run(self, stop: asyncio.Event) -> None:
-        candidates = [
-            Candidate(node.label, self._rpc(node), "template" in node.roles)
-            for node in self._config.nodes
-        ]
+        nodes = PoolNodes(self._config, self._factory, self._metrics.rpc.observe, self._group_terms)
         crew = self._crew()
         succession = self.succession
         beats = asyncio.create_task(succession.tell_for_ever(self._sentence), name="service news")
         try:
             # Before all else: whatever else has to be waited for, a found block has not the time.
             await self._take_up_blocks(crew)
-            passed = await self._found_nodes(candidates, stop)
+            passed = await nodes.found(stop)
             if passed:
-                await self._serve(self._node_group(candidates, passed), crew, stop)
+                await self._serve(nodes, nodes.group(passed), crew, stop)
         except START_ERRORS as error:
             if self._heir is not None:
                 await self._heir.fail(str(error))
@@ -123,8 +112,7 @@ class PoolServer:
             await crew.close(whole_pool=self._ends_whole(stop))
             await succession.end(self._left)
             beats.cancel()
-            for rpc in self._rpcs:
-                await rpc.close()
+            await nodes.close()
 
     def _sentence(self) -> str | None:
         return None if self._coordinator is None else self._coordinator.sentence()
@@ -172,14 +160,16 @@ class PoolServer:
         elif self._coordinator is not None:
             self._coordinator.receive(message)
 
-    async def _serve(self, group: NodeGroup, crew: Alone | Crew, stop: asyncio.Event) -> None:
+    async def _serve(
+        self, nodes: PoolNodes, group: NodeGroup, crew: Alone | Crew, stop: asyncio.Event
+    ) -> None:
         """Start the parts one after the other, and stop each whatever becomes of the others."""
         config = self._config
-        active = self._active_node(group)
-        source = self._job_source(group, active)
+        active = nodes.active(group)
+        proving = nodes.proving(group, active)
         coordinator = Coordinator(
             config,
-            source,
+            proving or group,
             crew,
             active,
             self._database,
@@ -189,6 +179,8 @@ class PoolServer:
         self._coordinator = coordinator
         metrics, process = self._metrics, ProcessWatch()
         metrics.watch(config, coordinator, group, crew.berths, process, self.succession.facts)
+        if proving is not None:
+            metrics.on_loop.register(ProposalMetrics(proving.results))
         room = coordinator.room
         self._open_ways_in(room)
         lookout = Lookout(config, coordinator, group, crew.berths, self._life, self._feed)
@@ -303,84 +295,6 @@ class PoolServer:
     def _pay_by(self, plan: PayoutPlan) -> None:
         """Blocks that are proved are to have the coinbase of those that are mined."""
         self._factory.plan = plan
-
-    async def _found_nodes(
-        self, candidates: Sequence[Candidate], stop: asyncio.Event
-    ) -> dict[str, NodeInfo]:
-        """The nodes that can be used now; none if ``stop`` came first.
-
-        Raises:
-            StartError: one cannot be mined with at all, or none answers.
-        """
-        try:
-            passed = await muster(
-                candidates, self._config.bitcoin_network, time.time, stop, NODE_WAIT_S
-            )
-        except NodeCheckError as error:
-            raise StartError(str(error)) from error
-        if self._config.uses_work_scale and self._config.network == "signet":
-            assert all(info.private_signet for info in passed.values())  # no other passes
-        return passed
-
-    def _node_group(
-        self, candidates: Sequence[Candidate], passed: Mapping[str, NodeInfo]
-    ) -> NodeGroup:
-        network = self._config.bitcoin_network
-        members = [
-            Member(
-                name=candidate.name,
-                trusted=node.trusted,
-                monitor=NodeMonitor(
-                    candidate.name,
-                    candidate.rpc,
-                    network,
-                    for_templates=candidate.for_templates,
-                    passed=candidate.name in passed,
-                    clock=time.monotonic,
-                    unix_time=time.time,
-                ),
-                source=self._template_source(node) if candidate.for_templates else None,
-            )
-            for node, candidate in zip(self._config.nodes, candidates, strict=True)
-        ]
-        return NodeGroup(members, network, time.monotonic, self._group_terms)
-
-    def _active_node(self, group: NodeGroup) -> Callable[[], NodeRpc]:
-        """The node whose templates are mined on, for questions that may take a second."""
-        rpcs = {node.label: self._rpc(node) for node in self._config.nodes}
-        return lambda: rpcs[group.state.active or self._config.nodes[0].label]
-
-    def _job_source(self, group: NodeGroup, active: Callable[[], NodeRpc]) -> JobSource:
-        """The group, with its templates proved by the node that they come from."""
-        if not self._config.templates.check_blocks:
-            return group
-        network = self._config.bitcoin_network
-        proving = ProvingSource(
-            group,
-            lambda block_json: propose(active(), network, block_json),
-            self._factory,
-            network,
-            time.monotonic,
-        )
-        self._metrics.on_loop.register(ProposalMetrics(proving.results))
-        return proving
-
-    def _template_source(self, node: NodeConfig) -> NodeTemplateSource:
-        return NodeTemplateSource(
-            self._rpc(node),
-            self._rpc(node),
-            self._config.bitcoin_network,
-            zmq_hashblock=node.zmq_hashblock,
-            poll_interval_s=self._config.templates.poll_interval_s,
-            clock=time.monotonic,
-            reserve=self._factory.reserve(),
-            version_mask=self._config.stratum.version_mask,
-        )
-
-    def _rpc(self, node: NodeConfig) -> NodeRpc:
-        rpc = node_rpc(node, self._metrics.rpc.observe)
-        self._rpcs.append(rpc)
-        return rpc
 
 
 async def _unless_stopped(

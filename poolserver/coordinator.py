@@ -392,6 +392,10 @@ class Coordinator:
         """What a worker's meter shows, as far as lists of rigs go."""
         return self.meters.glance(account, worker, self._clock())
 
+    def glance_epoch_s(self) -> float:
+        """When the meters' clock showed 0, in Unix seconds."""
+        return self._wall.unix_s() - self._clock()
+
     def _is_time_sure(self) -> bool:
         return self._wall.is_sure and not self._wall.is_wrong
 

@@ -148,6 +148,77 @@ def sum_shares(
         each came up first.
     """
 
+@final
+class ShareTotals:
+    """The sum of some shares. Work is in hashes, exact; times are Unix milliseconds.
+
+    Sums of work are of any size; counts and times fit into 64 bits, a hash into 256.
+    """
+
+    def __new__(
+        cls,
+        accepted_work: int = 0,
+        proven_work: int = 0,
+        proven_work_sq: int = 0,
+        shares: Sequence[int] = ...,
+        best_hash: int | None = None,
+        first_ms: int | None = None,
+        last_ms: int | None = None,
+    ) -> Self:
+        """``shares`` has a count for each outcome, 0 where nothing is given.
+
+        Raises:
+            ValueError: a number does not fit, or there is not one count for each outcome.
+        """
+
+    @property
+    def accepted_work(self) -> int:
+        """Credit: the work of accepted shares."""
+
+    @property
+    def proven_work(self) -> int:
+        """What the machines did: the work of every share whose hash proved it, late ones too."""
+
+    @property
+    def proven_work_sq(self) -> int:
+        """The sum of squares of the proven work: its root is the Poisson error of it."""
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """How many there were of each ShareOutcome, by its number."""
+
+    @property
+    def best_hash(self) -> int | None:
+        """The lowest hash of an accepted share, as an integer."""
+
+    @property
+    def best_difficulty(self) -> float:
+        """The difficulty that the best share would have met; 0 before the first one."""
+
+    @property
+    def first_ms(self) -> int | None: ...
+    @property
+    def last_ms(self) -> int | None: ...
+    def add(self, other: ShareTotals, /) -> None:
+        """Take in the other's shares.
+
+        Raises:
+            ValueError: a count would not fit; nothing is changed.
+        """
+
+    def copy(self) -> ShareTotals:
+        """One of its own."""
+
+    def figures(self, work_scale: int, /) -> tuple[float, float, int, int, int, float]:
+        """What a meter takes, each proven hash standing for ``work_scale`` of them.
+
+        The proven work and the sum of its squares; how many were judged, stale and otherwise
+        rejected; the best difficulty.
+
+        Raises:
+            OverflowError: the work is more than a float can be.
+        """
+
 def update_meter(
     state: bytes,
     decays: bytes,
@@ -203,6 +274,41 @@ def metric_lines(
         decimals: how many of them, at most 9; a number of more than 18 digits with them is
             written as Python does.
     """
+
+@final
+class Histogram:
+    """How often something took how long, by upper bounds that never change.
+
+    On whatever path it stands, to note something costs a twentieth of a microsecond.
+    """
+
+    def __new__(cls, bounds_s: tuple[float, ...]) -> Self:
+        """``bounds_s``: ascending.
+
+        Raises:
+            ValueError: there are more than 16.
+        """
+
+    @property
+    def bounds_s(self) -> tuple[float, ...]: ...
+    @property
+    def counts(self) -> tuple[int, ...]:
+        """Of up to each bound, and above the one before; the last is of all beyond."""
+
+    @property
+    def seconds(self) -> float:
+        """The sum of all that was noted."""
+
+    def note(self, seconds: float, count: int = 1, /) -> None:
+        """``count`` of them took so long, each."""
+
+    def add(self, counts: tuple[int, ...], seconds: float, /) -> None:
+        """Those of another one. One of other bounds, as of a process of an older version, is left
+        out: half of it would be worse.
+
+        Raises:
+            ValueError: a count is negative, or has more than 64 bits.
+        """
 
 @final
 class ShareSet:
@@ -315,7 +421,7 @@ class LaneTurn:
         """All answers, for tests."""
 
     def release(self) -> None:
-        """Send the answers to all that are still connected. Once."""
+        """Send the answers to all that are still connected, and note how long they took. Once."""
 
 class SocketProtocol(Protocol):
     """What a rig's socket needs of its ``asyncio.Protocol``."""
@@ -368,8 +474,18 @@ class RigSockets:
     The event loop watches ``fileno()`` and calls ``turn``, then ``deliver``, when it is readable.
     """
 
-    def __new__(cls, lane: ShareLane, call_soon: Callable[[Callable[[], None]], object]) -> Self:
-        """``call_soon`` is the event loop's."""
+    def __new__(
+        cls,
+        lane: ShareLane,
+        call_soon: Callable[[Callable[[], None]], object],
+        now: Callable[[], float],
+        latency: Histogram,
+    ) -> Self:
+        """``call_soon`` is the event loop's.
+
+        Each share that a turn settles is noted in ``latency`` when the turn is released: from the
+        turn's ``now`` to that moment, which ``now()`` tells.
+        """
 
     def __len__(self) -> int:
         """The number of connections, with those that have ended and are to be told."""

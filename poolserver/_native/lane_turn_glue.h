@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "histogram_glue.h"
+
 typedef struct {
     PyObject_HEAD
     PyObject *records, *replies, *credits;
@@ -21,6 +23,10 @@ typedef struct {
     size_t *reply_ends, socket_count;
     /* Told once for each: its replies, or NULL where they are given up. May run Python code. */
     void (*send)(PyObject *socket, const uint8_t *replies, size_t size);
+    /* Where the time from began_at to the release is noted, once for each share, and who tells it.
+       NULL unless the turn was one of sockets, and after that. */
+    PyObject *latency, *now;
+    double began_at;
 } LaneTurn;
 
 static int LaneTurn_traverse(PyObject *object, visitproc visit, void *arg)
@@ -29,6 +35,7 @@ static int LaneTurn_traverse(PyObject *object, visitproc visit, void *arg)
 
     Py_VISIT(Py_TYPE(object));
     Py_VISIT(self->credits);
+    Py_VISIT(self->now);
     for (size_t i = 0; i < self->socket_count; i++)
         Py_VISIT(self->sockets[i]);
     return 0;
@@ -58,6 +65,8 @@ static int LaneTurn_clear(PyObject *object)
     Py_CLEAR(self->records);
     Py_CLEAR(self->replies);
     Py_CLEAR(self->credits);
+    Py_CLEAR(self->latency);
+    Py_CLEAR(self->now);
     settle_replies(self, NULL);
     return 0;
 }
@@ -93,8 +102,27 @@ static PyObject *LaneTurn_object(PyObject *object, void *offset)
     return Py_NewRef(held == NULL ? Py_None : held);
 }
 
+static int note_latency(LaneTurn *self)
+{
+    PyObject *latency = self->latency, *now = self->now;
+    double now_s = 0.0;
+
+    if (now == NULL)
+        return 0;
+    self->latency = self->now = NULL;
+    PyObject *told = PyObject_CallNoArgs(now);
+    const int status = told == NULL ? -1 : get_seconds(told, &now_s);
+    if (status == 0)
+        histogram_note((Histogram *)latency, now_s - self->began_at, self->count);
+    Py_XDECREF(told);
+    Py_DECREF(latency);
+    Py_DECREF(now);
+    return status;
+}
+
 PyDoc_STRVAR(LaneTurn_release_doc,
-             "release($self, /)\n--\n\nSend the answers to all that are still connected. Once.");
+             "release($self, /)\n--\n\n"
+             "Send the answers to all that are still connected, and note how long that took. Once.");
 
 static PyObject *LaneTurn_release(PyObject *object, PyObject *unused)
 {
@@ -105,6 +133,8 @@ static PyObject *LaneTurn_release(PyObject *object, PyObject *unused)
     if (replies != NULL)
         settle_replies(self, (const uint8_t *)PyBytes_AsString(replies));
     Py_XDECREF(replies);
+    if (note_latency(self) < 0)
+        return NULL;
     Py_RETURN_NONE;
 }
 

@@ -55,6 +55,7 @@ typedef struct {
     struct turn_stage *stage;            /* owned */
     ShareLane *lane;
     PyObject *call_soon, *data_received; /* the latter is a name */
+    PyObject *now, *latency;             /* see LaneTurn */
     bool is_bury_due, is_delivering, is_closed;
 } RigSockets;
 

@@ -35,7 +35,7 @@ static PyObject *RigSockets_turn(PyObject *object, PyObject *const *args, Py_ssi
         Py_RETURN_NONE; /* the last turn is not delivered, after an error perhaps: it comes first */
     gather(self);
     collect(self, now, (size_t)room);
-    return judge(self, sequence, unix_ms);
+    return judge(self, now, sequence, unix_ms);
 }
 
 PyDoc_STRVAR(RigSockets_deliver_doc,
@@ -240,14 +240,19 @@ static PyObject *RigSockets_get_accept_errno(PyObject *object, void *unused)
 
 static PyObject *RigSockets_new(PyTypeObject *type, PyObject *args, PyObject *kwargs)
 {
-    static char *keywords[] = {"lane", "call_soon", NULL};
-    PyObject *lane, *call_soon;
+    static char *keywords[] = {"lane", "call_soon", "now", "latency", NULL};
+    PyObject *lane, *call_soon, *now, *latency;
 
-    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OO:RigSockets", keywords, &lane, &call_soon))
+    if (!PyArg_ParseTupleAndKeywords(args, kwargs, "OOOO:RigSockets", keywords, &lane, &call_soon,
+                                     &now, &latency))
         return NULL;
     const struct module_state *state = PyType_GetModuleState(type);
     if (Py_TYPE(lane) != (PyTypeObject *)state->share_lane) {
         wrong_type("lane", "ShareLane", lane);
+        return NULL;
+    }
+    if (Py_TYPE(latency) != (PyTypeObject *)state->histogram) {
+        wrong_type("latency", "Histogram", latency);
         return NULL;
     }
     allocfunc allocate = (allocfunc)PyType_GetSlot(type, Py_tp_alloc);
@@ -257,6 +262,8 @@ static PyObject *RigSockets_new(PyTypeObject *type, PyObject *args, PyObject *kw
     self->plain.epoll_fd = self->plain.timer_fd = -1;
     self->lane = (ShareLane *)Py_NewRef(lane);
     self->call_soon = Py_NewRef(call_soon);
+    self->now = Py_NewRef(now);
+    self->latency = Py_NewRef(latency);
     self->data_received = PyUnicode_InternFromString("data_received");
     self->stage = PyMem_Malloc(sizeof *self->stage);
     if (self->stage == NULL)
@@ -279,6 +286,7 @@ static int RigSockets_traverse(PyObject *object, visitproc visit, void *arg)
     Py_VISIT(Py_TYPE(object));
     Py_VISIT((PyObject *)self->lane);
     Py_VISIT(self->call_soon);
+    Py_VISIT(self->now);
     for (RigSocket *socket = self->first; socket != NULL; socket = socket->next)
         Py_VISIT((PyObject *)socket);
     for (struct rig_listener *each = self->plain.listeners; each != NULL; each = each->next)
@@ -307,6 +315,8 @@ static int RigSockets_clear(PyObject *object)
     }
     Py_CLEAR(self->lane);
     Py_CLEAR(self->call_soon);
+    Py_CLEAR(self->now);
+    Py_CLEAR(self->latency);
     return 0;
 }
 
@@ -326,7 +336,7 @@ static void RigSockets_dealloc(PyObject *object)
 }
 
 PyDoc_STRVAR(RigSockets_doc,
-             "RigSockets(lane, call_soon)\n--\n\n"
+             "RigSockets(lane, call_soon, now, latency)\n--\n\n"
              "The plain TCP sockets of all rigs of a process, in one epoll set.");
 
 static PyMethodDef RigSockets_methods[] = {

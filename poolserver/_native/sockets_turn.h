@@ -121,8 +121,10 @@ static void collect(RigSockets *self, double now, size_t room)
 }
 
 /* What is settled is not delivered, and is answered when the turn is released. */
-static int settle(struct turn_stage *stage, const struct lane_results *results, LaneTurn *turn)
+static int settle(RigSockets *self, const struct lane_results *results, LaneTurn *turn)
 {
+    struct turn_stage *stage = self->stage;
+
     turn->sockets = malloc(results->run_count * sizeof *turn->sockets);
     turn->reply_ends = malloc(results->run_count * sizeof *turn->reply_ends);
     turn->send = take_answers;
@@ -139,12 +141,14 @@ static int settle(struct turn_stage *stage, const struct lane_results *results, 
         turn->sockets[turn->socket_count] = Py_NewRef((PyObject *)staged->socket);
         turn->reply_ends[turn->socket_count++] = run->replies + run->replies_size;
     }
+    turn->latency = Py_NewRef(self->latency);
+    turn->now = Py_NewRef(self->now);
     return 0;
 }
 
 /* The ordinary shares of all that was read; the rest of it stays staged. All of it does where there
    is no memory to judge them, or for what is to be told of it. */
-static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
+static PyObject *judge(RigSockets *self, double now, uint64_t sequence, uint64_t unix_ms)
 {
     struct lane *lane = self->lane->lane;
 
@@ -154,7 +158,10 @@ static PyObject *judge(RigSockets *self, uint64_t sequence, uint64_t unix_ms)
     if (results.record_count == 0)
         Py_RETURN_NONE;
     LaneTurn *turn = lane_turn_take(self->lane);
-    if (turn != NULL && settle(self->stage, &results, turn) < 0) {
+    if (turn == NULL)
+        return NULL;
+    turn->began_at = now;
+    if (settle(self, &results, turn) < 0) {
         lane_take_back(lane);
         Py_DECREF((PyObject *)turn);
         return PyErr_NoMemory();

@@ -10,17 +10,21 @@ from hashlib import sha256
 from typing import Final, NamedTuple, Self, final
 
 from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
+from poolserver._native.histogram import Histogram
 from poolserver._native.journal_twin import pack_share, skip_records, sum_shares
 from poolserver._native.meter_twin import update_meter
 from poolserver._native.metric_twin import metric_labels, metric_lines, read_meters
 from poolserver._native.share_set import ShareSet
 from poolserver._native.share_sum import ShareSum
+from poolserver._native.totals_twin import ShareTotals
 
 __all__ = [
     "BACKENDS",
+    "Histogram",
     "JobHasher",
     "ShareSet",
     "ShareSum",
+    "ShareTotals",
     "backend",
     "metric_labels",
     "metric_lines",

@@ -5,6 +5,7 @@ import logging
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import chain
 
 from aiohttp import web
@@ -13,10 +14,12 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
+from poolserver.api.connection import Connection
 from poolserver.api.door import Door
 from poolserver.api.edge import Edge, cut_off, write_out
 from poolserver.api.gate import Gate
 from poolserver.api.problem import ApiError
+from poolserver.api.turns import Turns
 from poolserver.server.plain_listening import open_listening
 
 SHUTDOWN_TIMEOUT_S = 2.0
@@ -38,6 +41,9 @@ Encoder = Callable[[Collector], bytes]
 # whoever connects to write in. What goes wrong in handlers is told by the edge.
 _peers = logging.getLogger(f"{__name__}.peers")
 _peers.setLevel(logging.CRITICAL)
+
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 class HttpServer:
@@ -68,20 +74,16 @@ class HttpServer:
         self._more = more
         self._observe = observe
         self._scrapes = Gate(MOST_SCRAPES)
-        app = web.Application(middlewares=[self._observed])  # around all others
+        self._writing = asyncio.Lock()
+        self._turns = Turns()
+        app = web.Application(middlewares=[self._observed, self._in_turns])  # around all others
         Edge().install(app)
         app.router.add_get("/metrics", self._metrics)
         app.router.add_get("/healthz", self._healthz)
         app.router.add_get("/readyz", self._readyz)
         app.add_routes(routes)
         self.sockets: list[socket.socket] = []
-        self._runner = web.AppRunner(
-            app,
-            access_log=None,
-            logger=_peers,
-            shutdown_timeout=SHUTDOWN_TIMEOUT_S,
-            keepalive_timeout=IDLE_S,
-        )
+        self._runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_TIMEOUT_S)
         self._servers: list[asyncio.Server] = []
 
     async def bind(self, host: str, port: int, inherited: Sequence[socket.socket] = ()) -> None:
@@ -102,8 +104,17 @@ class HttpServer:
             await self.bind(host, port)
         await self._runner.setup()
         assert self._runner.server is not None
-        door = Door(self._runner.server)
         loop = asyncio.get_running_loop()
+        connect = partial(
+            Connection,
+            self._runner.server,
+            loop=loop,
+            access_log=_peers,
+            logger=_peers,
+            keepalive_timeout=IDLE_S,
+            auto_decompress=False,  # the API takes no such bodies, and nothing else takes any
+        )
+        door = Door(self._runner.server, connect)
         for sock in self.sockets:
             server = await loop.create_server(door, sock=sock.dup(), backlog=BACKLOG)
             self._servers.append(server)
@@ -118,9 +129,7 @@ class HttpServer:
             sock.close()
 
     @web.middleware
-    async def _observed(
-        self, request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
-    ) -> web.StreamResponse:
+    async def _observed(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         began_s = time.perf_counter()
         answer: web.StreamResponse | None = None
         try:
@@ -139,6 +148,11 @@ class HttpServer:
                 await write_out(request, answer)
         return answer
 
+    @web.middleware
+    async def _in_turns(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Many who ask at once must not hold up rigs."""
+        return await self._turns.through(handler(request))
+
     async def _metrics(self, request: web.Request) -> web.StreamResponse:
         try:
             with self._scrapes.passed():
@@ -150,7 +164,9 @@ class HttpServer:
         encode, content_type = choose_encoder(request.headers.get("Accept", ""))
         headers = {"Content-Type": content_type}
         pieces = self._pieces(encode, list(self._registry.collect()))
-        piece = await asyncio.to_thread(next, pieces)
+        # One thread at a time: of four the loop waits for each whenever it goes on.
+        async with self._writing:
+            piece = await asyncio.to_thread(next, pieces)
         if len(piece) < PIECE_BYTES:
             response = web.Response(body=piece, headers=headers)
             await write_out(request, response)

@@ -46,4 +46,4 @@ def timing(name: str) -> Histogram:
 
 def timed(observed: Histogram) -> Timed:
     """As it crosses the seam."""
-    return Timed(tuple(observed.counts), observed.seconds)
+    return Timed(observed.counts, observed.seconds)

@@ -17,6 +17,13 @@ from poolserver.commands.common import (
     quiet_option,
 )
 from poolserver.commands.progress import progress_bar
+from poolserver.commands.verifying import (
+    EXIT_DIFFERENCES,
+    EXIT_NOT_CHECKED,
+    Parsed,
+    read_hash,
+    tell_differences,
+)
 from poolserver.ledger.audit import day_of
 from poolserver.ledger.export import ALL_DAYS, EXPORTS, Days
 from poolserver.ledger.export_files import export_table
@@ -26,34 +33,10 @@ from poolserver.ledger.totals import DAY_S, INTERVAL_S
 from poolserver.ledger.verify import Report, VerifyTerms, verify
 from poolserver.outfit import StartError, ledger_database
 
-EXIT_DIFFERENCES = 1
-EXIT_NOT_CHECKED = 2
-
-
-class _Parsed(click.ParamType[Any]):
-    """A value that a function reads, which raises ValueError where it cannot."""
-
-    def __init__(self, name: str, read: Any) -> None:
-        self.name = name
-        self._read = read
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        try:
-            return self._read(value) if isinstance(value, str) else value
-        except ValueError:
-            self.fail(f"{value!r} is no {self.name}", param, ctx)
-
-
-def _hash(text: str) -> bytes:
-    data = bytes.fromhex(text)
-    if len(data) != 32:
-        raise ValueError("a hash has 32 bytes")
-    return data
-
 
 def _kept_head(text: str) -> tuple[int, bytes]:
     day, _, head = text.partition(":")
-    return day_of(day), _hash(head)
+    return day_of(day), read_hash(head)
 
 
 def _interval(text: str) -> int:
@@ -62,10 +45,10 @@ def _interval(text: str) -> int:
     return begin_s - begin_s % INTERVAL_S
 
 
-DAY = _Parsed("day (such as 2026-12-01, in UTC)", day_of)
-HEX32 = _Parsed("hash of 64 hex digits", _hash)
-KEPT_HEAD = _Parsed("day with its head (such as 2026-12-01:64 hex digits)", _kept_head)
-INTERVAL = _Parsed("time (such as 2026-12-01T00:15, in UTC)", _interval)
+DAY = Parsed("day (such as 2026-12-01, in UTC)", day_of)
+HEX32 = Parsed("hash of 64 hex digits", read_hash)
+KEPT_HEAD = Parsed("day with its head (such as 2026-12-01:64 hex digits)", _kept_head)
+INTERVAL = Parsed("time (such as 2026-12-01T00:15, in UTC)", _interval)
 
 public_key_option = click.option(
     "--public-key", type=HEX32, metavar="HEX", help="Days must be signed with this key."
@@ -111,8 +94,7 @@ def verify_command(
         with progress_bar("verify", quiet=quiet) as progress:
             report = verify(ledger_database(config), config.data_dir / "journal", terms, progress)
     except (LedgerError, StartError, OSError) as error:
-        click.echo(f"poolserver: {error}", err=True)
-        sys.exit(EXIT_NOT_CHECKED)
+        fail(str(error), EXIT_NOT_CHECKED)
     if as_json:
         echo_json(report)
     else:
@@ -121,11 +103,8 @@ def verify_command(
 
 
 def _show(report: Report) -> None:
-    for difference in report.differences:
-        click.echo(f"DIFFERS ({difference.kind}) {difference.text}")
-    left_out = report.difference_count - len(report.differences)
-    if left_out:
-        click.echo(f"and {left_out} more differences")
+    told = [f"({each.kind}) {each.text}" for each in report.differences]
+    tell_differences(told, report.difference_count)
     for note in report.notes:
         click.echo(f"note: {note}")
     click.echo(

@@ -3,32 +3,33 @@
 import sys
 from contextlib import closing
 from pathlib import Path
-from typing import Any
 
 import click
 
-from poolserver.commands.audit import EXIT_DIFFERENCES, EXIT_NOT_CHECKED
-from poolserver.commands.common import config_option, echo_json, json_option, load, quiet_option
+from poolserver.commands.common import (
+    config_option,
+    echo_json,
+    fail,
+    json_option,
+    load,
+    quiet_option,
+)
 from poolserver.commands.progress import progress_bar
+from poolserver.commands.verifying import (
+    EXIT_DIFFERENCES,
+    EXIT_NOT_CHECKED,
+    Parsed,
+    read_hash,
+    tell_differences,
+)
 from poolserver.ledger.energy_verify import EnergyCheck, verify_energy
 from poolserver.ledger.records import LedgerError
 from poolserver.outfit import StartError, ledger_database
 
 
-class _KeptHead(click.ParamType[tuple[int, bytes]]):
-    name = "row with its head"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> tuple[int, bytes]:
-        if isinstance(value, tuple):
-            return value
-        try:
-            number, _, head = value.partition(":")
-            kept = int(number), bytes.fromhex(head)
-        except ValueError:
-            kept = 0, b""
-        if len(kept[1]) != 32:
-            self.fail(f"{value!r} is no row with its head, as 96:64 hex digits", param, ctx)
-        return kept
+def _kept_head(text: str) -> tuple[int, bytes]:
+    number, _, head = text.partition(":")
+    return int(number), read_hash(head)
 
 
 @click.command("verify")
@@ -36,7 +37,7 @@ class _KeptHead(click.ParamType[tuple[int, bytes]]):
 @click.option(
     "--head",
     "heads",
-    type=_KeptHead(),
+    type=Parsed("row with its head, as 96:64 hex digits", _kept_head),
     multiple=True,
     metavar="NUMBER:HEX",
     help="A row's head that was kept elsewhere; more than one may be given.",
@@ -64,8 +65,7 @@ def verify_command(
         except database.errors as error:
             raise database.error(error) from error
     except (LedgerError, StartError, OSError) as error:
-        click.echo(f"poolserver: {error}", err=True)
-        sys.exit(EXIT_NOT_CHECKED)
+        fail(str(error), EXIT_NOT_CHECKED)
     if as_json:
         echo_json(check)
     else:
@@ -74,11 +74,7 @@ def verify_command(
 
 
 def _show(check: EnergyCheck) -> None:
-    for difference in check.differences:
-        click.echo(f"DIFFERS {difference}")
-    left_out = check.difference_count - len(check.differences)
-    if left_out:
-        click.echo(f"and {left_out} more differences")
+    tell_differences(check.differences, check.difference_count)
     click.echo(f"{check.rows} row(s) of {check.intervals} interval(s)")
     if check.rows:
         click.echo(f"head of row {check.last_number}: {check.last_head}")

@@ -119,6 +119,16 @@ def span_text(span_s: float) -> str:
     return f"{span_s:.0f} s"
 
 
+def ago_text(span_s: float) -> str:
+    """In whole seconds at the least.
+
+    >>> ago_text(-0.2), ago_text(7.3), ago_text(125)
+    ('0 s ago', '7 s ago', '2 min 5 s ago')
+    """
+    text = span_text(span_s) if span_s >= 10 else f"{max(0.0, span_s):.0f} s"
+    return f"{text} ago"
+
+
 def time_text(unix_s: float) -> str:
     """
     >>> time_text(0)

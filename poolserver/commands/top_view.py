@@ -107,7 +107,7 @@ def screen(look: Look, seen: Seen, now_s: float, width: int, height: int) -> Ren
     return Group(
         *_above(seen, now_s, width),
         _dense(sites_table(seen.sites[:MOST_SITES], width)),
-        _dense(workers_table(rigs, None, width)),
+        _dense(workers_table(rigs, None, seen.status.at, width)),
         _foot(look, seen, len(rigs), width),
     )
 

@@ -1,5 +1,6 @@
 """``poolserver workers``: the rigs of a running pool, by their workers' names."""
 
+import time
 from collections.abc import Iterator, Sequence
 
 import click
@@ -11,6 +12,7 @@ from poolserver.commands.common import console, echo_json, json_option
 from poolserver.commands.complete import NODES, SITES, WORKERS
 from poolserver.commands.fitting import Cell, fitting_table
 from poolserver.commands.texts import (
+    ago_text,
     clean,
     count_text,
     hashrate_text,
@@ -26,11 +28,11 @@ STYLES = {"silent": "red", "away": "dim", "new": "cyan"}
 SORTS = (
     *("worker", "account", "site", "node", "model", "address", "state"),
     *("hashrate_5m", "hashrate_1h", "hashrate_1d", "power", "j_per_th"),
-    *("stale_1h", "rejected_1h", "best_difficulty", "sessions", "seen_at"),
+    *("stale_1h", "rejected_1h", "best_difficulty", "sessions", "seen_at", "last_share_at"),
 )
 
 _COLUMNS = (
-    *("worker", "state", "hashrate 1h", "rejected", "power", "J/TH", "node", "model"),
+    *("worker", "state", "hashrate 1h", "last share", "rejected", "power", "J/TH", "node", "model"),
     *("hashrate 5m", "hashrate 1d", "stale", "best", "address", "came or went"),
 )
 _TEXTS = {"worker", "state", "node", "model", "address"}
@@ -75,23 +77,27 @@ def workers(
         echo_json(found.items)
         return
     out = console()
-    out.print(workers_table(found.items, found.total, out.width))
+    out.print(workers_table(found.items, found.total, time.time(), out.width))
 
 
-def workers_table(rigs: Sequence[RigLine], total: int | None, width: int) -> Table:
-    """For people: a row for each rig, the first ones of ``total``, in ``width`` columns."""
+def workers_table(rigs: Sequence[RigLine], total: int | None, now: float, width: int) -> Table:
+    """For people: a row for each rig, the first ones of ``total``, in ``width`` columns.
+
+    ``now`` in Unix seconds.
+    """
     more = (total or 0) - len(rigs)
     caption = f"{more:,} more: --limit, --all or FIND" if more > 0 else ""
     caption = caption or ("" if rigs else "there is no such rig")
-    rows = [list(cells(each)) for each in rigs]
+    rows = [list(cells(each, now)) for each in rigs]
     return fitting_table(_COLUMNS, rows, width, texts=_TEXTS, caption=caption)
 
 
-def cells(rig: RigLine) -> Iterator[Cell]:
+def cells(rig: RigLine, now: float) -> Iterator[Cell]:
     """In the order of _COLUMNS. Names and models are what rigs say: they are no markup of ours."""
     yield Text(clean(rig.worker))
     yield Text(rig.state, style=STYLES.get(rig.state, ""))
     yield hashrate_text(rig.hashrate_1h_h_s.value)
+    yield "" if rig.last_share_at is None else ago_text(now - rig.last_share_at)
     yield part_text(rig.rejected_1h)
     yield "" if rig.power_w is None else watts_text(rig.power_w)
     yield "" if rig.j_per_th is None else f"{rig.j_per_th:.3g}"

@@ -1,13 +1,16 @@
 """The pool's configuration: a TOML file into a frozen ``Config``, with every error at its path.
 
-kinds, values      what a single setting may be
-settings           all settings: names, types, limits, defaults, descriptions;
-                   also in rigs, ledger, sites, power, budgets, rig_models,
-                   signals, http, metrics and tariff
-walk               TOML's tree into settings
-checks, *_checks   settings that do not go together
-load               files, defaults that depend on other settings
-reference, schema  docs/configuration.md's tables, docs/poolserver.schema.json
+kinds, values       what a single setting may be
+settings            all settings: names, types, limits, defaults, descriptions
+rigs, ledger, sites, power, budgets, rig_models, signals, http, metrics, tariff, simulation
+                    those of one part of the pool
+walk, errors        TOML's tree into settings, and what is wrong with it
+checks, signals_checks, budget_checks, energy_checks, rig_models_checks
+                    settings that do not go together
+load                files, defaults that depend on other settings
+fingerprint         which configuration it is, however it is written
+writing             a configuration as a file for people
+reference, schema   docs/configuration.md's tables, docs/poolserver.schema.json
 """
 
 from poolserver.config.errors import ConfigError, Problem

@@ -8,10 +8,11 @@ import msgspec
 from poolserver.control_room.desk import PowerDesk
 from poolserver.control_room.view import Figure, NodeView
 from poolserver.power.budget import LimitChange
-from poolserver.power.estimator import WINDOWS_S, Estimate, share_of_rig_h_s, worker_estimate
+from poolserver.power.estimate import Estimate, share_of_rig_h_s, worker_estimate
 from poolserver.power.rig_book import KnownRig
 from poolserver.power.tree import PowerNode
 from poolserver.power.uncertain import Uncertain
+from poolserver.power.windows import WINDOWS_S
 from poolserver.stats.meter import Reading
 
 # Of a rig: the windows that its meter has (stats.meter) of those that nodes have, by their index.

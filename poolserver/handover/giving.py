@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from poolserver.cluster.messages import SentPlan
-from poolserver.handover.collector import without_collector
+from poolserver.collector import without_collector
 from poolserver.handover.passing import close_all
 from poolserver.handover.state import (
     Handed,

@@ -9,7 +9,7 @@ from typing import NamedTuple, cast
 import msgspec
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol
-from poolserver.handover.collector import without_collector
+from poolserver.collector import without_collector
 from poolserver.handover.passing import close_all
 from poolserver.handover.state import (
     Handed,

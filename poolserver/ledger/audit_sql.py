@@ -49,13 +49,6 @@ def signed_days(connection: Connection) -> list[SignedDay]:
     return [SignedDay(*row) for row in rows]
 
 
-def signed_day(connection: Connection, day: int) -> SignedDay | None:
-    """What was signed of a day."""
-    rows = connection.execute(f"SELECT {_SIGNED} FROM audit_day WHERE day = ?", (day,))
-    row = rows.fetchone()
-    return None if row is None else SignedDay(*row)
-
-
 def last_signed_day(connection: Connection) -> SignedDay | None:
     """The end of the chain."""
     rows = connection.execute(f"SELECT {_SIGNED} FROM audit_day ORDER BY day DESC LIMIT 1")

@@ -34,6 +34,8 @@ class Fleet(Protocol):
     def site_of(self, account: str) -> str: ...
     def state_of(self, worker: str) -> RigState: ...
     def glance(self, account: str, worker: str) -> Glance: ...
+    def glance_epoch_s(self) -> float:
+        """When the clock of glances showed 0, in Unix seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +73,8 @@ class RigIndex:
         default_factory=lambda: tuple(array("d") for _ in Glance._fields)
     )
     row_of: dict[str, int] = field(default_factory=dict)
+    glance_epoch_s: float = 0.0
+    """One for all rows, so that rigs whose shares were booked together have the same time."""
 
     def __len__(self) -> int:
         return len(self.workers)
@@ -151,6 +155,7 @@ class RigIndex:
             best_difficulty=seen.best_in_round,
             sessions=self.sessions[row],
             seen_at=self.seen_at[row],
+            last_share_at=_known(round(self.glance_epoch_s + seen.last_s, 3)),
         )
 
 
@@ -177,12 +182,13 @@ SORTS: dict[str, Callable[[RigIndex], Sequence[Any]]] = {
     "best_difficulty": _glanced("best_in_round"),
     "sessions": lambda index: index.sessions,
     "seen_at": lambda index: index.seen_at,
+    "last_share_at": _glanced("last_s"),
 }
 
 
 def rig_index(fleet: Fleet) -> RigIndex:
     """All rigs now; some 5 us each."""
-    index = RigIndex()
+    index = RigIndex(glance_epoch_s=fleet.glance_epoch_s())
     for rig in sorted_in_steps(fleet.rigs(), lambda rig: rig.worker):
         index.add(rig, fleet)
     return index
@@ -190,7 +196,7 @@ def rig_index(fleet: Fleet) -> RigIndex:
 
 def rig_line(rig: KnownRig, fleet: Fleet) -> RigLine:
     """One rig now."""
-    index = RigIndex()
+    index = RigIndex(glance_epoch_s=fleet.glance_epoch_s())
     index.add(rig, fleet)
     return index.line(0)
 

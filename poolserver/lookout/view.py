@@ -161,7 +161,8 @@ class RigLine(msgspec.Struct, frozen=True):
     node: str
     """The path of the power node that it is booked at; empty where it has no place."""
     state: str
-    """``hashing``, ``silent`` (longer than luck explains), ``new`` (no share yet) or ``away``."""
+    """``hashing``, ``silent`` (longer than luck explains), ``new`` (too few shares to tell) or
+    ``away``."""
     model: str
     address: str
     hashrate_5m_h_s: Figure
@@ -178,6 +179,9 @@ class RigLine(msgspec.Struct, frozen=True):
     sessions: int
     seen_at: float
     """When it last told something of itself, as at its connection."""
+    last_share_at: float | None
+    """When its last share was booked, accepted or not: within a second or two of its coming. None
+    before its first, and where that is a week ago."""
 
 
 class BlockLine(msgspec.Struct, frozen=True):

@@ -20,8 +20,9 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.chains import NOTHING_KNOWN, Chain, apart
 from poolserver.node.gate import FAILOVER, REASONS, GateState, GateTerms, believable, judge
 from poolserver.node.health import NodeStatus, OnStatus
+from poolserver.node.heard import LatestTemplate, Signs
 from poolserver.node.splits import LASTING_S, Trouble, blocks_behind, forks, laggards
-from poolserver.node.template_source import LatestTemplate, OnConfirmed, OnSign, OnTemplate, Signs
+from poolserver.node.template_source import OnConfirmed, OnSign, OnTemplate
 from poolserver.node.views import NodeView, view_of
 
 # Networks on which a node without peers, or one that loads the chain, knows nothing of the tip. On

@@ -11,7 +11,7 @@ from poolserver.bitcoin.target import work_from_target
 from poolserver.mining.template import BlockTemplate
 from poolserver.node.chains import NOTHING_KNOWN, Chain
 from poolserver.node.health import NodeStatus
-from poolserver.node.template_source import Signs
+from poolserver.node.heard import Signs
 
 
 @dataclass(frozen=True, slots=True)

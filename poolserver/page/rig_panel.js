@@ -1,13 +1,13 @@
 /** One rig. */
 
 import { h, newId, setText, timeElement } from "./dom.js";
-import { duration, figure, intervalWords, NOTHING, moment, percent, quantity } from "./format.js";
+import { ago, figure, intervalWords, NOTHING, moment, percent, quantity } from "./format.js";
 import { routeHash } from "./router.js";
 
 const STATES = {
   hashing: "It hashes.",
   silent: "It is connected and has been silent for longer than luck explains.",
-  new: "It is connected and has sent no share yet.",
+  new: "It is connected, and has sent too few shares yet to be told by.",
   away: "It is not connected. What follows is what it did last.",
 };
 
@@ -61,7 +61,9 @@ export class RigPanel {
   #facts(rig) {
     const now = this.#app.store.now();
     const rate = (given) => h("span", { title: intervalWords(given, "H/s") }, figure(given, "H/s"));
+    const time = (at) => at == null ? NOTHING : timeElement(at, `${moment(at, now)}, ${ago(at, now)}`);
     const rows = [
+      ["Last share", time(rig.last_share_at)],
       ["Hashrate, 5 min", rate(rig.hashrate_5m_h_s)],
       ["Hashrate, 1 h", rate(rig.hashrate_1h_h_s)],
       ["Hashrate, 1 d", rate(rig.hashrate_1d_h_s)],
@@ -76,7 +78,7 @@ export class RigPanel {
       ["Power node", rig.node ? h("a", { href: routeHash({ view: "power", rest: rig.node }) }, rig.node) : "no place is known"],
       ["Address", rig.address || NOTHING],
       ["Connections", String(rig.sessions)],
-      ["Last told of itself", timeElement(rig.seen_at, `${moment(rig.seen_at, now)}, ${duration(now - rig.seen_at)} ago`)],
+      ["Last told of itself", time(rig.seen_at)],
     ];
     return [
       h("p", { class: `state state-${rig.state}` }, STATES[rig.state] ?? rig.state),

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from poolserver.power.calibration import Alpha, Calibrator
-from poolserver.power.estimator import Estimate, Estimator
+from poolserver.power.estimate import Estimate
+from poolserver.power.estimator import Estimator
 from poolserver.power.state import MeterState, Method, NodePower
 from poolserver.power.tree import PROGRAMME, AiLoad, PowerNode, PowerTree, parent_path
 from poolserver.power.uncertain import NOTHING, Uncertain, total

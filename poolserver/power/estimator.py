@@ -17,19 +17,16 @@ Work here is that of real hashes: times ``work_scale``. Energy is with PUE at si
 
 from array import array
 from collections.abc import Iterable, Mapping
-from math import inf, sqrt, tanh
+from math import inf
 from typing import NamedTuple, Protocol, TypeVar
 
-from poolserver.power.poisson import WeightedCount, widened
+from poolserver.power.estimate import J_PER_HASH_PER_J_PER_TH, Estimate
 from poolserver.power.rating import RIG_SIGMA, Rating, common_errors
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree, parent_path
-from poolserver.power.uncertain import NOTHING, Z95, Interval, Uncertain
-from poolserver.power.windows import TICK_S, WINDOWS_S, Since, Windows, WindowsState
+from poolserver.power.uncertain import Uncertain
+from poolserver.power.windows import WINDOWS_S, Since, Windows, WindowsState
 
-__all__ = ["TICK_S", "WINDOWS_S", "Estimate", "Estimator", "share_of_rig_h_s", "worker_estimate"]
-
-J_PER_HASH_PER_J_PER_TH = 1e-12
 # Of a line whose rigs nobody has counted yet; a new model of one of the big makers.
 UNCOUNTED_RIG_W = 3500.0
 
@@ -66,50 +63,6 @@ class WorkLike(Protocol):
 
 
 Key = TypeVar("Key", bound=KeyLike)
-
-
-class Estimate(NamedTuple):
-    """What is known of a node over a window. Intervals are of 95 %."""
-
-    hashrate_h_s: Uncertain = NOTHING
-    """Proven, of real hashes."""
-    accepted_h_s: float = 0.0
-    power_w: Uncertain = NOTHING
-    share_h_s: float = 0.0
-    """What one share more would add to the hashrate; 0: not known."""
-    share_w: float = 0.0
-    """What it would add to the power."""
-    chance_w2: float = 0.0
-    """The part of the power's variance that is chance in the shares."""
-    span_s: float = 0.0
-    """How long it was really looked: the window, or a little more, or since the start."""
-
-    @property
-    def shares_h_s(self) -> WeightedCount:
-        """The shares that the hashrate is made of."""
-        return WeightedCount(self.hashrate_h_s.value, self.hashrate_h_s.variance, self.share_h_s)
-
-    @property
-    def shares_w(self) -> WeightedCount:
-        """The same, as power."""
-        return WeightedCount(self.power_w.value, self.chance_w2, self.share_w)
-
-    @property
-    def effective_shares(self) -> float:
-        """As many shares of one difficulty would tell as much of the hashrate."""
-        return self.shares_h_s.effective
-
-    @property
-    def hashrate_interval(self) -> Interval:
-        """Of the hashrate, in H/s; exact where shares are few."""
-        return self.shares_h_s.interval()
-
-    @property
-    def interval(self) -> Interval:
-        """Of the power, in W: the shares' and the ratings' errors."""
-        power, shares = self.power_w, self.shares_w
-        rest = sqrt(max(0.0, power.sigma**2 - shares.squares))
-        return widened(shares.interval(), power.value, rest, Z95)
 
 
 class Total(NamedTuple):
@@ -441,32 +394,3 @@ class Estimator:
             node.fresh.append(0.0)
             node.above_index.append(self._source_index(node.above, source) if node.above else 0)
         return index
-
-
-def share_of_rig_h_s(share_work: float, window_s: float, age_s: float) -> float:
-    """What a share adds to a rig's hashrate on the average of its time in an exponential window:
-    its work over twice the window; over the meter's age while that is much less."""
-    return share_work / (2 * window_s) / tanh(age_s / (2 * window_s)) if age_s > 0 else 0.0
-
-
-def worker_estimate(
-    hashrate_h_s: float, relative_sigma: float, share_h_s: float, rating: Rating, site: str = ""
-) -> Estimate:
-    """The same of one rig, from what its meter (``stats.meter``) shows, at its own plug.
-
-    ``relative_sigma`` is infinite where there was no share yet; ``share_h_s`` is that of
-    share_of_rig_h_s(). Nothing of the rig's error averages out: it is one.
-    """
-    w_per_h_s = float(rating.j_per_th) * J_PER_HASH_PER_J_PER_TH
-    variance = (hashrate_h_s * relative_sigma) ** 2 if hashrate_h_s else 0.0
-    power_w = hashrate_h_s * w_per_h_s
-    chance_w2 = variance * w_per_h_s * w_per_h_s
-    common = {source: power_w * sigma for source, sigma in common_errors(rating, site)}
-    return Estimate(
-        Uncertain(hashrate_h_s, variance),
-        hashrate_h_s,
-        Uncertain(power_w, chance_w2 + (power_w * RIG_SIGMA) ** 2, common),
-        share_h_s,
-        share_h_s * w_per_h_s,
-        chance_w2,
-    )

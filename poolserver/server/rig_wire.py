@@ -9,7 +9,6 @@ asyncio's transports, all their shares go the plain path, and the pool does the 
 import asyncio
 import os
 from collections.abc import Callable
-from functools import partial
 from math import inf
 from typing import cast
 
@@ -55,10 +54,9 @@ class RigWire:
         self._jobs = jobs
         self._journal = journal
         self._now = now
-        self._latency = latency
         self._lane = ShareLane(extranonce2_size)
         self._on_offer: set[int] = set()  # job numbers
-        self.sockets = RigSockets(self._lane, loop.call_soon)
+        self.sockets = RigSockets(self._lane, loop.call_soon, now, latency)
         self._fd = self.sockets.fileno()
         self._turn_at = self._found_at = -inf
         self._gathering: asyncio.TimerHandle | None = None
@@ -200,15 +198,10 @@ class RigWire:
             for session, *_ in turn.credits:
                 session.abort()
             raise
-        self._journal.release(partial(self._release, turn, now))
+        self._journal.release(turn.release)
         for session, worker, change, _, count in turn.credits:
             try:
                 session.credit(worker, change, count, now)
             except Exception:  # the edge of a session here: it ends that one alone
                 log.exception("session_dropped")
                 session.abort()
-
-    def _release(self, turn: LaneTurn, began_at: float) -> None:
-        """Its answers go out; all shares of it were read at once."""
-        turn.release()
-        self._latency.note(self._now() - began_at, turn.count)

@@ -49,6 +49,9 @@ SITES = (
 PROGRAMME_LIMIT = LimitView(430 * MW, "override", "NTDC", "evening peak", NOW + 6 * 3600 - 120)
 
 
+_SILENT_S = {"silent": 700.0, "away": 9_000.0}
+
+
 def hashrate_of(power_w: float) -> float:
     """By the rating that all rigs have here."""
     return power_w / J_PER_TH * 1e12
@@ -102,4 +105,5 @@ def made_up_rig(i: int) -> RigLine:
         best_difficulty=1e9 * (1 + i % 997),
         sessions=0 if state == "away" else 1,
         seen_at=NOW - (i * 31) % 86_400,
+        last_share_at=None if state == "new" else NOW - _SILENT_S.get(state, 1.0) - i % 9,
     )

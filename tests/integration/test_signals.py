@@ -27,19 +27,10 @@ from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus
 from tests.integration.mosquitto import PASSWORD, USERNAME, Mosquitto, find_mosquitto
 from tests.integration.simulated_meter import SimulatedMeter
 from tests.unit.api.unwritten import Unwritten
+from tests.unit.pool_toml import POOL_TOML
 from tests.unit.power.signals.books import BookSink
 
-CONFIG = """
-network = "regtest"
-[payout]
-address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-[[nodes]]
-url = "http://127.0.0.1:18443"
-username = "u"
-password = "p"
-[[listeners]]
-address = "127.0.0.1:3333"
-
+SIGNALS = """
 [[sites]]
 name = "Sahiwal"
 accounts = ["sahiwal"]
@@ -119,7 +110,7 @@ async def all_ways_in(program: str, folder: Path) -> None:
         parts.push_async_callback(broker.stop)
         await meter.start()
         parts.push_async_callback(meter.stop)
-        text = CONFIG.format(
+        text = POOL_TOML + SIGNALS.format(
             modbus=meter.port,
             mqtt=broker.port,
             username=USERNAME,

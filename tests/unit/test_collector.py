@@ -4,7 +4,7 @@ import gc
 import sys
 import weakref
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import pytest
 
@@ -14,6 +14,7 @@ from poolserver.collector import (
     REST_S,
     URGENT_BLOCKS,
     Collector,
+    without_collector,
 )
 
 BLOCKS = 1_000_000
@@ -152,3 +153,15 @@ def test_pauses_are_told_by_generation(process: Process) -> None:
     process.blocks = MUCH_TOO_MUCH
     process.look(2.0)
     assert sum(process.collector.pauses[2].counts) == 1
+
+
+@pytest.mark.parametrize("was_enabled", [True, False])
+def test_it_is_let_be_meanwhile_and_comes_back_whatever_happens(was_enabled: bool) -> None:
+    (gc.enable if was_enabled else gc.disable)()
+    try:
+        with suppress(ZeroDivisionError), without_collector():
+            assert not gc.isenabled()
+            raise ZeroDivisionError
+        assert gc.isenabled() is was_enabled
+    finally:
+        gc.enable()

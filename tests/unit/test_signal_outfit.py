@@ -21,18 +21,10 @@ from poolserver.power.signals.words import SiteWord
 from poolserver.power.state import EffectiveLimit, Method, NodePower, Readings
 from poolserver.power.uncertain import Uncertain
 from poolserver.signal_outfit import meters_by, modbus_meters, mqtt_bus, site_words
+from tests.unit.pool_toml import POOL_TOML
 
 SINK = cast(Any, SimpleNamespace(take_reading=None, take_fault=None))
-CONFIG = """
-network = "regtest"
-[payout]
-address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-[[nodes]]
-url = "http://127.0.0.1:18443"
-username = "u"
-password = "p"
-[[listeners]]
-address = "127.0.0.1:3333"
+SIGNALS = """
 [[sites]]
 name = "A"
 accounts = ["a"]
@@ -78,7 +70,7 @@ nodes = ["A/T1"]
 
 
 def config(folder: Path, extra: str = "") -> Config:
-    return parse_config(CONFIG + extra, source="pool.toml", folder=folder, environ={})
+    return parse_config(POOL_TOML + SIGNALS + extra, source="pool.toml", folder=folder, environ={})
 
 
 def test_what_is_known_of_meters(tmp_path: Path) -> None:
@@ -127,8 +119,10 @@ def test_without_the_extra_it_is_told_which_one_to_install(
 
 
 def test_a_file_of_trust_that_is_not_there_is_told(tmp_path: Path) -> None:
-    text = CONFIG.replace('username = "pool"', 'username = "pool"\ntls = true\nca_file = "no.pem"')
-    made = parse_config(text, source="pool.toml", folder=tmp_path, environ={})
+    signals = SIGNALS.replace(
+        'username = "pool"', 'username = "pool"\ntls = true\nca_file = "no.pem"'
+    )
+    made = parse_config(POOL_TOML + signals, source="pool.toml", folder=tmp_path, environ={})
     with pytest.raises(StartError, match=r"mqtt\.ca_file"):
         mqtt_bus(made, SINK)
 

@@ -33,11 +33,6 @@ class SilenceFigures:
     """Rigs that hung for ``LONG_S`` and were not told."""
 
     @property
-    def false_per_10000(self) -> float:
-        """False alarms of 10,000 rigs in a day."""
-        return self.false_alarms / self.rig_days * 10_000 if self.rig_days else 0.0
-
-    @property
     def median_s(self) -> float | None:
         return median(self.found_s) if self.found_s else None
 

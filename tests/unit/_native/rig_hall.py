@@ -50,11 +50,16 @@ class RigHall:
     def __init__(self, c: ModuleType) -> None:
         self.soon: list[Callable[[], None]] = []
         self.lane = c.ShareLane(8)
-        self.sockets = c.RigSockets(self.lane, self.soon.append)
+        self.clock = 0.0
+        self.latency = c.Histogram((1.0, 2.0))
+        self.sockets = c.RigSockets(self.lane, self.soon.append, self.now, self.latency)
         self.open = ExitStack()
         self.protocols: list[Recorder] = []
         self.told: list[tuple[Any, ...]] = []
         """What all that were accepted are told."""
+
+    def now(self) -> float:
+        return self.clock
 
     def close(self) -> None:
         self.sockets.close()
@@ -67,7 +72,7 @@ class RigHall:
     def turn(self) -> None:
         """A turn of the event loop, once there is something for it."""
         assert self.is_ready(PATIENCE_S)
-        self.sockets.turn(0.0, 0, 0, 0)
+        self.sockets.turn(self.clock, 0, 0, 0)
         self.sockets.deliver()
 
     def until(self, condition: Callable[[], bool]) -> None:

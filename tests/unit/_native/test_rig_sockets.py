@@ -525,7 +525,7 @@ def test_an_event_loop_that_is_closed_is_reported_and_nothing_breaks(
 
     reported: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", reported.append)
-    sockets = c.RigSockets(c.ShareLane(8), call_soon)
+    sockets = c.RigSockets(c.ShareLane(8), call_soon, float, c.Histogram(()))
     rig, ours = socket.socketpair()
     sockets.adopt(ours.detach(), b"", Recorder()).abort()
     assert [each.exc_type for each in reported] == [RuntimeError]
@@ -860,7 +860,9 @@ def test_a_socket_is_made_by_its_set_alone_and_takes_bytes(hall: RigHall, c: Mod
     with pytest.raises(TypeError):
         c.RigSockets()
     with pytest.raises(TypeError, match="lane must be ShareLane, not NoneType"):
-        c.RigSockets(None, print)
+        c.RigSockets(None, print, float, hall.latency)
+    with pytest.raises(TypeError, match="latency must be Histogram, not NoneType"):
+        c.RigSockets(hall.lane, print, float, None)
     _, sock, _ = hall.pair()
     with pytest.raises(TypeError, match="data must be bytes, not str"):
         sock.write("text")

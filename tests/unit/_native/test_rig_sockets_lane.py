@@ -54,7 +54,7 @@ class Lane(RigHall):
     def judged(self, room: int = 1000) -> Any:
         """What a turn brings, once there is something for it, and before it is delivered."""
         assert self.is_ready(PATIENCE_S)
-        turn = self.sockets.turn(0.0, self.sequence, 1000, room)
+        turn = self.sockets.turn(self.clock, self.sequence, 1000, room)
         self.sequence += turn.count if turn else 0
         return turn
 
@@ -90,6 +90,50 @@ def test_they_are_answered_when_the_turn_is_released_and_once(hall: Lane) -> Non
     turn.release()
     assert received(rig, len(accepted(1, 2))) == accepted(1, 2)
     assert is_silent(rig)
+
+
+def test_each_share_is_noted_once_with_the_time_from_its_turn_to_its_release(hall: Lane) -> None:
+    rig, _, _ = hall.rig()
+    hall.clock = 100.0
+    rig.send(submit(1) + submit(2))
+    first = hall.judged()
+    hall.sockets.deliver()
+    hall.clock = 100.5
+    rig.send(submit(3))
+    second = hall.judged()
+    assert hall.latency.counts == (0, 0, 0)
+    hall.clock = 102.0
+    for turn in (second, first, first, second):
+        turn.release()
+    assert (hall.latency.counts, hall.latency.seconds) == ((0, 3, 0), 1.5 + 2 * 2.0)
+
+
+def test_turns_that_are_not_released_are_not_noted(hall: Lane) -> None:
+    rig, _, _ = hall.rig()
+    rig.send(submit(1))
+    hall.judged()
+    gc.collect()
+    assert sum(hall.latency.counts) == 0
+
+
+@pytest.mark.parametrize("told", [ZeroDivisionError, "noon"])
+def test_a_clock_that_fails_is_told_of_once_the_answers_are_out(c: ModuleType, told: Any) -> None:
+    class Broken(Lane):
+        def now(self) -> Any:
+            if isinstance(told, str):
+                return told
+            raise told
+
+    hall = Broken(c)
+    rig, _, _ = hall.rig()
+    rig.send(submit(1))
+    turn = hall.judged()
+    with pytest.raises((ZeroDivisionError, TypeError)):
+        turn.release()
+    assert received(rig, len(accepted(1))) == accepted(1)
+    assert sum(hall.latency.counts) == 0
+    turn.release()
+    hall.close()
 
 
 def test_the_shares_of_many_are_one_turn_and_each_has_its_own_answers(hall: Lane) -> None:

@@ -62,6 +62,7 @@ def a_rig(number: int, state: str = "hashing") -> RigLine:
         best_difficulty=1.5e9,
         sessions=1,
         seen_at=AT - 60,
+        last_share_at=AT - 7,
     )
 
 

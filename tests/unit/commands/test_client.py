@@ -12,7 +12,7 @@ from poolserver.cli import main
 from poolserver.commands.client import AskError, Pool, find_pool
 from tests.unit.commands.conftest import Ask
 from tests.unit.commands.fake_pool import FakePool, a_rig
-from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.pool_toml import POOL_TOML
 
 ASKING = (["status"], ["sites"], ["workers"], ["blocks"], ["events"], ["power", "status"])
 
@@ -38,7 +38,7 @@ def test_where_nothing_answers_one_line_says_what_to_do(command: list[str]) -> N
 def test_the_configuration_says_where_to_ask(tmp_path: Path) -> None:
     port = a_free_port()
     path = tmp_path / "pool.toml"
-    path.write_text(f'{CONFIG}\n[http]\naddress = "0.0.0.0:{port}"\n')
+    path.write_text(f'{POOL_TOML}\n[http]\naddress = "0.0.0.0:{port}"\n')
     result = CliRunner().invoke(main, ["status", "--config", str(path)])
     assert result.exit_code == 3
     assert f"http://127.0.0.1:{port}" in result.stderr
@@ -50,7 +50,7 @@ def test_a_url_goes_before_the_configuration_and_that_before_the_environment(
 ) -> None:
     monkeypatch.setenv("POOLSERVER_URL", "http://of-environment:1")
     path = tmp_path / "pool.toml"
-    path.write_text(CONFIG)
+    path.write_text(POOL_TOML)
     assert find_pool(path, "http://told:2", None).url == "http://told:2"
     assert find_pool(path, None, None).url == "http://127.0.0.1:9333"
     assert find_pool(None, None, None).url == "http://of-environment:1"

@@ -11,27 +11,17 @@ from poolserver.config import Config, parse_config
 from poolserver.ledger.postgresql import PostgresDatabase
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.outfit import StartError, ledger_database
+from tests.unit.pool_toml import POOL_TOML
 
-CONFIG = """
-network = "regtest"
-[payout]
-address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-[[nodes]]
-url = "http://127.0.0.1:18443"
-username = "u"
-password = "p"
-[[listeners]]
-address = "127.0.0.1:3333"
-"""
 ON_POSTGRESQL = '[ledger]\nstore = "postgresql"\npostgresql = "{url}"\npostgresql_password = "pw"\n'
 
 
 def config(folder: Path, extra: str = "") -> Config:
-    return parse_config(CONFIG + extra, source="pool.toml", folder=folder, environ={})
+    return parse_config(POOL_TOML + extra, source="pool.toml", folder=folder, environ={})
 
 
 def ledger(folder: Path, *command: str) -> Result:
-    (folder / "pool.toml").write_text(CONFIG)
+    (folder / "pool.toml").write_text(POOL_TOML)
     first, *rest = command
     return CliRunner().invoke(main, ["ledger", first, "--config", str(folder / "pool.toml"), *rest])
 

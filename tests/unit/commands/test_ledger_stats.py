@@ -10,7 +10,7 @@ from rich.console import Console
 from poolserver.cli import main
 from poolserver.commands.ledger_stats import stats_table
 from poolserver.stats.report import Figures, RejectRatios, Report
-from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.pool_toml import POOL_TOML
 from tests.unit.stats.lives import RIGS, Clocks, Life
 
 WINDOWS = ("1m", "5m", "15m", "1h", "6h", "1d", "7d")
@@ -38,7 +38,7 @@ async def pool_with_shares(folder: Path) -> None:
 
 
 def stats(folder: Path, *options: str) -> Result:
-    (folder / "pool.toml").write_text(CONFIG)
+    (folder / "pool.toml").write_text(POOL_TOML)
     return CliRunner().invoke(
         main, ["ledger", "stats", "--config", str(folder / "pool.toml"), *options]
     )

@@ -11,7 +11,7 @@ from poolserver.ledger import rig_sql
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.power.rater import Identity
 from poolserver.power.rig_book import SavedRig
-from tests.unit.commands.test_ledger import CONFIG
+from tests.unit.pool_toml import POOL_TOML
 
 SITE = """
 [[sites]]
@@ -37,7 +37,7 @@ def models(*options: str) -> Result:
 
 def pool(folder: Path) -> str:
     (folder / "var").mkdir()
-    (folder / "pool.toml").write_text(CONFIG + SITE)
+    (folder / "pool.toml").write_text(POOL_TOML + SITE)
     connection = SqliteDatabase(folder / "var" / "ledger.sqlite").connect()
     with connection.transaction():
         rig_sql.put(connection, RIGS, 100)
@@ -97,7 +97,7 @@ def test_what_the_pools_rigs_are_taken_for_is_told_with_the_reason(tmp_path: Pat
 
 
 def test_a_pool_without_books_is_told_in_one_line(tmp_path: Path) -> None:
-    (tmp_path / "pool.toml").write_text(CONFIG + SITE)
+    (tmp_path / "pool.toml").write_text(POOL_TOML + SITE)
     result = models("--config", str(tmp_path / "pool.toml"))
     assert result.exit_code == 1
     assert result.stderr.startswith("poolserver: ")

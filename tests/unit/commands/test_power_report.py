@@ -14,8 +14,8 @@ from poolserver.ledger import energy_sql
 from poolserver.ledger.delta import NodeKey
 from poolserver.ledger.energy_facts import Facts, MeterFact
 from poolserver.ledger.sqlite import SqliteDatabase
-from tests.unit.commands.test_ledger import CONFIG
 from tests.unit.ledger.energies import BEGIN, RATING, SPAN_MS, tree, work
+from tests.unit.pool_toml import POOL_TOML
 
 SITE = """
 [[sites]]
@@ -37,7 +37,7 @@ DAY = ("--from", "2027-01-15", "--to", "2027-01-16")
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
     (tmp_path / "var").mkdir()
-    (tmp_path / "pool.toml").write_text(CONFIG + SITE)
+    (tmp_path / "pool.toml").write_text(POOL_TOML + SITE)
     database = SqliteDatabase(tmp_path / "var" / "ledger.sqlite")
     with closing(database.connect()) as connection, connection.transaction():
         for number in range(2):

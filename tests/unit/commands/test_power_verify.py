@@ -12,14 +12,14 @@ from poolserver.cli import main
 from poolserver.ledger import energy_sql
 from poolserver.ledger.energy_facts import Facts, MeterFact
 from poolserver.ledger.sqlite import SqliteDatabase
-from tests.unit.commands.test_ledger import CONFIG
 from tests.unit.ledger.energies import BEGIN, SPAN_MS, tree
+from tests.unit.pool_toml import POOL_TOML
 
 
 @pytest.fixture
 def pool(tmp_path: Path) -> Path:
     (tmp_path / "var").mkdir()
-    (tmp_path / "pool.toml").write_text(CONFIG)
+    (tmp_path / "pool.toml").write_text(POOL_TOML)
     database = SqliteDatabase(tmp_path / "var" / "ledger.sqlite")
     with closing(database.connect()) as connection, connection.transaction():
         energy_sql.put_facts(connection, Facts(meters={(BEGIN, "f1"): MeterFact(4000, SPAN_MS)}))

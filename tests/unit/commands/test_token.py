@@ -10,18 +10,7 @@ from poolserver.api.tokens import hash_of
 from poolserver.cli import main
 from poolserver.commands.token import SCOPES
 from poolserver.config import parse_config
-
-POOL = """
-network = "regtest"
-[payout]
-address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-[[nodes]]
-url = "http://127.0.0.1:18443"
-username = "u"
-password = "p"
-[[listeners]]
-address = "127.0.0.1:3333"
-"""
+from tests.unit.pool_toml import POOL_TOML
 
 
 def test_a_token_is_shown_once_and_only_its_hash_is_for_the_configuration() -> None:
@@ -56,7 +45,14 @@ def test_what_it_is_for_must_be_told(options: list[str]) -> None:
 def test_its_lines_are_good_in_a_configuration(options: list[str], tmp_path: Path) -> None:
     scopes = [word for scope in SCOPES for word in ("--scope", scope)]
     made = CliRunner().invoke(main, ["token", "x", *scopes, *options])
-    text = POOL + made.stdout
+    text = POOL_TOML + made.stdout
     (token,) = parse_config(text, source="pool.toml", folder=tmp_path, environ={}).api_tokens
     assert token.scopes == SCOPES
     assert (token.not_after is None) is (not options)
+
+
+@pytest.mark.parametrize("command", [["h\udcff"], ["x", "--node", "h\udcff"]])
+def test_what_is_no_text_is_refused_and_no_token_made(command: list[str]) -> None:
+    made = CliRunner().invoke(main, ["token", *command, "--scope", "read"])
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert "it must be UTF-8" in made.stderr.splitlines()[-1]

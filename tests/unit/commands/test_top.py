@@ -74,6 +74,11 @@ def test_a_screen_is_full_of_rigs() -> None:
     assert sum("sahiwal.c1-r" in line for line in lines) == rig_lines(seen(), 24) == 16
 
 
+def test_a_line_has_how_long_ago_the_last_share_came_by_the_pools_clock() -> None:
+    lines = shown(Look(), seen(), 80, 24, now_s=NOW_S + 1e6)
+    assert sum("7 s ago" in line for line in lines) == 16
+
+
 def test_it_begins_where_one_has_moved_to() -> None:
     lines = shown(Look(first=30), seen(), 80, 24)
     assert next(line.split()[0] for line in lines if "c1-r" in line) == "sahiwal.c1-r030"

@@ -10,17 +10,9 @@ from poolserver.config import Config, parse_config
 from poolserver.control_room.budget_outfit import budget_book, control_terms
 from poolserver.control_room.outfit import power_tree
 from poolserver.power.budget import BudgetSignal, SignalError
+from tests.unit.pool_toml import POOL_TOML
 
-TEXT = """
-network = "regtest"
-[payout]
-address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-[[nodes]]
-url = "http://127.0.0.1:18443"
-username = "u"
-password = "p"
-[[listeners]]
-address = "127.0.0.1:3333"
+BUDGETS = """
 [power]
 budget_words = "declared"
 [programme]
@@ -67,7 +59,9 @@ failsafe_mw = 5
 
 @pytest.fixture
 def config() -> Config:
-    return parse_config(TEXT, source="pool.toml", folder=Path("/etc/pool"), environ={})
+    return parse_config(
+        POOL_TOML + BUDGETS, source="pool.toml", folder=Path("/etc/pool"), environ={}
+    )
 
 
 def at(text: str) -> float:

@@ -13,8 +13,8 @@ from poolserver.ledger.delta import Delta
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import IntervalKey, ShareTotals, WorkerKey
 from poolserver.power.silence import RigState
-from tests.unit.commands.test_ledger import CONFIG
-from tests.unit.test_coordinator import SITE
+from tests.unit.coordinating import SITE
+from tests.unit.pool_toml import POOL_TOML
 
 WORK = 10**15
 COUNTERS = WorkerCounters(
@@ -30,7 +30,7 @@ class Pool:
 
     def __init__(self, folder: Path) -> None:
         self.now_s = 1000.0
-        config = parse_config(CONFIG + SITE, source="pool.toml", folder=folder, environ={})
+        config = parse_config(POOL_TOML + SITE, source="pool.toml", folder=folder, environ={})
         database = SqliteDatabase(folder / "ledger.sqlite")
         nothing: Any = None
         self.coordinator = Coordinator(

@@ -17,8 +17,8 @@ from poolserver.ledger.totals import WorkerKey
 from poolserver.power.rating import RatingSource
 from poolserver.power.rig_book import RigBook
 from poolserver.stats.meter import NO_READING, Hashrates, Reading
-from tests.unit.commands.test_ledger import CONFIG
-from tests.unit.power.test_rig_book import News
+from tests.unit.pool_toml import POOL_TOML
+from tests.unit.power.rig_news import News
 
 SITE = """
 [[sites]]
@@ -40,7 +40,7 @@ def reading(quarter: float, hour: float, sigma: float = 0.037) -> Reading:
 
 
 def new_book() -> RigBook:
-    config = parse_config(CONFIG + SITE, source="pool.toml", folder=Path("/"), environ={})
+    config = parse_config(POOL_TOML + SITE, source="pool.toml", folder=Path("/"), environ={})
     return rig_book(config, power_tree(config))
 
 

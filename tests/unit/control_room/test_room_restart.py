@@ -13,17 +13,9 @@ from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.power.calibration import Calibrator
 from poolserver.power.estimator import Total
+from tests.unit.pool_toml import POOL_TOML
 
-TEXT = """
-network = "regtest"
-[payout]
-address = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-[[nodes]]
-url = "http://127.0.0.1:18443"
-username = "u"
-password = "p"
-[[listeners]]
-address = "127.0.0.1:3333"
+SITE = """
 [[sites]]
 name = "A"
 accounts = ["a"]
@@ -41,7 +33,7 @@ START_S = 1_790_000_000.0
 class World:
     """A pool's room, its store and its clocks."""
 
-    def __init__(self, folder: Path, text: str = TEXT) -> None:
+    def __init__(self, folder: Path, text: str = POOL_TOML + SITE) -> None:
         self.database: Database = SqliteDatabase(folder / "ledger.sqlite")
         self.config = parse_config(text, source="pool.toml", folder=folder, environ={})
         self.now_s = 0.0

@@ -9,12 +9,14 @@ from poolserver.power.rig_book import KnownRig
 from poolserver.power.silence import RigState
 from poolserver.stats.meter import NO_GLANCE, Glance
 
+NOW = 1_800_000_000.0
 RATING = Rating(Fraction(20), RatingSource.OPERATOR, "Antminer S21")
 
 
 @dataclass
 class MadeUpFleet:
-    """``rates`` are of an hour, in H/s."""
+    """``rates`` are of an hour, in H/s. A rig's last share is as many seconds old as its name is
+    long; the clock of glances showed 0 at NOW."""
 
     known: dict[str, KnownRig] = field(default_factory=dict)
     rates: dict[str, float] = field(default_factory=dict)
@@ -48,4 +50,8 @@ class MadeUpFleet:
         rate = self.rates[worker]
         if not rate:
             return NO_GLANCE
-        return Glance(rate, rate / 10, rate, rate / 30, rate, rate / 100, 0.01, 0.02, rate / 1e9)
+        rates = rate, rate / 10, rate, rate / 30, rate, rate / 100
+        return Glance(*rates, 0.01, 0.02, rate / 1e9, last_s=-float(len(worker)))
+
+    def glance_epoch_s(self) -> float:
+        return NOW

@@ -14,7 +14,7 @@ from poolserver.lookout.rig_index import (
     rig_line,
     sorted_in_steps,
 )
-from tests.unit.lookout.fleet import MadeUpFleet
+from tests.unit.lookout.fleet import NOW, MadeUpFleet
 
 
 def a_fleet() -> MadeUpFleet:
@@ -70,6 +70,8 @@ def test_those_alike_stay_in_the_order_of_their_names_either_way() -> None:
     assert found(sort="-sessions")[:3] == ["barn.d", "hall.C", "hall.a"]
     assert found(sort="power")[0] == "nobody.e"  # of which none is known
     assert found(sort="state")[0] == "hall.C"
+    # Who never sent one, then who is silent for longest.
+    assert found(sort="last_share_at")[:3] == ["barn.d", "hall.gone", "nobody.e"]
 
 
 @pytest.mark.parametrize("sort", SORTS)
@@ -86,6 +88,7 @@ def test_a_line_tells_a_rig_with_its_errors_and_units() -> None:
     assert (line.stale_1h, line.rejected_1h) == (0.01, 0.02)
     new = rig_line(fleet.known["barn.d"], fleet)
     assert (new.state, new.power_w, new.stale_1h) == ("new", 0.0, None)
+    assert (line.last_share_at, new.last_share_at) == (NOW - len("hall.b"), None)
     unplaced = rig_line(fleet.known["nobody.e"], fleet)
     assert (unplaced.node, unplaced.power_w, unplaced.j_per_th) == ("", None, None)
 

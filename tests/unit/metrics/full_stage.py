@@ -17,7 +17,7 @@ from poolserver.coordinator import Coordinator
 from poolserver.crew.berths import Berths
 from poolserver.crew.tally import Tally
 from poolserver.handover.reload import ReloadFacts
-from poolserver.histogram import Histogram
+from poolserver.histogram import QUICK_S, Histogram
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.auditor import Auditor
 from poolserver.ledger.blocks import BlockBook
@@ -78,7 +78,7 @@ class FakeCoordinator:
         self.keeper = SimpleNamespace(
             blocks=BlockBook(),
             rewards=rewards,
-            saves=Histogram(),
+            saves=Histogram(QUICK_S),
             stuck=(),
             lag_s=lambda: 0.0,
             unsaved_s=lambda: 0.0,

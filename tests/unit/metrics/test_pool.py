@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from poolserver import __version__
 from poolserver.cluster.messages import WorkerCounters
 from poolserver.crew.tally import Tally
-from poolserver.histogram import Histogram
+from poolserver.histogram import QUICK_S, Histogram
 from poolserver.ledger.audit import SignedDay
 from poolserver.ledger.blocks import BlockBook, BlockState
 from poolserver.ledger.rewards import Rewards
@@ -26,6 +26,7 @@ from poolserver.node.proving import Proof
 from poolserver.sites import PoolView, SiteView
 from poolserver.stats.meter import NO_READING, WINDOWS, Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
+from tests.unit.share_counts import share_counts
 from tests.unit.solving import P2WPKH, REGTEST_NBITS, template
 
 READING = Reading(
@@ -76,7 +77,7 @@ class FakeCoordinator:
         return SimpleNamespace(
             blocks=self.blocks,
             rewards=self.rewards,
-            saves=Histogram(),
+            saves=Histogram(QUICK_S),
             stuck=("pool-1/0/1",),
             lag_s=lambda: 1.5,
             unsaved_s=lambda: 7.0,
@@ -110,10 +111,8 @@ def scrape(coordinator: FakeCoordinator) -> CollectorRegistry:
 
 
 def totals(**shares: int) -> ShareTotals:
-    worker = ShareTotals()
-    for name, count in shares.items():
-        worker.shares[ShareOutcome[name.upper()]] = count
-    return worker
+    counts = {ShareOutcome[name.upper()]: count for name, count in shares.items()}
+    return ShareTotals(shares=share_counts(counts))
 
 
 def test_the_version_and_the_network_are_told() -> None:

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from poolserver.bitcoin.networks import REGTEST, Network
 from poolserver.mining.template import BlockTemplate, GetBlockHeader, GetBlockTemplate
 from poolserver.mining.transactions import TemplateTransactions
-from poolserver.node.template_source import NodeTemplateSource, Signs
+from poolserver.node.heard import Signs
+from poolserver.node.template_source import NodeTemplateSource
 
 NEVER_S = 3600.0
 

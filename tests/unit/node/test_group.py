@@ -14,13 +14,8 @@ from poolserver.mining.template import BlockTemplate
 from poolserver.node.chains import Chain
 from poolserver.node.group import GroupTerms, Member, NodeGroup
 from poolserver.node.health import NodeStatus, OnStatus
-from poolserver.node.template_source import (
-    LatestTemplate,
-    OnConfirmed,
-    OnSign,
-    OnTemplate,
-    Signs,
-)
+from poolserver.node.heard import LatestTemplate, Signs
+from poolserver.node.template_source import OnConfirmed, OnSign, OnTemplate
 from tests.unit.node.answering import stopgap, template, tip
 
 TERMS = GroupTerms()

@@ -7,7 +7,7 @@ import pytest
 from poolserver.bitcoin.target import work_from_target
 from poolserver.node.chains import Chain
 from poolserver.node.health import NodeStatus
-from poolserver.node.template_source import Signs
+from poolserver.node.heard import Signs
 from poolserver.node.views import NodeView, view_of
 from tests.unit.node.answering import stopgap, template, tip
 

@@ -1,5 +1,5 @@
 from fractions import Fraction
-from math import inf, sqrt
+from math import sqrt
 from random import Random
 
 import pytest
@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from poolserver.ledger.delta import NodeKey, NodeWork
-from poolserver.power.estimator import Estimator, share_of_rig_h_s, worker_estimate
+from poolserver.power.estimator import Estimator
 from poolserver.power.rating import (
     MODEL_SIGMA,
     NAMEPLATE_SIGMA,
@@ -19,8 +19,6 @@ from poolserver.power.rating import (
 )
 from poolserver.power.state import RigGroup
 from poolserver.power.tree import PROGRAMME, PowerNode, PowerTree
-from poolserver.stats import meter
-from poolserver.stats.meter import WINDOWS_S
 
 S21 = Rating(Fraction("17.5"), RatingSource.OPERATOR, "Antminer S21")
 XP = Rating(Fraction("21.5"), RatingSource.IDENTITY, "Antminer S19 XP")
@@ -238,54 +236,3 @@ def test_the_interval_holds_the_truth_about_as_often_as_it_says(per_window: int)
         held += truth_w * (1 + off) in estimator.read("A", 60.0, window * 60.0).interval
     slack = 4 * sqrt(0.05 * 0.95 / windows)
     assert 0.95 - slack <= held / windows <= (0.95 if per_window >= 30 else 0.99) + slack
-
-
-def test_one_rig_has_its_error_whole() -> None:
-    estimate = worker_estimate(200e12, 0.1, 2e12, S21, "A")
-    assert estimate.power_w.value == pytest.approx(3500)
-    relative = estimate.power_w.sigma / 3500
-    of_all = sum(sigma**2 for _, sigma in common_errors(S21, "A"))
-    assert relative == pytest.approx(sqrt(0.1**2 + RIG_SIGMA**2 + of_all))
-    assert estimate.effective_shares == pytest.approx(100)
-
-
-def test_a_rig_without_a_share_may_be_one_that_had_bad_luck() -> None:
-    estimate = worker_estimate(0.0, inf, 1e12, S21)
-    assert estimate.hashrate_interval.high == pytest.approx(3.68888e12, rel=1e-5)
-    assert worker_estimate(0.0, inf, 0.0, S21).interval == (0.0, 0.0)
-
-
-def test_a_rig_that_has_sent_nothing_for_long_may_still_hash_as_one_with_bad_luck() -> None:
-    # What is left of an old share is next to nothing; one that comes now would be a whole one.
-    estimate = worker_estimate(1e6, 1.0, 1e12, S21)
-    assert estimate.hashrate_interval.high == pytest.approx(3.68888e12, rel=1e-3)
-
-
-def test_telemetry_owes_nothing_to_nameplates() -> None:
-    told = Rating(Fraction(17), RatingSource.TELEMETRY, "")
-    assert "nameplates" not in dict(common_errors(told, "A"))
-
-
-@pytest.mark.parametrize("expected", [1, 5, 20])
-def test_a_rig_that_just_came_has_an_honest_interval_in_a_long_window(expected: int) -> None:
-    # A minute of an hour's window: one share more would be an hour's share of it.
-    random, held, rigs, window = Random(4), 0, 600, 3
-    assert WINDOWS_S[window] == 3600
-    for _ in range(rigs):
-        state, at_s = meter.begin(0.0), 0.0
-        while (at_s := at_s + random.expovariate(expected / 60)) < 60:
-            shares = meter.Judged()
-            shares.work, shares.work_sq = float(SHARE), float(SHARE) ** 2
-            state = meter.updated(state, meter.Moment(at_s), shares, 0)
-        seen = meter.read(state, 60.0, 0)
-        share_h_s = share_of_rig_h_s(SHARE, WINDOWS_S[window], seen.age_s)
-        hashrate, sigma = seen.hashrates[window], seen.relative_sigmas[window]
-        estimate = worker_estimate(hashrate, sigma, share_h_s, S21)
-        held += SHARE * expected / 60 in estimate.hashrate_interval
-    assert 0.93 <= held / rigs <= 1.0
-
-
-def test_what_a_share_adds_is_over_twice_the_window_or_over_a_lesser_age() -> None:
-    assert share_of_rig_h_s(1e12, 60.0, 1e6) == pytest.approx(1e12 / 120)
-    assert share_of_rig_h_s(1e12, 3600.0, 10.0) == pytest.approx(1e12 / 10, rel=1e-5)
-    assert share_of_rig_h_s(1e12, 3600.0, 0.0) == 0.0

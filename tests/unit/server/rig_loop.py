@@ -15,7 +15,9 @@ def new_rig_sockets(call_soon: Callable[[Callable[[], None]], object]) -> "RigSo
     native = pytest.importorskip("poolserver._native._sharecheck")
     if not hasattr(native, "RigSockets"):
         pytest.skip("epoll is Linux's")
-    sockets: RigSockets = native.RigSockets(native.ShareLane(8), call_soon)
+    sockets: RigSockets = native.RigSockets(
+        native.ShareLane(8), call_soon, lambda: 0.0, native.Histogram(())
+    )
     return sockets
 
 

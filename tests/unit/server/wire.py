@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from poolserver._vendor.asyncio_stratum import ServerProtocol, Submit
-from poolserver.histogram import Histogram
+from poolserver.histogram import QUICK_S, Histogram
 from poolserver.judge import SolvedBlock
 from poolserver.ledger.records import ShareRecord
 from poolserver.mining.job import Job
@@ -121,7 +121,7 @@ class FakeHouse:
     blocks: list[tuple[SolvedBlock, str, Callable[[], None]]] = field(default_factory=list)
     clock: float = 0.0
     malformed: int = 0
-    latency: Histogram = field(default_factory=Histogram)
+    latency: Histogram = field(default_factory=lambda: Histogram(QUICK_S))
     transactions_limit: int = 32768
     by_session_id: dict[str, MinerSession] = field(default_factory=dict)
     limits: AdmissionTerms = field(default_factory=AdmissionTerms)
