@@ -14,6 +14,7 @@
 #include "set_glue.h"
 #include "meter_glue.h"
 #include "metric_glue.h"
+#include "nonce_scan.h"
 #include "sha256d.h"
 #include "sockets_glue.h"
 #include "template_glue.h"

@@ -17,36 +17,16 @@ from poolserver.cluster.messages import (
     WorkerEnded,
     WorkerStarted,
 )
-from poolserver.config import parse_config
-from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import Record, ShareRecord, WorkerRecord
 from poolserver.ledger.segment import SegmentId, encode_header
-from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.mining.share import ShareOutcome
-from poolserver.stats.meters import MeterName, Meters
+from poolserver.stats.meters import MeterName
+from tests.unit.coordinating import coordinator, metered
 from tests.unit.counters import worker_counters
 from tests.unit.ledger.strategies import encode
-from tests.unit.pool_toml import POOL_TOML
 from tests.unit.solving import template
-
-SITE = """
-[[sites]]
-name = "hall"
-accounts = ["alice"]
-budget_mw = 1
-default_j_per_th = 17.5
-pue = 1.0
-"""
-
-
-def coordinator(folder: Path) -> Coordinator:
-    config = parse_config(POOL_TOML + SITE, source="pool.toml", folder=folder, environ={})
-    (folder / "var" / "journal").mkdir(parents=True, exist_ok=True)
-    database = SqliteDatabase(folder / "var" / "ledger.sqlite")
-    nothing: Any = None
-    return Coordinator(config, nothing, nothing, nothing, database, clock=lambda: 1000.0)
 
 
 class Unlooked(dict[MeterName, bytes]):
@@ -66,10 +46,6 @@ class Unlooked(dict[MeterName, bytes]):
 
     def items(self) -> Any:
         self._refuse()
-
-
-def metered(pool: Coordinator) -> Meters:
-    return pool.meters
 
 
 def test_a_scrape_looks_at_no_worker(tmp_path: Path) -> None:

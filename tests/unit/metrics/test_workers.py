@@ -6,6 +6,7 @@ from math import isfinite
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -33,7 +34,7 @@ def mining(meters: Meters, account: str, worker: str, accepted: int, stale: int 
 
 def series(meters: Meters, now_s: float = 600.0, **config: object) -> Iterator[Metric]:
     terms = MetricsConfig(**({"workers": "all"} | config))  # type: ignore[arg-type]
-    text = b"".join(WorkerSeries(meters, terms, lambda: now_s).lines()).decode()
+    text = b"".join(WorkerSeries(meters, terms, lambda: now_s).lines(generate_latest)).decode()
     yield from text_string_to_metric_families(text)
 
 
@@ -90,10 +91,10 @@ def test_all_are_told_however_many(meters: Meters) -> None:
 def test_who_has_left_is_told_no_more_and_who_came_is(meters: Meters) -> None:
     mining(meters, "a", "a.old", accepted=1)
     told = WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 600.0)
-    assert b"a.old" in b"".join(told.lines())
+    assert b"a.old" in b"".join(told.lines(generate_latest))
     del meters.workers.states["a", "a.old"]
     mining(meters, "a", "a.new", accepted=1)
-    text = b"".join(told.lines())
+    text = b"".join(told.lines(generate_latest))
     assert b"a.new" in text
     assert b"a.old" not in text
 
