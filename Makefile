@@ -15,7 +15,7 @@ KILLS ?= 100
 # Tests start hundreds of processes; each would compile all modules anew where this is set (as images do).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-readers bench-tip bench-failover bench-ledger bench-programme sanitize torture \
+.PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-readers bench-tip bench-failover bench-ledger bench-programme sanitize try-arm torture \
 	torture-blocks torture-kills torture-outages torture-api fuzz crowd lock clean
 
 help:
@@ -38,6 +38,7 @@ help:
 	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
 	@echo "make bench-programme    the pool's power and energy against a simulated truth, many seeds; takes an hour"
 	@echo "make sanitize           the C code's tests under AddressSanitizer and UBSan"
+	@echo "make try-arm            the C code's tests on ARMv8, under qemu"
 	@echo "make torture [N=200]    what takes longer: all torture-*, fuzz, crowd"
 	@echo "make torture-blocks [N=200]  N found blocks, each with a fault at its find"
 	@echo "make torture-kills [KILLS=100]  the pool dies under load: each store, and power cuts"
@@ -134,6 +135,9 @@ bench-readers: $(VENV)/.dev
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh
+
+try-arm: $(VENV)/.dev
+	PYTHON=$(PYTHON) scripts/try-arm.sh
 
 bench-tip: $(VENV)/.dev
 	@BITCOIND=$$(scripts/find-bitcoind.sh) $(PYTHON) -m bench.new_tip

@@ -1,8 +1,8 @@
 """Hashing in C: the share check, and what else must be fast.
 
-``_sharecheck`` is the C extension (sha256d.c, share_lane.c, journal_records.c and template_json.c
-below module.c), ``twin`` says the same in Python. The twin stands in only where the extension was
-not built; one that is there but does not load is an error.
+``_sharecheck`` is the C extension: plain C (share_hash.c, share_lane.c, journal_records.c and the
+like) below module.c, the glue. ``twin`` says the same in Python. The twin stands in only where the
+extension was not built; one that is there but does not load is an error.
 
 The lane of ordinary shares (``ShareLane``, ``LaneRig``, ``LaneTurn``) is in C only: the plain path
 is its twin. Whether there is one tells ``IMPLEMENTATION == "c"``.
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         ShareLane,
         ShareSet,
         ShareSum,
+        ShareTotals,
         backend,
         metric_labels,
         metric_lines,
@@ -50,6 +51,7 @@ else:
             ShareLane,
             ShareSet,
             ShareSum,
+            ShareTotals,
             backend,
             metric_labels,
             metric_lines,
@@ -73,6 +75,7 @@ else:
             JobHasher,
             ShareSet,
             ShareSum,
+            ShareTotals,
             backend,
             metric_labels,
             metric_lines,
@@ -98,6 +101,7 @@ __all__ = [
     "JobHasher",
     "ShareSet",
     "ShareSum",
+    "ShareTotals",
     "backend",
     "metric_labels",
     "metric_lines",

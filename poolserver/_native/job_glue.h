@@ -1,4 +1,4 @@
-/* The Python face of a share_job (sha256d.h). Included by module.c and the glue in it alone. */
+/* The Python face of a share_job (share_hash.h). Included by module.c and the glue in it alone. */
 #ifndef POOLSERVER_JOB_GLUE_H
 #define POOLSERVER_JOB_GLUE_H
 
@@ -7,7 +7,7 @@
 #include <string.h>
 
 #include "arguments.h"
-#include "sha256d.h"
+#include "share_hash.h"
 
 typedef struct {
     PyObject_HEAD

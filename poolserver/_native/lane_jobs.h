@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sha256d.h"
+#include "share_hash.h"
 #include "share_set.h"
 #include "submit_line.h"
 

@@ -10,7 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "sha256d.h"
+#include "share_hash.h"
 #include "submit_line.h"
 
 enum { LANE_EXTRANONCE1_MAX = 8 }; /* ours have 4 bytes */

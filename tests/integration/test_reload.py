@@ -23,7 +23,7 @@ from poolserver.api.tokens import hash_of, new_token
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.lookout.view import Status
 from poolserver.node.process import free_port
-from tests.integration.test_upgrade import LOAD, mined, nothing_is_wrong
+from tests.integration.upgrading import LOAD, mined, nothing_is_wrong
 from tests.torture.ledger_stage import LedgerStage, ledger_stage
 from tests.torture.ledger_stores import SqliteStore
 from tests.torture.pool_process import PR_SET_CHILD_SUBREAPER, Orphan

@@ -1,5 +1,5 @@
 /*
- * Runs sha256d.c without Python, for test_plain_c.py: for each backend of this CPU
+ * Runs the hashing without Python, for test_plain_c.py: for each backend of this CPU
  *     backend NAME
  *     sha256d SIZE DIGEST       of the bytes 0, 1, 2, ..., for each size up to 200
  *     pairs COUNT DIGESTS
@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "sha256d.h"
+#include "nonce_scan.h"
 
 static uint8_t data[256];
 

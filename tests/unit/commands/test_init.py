@@ -19,7 +19,8 @@ from poolserver.cli import main
 from poolserver.commands.init_answers import Answers, configuration, setting
 from poolserver.commands.probe import probe
 from poolserver.config import Secret, load_config, parse_config
-from tests.unit.config.test_writing import ADDRESS
+
+ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"  # BIP173's first test vector
 
 SCRIPTED = ("--yes", "--payout-address", ADDRESS)
 

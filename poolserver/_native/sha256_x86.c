@@ -1,11 +1,7 @@
-/*
- * SHA-256 compression by the x86 SHA extensions. Included by sha256d.c alone, after K,
- * LANES_MAX and the like.
- *
- * The target attribute compiles these functions, and no others, for CPUs that have the extensions:
- * the extension module runs everywhere and asks the CPU at run time.
- */
-#define HAVE_SHA_NI 1
+/* SHA-256's compression by the x86 SHA extensions. */
+#include "sha256_backend.h"
+
+#ifdef HAVE_SHA_NI
 #include <cpuid.h>
 #include <immintrin.h>
 
@@ -55,7 +51,7 @@ TARGET_SHA_NI static inline void sha_ni_step(struct sha_ni_lane *lane, int i, co
         words = _mm_shuffle_epi8(words, big_endian);
     w[i & 3] = words;
 
-    __m128i kw = _mm_add_epi32(words, _mm_load_si128((const __m128i *)(K + 4 * i)));
+    __m128i kw = _mm_add_epi32(words, _mm_load_si128((const __m128i *)(SHA256_K + 4 * i)));
     lane->cdgh = _mm_sha256rnds2_epu32(lane->cdgh, lane->abef, kw);
     lane->abef = _mm_sha256rnds2_epu32(lane->abef, lane->cdgh, _mm_shuffle_epi32(kw, 0x0E));
 }
@@ -124,3 +120,10 @@ static bool sha_ni_usable(void)
         return false;
     return __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && (ebx & bit_SHA);
 }
+
+const struct sha256_backend sha256_sha_ni = {
+    "sha-ni", sha_ni_usable, {sha_ni_compress1, sha_ni_compress2},
+    {sha_ni_compress_words1, sha_ni_compress_words2},
+};
+
+#endif

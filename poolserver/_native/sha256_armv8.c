@@ -1,14 +1,13 @@
-/*
- * SHA-256 compression by the ARMv8 cryptography extension. Included by sha256d.c alone, after K,
- * LANES_MAX and the like; see sha256_x86.h for the target attribute.
- */
-#define HAVE_ARMV8 1
+/* SHA-256's compression by the ARMv8 cryptography extension. */
+#include "sha256_backend.h"
+
+#ifdef HAVE_ARMV8
 #include <arm_neon.h>
 #include <asm/hwcap.h>
 #include <sys/auxv.h>
 
 #ifdef __clang__
-#define TARGET_ARMV8 /* sha256d.c comes here only when all is compiled for such a CPU */
+#define TARGET_ARMV8 /* all is compiled for such a CPU, or this file would be empty */
 #else
 #define TARGET_ARMV8 __attribute__((target("+crypto")))
 #endif
@@ -39,7 +38,7 @@ TARGET_ARMV8 static inline void armv8_step(struct armv8_lane *lane, int i, const
                                 w[(i + 3) & 3]);
     w[i & 3] = words;
 
-    uint32x4_t kw = vaddq_u32(words, vld1q_u32(K + 4 * i)), abcd = lane->abcd;
+    uint32x4_t kw = vaddq_u32(words, vld1q_u32(SHA256_K + 4 * i)), abcd = lane->abcd;
     lane->abcd = vsha256hq_u32(abcd, lane->efgh, kw);
     lane->efgh = vsha256h2q_u32(lane->efgh, abcd, kw);
 }
@@ -102,3 +101,10 @@ static bool armv8_usable(void)
 {
     return (getauxval(AT_HWCAP) & HWCAP_SHA2) != 0;
 }
+
+const struct sha256_backend sha256_armv8 = {
+    "armv8", armv8_usable, {armv8_compress1, armv8_compress2},
+    {armv8_compress_words1, armv8_compress_words2},
+};
+
+#endif
