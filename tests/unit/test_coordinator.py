@@ -51,8 +51,7 @@ class Unlooked(dict[MeterName, bytes]):
 def test_a_scrape_looks_at_no_worker(tmp_path: Path) -> None:
     pool = coordinator(tmp_path)
     meters = metered(pool)
-    totals = ShareTotals(10**15, 10**15, 10**30, best_hash=1 << 200)
-    totals.shares[0] = 1
+    totals = ShareTotals(10**15, 10**15, 10**30, [1, *[0] * 9], best_hash=1 << 200)
     shares = [(WorkerKey("hall", "alice", f"alice.{n}"), totals) for n in range(100)]
     meters.declare("alice", "alice.1", 900.0)
     meters.update(meters.judged(shares), 950.0)

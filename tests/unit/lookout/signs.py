@@ -1,4 +1,4 @@
-"""Signs of a pool where all is well, and of each trouble: its code, and whether it is urgent."""
+"""Signs of a pool where all is well, and of one where something is wrong, each with its trouble."""
 
 from typing import Any
 
@@ -9,31 +9,11 @@ from poolserver.lookout.view import (
     Hashrates,
     NodeStatus,
     PowerStatus,
-    RejectRatios,
     Reload,
     Shares,
     SiteStatus,
 )
-from tests.unit.lookout.seen import LIMIT, STEADY, node
-
-HASHRATES = Hashrates(*[STEADY] * 7)
-
-
-def site(**changes: Any) -> SiteStatus:
-    well = SiteStatus(
-        name="Sahiwal",
-        budget_w=10_000_000,
-        hashrate_h_s=HASHRATES,
-        shares=Shares(1, 0, 0),
-        rejects=RejectRatios(0.001, 0.001, 0.001, 0.001),
-        rigs=1000,
-        silent_rigs=0,
-        energy_j=1,
-        best_difficulty=1.0,
-        work_scale=1,
-        power=None,
-    )
-    return replace(well, **changes)
+from tests.unit.lookout.seen import HASHRATES, LIMIT, node, site
 
 
 def power(mining_w: float, residual_w: float = 0.0) -> PowerStatus:

@@ -43,8 +43,7 @@ class Stage:
 def mine(pool: Coordinator) -> None:
     pool.template, pool.template_at = template(), 1000.0
     pool.receive(worker_counters(rigs={"alice": 3, "bob": 1}, connections=4))
-    totals = ShareTotals(10**15, 10**15, 10**30, best_hash=1 << 200)
-    totals.shares[0] = 10
+    totals = ShareTotals(10**15, 10**15, 10**30, [10, *[0] * 9], best_hash=1 << 200)
     pool.totals.add({"hall": totals}, {})
     meters = metered(pool)
     meters.declare("alice", "alice.1", 900.0)

@@ -16,15 +16,14 @@ from poolserver.metrics.lines import AT_ONCE
 from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import Level, Meters
+from tests.unit.share_counts import share_counts
 
 RATE = "worker_hashrate_hashes_per_second"
 
 
 def totals(accepted: int, stale: int = 0, work: int = 10**12) -> ShareTotals:
-    sums = ShareTotals(proven_work=accepted * work, proven_work_sq=accepted * work * work)
-    sums.shares[ShareOutcome.ACCEPTED] = accepted
-    sums.shares[ShareOutcome.STALE] = stale
-    return sums
+    counts = share_counts({ShareOutcome.ACCEPTED: accepted, ShareOutcome.STALE: stale})
+    return ShareTotals(0, accepted * work, accepted * work * work, counts)
 
 
 def mining(meters: Meters, account: str, worker: str, accepted: int, stale: int = 0) -> None:
