@@ -18,6 +18,7 @@ from bench.stage.probed import Probed, probed_pool
 PROXIES = 100
 SCRAPES = 10
 COOL_S = 3.0
+THREADS = ("loop", "ledger-fold", "power", "ledger-store", "journal-sync")
 
 
 def make_known(pool: RunningPool, names: int) -> None:
@@ -55,9 +56,9 @@ def row(connections: int, names: int, rate: float, seconds: float) -> None:
         scraped = scrape(pool, probe)
     rest = {name: each for name, each in found["threads"].items() if name != "probe"}
     rate = seen["shares_per_s"] * found["seconds"]
+    by_thread = "".join(f"{1e6 * rest.get(name, 0) / rate:>8.1f}" for name in THREADS)
     print(
-        f"{connections:>7,}{names:>9,}{1e6 * sum(rest.values()) / rate:>10.1f}"
-        f"{1e6 * rest['loop'] / rate:>8.1f}{1e6 * rest.get('ledger-fold', 0) / rate:>8.1f}"
+        f"{connections:>7,}{names:>9,}{1e6 * sum(rest.values()) / rate:>10.1f}{by_thread}"
         f"{seen['memory_kib'] / 1024:>8.0f}{seen['p50_ms']:>8.1f}{seen['p99_ms']:>8.1f}"
         f"{found['lag_p99_ms']:>8.1f}{found['lag_longest_ms']:>8.1f}"
         f"{scraped[0]:>9.1f}{scraped[1]:>8.1f}{scraped[2]:>8.1f}",
@@ -73,7 +74,8 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=10)
     given = parser.parse_args()
     print(
-        f"{'rigs':>7}{'known':>9}{'us/share':>10}{'loop':>8}{'fold':>8}{'MiB':>8}"
+        f"{'rigs':>7}{'known':>9}{'us/share':>10}{'loop':>8}{'fold':>8}{'power':>8}{'store':>8}"
+        f"{'syncs':>8}{'MiB':>8}"
         f"{'p50 ms':>8}{'p99':>8}{'lag p99':>8}{'longest':>8}{'scrape':>9}{'longest':>8}{'loop':>8}"
     )
     connections = [int(each) for each in given.connections.split(",")]

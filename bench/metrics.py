@@ -1,31 +1,55 @@
-"""A scrape with very many series: how long it takes, and how long the event loop waits meanwhile.
+"""A scrape with very many series: what it costs, and how long the event loop waits meanwhile.
 
-    python -m bench.metrics [--workers 100000] [--nodes 10000] [--runs 5]
+    python -m bench.metrics [--workers 100000] [--nodes 10000] [--sites 100] [--runs 5]
 
-The HTTP server is the pool's, over loopback, read by a thread in this process. "loop waits" is the
-longest that a timer of a millisecond was late while a scrape went on.
+"loop" is the processor time on the event loop, before the first line; "thread" that of all lines,
+in a thread; "memory" the most that is allocated at once meanwhile, and given up behind it. "in all"
+is until a reader over loopback, a thread in this process, has it, and "waits" the longest that a
+timer of a millisecond was late meanwhile: the least of all runs, since others' work only adds.
 """
 
 import argparse
 import asyncio
 import time
+import tracemalloc
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from fractions import Fraction
+from itertools import chain
 from statistics import median
+from typing import NamedTuple, cast
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 
 from poolserver.api.http import HttpServer
 from poolserver.collector import Collector
+from poolserver.config import SiteConfig
 from poolserver.config.metrics import MetricsConfig
 from poolserver.control_room.view import PowerView, power_view
+from poolserver.coordinator import Coordinator
 from poolserver.event_loop import run_async
-from poolserver.ledger.totals import ShareTotals, WorkerKey
+from poolserver.ledger.totals import Earning, ShareTotals, WorkerKey
+from poolserver.metrics.lines import Encoder
+from poolserver.metrics.pool import PoolMetrics
+from poolserver.metrics.power import PowerSeries
+from poolserver.metrics.signals import ReadingSeries
 from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.share import ShareOutcome
-from poolserver.power.state import NodePower, Readings
+from poolserver.power.readings import MeterBook
+from poolserver.power.state import (
+    EffectiveLimit,
+    Limit,
+    LimitKind,
+    MeterState,
+    NodePower,
+    Quality,
+    Readings,
+)
 from poolserver.power.tree import PowerNode, PowerTree
+from poolserver.power.uncertain import Uncertain
+from poolserver.sites import PoolView, Sites, SiteView
 from poolserver.stats.meters import Meters
+from tests.unit.metrics.full_stage import FakeCoordinator, full_registry
 
 TICK_S = 0.001
 
@@ -44,19 +68,82 @@ def crowd(count: int) -> Meters:
     return meters
 
 
-def hall(count: int) -> PowerView:
-    """A flat tree, each node with all figures that need no meter."""
+def hall(count: int) -> tuple[PowerView, MeterBook]:
+    """A flat tree, each node with all that it can show, and a meter of its own that was read."""
     nodes = [PowerNode(f"n{number:05d}", "rack") for number in range(count)]
-    readings = Readings({node.path: NodePower(node.path) for node in nodes}, {}, {})
+    meters = MeterBook([])
+    limits = {
+        node.path: EffectiveLimit(20_000, (Limit(node.path, LimitKind.PHYSICAL, 20_000, "site"),))
+        for node in nodes
+    }
+    powers = {}
+    for number, node in enumerate(nodes):
+        watts = Uncertain(14_000 + number / 7, 1000 / 3)
+        powers[node.path] = NodePower(
+            node.path,
+            hashrate_h_s=Uncertain(8e14 + number * 1e9, 1e24),
+            estimated_w=watts,
+            mining_w=watts,
+            ai_w=number / 3,
+            total_w=watts,
+            meter=MeterState(f"pdu-{node.path}", Quality.GOOD, power_w=watts.value),
+            residual_w=Uncertain(number / 11 - 100),
+        )
+        for quality in (Quality.GOOD, Quality.STALE):
+            meters.counts[f"pdu-{node.path}", quality] = 1000 + number
+    readings = Readings(powers, limits, limits)
     tree = PowerTree(nodes)
-    return power_view(tree, readings, at_s=0.0, mode="observe", state="within", intended=())
+    view = power_view(tree, readings, at_s=0.0, mode="observe", state="within", intended=())
+    return view, meters
 
 
-async def scrape(
-    views: CollectorRegistry, more: Callable[[], Iterator[bytes]] | None, runs: int
-) -> tuple[float, float, int]:
-    """Seconds of a scrape, the longest wait of the loop, and bytes; medians."""
-    server = HttpServer(CollectorRegistry(), lambda: None, (), views, more)
+class Programme(FakeCoordinator):
+    """Many sites that have mined over some changes of the difficulty."""
+
+    def __init__(self, count: int) -> None:
+        super().__init__()
+        names = [f"site{number:04d}" for number in range(count)]
+        self._sites = Sites(
+            SiteConfig(name=name, accounts=(name,), budget_mw=Fraction(20)) for name in names
+        )
+        meters = self._sites.meters
+        for number, name in enumerate(names):
+            sums = ShareTotals(10**15 + number, 10**28, shares=[1] * len(ShareOutcome))
+            self.totals.sites[name] = sums
+            meters.declare(name, f"{name}.rig", 0.0)
+            key = WorkerKey(name, name, f"{name}.rig")
+            meters.update(meters.judged([(key, sums)]), 10.0)
+            for period in range(26):  # a year
+                self.keeper.rewards.luck.earned[name, 0x17034219 - period] = Earning(10**21, 10**29)
+
+    def site_views(self) -> list[SiteView]:
+        return self._sites.views(self.totals, [], 100.0)
+
+    def pool_view(self) -> PoolView:
+        return self._sites.pool_view(self.totals, 100.0)
+
+
+class Scraped(NamedTuple):
+    """What is scraped: families that are read on the loop, and lines that are made in a thread."""
+
+    title: str
+    registry: CollectorRegistry = CollectorRegistry()
+    more: Callable[[Encoder], Iterator[bytes]] = lambda encode: iter(())
+
+
+class Cost(NamedTuple):
+    """Of a scrape."""
+
+    loop_s: float
+    thread_s: float
+    memory_bytes: int
+    took_s: float
+    waits_s: float
+    size: int
+
+
+async def scrape(server: HttpServer, runs: int) -> tuple[float, float, int]:
+    """Seconds until a reader has it, the longest wait of the loop, and bytes."""
     port = await server.start("127.0.0.1", 0)
     late_s = 0.0
 
@@ -83,45 +170,80 @@ async def scrape(
         late.append(late_s)
     ticking.cancel()
     await server.stop()
-    return median(took), median(late), size
+    return min(took), min(late), size
 
 
-async def measure(workers: int, nodes: int, runs: int) -> None:
+async def cost_of(scraped: Scraped, runs: int) -> Cost:
+    """All of it, by turns."""
+    server = HttpServer(scraped.registry, lambda: None, more=scraped.more)
+    loop, thread = [], []
+    for _ in range(runs + 1):  # once for nothing: modules, and the labels of histograms
+        began_s = time.thread_time()
+        families = list(scraped.registry.collect())
+        read_s = time.thread_time()
+        for _piece in server._pieces(generate_latest, families):
+            pass
+        loop.append(read_s - began_s)
+        thread.append(time.thread_time() - read_s)
+    tracemalloc.start()
+    for _piece in server._pieces(generate_latest, list(scraped.registry.collect())):
+        pass
+    memory_bytes = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    over_loopback = await scrape(server, runs)
+    return Cost(median(loop[1:]), median(thread[1:]), memory_bytes, *over_loopback)
+
+
+def registry_of(coordinator: FakeCoordinator) -> CollectorRegistry:
+    registry = CollectorRegistry()
+    registry.register(PoolMetrics(cast(Coordinator, coordinator), "regtest"))
+    return registry
+
+
+def stages(workers: int, nodes: int, sites: int) -> Iterable[Scraped]:
+    """What is scraped, one thing after the other."""
     meters = crowd(workers)
-    Collector().start(time.monotonic())  # as in the pool
-    nothing = CollectorRegistry()
-    print(f"{'':40}{'made, ms':>12}{'scrape, ms':>12}{'loop waits':>12}{'MB':>8}")
-
-    def row(title: str, made_s: float, scraped: tuple[float, float, int]) -> None:
-        took_s, late_s, size = scraped
-        figures = (made_s * 1e3, took_s * 1e3, late_s * 1e3)
-        print(f"{title:40}" + "".join(f"{each:12.1f}" for each in figures) + f"{size / 1e6:8.1f}")
-
     for title, config in (
         (f"{workers:,} workers, all", MetricsConfig(workers="all")),
         (f"{workers:,} workers, top 100", MetricsConfig(workers="top")),
     ):
-        series = WorkerSeries(meters, config, lambda: 3700.0)
-        list(series.pieces())  # the labels are made once
-        made = []
-        for _ in range(runs):
-            began_s = time.perf_counter()
-            for _piece in series.pieces():
-                pass
-            made.append(time.perf_counter() - began_s)
-        row(title, median(made), await scrape(nothing, series.pieces, runs))
-    view, views = hall(nodes), CollectorRegistry()
-    views.register(PowerMetrics(lambda: view))
-    row(f"{nodes:,} nodes of the power tree", 0.0, await scrape(views, None, runs))
+        yield Scraped(title, more=WorkerSeries(meters, config, lambda: 3700.0).lines)
+    view, book = hall(nodes)
+    power, readings = PowerSeries(lambda: view), ReadingSeries(book)
+    yield Scraped(
+        f"{nodes:,} power nodes with meters",
+        more=lambda encode: chain(power.lines(encode), readings.lines(encode)),
+    )
+    yield Scraped(f"{sites:,} sites", registry_of(Programme(sites)))
+    yield Scraped("all families, one of each", full_registry())
+    yield Scraped("nothing")
+
+
+async def measure(workers: int, nodes: int, sites: int, runs: int) -> None:
+    Collector().start(time.monotonic())  # as in the pool
+    columns = ("loop, ms", "thread, ms", "memory, MB", "in all, ms", "waits, ms", "MB")
+    print(f"{'':32}" + "".join(f"{column:>12}" for column in columns))
+    for scraped in stages(workers, nodes, sites):
+        cost = await cost_of(scraped, runs)
+        figures = (
+            cost.loop_s * 1e3,
+            cost.thread_s * 1e3,
+            cost.memory_bytes / 1e6,
+            cost.took_s * 1e3,
+            cost.waits_s * 1e3,
+            cost.size / 1e6,
+        )
+        print(f"{scraped.title:32}" + "".join(f"{each:12.1f}" for each in figures))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--workers", type=int, default=100_000)
     parser.add_argument("--nodes", type=int, default=10_000)
+    parser.add_argument("--sites", type=int, default=100)
     parser.add_argument("--runs", type=int, default=5)
     options = parser.parse_args()
-    run_async(measure(options.workers, options.nodes, options.runs))
+    run_async(measure(options.workers, options.nodes, options.sites, options.runs))
 
 
 if __name__ == "__main__":

@@ -29,7 +29,7 @@ from poolserver.lookout.overview import Life
 from poolserver.lookout_outfit import Lookout
 from poolserver.metrics.nodes import ProposalMetrics
 from poolserver.metrics.outfit import PoolMetricsOutfit, many_series
-from poolserver.metrics.signals import SignalMetrics
+from poolserver.metrics.signals import BusMetrics
 from poolserver.mining.payout import PayoutPlan
 from poolserver.node.group import GroupTerms, NodeGroup
 from poolserver.node_outfit import PoolNodes
@@ -290,7 +290,7 @@ class PoolServer:
         if bus is not None:
             room.hear(bus)
             room.show(lambda view: bus.tell(site_words(view)))
-        self._metrics.on_loop.register(SignalMetrics(room.books.meters, bus))
+            self._metrics.on_loop.register(BusMetrics(bus))
 
     def _pay_by(self, plan: PayoutPlan) -> None:
         """Blocks that are proved are to have the coinbase of those that are mined."""

@@ -227,8 +227,8 @@ class RateLimited:
         self._failures = 0
         self._said: dict[str, tuple[float, int]] = {}  # reason: when last, how many left out since
 
-    def failed(self, event: str, reason: str, now: float, **fields: Any) -> None:
-        """It failed (again), for ``reason``."""
+    def failed(self, event: str, reason: str, now: float, **fields: Any) -> bool:
+        """It failed (again), for ``reason``. Whether that was told."""
         if self._began_at is None:
             self._began_at = now
         self._failures += 1
@@ -237,11 +237,12 @@ class RateLimited:
         said_at, left_out = self._said.get(reason, (None, 0))
         if said_at is not None and now - said_at < self._interval_s:
             self._said[reason] = (said_at, left_out + 1)
-            return
+            return False
         self._said[reason] = (now, 0)
         if left_out:
             fields["left_out"] = left_out
         self._log.warning(event, reason=reason, **fields)
+        return True
 
     def restored(self, event: str, now: float, **fields: Any) -> None:
         """It works (still); only after a failure is there anything to say."""

@@ -148,6 +148,77 @@ def sum_shares(
         each came up first.
     """
 
+@final
+class ShareTotals:
+    """The sum of some shares. Work is in hashes, exact; times are Unix milliseconds.
+
+    Sums of work are of any size; counts and times fit into 64 bits, a hash into 256.
+    """
+
+    def __new__(
+        cls,
+        accepted_work: int = 0,
+        proven_work: int = 0,
+        proven_work_sq: int = 0,
+        shares: Sequence[int] = ...,
+        best_hash: int | None = None,
+        first_ms: int | None = None,
+        last_ms: int | None = None,
+    ) -> Self:
+        """``shares`` has a count for each outcome, 0 where nothing is given.
+
+        Raises:
+            ValueError: a number does not fit, or there is not one count for each outcome.
+        """
+
+    @property
+    def accepted_work(self) -> int:
+        """Credit: the work of accepted shares."""
+
+    @property
+    def proven_work(self) -> int:
+        """What the machines did: the work of every share whose hash proved it, late ones too."""
+
+    @property
+    def proven_work_sq(self) -> int:
+        """The sum of squares of the proven work: its root is the Poisson error of it."""
+
+    @property
+    def shares(self) -> tuple[int, ...]:
+        """How many there were of each ShareOutcome, by its number."""
+
+    @property
+    def best_hash(self) -> int | None:
+        """The lowest hash of an accepted share, as an integer."""
+
+    @property
+    def best_difficulty(self) -> float:
+        """The difficulty that the best share would have met; 0 before the first one."""
+
+    @property
+    def first_ms(self) -> int | None: ...
+    @property
+    def last_ms(self) -> int | None: ...
+    def add(self, other: ShareTotals, /) -> None:
+        """Take in the other's shares.
+
+        Raises:
+            ValueError: a count would not fit; nothing is changed.
+        """
+
+    def copy(self) -> ShareTotals:
+        """One of its own."""
+
+    def figures(self, work_scale: int, /) -> tuple[float, float, int, int, int, float]:
+        """What a meter takes, each proven hash standing for ``work_scale`` of them.
+
+        The proven work and the sum of its squares; how many were judged, stale and otherwise
+        rejected; the best difficulty.
+
+        Raises:
+            OverflowError: the work is more than a float can be.
+        """
+
 def update_meter(
     state: bytes,
     decays: bytes,

@@ -6,6 +6,8 @@
 
 #include "arguments.h"
 #include "journal_records.h"
+#include "module_state.h"
+#include "totals_glue.h"
 
 /* From so many bytes on the GIL is released: 770 shares, 30 us of work. */
 enum { RECORDS_WITHOUT_GIL = 64 * 1024 };
@@ -176,10 +178,10 @@ static PyObject *module_skip_records(PyObject *module, PyObject *const *args, Py
 
 /* Python objects that many sums have in common. */
 struct sum_maker {
-    PyTypeObject *type;
+    PyTypeObject *sum_type, *totals_type;
     newfunc make_tuple;
     uint64_t interval_ms, work_low, work_high;
-    PyObject *interval, *work; /* of the numbers above; owned */
+    PyObject *interval, *work, *work_sq; /* of the numbers above; owned */
 };
 
 static PyObject *work_as_int(uint64_t low, uint64_t high)
@@ -214,40 +216,62 @@ static PyObject *interval_of(struct sum_maker *maker, const struct share_sum *su
     return maker->interval;
 }
 
-static PyObject *work_of(struct sum_maker *maker, const struct share_sum *sum)
+/* Has the maker's work be that of the sum; -1, with an exception set, if it cannot be. */
+static int take_work(struct sum_maker *maker, const struct share_sum *sum)
 {
-    if (maker->work == NULL || maker->work_low != sum->work_low ||
-        maker->work_high != sum->work_high) {
-        Py_XDECREF(maker->work);
-        maker->work = work_as_int(sum->work_low, sum->work_high);
-        maker->work_low = sum->work_low;
-        maker->work_high = sum->work_high;
+    if (maker->work_sq != NULL && maker->work_low == sum->work_low &&
+        maker->work_high == sum->work_high)
+        return 0;
+    Py_CLEAR(maker->work_sq);
+    Py_XDECREF(maker->work);
+    maker->work = work_as_int(sum->work_low, sum->work_high);
+    maker->work_low = sum->work_low;
+    maker->work_high = sum->work_high;
+    if (maker->work != NULL)
+        maker->work_sq = PyNumber_Multiply(maker->work, maker->work);
+    return maker->work_sq == NULL ? -1 : 0;
+}
+
+/* A new reference. */
+static PyObject *times(PyObject *work, uint64_t count)
+{
+    if (count == 1)
+        return Py_NewRef(work);
+    PyObject *factor = PyLong_FromUnsignedLongLong(count);
+    PyObject *product = factor == NULL ? NULL : PyNumber_Multiply(work, factor);
+    Py_XDECREF(factor);
+    return product;
+}
+
+/* Only a proven share's work was done, and only an accepted one's gives credit. */
+static PyObject *totals_of(struct sum_maker *maker, const struct share_sum *sum)
+{
+    uint64_t count = 0, accepted = 0;
+
+    if (take_work(maker, sum) < 0)
+        return NULL;
+    if (sum->proven) {
+        accepted = sum->outcomes[OUTCOME_ACCEPTED];
+        for (int i = 0; i < SHARE_OUTCOMES; i++)
+            count += sum->outcomes[i];
     }
-    Py_XINCREF(maker->work);
-    return maker->work;
+    ShareTotals *totals =
+        new_totals(maker->totals_type, times(maker->work, accepted), times(maker->work, count),
+                   times(maker->work_sq, count));
+    if (totals == NULL)
+        return NULL;
+    struct share_counts *counts = &totals->counts;
+    for (int i = 0; i < SHARE_OUTCOMES; i++)
+        counts->shares[i] = sum->outcomes[i];
+    counts->has_best = sum->has_best;
+    memcpy(counts->best_hash_le, sum->best_hash_le, SHARE_HASH_SIZE);
+    counts->has_first = counts->has_last = true;
+    counts->first_ms = (int64_t)sum->first_ms;
+    counts->last_ms = (int64_t)sum->last_ms;
+    return (PyObject *)totals;
 }
 
-static PyObject *outcomes_of(const struct share_sum *sum)
-{
-    PyObject *outcomes = PyTuple_New(SHARE_OUTCOMES);
-
-    for (Py_ssize_t i = 0; outcomes != NULL && i < SHARE_OUTCOMES; i++) {
-        PyObject *count = PyLong_FromUnsignedLong(sum->outcomes[i]);
-        if (count == NULL || PyTuple_SetItem(outcomes, i, count) < 0) /* takes the reference */
-            Py_CLEAR(outcomes);
-    }
-    return outcomes;
-}
-
-static PyObject *best_hash_of(const struct share_sum *sum)
-{
-    if (sum->has_best)
-        return PyBytes_FromStringAndSize((const char *)sum->best_hash_le, SHARE_HASH_SIZE);
-    Py_INCREF(Py_None);
-    return Py_None;
-}
-
-enum { SUM_FIELDS = 8 };
+enum { SUM_FIELDS = 3 };
 
 /* One ShareSum: a tuple first, which tuple.__new__ makes one of that class of. */
 static PyObject *make_sum(struct sum_maker *maker, const struct share_sum *sum)
@@ -255,12 +279,7 @@ static PyObject *make_sum(struct sum_maker *maker, const struct share_sum *sum)
     PyObject *fields[SUM_FIELDS] = {
         PyLong_FromUnsignedLong(sum->worker_ref),
         interval_of(maker, sum),
-        work_of(maker, sum),
-        PyBool_FromLong(sum->proven),
-        outcomes_of(sum),
-        best_hash_of(sum),
-        PyLong_FromUnsignedLongLong(sum->first_ms),
-        PyLong_FromUnsignedLongLong(sum->last_ms),
+        totals_of(maker, sum),
     };
     PyObject *result = NULL, *plain = PyTuple_New(SUM_FIELDS);
     bool is_whole = plain != NULL;
@@ -275,16 +294,17 @@ static PyObject *make_sum(struct sum_maker *maker, const struct share_sum *sum)
     }
     PyObject *args = is_whole ? PyTuple_Pack(1, plain) : NULL;
     if (args != NULL)
-        result = maker->make_tuple(maker->type, args, NULL);
+        result = maker->make_tuple(maker->sum_type, args, NULL);
     Py_XDECREF(args);
     Py_XDECREF(plain);
     return result;
 }
 
-static PyObject *list_of_sums(PyTypeObject *type, const struct share_sums *sums)
+static PyObject *list_of_sums(const struct module_state *state, const struct share_sums *sums)
 {
     struct sum_maker maker = {
-        .type = type,
+        .sum_type = (PyTypeObject *)state->share_sum,
+        .totals_type = (PyTypeObject *)state->share_totals,
         .make_tuple = (newfunc)PyType_GetSlot(&PyTuple_Type, Py_tp_new),
     };
     PyObject *list = PyList_New((Py_ssize_t)sums->count);
@@ -296,6 +316,7 @@ static PyObject *list_of_sums(PyTypeObject *type, const struct share_sums *sums)
     }
     Py_XDECREF(maker.interval);
     Py_XDECREF(maker.work);
+    Py_XDECREF(maker.work_sq);
     return list;
 }
 
@@ -303,7 +324,8 @@ PyDoc_STRVAR(sum_shares_doc,
              "sum_shares($module, records, offset, sequence, interval_ms, open_from_ms, /)\n--\n\n"
              "Add up shares: where they end, how many there were, and their sums.");
 
-static PyObject *sum_shares(PyTypeObject *sum_type, PyObject *const *args, Py_ssize_t arg_count)
+static PyObject *sum_shares(const struct module_state *state, PyObject *const *args,
+                            Py_ssize_t arg_count)
 {
     struct record_walk walk;
     struct share_booking booking;
@@ -321,7 +343,7 @@ static PyObject *sum_shares(PyTypeObject *sum_type, PyObject *const *args, Py_ss
     PyThreadState *released = release_gil_for(&walk);
     bool is_done = add_up_shares(&walk, booking, &sums);
     take_gil_back(released);
-    PyObject *list = is_done ? list_of_sums(sum_type, &sums) : PyErr_NoMemory();
+    PyObject *list = is_done ? list_of_sums(state, &sums) : PyErr_NoMemory();
     free_share_sums(&sums);
     if (list == NULL)
         return NULL;

@@ -1,6 +1,8 @@
 /* See journal_records.h. */
 #include "journal_records.h"
 
+#include "share_counts.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -227,15 +229,6 @@ static struct share_sum *sum_of(struct share_sums *sums, const struct sum_key *k
     return &sums->items[*slot - 1];
 }
 
-/* As integers, of which the last byte is the highest. */
-static bool is_lower(const uint8_t *hash_le, const uint8_t *other_le)
-{
-    for (size_t i = SHARE_HASH_SIZE; i-- > 0;)
-        if (hash_le[i] != other_le[i])
-            return hash_le[i] < other_le[i];
-    return false;
-}
-
 static void add_share(struct share_sum *sum, const uint8_t *record, uint64_t unix_ms)
 {
     const uint8_t outcome = record[AT_OUTCOME], *hash_le = record + AT_HASH;
@@ -245,8 +238,8 @@ static void add_share(struct share_sum *sum, const uint8_t *record, uint64_t uni
         sum->first_ms = unix_ms;
     if (unix_ms > sum->last_ms)
         sum->last_ms = unix_ms;
-    if (sum->proven && outcome == 0 &&
-        (!sum->has_best || is_lower(hash_le, sum->best_hash_le))) {
+    if (sum->proven && outcome == OUTCOME_ACCEPTED &&
+        (!sum->has_best || is_lower_hash(hash_le, sum->best_hash_le))) {
         sum->has_best = true;
         memcpy(sum->best_hash_le, hash_le, SHARE_HASH_SIZE);
     }
@@ -256,7 +249,8 @@ static bool is_good_share(const struct record_walk *walk, const uint8_t *record)
 {
     return walk->size - walk->offset >= SHARE_RECORD_SIZE && record[AT_KIND] == KIND_SHARE &&
            load_le(record + AT_LENGTH, 2) == SHARE_RECORD_SIZE - FRAME_SIZE &&
-           record[AT_OUTCOME] < SHARE_OUTCOMES && whole_record(walk) != 0;
+           record[AT_OUTCOME] < SHARE_OUTCOMES &&
+           load_le64(record + AT_UNIX_MS) <= INT64_MAX && whole_record(walk) != 0;
 }
 
 bool add_up_shares(struct record_walk *walk, struct share_booking booking, struct share_sums *sums)

@@ -1,10 +1,12 @@
 """The journal's part of the C extension said in Python: records packed, and summed. See twin.py."""
 
 from struct import Struct
+from typing import Any
 from zlib import crc32
 
 from poolserver._native.arguments import as_bytes, as_sized, as_uint, wrong_type
 from poolserver._native.share_sum import ShareSum
+from poolserver._native.totals_twin import ACCEPTED, OUTCOMES, ShareTotals
 
 # A share's record whole: checksum, length, kind, sequence, worker_ref, outcome, proven,
 # job_number, unix_ms, work (low and high half), hash. See ledger/records.py.
@@ -14,16 +16,12 @@ _CRC = Struct("<I")
 _PAYLOAD_SIZE = _SHARE.size - _FRAME.size
 _KIND_SHARE = 2
 _KIND_LAST = 6
-_ACCEPTED = 0
 
 _UINT8_MAX = 2**8 - 1
 _UINT32_MAX = 2**32 - 1
 _INT64_MAX = 2**63 - 1
 _UINT64_MAX = 2**64 - 1
 _UINT128_MAX = 2**128 - 1
-
-#: As many outcomes as ``mining.share.ShareOutcome`` has.
-OUTCOMES = 10
 
 
 def pack_share(
@@ -89,6 +87,8 @@ def sum_shares(
         )
         if kind != _KIND_SHARE or size != _PAYLOAD_SIZE or outcome >= OUTCOMES:
             break
+        if unix_ms > _INT64_MAX:
+            break
         begin_ms = max(unix_ms - unix_ms % interval_ms, open_from_ms)
         key = ref, begin_ms, high << 64 | low, proven != 0
         group = groups.get(key)
@@ -109,15 +109,26 @@ class _Group:
 
     def add(self, outcome: int, proven: bool, unix_ms: int, hash_le: bytes) -> None:
         self.outcomes[outcome] += 1
-        if proven and outcome == _ACCEPTED:
+        if proven and outcome == ACCEPTED:
             value = int.from_bytes(hash_le, "little")
             self.best = value if self.best is None else min(self.best, value)
         self.first_ms = min(self.first_ms, unix_ms)
         self.last_ms = max(self.last_ms, unix_ms)
 
     def sum(self, key: tuple[int, int, int, bool]) -> ShareSum:
-        best = None if self.best is None else self.best.to_bytes(32, "little")
-        return ShareSum(*key, tuple(self.outcomes), best, self.first_ms, self.last_ms)
+        worker_ref, interval_ms, work, is_proven = key
+        proven = sum(self.outcomes) if is_proven else 0
+        accepted = self.outcomes[ACCEPTED] if is_proven else 0
+        totals: Any = ShareTotals(  # to a type checker the C class, which this one is like
+            work * accepted,
+            work * proven,
+            work * work * proven,
+            self.outcomes,
+            self.best,
+            self.first_ms,
+            self.last_ms,
+        )
+        return ShareSum(worker_ref, interval_ms, totals)
 
 
 def _whole_record(records: bytes, offset: int, sequence: int) -> int:

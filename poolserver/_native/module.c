@@ -18,6 +18,7 @@
 #include "sha256d.h"
 #include "sockets_glue.h"
 #include "template_glue.h"
+#include "totals_glue.h"
 
 /* ---- Functions ------------------------------------------------------------------------------- */
 
@@ -163,7 +164,7 @@ static PyObject *module_sum_shares(PyObject *module, PyObject *const *args, Py_s
 {
     const struct module_state *state = PyModule_GetState(module);
 
-    return sum_shares((PyTypeObject *)state->share_sum, args, arg_count);
+    return sum_shares(state, args, arg_count);
 }
 
 static PyMethodDef module_methods[] = {
@@ -234,6 +235,7 @@ static int module_traverse(PyObject *module, visitproc visit, void *arg)
 
     if (state != NULL) {
         Py_VISIT(state->share_sum);
+        Py_VISIT(state->share_totals);
         Py_VISIT(state->histogram);
         Py_VISIT(state->job_hasher);
         Py_VISIT(state->share_set);
@@ -252,6 +254,7 @@ static int module_clear(PyObject *module)
 
     if (state != NULL) {
         Py_CLEAR(state->share_sum);
+        Py_CLEAR(state->share_totals);
         Py_CLEAR(state->histogram);
         Py_CLEAR(state->job_hasher);
         Py_CLEAR(state->share_set);
@@ -308,6 +311,7 @@ static int module_exec(PyObject *module)
 
     journal_init();
     if (add_share_sum(module) < 0 || add_type(module, &Histogram_spec, &state->histogram) < 0 ||
+        add_type(module, &ShareTotals_spec, &state->share_totals) < 0 ||
         add_type(module, &JobHasher_spec, &state->job_hasher) < 0 || add_lane(module) < 0 ||
         add_sockets(module) < 0)
         return -1;

@@ -6,6 +6,7 @@
 
 struct module_state {
     PyObject *share_sum; /* the class in share_sum.py: what sum_shares gives */
+    PyObject *share_totals;                 /* the type of its sums */
     /* Types whose instances are arguments, or are made here. */
     PyObject *histogram, *job_hasher, *share_set, *lane_rig, *share_lane, *lane_turn;
     PyObject *rig_socket, *rig_sockets; /* NULL but on Linux */

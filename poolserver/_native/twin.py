@@ -16,6 +16,7 @@ from poolserver._native.meter_twin import update_meter
 from poolserver._native.metric_twin import metric_labels, metric_lines, read_meters
 from poolserver._native.share_set import ShareSet
 from poolserver._native.share_sum import ShareSum
+from poolserver._native.totals_twin import ShareTotals
 
 __all__ = [
     "BACKENDS",
@@ -23,6 +24,7 @@ __all__ = [
     "JobHasher",
     "ShareSet",
     "ShareSum",
+    "ShareTotals",
     "backend",
     "metric_labels",
     "metric_lines",

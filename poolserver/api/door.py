@@ -19,15 +19,22 @@ log = structlog.get_logger(__name__)
 class Door:
     """Makes the protocols of connections, as a loop's ``create_server`` has it."""
 
-    def __init__(self, server: web.Server, most: int = MOST_CONNECTIONS) -> None:
+    def __init__(
+        self,
+        server: web.Server,
+        connect: Callable[[], asyncio.BaseProtocol],
+        most: int = MOST_CONNECTIONS,
+    ) -> None:
+        """``connect`` makes the next connection of ``server``."""
         self._server = server
+        self._connect = connect
         self._most = most
         self._trouble = RateLimited(log)
 
     def __call__(self) -> asyncio.BaseProtocol:
         """For the next connection, which is closed at once if there are too many."""
         if len(self._server.connections) < self._most:
-            return cast(Callable[[], asyncio.BaseProtocol], self._server)()
+            return self._connect()
         now = asyncio.get_running_loop().time()
         self._trouble.failed("http_full", f"{self._most} connections", now)
         return _Refusal()

@@ -7,13 +7,12 @@ from contextlib import asynccontextmanager
 import structlog
 from aiohttp import web
 
+from poolserver.api.connection import API_PATHS
 from poolserver.api.problem import ApiError
 from poolserver.log import RateLimited
 
 WRITE_WITHIN_S = 30.0
 """A megabyte at 0.3 Mbit/s, as a telephone in a hall of machines may have."""
-
-_BELOW = "/api/"
 
 log = structlog.get_logger(__name__)
 
@@ -37,7 +36,7 @@ class Edge:
         app.on_response_prepare.append(_add_headers)
 
     async def _around(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        is_api = request.path.startswith(_BELOW)
+        is_api = request.path.startswith(API_PATHS)
         try:
             return await handler(request)
         except web.HTTPException as error:

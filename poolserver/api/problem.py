@@ -36,6 +36,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
         "busy": (409, "Another one is under way"),
         "needs_restart": (409, "This can be changed by a restart alone"),
         "too_long": (413, "The body is too long"),
+        "encoded": (415, "The body is encoded"),
         "refused": (422, "Refused"),
         "too_many": (429, "Too many at once"),
         "not_recorded": (500, "It could not be written down, and was not done"),
@@ -46,7 +47,7 @@ PROBLEMS: Mapping[str, tuple[int, str]] = MappingProxyType(
 
 # What any call may be answered, any write, and each call of a kind that few may make at once.
 OF_ANY = ("bad_request", "token_needed", "not_for_this", "wrong_host", "too_many", "internal")
-OF_WRITES = ("too_slow", "too_long", "not_recorded")
+OF_WRITES = ("too_slow", "too_long", "encoded", "not_recorded")
 OF_NO_ENDPOINT = ("method_not_allowed",)
 """Told by the HTTP server itself."""
 

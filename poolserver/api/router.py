@@ -132,11 +132,14 @@ class Router:
 
 
 async def _body(request: web.Request, most_bytes: int) -> bytes:
-    """All of it, if it is short.
+    """All of it, if it is short and sent as it is.
 
     Raises:
         ApiError: it is not, or does not come.
     """
+    coding = request.headers.get("Content-Encoding", "identity")
+    if coding.strip().lower() != "identity":
+        raise ApiError("encoded", "send it as it is, without a Content-Encoding")
     body = b""
     try:
         async with asyncio.timeout(BODY_WITHIN_S):
@@ -146,6 +149,8 @@ async def _body(request: web.Request, most_bytes: int) -> bytes:
                     raise ApiError("too_long", f"at most {most_bytes} bytes are taken")
     except TimeoutError:
         raise ApiError("too_slow", f"it must be here within {BODY_WITHIN_S:.0f} s") from None
+    except (web.RequestPayloadError, ConnectionError):
+        raise ApiError("bad_request", "its body is broken off, or its chunks are none") from None
     return body
 
 

@@ -65,6 +65,20 @@ def fail(reason: str, code: int = EXIT_FAILED) -> NoReturn:
     sys.exit(code)
 
 
+def as_text(ctx: click.Context, param: click.Parameter, given: T) -> T:
+    """What is given, if it can be written down: the callback of an argument or option.
+
+    Bytes on the command line that are no UTF-8 are surrogates here (PEP 383), which no file and
+    no line of ours can have.
+    """
+    for each in given if isinstance(given, tuple) else (given,):
+        try:
+            str(each).encode()
+        except UnicodeEncodeError:
+            raise click.BadParameter("it must be UTF-8: write it in other characters") from None
+    return given
+
+
 def echo_json(value: object) -> None:
     """Print it for programs that read all of it, and for people who look at it."""
     click.echo(harmless(msgspec.json.format(msgspec.json.encode(value), indent=2)))

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from poolserver.bitcoin.networks import NETWORKS
-from poolserver.commands.common import EXIT_USAGE, F, fail
+from poolserver.commands.common import EXIT_USAGE, F, as_text, fail
 from poolserver.commands.init_answers import (
     SCHEMA_NAME,
     Answers,
@@ -45,9 +45,20 @@ def _option(flag: str, place: str, says: str) -> Callable[[F], F]:
 
 
 @click.command()
-@click.argument("path", type=click.Path(path_type=Path), metavar="[FILE]", default="pool.toml")
+@click.argument(
+    "path",
+    type=click.Path(path_type=Path),
+    metavar="[FILE]",
+    default="pool.toml",
+    callback=as_text,
+)
 @click.option("--network", type=click.Choice(list(NETWORKS)), help="The node's. [main]")
-@click.option("--payout-address", metavar="ADDRESS", help="Of yours: it is paid the blocks.")
+@click.option(
+    "--payout-address",
+    metavar="ADDRESS",
+    callback=as_text,
+    help="Of yours: it is paid the blocks.",
+)
 @_option("--node-url", "nodes.url", "The node's RPC server. [on this machine]")
 @_option("--node-cookie", "nodes.cookie_file", "The node's .cookie. [in ~/.bitcoin]")
 @_option("--node-username", "nodes.username", "Instead of the cookie.")

@@ -7,12 +7,13 @@ import click
 import msgspec
 
 from poolserver.api.tokens import Scope, hash_of, new_token
+from poolserver.commands.common import as_text
 
 SCOPES = get_args(Scope)
 
 
 @click.command()
-@click.argument("name")
+@click.argument("name", callback=as_text)
 @click.option(
     "--scope", "scopes", multiple=True, required=True, type=click.Choice(SCOPES), help="May repeat."
 )
@@ -22,6 +23,7 @@ SCOPES = get_args(Scope)
     multiple=True,
     default=("/",),
     show_default=True,
+    callback=as_text,
     help="What it speaks for, with all below it. May repeat.",
 )
 @click.option(

@@ -116,7 +116,8 @@ class Reload:
         self._read = read
         self._begin = begin
         self._clock = clock
-        self._is_checking = False
+        self.is_checking = False
+        """Whether the file is being looked at for a reload."""
 
     async def check(self) -> Answer:
         """What ``reload`` would answer now, with nothing done."""
@@ -124,13 +125,13 @@ class Reload:
 
     async def reload(self, by: str) -> Answer:
         """Have the configuration in force as it is now; ``begun`` means that more is to come."""
-        if self._is_checking or self.mark is not None:
+        if self.is_checking or self.mark is not None:
             return Answer("busy", "", ("another reload is under way",))
-        self._is_checking = True
+        self.is_checking = True
         try:
             checked = await self._checked()
         finally:
-            self._is_checking = False
+            self.is_checking = False
         match checked.code:
             case "unchanged":
                 self.facts.end("unchanged", self._clock())

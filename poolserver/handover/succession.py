@@ -6,8 +6,10 @@ until it has ended.
 
 import asyncio
 import os
+import signal
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from functools import partial
 
 import structlog
@@ -42,20 +44,24 @@ class Succession:
         self._upgrade: Upgrade | None = None
         self._reload = None if read is None else Reload(self.facts, read, self._begin)
         self._mark: Reloading | None = None
-        self._asked: set[asyncio.Task[Answer]] = set()
+        self._is_coming = False
+        self._is_owed = False  # a reload that SIGHUP has asked for
+        self._hanging_up: asyncio.Task[Answer] | None = None
 
     # --- what this process came of -----------------------------------------------------------
 
     def came_of(self, hello: Hello) -> None:
         """Go on from what the process before this one has said."""
         self.facts.counts.update(hello.reloads)
-        self._mark = hello.reloading
+        self._mark, self._is_coming = hello.reloading, True
 
     def has_come(self, left_behind: str = "") -> None:
         """This process has taken over, and so have its workers but for those left behind."""
         if self._mark is not None:
             self.facts.succeed(self._mark, time.time(), left_behind)
             self._mark = None
+        self._is_coming = False
+        self._reload_if_owed()
 
     # --- who comes after it ------------------------------------------------------------------
 
@@ -66,16 +72,22 @@ class Succession:
         on_handed: Callable[[], None],
     ) -> None:
         """The pool runs: from here on it may be handed over. See ``Upgrade``."""
+
+        def handed() -> None:
+            on_handed()
+            self._reload_if_owed()
+
         also = {} if self._first is None else self._first.inherited
         self._upgrade = Upgrade(
             estate,
             hello,
-            on_handed,
+            handed,
             start=partial(run_again, also=also),
             on_main=self._on_main,
             on_failed=self._on_failed,
         )
         self.service.ready()
+        self._reload_if_owed()
 
     @property
     def reloading(self) -> Reloading | None:
@@ -95,10 +107,43 @@ class Succession:
             self._begin()
 
     def hang_up(self) -> None:
-        """Reload, as SIGHUP asks for it."""
-        task = asyncio.create_task(self.reload("SIGHUP"), name="reload")
-        self._asked.add(task)
-        task.add_done_callback(self._asked.discard)
+        """Reload, as SIGHUP asks for it.
+
+        Nobody is there to be told that it has to wait. So it is done once more when what is under
+        way has ended, however often it was asked for: the file may be another than was read.
+        """
+        self._is_owed = True
+        self._reload_if_owed()
+        if self._is_owed:
+            log.info("reload_waits")
+
+    def _reload_if_owed(self) -> None:
+        if not self._is_owed:
+            return
+        if self.has_heir:
+            with suppress(ProcessLookupError):
+                os.kill(self._heir_pid, signal.SIGHUP)
+        elif self._has_to_wait:
+            return
+        else:
+            self._hanging_up = asyncio.create_task(self.reload("SIGHUP"), name="reload")
+            self._hanging_up.add_done_callback(self._hung_up)
+        self._is_owed = False
+
+    def _hung_up(self, _: asyncio.Task[Answer]) -> None:
+        self._hanging_up = None
+        self._reload_if_owed()
+
+    @property
+    def _has_to_wait(self) -> bool:
+        """Whether something is under way that ends with a call of ``_reload_if_owed``."""
+        return (
+            self._upgrade is None
+            or self._is_coming
+            or self._hanging_up is not None
+            or self._upgrade.is_under_way
+            or (self._reload is not None and self._reload.is_checking)
+        )
 
     async def reload(self, by: str, *, only_check: bool = False) -> Answer:
         """Put the configuration in force as it is now, or say why not; see ``Reload``."""
@@ -114,6 +159,7 @@ class Succession:
             # Whoever has sent the signal, as systemd does, waits for a word.
             self.service.reloading()
             self.service.ready()
+        self._reload_if_owed()
         return answer
 
     @property
@@ -136,6 +182,7 @@ class Succession:
         self.service.ready()
         if self._reload is not None:
             self._reload.failed(reason)
+        self._reload_if_owed()
 
     # --- the service manager -----------------------------------------------------------------
 

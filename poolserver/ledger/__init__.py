@@ -14,7 +14,8 @@ retention, pruner       which may go, and how they do
 The books, kept by the coordinator:
 
 delta, totals, fold     what records add up to: pure
-keeper, unsaved         keeps them: once a second in memory, every ten in the store
+keeper                  keeps them: once a second in memory, every ten in the store
+saver, unsaved          gives the store what it lacks, each part once
 catch_up, refill        what the journal has beyond the books, or beyond a store that has gone back
 store                   the books in a database
 share_sql, block_sql, reward_sql, meter_sql, rig_sql, mapping_sql, budget_sql, energy_sql

@@ -154,9 +154,13 @@ class Delta:
     def by_worker(self) -> dict[WorkerKey, ShareTotals]:
         """The shares of all intervals together. To be read: what is of one interval is its own."""
         sums: dict[WorkerKey, ShareTotals] = {}
+        begins = {begin_s for begin_s, _ in self.intervals}
         for (_, worker), totals in self.intervals.items():
             mine = sums.get(worker)
-            sums[worker] = totals if mine is None else mine + totals
+            if mine is None:
+                sums[worker] = totals if len(begins) == 1 else totals.copy()
+            else:
+                mine.add(totals)
         return sums
 
     def merge(self, later: "Delta") -> None:
@@ -205,6 +209,8 @@ class Delta:
 
     def _settle(self, later: "Delta") -> None:
         later.settle()
+        if not self.intervals:  # as of the first that comes: one table less to fill
+            self.intervals, later.intervals = later.intervals, self.intervals
         for key, totals in later.intervals.items():
             if (mine := self.intervals.setdefault(key, totals)) is not totals:
                 mine.add(totals)

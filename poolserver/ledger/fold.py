@@ -43,10 +43,8 @@ from poolserver.ledger.totals import (
     WorkerKey,
     add_energy,
 )
-from poolserver.mining.share import ShareOutcome
 from poolserver.power.rating import Place
 
-_ACCEPTED = int(ShareOutcome.ACCEPTED)
 _MS = 1000
 JOINED_BYTES = 8 << 20
 """98,000 shares: a tenth of a second's work, without the interpreter's lock."""
@@ -230,8 +228,7 @@ class _Folding:
             offset, count, sums = sum_shares(
                 records, offset, sequence, self._interval_ms, self._open_from_ms
             )
-            for each in sums:
-                self._add(each)
+            self._add(sums)
             sequence += count
             if offset < len(records):
                 record, offset = decode_record(records, offset, sequence)
@@ -251,20 +248,20 @@ class _Folding:
                     break
         return offset, sequence
 
-    def _add(self, shares: ShareSum) -> None:
-        """For each worker that sent anything: 3 us, so groups are summed up here and not later."""
-        ref = shares.worker_ref
-        key = self.keys.get(ref) or self._key(ref)
-        begin_s = shares.interval_ms // _MS
-        totals = _totals_of(shares)
-        interval = self.delta.intervals.setdefault(IntervalKey(begin_s, key), totals)
-        if interval is not totals:
-            interval.add(totals)
-        site, account, _ = key
-        group = self._groups.get((begin_s, site, account))
-        if group is None:
-            group = self._groups[begin_s, site, account] = ShareTotals()
-        group.add(totals)
+    def _add(self, sums: Iterable[ShareSum]) -> None:
+        """Once for each worker that sent anything: 2 us, so groups are summed up here as well."""
+        intervals, groups, keys = self.delta.intervals, self._groups, self.keys
+        for ref, interval_ms, totals in sums:
+            key = keys.get(ref) or self._key(ref)
+            begin_s = interval_ms // _MS
+            interval = intervals.setdefault(IntervalKey(begin_s, key), totals)
+            if interval is not totals:
+                interval.add(totals)
+            site, account, _ = key
+            group = groups.get((begin_s, site, account))
+            if group is None:
+                group = groups[begin_s, site, account] = ShareTotals()
+            group.add(totals)
 
     def _add_groups(self) -> None:
         """What accounts have earned by the template in force until here, and the sums of sites."""
@@ -304,26 +301,12 @@ class _Folding:
                 raise TypeError(f"{record} is not summed up")
 
     def _key(self, worker_ref: int) -> WorkerKey:
-        key = self._known.get(worker_ref)
-        ref = WorkerRef(self._batch.source, worker_ref)
-        if key is None or ref in self.delta.workers or not self._fold.is_at_its_site(key):
-            key = self._fold.worker_key(self.delta, ref)
+        key, declared = self._known.get(worker_ref), self.delta.workers
+        if (
+            key is None
+            or not self._fold.is_at_its_site(key)
+            or (declared and WorkerRef(self._batch.source, worker_ref) in declared)
+        ):
+            key = self._fold.worker_key(self.delta, WorkerRef(self._batch.source, worker_ref))
         self.keys[worker_ref] = key
         return key
-
-
-def _totals_of(shares: ShareSum) -> ShareTotals:
-    _, _, work, is_proven, outcomes, best_hash_le, first_ms, last_ms = shares
-    accepted_work = proven_work = 0
-    if is_proven:
-        accepted_work, proven_work = work * outcomes[_ACCEPTED], work * sum(outcomes)
-    best_hash = None if best_hash_le is None else int.from_bytes(best_hash_le, "little")
-    return ShareTotals(
-        accepted_work,
-        proven_work,
-        work * proven_work,
-        list(outcomes),
-        best_hash,
-        first_ms,
-        last_ms,
-    )

@@ -19,23 +19,22 @@ from typing import TypeVar
 import structlog
 
 from poolserver.bitcoin.header import hash_le_to_hex
-from poolserver.histogram import CALL_S, Histogram
+from poolserver.histogram import Histogram
 from poolserver.ledger.blocks import BlockBook, BlockChange, BlockEnd, BlockState
 from poolserver.ledger.catch_up import CatchUp
-from poolserver.ledger.database import Connection, StoreError, StoreMoved
+from poolserver.ledger.database import Connection, StoreError
 from poolserver.ledger.days import DayCloser
-from poolserver.ledger.delta import Delta, Seal
+from poolserver.ledger.delta import Delta
 from poolserver.ledger.fold import Fold, joined
 from poolserver.ledger.payout_records import DuesRecord
 from poolserver.ledger.pruner import Pruner
 from poolserver.ledger.records import JournalBatch, LedgerError
-from poolserver.ledger.refill import Refill, Standing
 from poolserver.ledger.retention import RetentionTerms
 from poolserver.ledger.rewards import Rewards, read_window
+from poolserver.ledger.saver import LedgerSaver
 from poolserver.ledger.store import LedgerState, LedgerStore
 from poolserver.ledger.totals import Totals, WorkerKey
-from poolserver.ledger.unsaved import PART_ROWS, Unsaved
-from poolserver.log import RateLimited
+from poolserver.ledger.unsaved import PART_ROWS
 from poolserver.power.rating import Place
 
 # Each worker that sent anything costs some 10 us a fold, from the journal to the last meter: five
@@ -45,8 +44,6 @@ FOLD_INTERVAL_S = 1.0
 # As ``ledger.save_interval_s``: the journal is safe by itself, so the store may lag.
 SAVE_INTERVAL_S = 10.0
 PRUNE_INTERVAL_S = 3600.0
-REFILL_INTERVAL_S = 600.0
-"""How soon a store that has gone back further than the journal reaches is filled up once more."""
 
 KEEP_ALL = RetentionTerms(inf, 2**62)
 
@@ -102,26 +99,26 @@ class LedgerKeeper:
             0.0  # of the first of these, and of those folded now
         )
         self._is_to_read = False  # what the journal has and no batch has told
-        self._to_end: set[str] = set()  # wholly folded, and perhaps not saved yet
-        self._taken: dict[str, int] = {}  # the last record of each source in the sums here
-        self._seals: list[Seal] = []  # that the store was given
-        self._unsaved = Unsaved()
-        self._refill_at = -inf  # not before
-        self._trouble = RateLimited(log)
         self._stuck: set[str] = set()  # sources with a gap that their journal cannot fill
-        self._ended: set[str] = set()
         self._days = DayCloser()
         self._news = asyncio.Event()  # set where the store should have them at once
         self._folding: asyncio.Task[None] | None = None
         self._saving: asyncio.Task[None] | None = None
         self._pruning: asyncio.Task[None] | None = None
-        self._saved_at = clock()
-        self._saved_through_s = clock()
-        self.saves = Histogram(CALL_S)
-        """How long saves took that went well."""
         self.totals = Totals()
         self.blocks = BlockBook()
         self.rewards = rewards or Rewards()
+        self._saver = LedgerSaver(
+            store,
+            journal_dir,
+            self.blocks,
+            self._pruner,
+            fold_from=self._fold_from,
+            in_thread=self._in_thread,
+            clock=clock,
+            unix_time=unix_time,
+        )
+        self._unsaved = self._saver.unsaved
 
     # --- life ----------------------------------------------------------------------------
 
@@ -133,10 +130,7 @@ class LedgerKeeper:
         """
         state = await self._store.open()
         self.totals = state.totals
-        self._ended = state.ended
-        self._taken = dict(state.progress)
-        # It stands for all seals until now.
-        self._seals = [Seal(state.sealed_through, int(self._unix_time() * 1000), state.cutoffs)]
+        self._saver.go_on_from(state)
         self._fold = self._fold_from(state)
         for block in await self._store.known_blocks():
             self.blocks.enter(block)
@@ -164,15 +158,15 @@ class LedgerKeeper:
         Raises:
             StoreError: the database cannot be used.
         """
-        reading = CatchUp(self._journal_dir, self._fold, self._ended)
+        reading = CatchUp(self._journal_dir, self._fold, self._saver.ended)
         goes_on = True
         while goes_on:
             goes_on = await self._in_thread(reading.step)
             if reading.rows >= PART_ROWS:
                 self._take(reading.take_part(), tell=False)
-                await self._save()
+                await self._saver.try_to_save()
         self._stuck |= reading.stuck
-        self._to_end.update(reading.ended)
+        self._saver.end_later(reading.ended)
         self._take(reading.take_part(), tell=False)
         await self.save()
 
@@ -191,10 +185,10 @@ class LedgerKeeper:
             if self._clock() >= self._prune_at and self._is_time_sure():
                 self._prune_at = self._clock() + PRUNE_INTERVAL_S
                 # A task of its own: a database that hangs does not hold up the fold.
-                ended = {source: self._taken.get(source, 0) for source in self._ended}
+                ended = self._saver.last_records()
                 pruning = self._pruner.prune(ended, self._unix_time(), self._clock())
                 self._pruning = asyncio.create_task(pruning, name="journal retention")
-            is_due = self._clock() - self._saved_at >= self._save_interval_s
+            is_due = self._clock() - self._saver.began_at >= self._save_interval_s
             if self._saving is not None and self._saving.done():
                 self._saving.result()  # raises what should never be
                 self._saving = None
@@ -249,7 +243,7 @@ class LedgerKeeper:
         is_to_read, self._is_to_read = self._is_to_read, False
         delta, ended = await self._in_thread(lambda: self._fold_all(batches, is_to_read))
         self._take(delta, tell=True)
-        self._to_end.update(ended)  # not before: a save that runs meanwhile would end them
+        self._saver.end_later(ended)  # not before: a save that runs meanwhile would end them
 
     def _fold_all(self, batches: list[JournalBatch], is_to_read: bool) -> tuple[Delta, list[str]]:
         """In the thread: what is new, and sources of which that is the last.
@@ -275,7 +269,7 @@ class LedgerKeeper:
 
     def _catch_up(self, ended: list[str]) -> Delta:
         """In the thread: what the journal has beyond the fold; sources that end go to ``ended``."""
-        reading = CatchUp(self._journal_dir, self._fold, self._ended)
+        reading = CatchUp(self._journal_dir, self._fold, self._saver.ended)
         try:
             return reading.read_all()
         except OSError as error:
@@ -289,12 +283,11 @@ class LedgerKeeper:
         if not delta:
             return
         self.totals.add(delta.sites, delta.site_energy_pj)
-        self._taken |= {source: through for source, (_, through) in delta.progress.items()}
         self._take_blocks(delta)
         self.rewards.take(delta)
         if tell:
             self._on_delta(delta)
-        self._unsaved.add(delta)
+        self._saver.add(delta)
         if delta.payouts:
             self._news.set()  # what blocks pay is wanted by more than us
 
@@ -340,7 +333,7 @@ class LedgerKeeper:
         unix_s = self._unix_time()
         day = self._days.over(unix_s, self._clock())
         if day > self._fold.sealed_through:
-            self._unsaved.add(self._fold.seal(day, int(unix_s * 1000)))
+            self._saver.add(self._fold.seal(day, int(unix_s * 1000)))
             self._news.set()
 
     # --- what becomes of blocks ----------------------------------------------------------
@@ -377,67 +370,16 @@ class LedgerKeeper:
 
     async def save(self) -> None:
         """Give the store what it lacks; what it does not take is tried again by the next call."""
-        self._saved_at = now = self._clock()
-        try:
-            await self._save()
-        except StoreError as error:
-            self._trouble.failed("ledger_store", str(error), now)
-        else:
-            self.saves.note(self._clock() - now)
-            self._saved_through_s = now
-            self._trouble.restored("ledger_store_restored", now)
+        await self._saver.save()
 
     def unsaved_s(self) -> float:
         """How long ago the last save began that the store took: what was folded by then is in."""
-        return self._clock() - self._saved_through_s
+        return self._saver.unsaved_s()
 
-    async def _save(self) -> None:
-        """Part by part, but no more than there are by now: saves may be slower than the fold."""
-        unsaved = self._unsaved
-        if unsaved.is_begun:  # a save failed, and was taken nevertheless or not
-            if await self._store.took_last():
-                self._seals += unsaved.end().delta.seals
-            else:
-                unsaved.give_up()
-        for _ in range(len(unsaved)):
-            try:
-                await self._store.apply(*unsaved.begin())
-            except StoreMoved as error:
-                unsaved.give_up()  # to be asked for a save now would be to hear of another one
-                await self._refill(error)
-                await self._store.apply(*unsaved.begin())
-            self._seals += unsaved.end().delta.seals
-        await self._end_sources()
-
-    async def _end_sources(self) -> None:
-        """Nobody reads the files again of those that have ended, and that the store has wholly."""
-        ended = self._to_end - self._unsaved.begins().keys()
-        if ended:
-            await self._store.end_sources(ended)
-            self._ended |= ended
-            self._to_end -= ended
-
-    async def _refill(self, moved: StoreMoved) -> None:
-        """Bring the store back to where it was left: what is not saved follows on that.
-
-        Raises:
-            StoreMoved: it was tried in vain, not long ago.
-            StoreError: the database cannot be used.
-        """
-        if self._clock() < self._refill_at:
-            raise moved
-        left = Standing(
-            through=self._taken | self._unsaved.begins(),
-            seals=self._seals,
-            blocks=self.blocks,
-            coming=self._unsaved.block_states,
-            ended=self._ended,
-            pruned=self._pruner.through,
-        )
-        refill = Refill(self._store, self._journal_dir, self._fold_from, self._in_thread)
-        lacking = await refill.fill(left, moved, int(self._unix_time() * 1000))
-        if lacking & self._unsaved.begins().keys():
-            self._refill_at = self._clock() + REFILL_INTERVAL_S
+    @property
+    def saves(self) -> Histogram:
+        """How long saves took that went well."""
+        return self._saver.saves
 
     async def _in_thread(self, work: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work)

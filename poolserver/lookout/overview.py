@@ -21,6 +21,7 @@ from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
 from poolserver.lookout.blocks import Efforts
 from poolserver.lookout.figures import hashrates, power_status, reject_ratios, shares
+from poolserver.lookout.lately import Lately
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import NodeStatus, Reload, SiteStatus, Status, TemplateStatus
 from poolserver.mining.template import BlockTemplate
@@ -137,6 +138,7 @@ class Overview:
         self._last_round: tuple[float, float | None] = (0.0, None)
         self._round_at = -ROUND_EVERY_S
         self._disk: tuple[int, int] | None = None
+        self._lately = Lately()
         self._unsettled_since: float | None = None
 
     async def run(self) -> None:
@@ -145,6 +147,7 @@ class Overview:
             try:
                 usage = await asyncio.to_thread(shutil.disk_usage, self._data_dir)
                 self._disk = (usage.free, usage.total)
+                self._lately.note_disk(usage.free, self._clock())
             except OSError:
                 self._disk = None
             await asyncio.sleep(DISK_EVERY_S)
@@ -234,7 +237,10 @@ class Overview:
     def _signs(self, sites: list[SiteStatus], workers: list[WorkerCounters]) -> Signs:
         pool, now = self._pool, self._clock()
         power = pool.room.view
+        power_nodes = () if power is None else power.nodes
         free, size = self._disk or (None, 0)
+        lately = self._lately
+        lately.note(sites, power_nodes, now)
         ends = [each.certificate_expires_unix for each in workers]
         first_end = min((end for end in ends if end is not None), default=None)
         if not sum(each.blocks_unsettled for each in workers):
@@ -250,9 +256,9 @@ class Overview:
             lagging={n: each.ours for n, each in self._nodes.laggards.items() if each.alarmed},
             is_split=self._nodes.is_split,
             sites=sites,
-            power_nodes=() if power is None else power.nodes,
-            rigs=sum(site.rigs for site in sites),
-            silent_rigs=sum(site.silent_rigs for site in sites),
+            recent_shares={site.name: lately.shares(site) for site in sites},
+            least_room_w=lately.least_room_w,
+            power_nodes=power_nodes,
             pool_at_fault=any(each.pool_at_fault for each in workers),
             unsettled_s=0.0 if since is None else now - since,
             blocks_unspooled=sum(each.blocks_unspooled for each in workers),
@@ -261,7 +267,10 @@ class Overview:
             stuck_sources=sorted(pool.keeper.stuck),
             disk_free_bytes=free,
             disk_size_bytes=size,
+            disk_free_soon_bytes=lately.free_soon_bytes,
+            disk_free_later_bytes=lately.free_later_bytes,
             certificate_left_s=None if first_end is None else first_end - self._unix_time(),
+            processes=len(self._berths),
             processes_down=[each.index for each in self._berths if not each.is_up],
             is_clock_wrong=pool.is_clock_wrong,
             last_reload=self.life.last_reload,

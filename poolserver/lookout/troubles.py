@@ -1,42 +1,20 @@
 """What is wrong now, in one place: signs of the running pool in, troubles out. Pure.
 
-Each has a stable code, which is the name of a runbook and, in other letters, of an alert. What
-only happened, as an orphaned block, is an event and no trouble.
+Each has a stable code, which is the name of a runbook and, in other letters, of an alert. What is
+urgent here is an alert that pages, and from where on is in ``thresholds``, for both. What only
+happened, as an orphaned block, is an event and no trouble.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-from poolserver.control_room.view import Figure, LimitView, NodeView
-from poolserver.lookout.view import NodeStatus, Reload, SiteStatus, Trouble
+from poolserver.control_room.view import LimitView, NodeView
+from poolserver.ledger.totals import UNASSIGNED_SITE
+from poolserver.lookout import thresholds as at
+from poolserver.lookout.view import NodeStatus, Reload, Shares, SiteStatus, Trouble
 from poolserver.power.control.words import watts
 from poolserver.power.state import LimitKind, Quality
 
-STALE_S = 60.0
-"""As readiness has it: templates are confirmed every 15 s."""
-LAG_S = 30.0
-"""Books fold once a second; by half a minute they are not slow but stuck."""
-UNSETTLED_S = 120.0
-"""A node answers within seconds; one that takes in a large block, within a minute."""
-DISK_FREE = 0.05
-DISK_FREE_BYTES = 2 << 30
-"""Two days of the journal of 10,000 rigs at 12 shares a minute (85 bytes each) are 29 GB: what is
-left is hours."""
-CERTIFICATE_S = 14 * 86_400.0
-"""Those that are renewed by themselves are so a month before their end."""
-DROP = 0.8
-DROP_SIGMAS = 4.0
-"""Of a quarter of an hour against six: beyond luck, which is looked at a thousand times a day."""
-REJECTED = STALE = 0.03
-# These and those below as the alerts have them (configs/prometheus).
-KNOWN_SIGMA = 0.03
-"""Of an hour's hashrate: 1,000 shares. Of fewer a ratio is luck."""
-AT_LIMIT = 0.005
-SILENT = 0.02
-RESIDUAL = 0.05
-FIRST_READING_S = 120.0
-"""A meter that is told by HTTP may be told once a minute."""
-SIGMAS = 2.0
 NAMED = 3
 """So many are named in a sentence."""
 
@@ -54,9 +32,11 @@ class Signs:
     """By node, how many blocks those are behind that have been for long."""
     is_split: bool = False
     sites: Sequence[SiteStatus] = ()
+    recent_shares: Mapping[str, Shares] = field(default_factory=dict)
+    """By site, those of ``thresholds.REJECTS_S``."""
+    least_room_w: Mapping[str, float] = field(default_factory=dict)
+    """By site, the least that mining might draw in ``thresholds.ORDER_S``, where a limit holds."""
     power_nodes: Sequence[NodeView] = ()
-    rigs: int = 0
-    silent_rigs: int = 0
     pool_at_fault: bool = False
     unsettled_s: float = 0.0
     """For how long there has been a block without a node's final word."""
@@ -66,7 +46,11 @@ class Signs:
     stuck_sources: Sequence[str] = ()
     disk_free_bytes: int | None = None
     disk_size_bytes: int = 0
+    disk_free_soon_bytes: float | None = None
+    """As it goes, in ``thresholds.DISK_SOON_S``; None where that cannot be told."""
+    disk_free_later_bytes: float | None = None
     certificate_left_s: float | None = None
+    processes: int = 1
     processes_down: Sequence[int] = ()
     is_clock_wrong: bool = False
     last_reload: Reload | None = None
@@ -84,7 +68,7 @@ def _work(signs: Signs) -> Iterator[Trouble]:
     age_s, reason = signs.template_age_s, signs.not_ready_because
     if age_s is None:
         yield _urgent("no_template", "No node gives work: rigs stand still. Look at the nodes.")
-    elif age_s > STALE_S:
+    elif age_s > at.STALE_S:
         yield _urgent(
             "no_template",
             f"No node has confirmed the rigs' work for {age_s:.0f} s: a block found now is likely "
@@ -133,7 +117,7 @@ def _blocks(signs: Signs) -> Iterator[Trouble]:
             f"{signs.blocks_unspooled} found blocks are in memory only: do not stop the pool, and "
             "make room on the disk.",
         )
-    if signs.unsettled_s > UNSETTLED_S:
+    if signs.unsettled_s > at.UNSETTLED_S:
         yield _urgent(
             "block_stuck",
             f"A found block has had no final word of a node for {signs.unsettled_s:.0f} s. It is "
@@ -149,24 +133,40 @@ def _books(signs: Signs) -> Iterator[Trouble]:
             "the disk of data_dir.",
         )
     if signs.stuck_sources:
-        yield _urgent(
+        yield _ticket(
             "journal_lag",
             f"A gap in the journal of {_names(signs.stuck_sources)}: its newer shares are in no "
             "sum. They are in the journal; restart the pool to have them read.",
         )
-    elif signs.journal_lag_s > LAG_S:
+    elif signs.journal_lag_s > at.LAG_S:
         yield _ticket(
             "journal_lag",
             f"The books are {signs.journal_lag_s:.0f} s behind the journal: sums and power are "
             "old. No share is lost.",
         )
-    free, size = signs.disk_free_bytes, signs.disk_size_bytes
-    if free is not None and (free < DISK_FREE_BYTES or free < DISK_FREE * size):
-        yield _urgent(
+    if signs.disk_free_bytes is not None:
+        yield from _disk(signs, signs.disk_free_bytes)
+
+
+def _disk(signs: Signs, free: int) -> Iterator[Trouble]:
+    is_soon = _is_full(signs, signs.disk_free_soon_bytes, at.DISK_SOON_FREE)
+    is_later = _is_full(signs, signs.disk_free_later_bytes, at.DISK_LATER_FREE)
+    is_urgent = is_soon or free < at.DISK_FREE_BYTES
+    if is_urgent or is_later or free < at.DISK_FREE * signs.disk_size_bytes:
+        within = "four hours" if is_soon else "four days" if is_later else ""
+        when = f", and full in {within} as it goes" if within else ""
+        yield Trouble(
             "disk",
-            f"{free / 1e9:.1f} GB are free on the disk of data_dir. When it is full no share can "
-            "be written down: make room.",
+            f"{free / 1e9:.1f} GB are free on the disk of data_dir{when}. "
+            "When it is full no share can be written down: make room.",
+            is_urgent,
         )
+
+
+def _is_full(signs: Signs, then_bytes: float | None, most_free: float) -> bool:
+    """By then, as it goes; where more than ``most_free`` of it is free a burst is no trend."""
+    free = signs.disk_free_bytes or 0
+    return then_bytes is not None and then_bytes < 0 and free < most_free * signs.disk_size_bytes
 
 
 def _power(signs: Signs) -> Iterator[Trouble]:
@@ -174,13 +174,7 @@ def _power(signs: Signs) -> Iterator[Trouble]:
         name = node.path if node.depth else "the programme"
         yield from _headroom(node, name)
         yield from _meter(node, name, signs.up_s)
-        residual = node.residual_w
-        if residual is not None and _is_beyond(residual, RESIDUAL * node.total_w.value):
-            yield _ticket(
-                "residual_high",
-                f"{name} draws {watts(residual.value)} more than its rigs' shares explain: "
-                "load that does not mine here, or ratings that are off.",
-            )
+        yield from _residual(node, name)
         for limit in (*node.limits[:1], *node.mining_limits[:1]):
             if limit.kind == LimitKind.FAILSAFE:
                 yield _urgent(
@@ -190,11 +184,25 @@ def _power(signs: Signs) -> Iterator[Trouble]:
                 )
 
 
+def _residual(node: NodeView, name: str) -> Iterator[Trouble]:
+    if node.residual_w is None:  # only a believed meter tells one, and it is the total then
+        return
+    residual_w = node.residual_w.value
+    if residual_w > max(
+        at.RESIDUAL * node.total_w.value, at.RESIDUAL_SIGMAS * node.estimated_w.sigma
+    ):
+        yield _ticket(
+            "residual_high",
+            f"{name} draws {watts(residual_w)} more than its rigs' shares explain: load that does "
+            "not mine here, or ratings that are off.",
+        )
+
+
 def _meter(node: NodeView, name: str, up_s: float) -> Iterator[Trouble]:
     meter = node.meter
     if meter is None or meter.quality == Quality.GOOD:
         return
-    if meter.quality == Quality.NONE and up_s < FIRST_READING_S:
+    if meter.quality == Quality.NONE and up_s < at.FIRST_READING_S:
         return
     why = meter.reason or meter.quality
     yield _ticket(
@@ -210,11 +218,11 @@ def _headroom(node: NodeView, name: str) -> Iterator[Trouble]:
         return
     room_w = node.headroom_w
     holds = f"its limit of {watts(limit.limit_w)} ({_by(limit)})"
-    if room_w + SIGMAS * node.total_w.sigma < 0:
+    if room_w + at.OVER_SIGMAS * node.total_w.sigma < 0:
         yield _urgent(
             "over_budget", f"{name} draws {watts(-room_w)} more than {holds}: switch rigs off."
         )
-    elif room_w < AT_LIMIT * limit.limit_w and node.total_w.value > 0:
+    elif room_w < at.AT_LIMIT * limit.limit_w:
         text = f"{watts(room_w)} below" if room_w >= 0 else f"{watts(-room_w)} over"
         doubt = "" if room_w >= 0 else ", which may be the figure's error"
         yield _ticket("headroom_low", f"{name} is {text} {holds}{doubt}.")
@@ -234,50 +242,95 @@ def _rigs(signs: Signs) -> Iterator[Trouble]:
             "So many rigs have nothing but rejects that the pool itself must be wrong: look at "
             "nodes, clock and reject reasons.",
         )
-    if signs.silent_rigs and signs.silent_rigs > SILENT * signs.rigs:
+    yield from _silent(signs)
+    for site in signs.sites:
+        yield from _site(site, signs)
+
+
+def _silent(signs: Signs) -> Iterator[Trouble]:
+    """Of sites; of all together where no site has as many."""
+    found = [
+        node
+        for node in signs.power_nodes
+        if node.depth < 2
+        and node.silent >= at.SILENT_RIGS
+        and node.silent > at.SILENT * (node.rigs + node.silent)
+    ]
+    for node in [each for each in found if each.depth] or found:
+        where = f" of {node.path}" if node.depth else ""
         yield _ticket(
             "rigs_silent",
-            f"{signs.silent_rigs} of {signs.rigs} rigs are connected and have sent no share for "
-            "longer than luck explains: they hang, or mine elsewhere.",
+            f"{node.silent} of {node.rigs + node.silent} rigs{where} are connected and have sent "
+            "no share for longer than luck explains: they hang, or mine elsewhere.",
         )
-    for site in signs.sites:
-        yield from _site(site)
 
 
-def _site(site: SiteStatus) -> Iterator[Trouble]:
-    now, before = site.hashrate_h_s._15m, site.hashrate_h_s._6h
-    margin = DROP_SIGMAS * (now.sigma + before.sigma)
-    if now.value + margin < DROP * before.value and not _is_at_limit(site):
-        yield _urgent(
-            "hashrate_drop",
-            f"{site.name} has lost {1 - now.value / before.value:.0%} of its hashrate against the "
-            "last six hours, and no limit asks for it: see power, network and cooling there.",
+def _site(site: SiteStatus, signs: Signs) -> Iterator[Trouble]:
+    if site.name == UNASSIGNED_SITE and site.rigs:
+        yield _ticket(
+            "rigs_unassigned",
+            f"{site.rigs} rigs mine with an account that no site has: their work is booked to "
+            "none. Give the account to a site.",
         )
-    hour, rejects = site.hashrate_h_s._1h, site.rejects
-    if rejects is None or hour.sigma > KNOWN_SIGMA * hour.value:
+    yield from _drop(site, signs.least_room_w.get(site.name))
+    shares = signs.recent_shares.get(site.name)
+    judged = 0 if shares is None else shares.accepted + shares.stale + shares.rejected
+    if shares is None or judged < at.REJECTS_OF:
         return
-    if rejects.rejected_1h > REJECTED or rejects.stale_1h > STALE:
+    if max(shares.rejected, shares.stale) > at.REJECTED * judged:
         yield _ticket(
             "reject_ratio",
-            f"Of the shares of {site.name} {rejects.rejected_1h:.1%} are rejected and "
-            f"{rejects.stale_1h:.1%} late, over an hour: see the reasons, by rig.",
+            f"Of the shares of {site.name} {shares.rejected / judged:.1%} are rejected and "
+            f"{shares.stale / judged:.1%} late, over {at.REJECTS_S / 60:.0f} minutes: see the "
+            "reasons, by rig.",
         )
 
 
-def _is_at_limit(site: SiteStatus) -> bool:
-    power = site.power
-    if power is None or power.limit_w is None or power.headroom_w is None:
+def _drop(site: SiteStatus, least_room_w: float | None) -> Iterator[Trouble]:
+    now, before = site.hashrate_h_s._5m, site.hashrate_h_s._6h
+    most = now.value + at.DROP_SIGMAS * now.sigma
+    if most >= at.DROP * (before.value - at.DROP_SIGMAS * before.sigma):
+        return
+    unexplained_w = _unexplained_w(site)
+    if not unexplained_w and _is_ordered(site, least_room_w):
+        return
+    why = (
+        f"while {watts(unexplained_w)} are drawn that no share explains: rigs that hang, mine "
+        "elsewhere or cannot reach the pool."
+        if unexplained_w
+        else "and no limit asks for it: see power, network and cooling there."
+    )
+    yield _urgent(
+        "hashrate_drop",
+        f"{site.name} has lost {1 - now.value / before.value:.0%} of its hashrate against the "
+        f"last six hours, {why}",
+    )
+
+
+def _is_ordered(site: SiteStatus, least_room_w: float | None) -> bool:
+    """Whether mining draws what it may, or might a short while ago."""
+    if site.power is None or least_room_w is None:
         return False
-    return power.headroom_w < (1 - DROP) * power.limit_w
+    return site.power.mining_w.value >= at.DROP * least_room_w
+
+
+def _unexplained_w(site: SiteStatus) -> float:
+    """So much is drawn without work that no limit is the cause; else 0."""
+    residual = None if site.power is None else site.power.residual_w
+    if residual is None or site.budget_w is None:
+        return 0.0
+    return residual.value if residual.value > at.UNEXPLAINED * site.budget_w else 0.0
 
 
 def _house(signs: Signs) -> Iterator[Trouble]:
     if signs.processes_down:
         numbers = _names([str(number) for number in signs.processes_down])
-        yield _urgent(
+        is_all = len(signs.processes_down) >= signs.processes
+        yield Trouble(
             "worker_down",
             f"Worker processes do not serve: {numbers}. They are started again by themselves; "
             "the log tells why they end.",
+            is_all,
         )
     if signs.is_clock_wrong:
         yield _urgent(
@@ -286,10 +339,12 @@ def _house(signs: Signs) -> Iterator[Trouble]:
             "is closed and nothing deleted until then.",
         )
     left_s = signs.certificate_left_s
-    if left_s is not None and left_s < CERTIFICATE_S:
+    if left_s is not None and left_s < at.CERTIFICATE_S:
         text = "has ended" if left_s <= 0 else f"ends in {left_s / 86_400:.1f} days"
         yield Trouble(
-            "certificate", f"A TLS certificate {text}: rigs will refuse it. Renew it.", left_s <= 0
+            "certificate",
+            f"A TLS certificate {text}: rigs will refuse it. Renew it.",
+            left_s < at.CERTIFICATE_URGENT_S,
         )
     last = signs.last_reload
     if last is not None and not last.is_good:
@@ -315,10 +370,6 @@ def _ticket(code: str, text: str) -> Trouble:
 def _capital(text: str) -> str:
     """A sentence may begin with a site's name, which stays as it is, or with ours."""
     return f"T{text[1:]}" if text.startswith("the ") else text
-
-
-def _is_beyond(figure: Figure, least: float) -> bool:
-    return figure.value - SIGMAS * figure.sigma > max(0.0, least)
 
 
 def _names(names: Sequence[str]) -> str:

@@ -40,7 +40,23 @@ class Family:
     left_out: str = ""
 
 
-class GaugeFamily(Family):
+class ValueFamily(Family):
+    """Series that are one number each."""
+
+    __slots__ = ()
+
+    def make(self) -> GaugeMetricFamily | CounterMetricFamily:
+        """To be filled."""
+        raise NotImplementedError
+
+    def later(self, rows: Callable[[], Rows]) -> Metric:
+        """To be filled where it is read: in a thread, so ``rows`` is of what does not change."""
+        family: Metric = self.make()
+        family.samples = cast(list[Sample], _Later(self, rows))
+        return family
+
+
+class GaugeFamily(ValueFamily):
     """What goes up and down."""
 
     __slots__ = ()
@@ -54,12 +70,8 @@ class GaugeFamily(Family):
         """Without labels, and filled."""
         return GaugeMetricFamily(self.name, self.help, value=value)
 
-    def later(self, rows: Callable[[], Rows]) -> Metric:
-        """To be filled where it is read: in a thread, so ``rows`` is of what does not change."""
-        return _later(self.make, rows)
 
-
-class CounterFamily(Family):
+class CounterFamily(ValueFamily):
     """What only grows, but for a restart."""
 
     __slots__ = ()
@@ -72,10 +84,6 @@ class CounterFamily(Family):
     def of(self, value: float) -> CounterMetricFamily:
         """Without labels, and filled."""
         return CounterMetricFamily(self.name, self.help, value=value)
-
-    def later(self, rows: Callable[[], Rows]) -> Metric:
-        """To be filled where it is read: in a thread, so ``rows`` is of what does not change."""
-        return _later(self.make, rows)
 
 
 class HistogramFamily(Family):
@@ -147,26 +155,14 @@ def buckets(observed: Observed) -> list[tuple[str, float]]:
     return list(zip(bounds, map(float, accumulate(observed.counts)), strict=True))
 
 
-def _later(
-    make: Callable[[], GaugeMetricFamily | CounterMetricFamily], rows: Callable[[], Rows]
-) -> Metric:
-    family: Metric = make()
-    family.samples = cast(list[Sample], _Later(make, rows))
-    return family
-
-
 class _Later:
     """The samples of a family, made each time that they are looked at."""
 
-    def __init__(
-        self,
-        make: Callable[[], GaugeMetricFamily | CounterMetricFamily],
-        rows: Callable[[], Rows],
-    ) -> None:
-        self._make, self._rows = make, rows
+    def __init__(self, declared: ValueFamily, rows: Callable[[], Rows]) -> None:
+        self._declared, self._rows = declared, rows
 
     def __iter__(self) -> Iterator[Sample]:
-        family = self._make()
+        family = self._declared.make()
         for labels, value in self._rows():
             family.add_metric(labels, value)
         return iter(family.samples)

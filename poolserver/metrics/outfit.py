@@ -13,11 +13,13 @@ from poolserver.handover.reload import ReloadFacts
 from poolserver.metrics.audit import AuditMetrics
 from poolserver.metrics.crew import CrewMetrics
 from poolserver.metrics.http import HttpMetrics
+from poolserver.metrics.lines import Encoder
 from poolserver.metrics.nodes import NodeMetrics, RpcMetrics
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerSeries
 from poolserver.metrics.process import DiskMetrics, ProcessMetrics
 from poolserver.metrics.reloads import ReloadMetrics
+from poolserver.metrics.signals import ReadingSeries
 from poolserver.metrics.workers import WorkerSeries
 from poolserver.node.group import NodeGroup
 from poolserver.process_watch import ProcessWatch
@@ -62,12 +64,12 @@ class PoolMetricsOutfit:
         self.in_thread.register(DiskMetrics(config.data_dir))
 
 
-def many_series(config: Config, coordinator: Coordinator) -> Callable[[], Iterator[bytes]]:
-    """Lines of power nodes, and of single workers and accounts where that is wanted; to be asked
-    for in a thread.
+def many_series(config: Config, coordinator: Coordinator) -> Callable[[Encoder], Iterator[bytes]]:
+    """Lines of power nodes and meters, and of single workers and accounts where that is wanted; to
+    be asked for in a thread.
     """
-    power = PowerSeries(lambda: coordinator.room.view)
-    if config.metrics.workers == "none":
-        return power.lines
-    workers = WorkerSeries(coordinator.meters, config.metrics)
-    return lambda: chain(power.lines(), workers.lines())
+    room = coordinator.room
+    series = [PowerSeries(lambda: room.view).lines, ReadingSeries(room.books.meters).lines]
+    if config.metrics.workers != "none":
+        series.append(WorkerSeries(coordinator.meters, config.metrics).lines)
+    return lambda encode: chain.from_iterable(lines(encode) for lines in series)

@@ -1,4 +1,7 @@
-"""What Prometheus is told of signals: how readings were judged, what became of messages."""
+"""What Prometheus is told of signals: how readings were judged, what became of messages.
+
+There may be as many meters as power nodes, thousands.
+"""
 
 from collections.abc import Iterator
 from typing import Protocol
@@ -7,6 +10,14 @@ from prometheus_client.core import Metric
 from prometheus_client.registry import Collector
 
 from poolserver.metrics.families import counter, gauge
+from poolserver.metrics.lines import (
+    Encoder,
+    batches,
+    heading,
+    lines,
+    pack_labels,
+    pack_numbers,
+)
 from poolserver.power.readings import MeterBook
 
 POWER_READINGS = counter(
@@ -49,20 +60,29 @@ class Bus(Protocol):
         """Messages by what they were about and what became of them."""
 
 
-class SignalMetrics(Collector):
-    """Of all meters, and of the MQTT bus where there is one."""
+class ReadingSeries:
+    """Of all meters. ``lines`` may be asked in any thread."""
 
-    def __init__(self, meters: MeterBook, bus: Bus | None = None) -> None:
-        self._meters, self._bus = meters, bus
+    def __init__(self, meters: MeterBook) -> None:
+        self._meters = meters
+
+    def lines(self, encode: Encoder) -> Iterator[bytes]:
+        """All of them, some at a time."""
+        yield heading(POWER_READINGS, encode)
+        counts = dict(self._meters.counts)  # in one go, as far as other threads can tell
+        names, values = batches(tuple(counts)), batches(tuple(counts.values()))
+        for some, numbers in zip(names, values, strict=True):
+            labels = pack_labels(some, "meter", "quality")
+            yield lines(POWER_READINGS, labels, pack_numbers(numbers))
+
+
+class BusMetrics(Collector):
+    """Of the MQTT bus."""
+
+    def __init__(self, bus: Bus) -> None:
+        self._bus = bus
 
     def collect(self) -> Iterator[Metric]:
-        readings = POWER_READINGS.make()
-        # Counted on another thread's time, maybe: a copy does not change under the loop.
-        for (meter, quality), count in dict(self._meters.counts).items():
-            readings.add_metric([meter, quality.value], count)
-        yield readings
-        if self._bus is None:
-            return
         yield MQTT_CONNECTED.of(float(self._bus.is_connected))
         messages = MQTT_MESSAGES.make()
         for (about, outcome), count in self._bus.outcomes.items():

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from poolserver._native import read_meters
 from poolserver.config.metrics import MetricsConfig
 from poolserver.metrics.families import GaugeFamily, gauge
-from poolserver.metrics.lines import batches, heading, lines, pack_labels
+from poolserver.metrics.lines import Encoder, batches, heading, lines, pack_labels
 from poolserver.stats.meters import MeterName, Meters
 
 COLUMNS = 7
@@ -93,12 +93,12 @@ class WorkerSeries:
             _Level(OF_ACCOUNTS, meters.accounts.states, ("account",)),
         )
 
-    def lines(self) -> Iterator[bytes]:
+    def lines(self, encode: Encoder) -> Iterator[bytes]:
         """All of them, some at a time."""
         most = self._config.top if self._config.workers == "top" else None
         now_s = self._now_s()
         for level in self._levels:
-            yield from level.lines(now_s, most)
+            yield from level.lines(now_s, most, encode)
 
 
 class _Level:
@@ -115,7 +115,7 @@ class _Level:
         self._states = states
         self._labels = labels
 
-    def lines(self, now_s: float, most: int | None) -> Iterator[bytes]:
+    def lines(self, now_s: float, most: int | None, encode: Encoder) -> Iterator[bytes]:
         """Of all, or of so many with most hashrate."""
         states = self._states.copy()  # in one go, as far as other threads can tell
         names, packed = tuple(states), tuple(states.values())
@@ -127,7 +127,7 @@ class _Level:
             for some, states in zip(batches(names), batches(packed), strict=True)
         ]
         for family, series in zip(self._families, _SERIES, strict=True):
-            yield heading(family)
+            yield heading(family, encode)
             for more, column, decimals in series:
                 for labels, numbers in rows:
                     yield lines(family, labels, _column(numbers, column), decimals, more)

@@ -1,15 +1,17 @@
 """One block offered to one node: what the node's words mean.
 
 ``submitblock`` answers null where the block is the new tip, a word of BIP22 where it is not, and
-an error where the node could not look at it. What is no final word is None here: ask again.
+an error where the node could not look at it. What is no final word is ``NotFinal``: ask again.
 """
 
 from collections.abc import Callable
-from typing import NamedTuple
+from math import inf
+from typing import Any, NamedTuple
 
 import msgspec
 import structlog
 
+from poolserver.log import RateLimited
 from poolserver.node.checks import Rpc
 from poolserver.node.rpc import RPC_INVALID_ADDRESS_OR_KEY, NodeError, RpcError
 
@@ -33,25 +35,31 @@ class Verdict(NamedTuple):
     reason: str
 
 
+class NotFinal(Exception):
+    """The node could not be asked, or what it said is no last word; why."""
+
+
 class _BlockHeader(msgspec.Struct):
     confirmations: int
 
 
 async def offer(
     rpc: Rpc, block_hash: str, block_json: msgspec.Raw, is_ours: IsOurs, timeout_s: float
-) -> Verdict | None:
-    """Offer a block once; None where the answer is not final.
+) -> Verdict:
+    """Offer a block once.
 
     ``block_json`` is the block's hex in quotes: it is megabytes, and quoted once for all nodes.
     ``is_ours(hash)`` says whether the block of that hash is one of this pool's.
+
+    Raises:
+        NotFinal: time can change it.
     """
     try:
         answer = await rpc.call("submitblock", block_json, type=str | None, timeout_s=timeout_s)
         if answer is None:
             return Verdict("accepted", "")
         if answer in NOT_YET:
-            log.warning("submitblock_failed", url=rpc.url, reason=answer)
-            return None
+            raise NotFinal(answer)
         if answer not in ASK_AGAIN:
             return Verdict("rejected", answer)
         in_chain = await _is_in_chain(rpc, block_hash) or await _is_preferred(
@@ -60,12 +68,27 @@ async def offer(
     except RpcError as error:
         if error.code == RPC_DESERIALIZATION_ERROR:
             return Verdict("rejected", error.message)
-        log.warning("submitblock_failed", url=rpc.url, reason=str(error))
-        return None
+        raise NotFinal(str(error)) from error
     except NodeError as error:
-        log.warning("submitblock_failed", url=rpc.url, reason=str(error))
-        return None
+        raise NotFinal(str(error)) from error
     return Verdict("accepted" if in_chain else "stale", answer)
+
+
+class Tries:
+    """What is told of a node that does not take a block: each reason once, and how it ended."""
+
+    def __init__(self, url: str, block_hash: str) -> None:
+        self._of = {"url": url, "block": block_hash}
+        self._trouble = RateLimited(log, interval_s=inf)
+
+    def failed(self, reason: str, now: float, **fields: Any) -> None:
+        """There was no final word; ``now`` is monotonic, in seconds."""
+        if not self._trouble.failed("submitblock_failed", reason, now, **self._of, **fields):
+            log.debug("submitblock_failed", reason=reason, **self._of)
+
+    def ended(self, state: str, now: float) -> None:
+        """It is not tried any more."""
+        self._trouble.restored("submitblock_over", now, state=state, **self._of)
 
 
 async def is_unknown(rpc: Rpc, block_hash: str) -> bool:

@@ -14,7 +14,7 @@ import structlog
 
 from poolserver.histogram import CALL_S, Histogram
 from poolserver.node.checks import Rpc
-from poolserver.node.offer import Verdict, is_unknown, offer
+from poolserver.node.offer import NotFinal, Tries, Verdict, is_unknown, offer
 from poolserver.node.spool import FoundBlock, Spool, quoted, spool_entry
 
 __all__ = ["BlockSubmitter", "FoundBlock", "Submission", "Verdict"]
@@ -316,21 +316,28 @@ class BlockSubmitter:
 
     async def _until_final(self, rpc: Rpc, gate: NewestFirst, offered: _Offered) -> Verdict | None:
         """Offer to one node until its word is final; None where another has had it for long."""
-        loop, waits = asyncio.get_running_loop(), _waits()
+        loop, waits, tries = (
+            asyncio.get_running_loop(),
+            _waits(),
+            Tries(rpc.url, offered.block_hash),
+        )
         timeouts = chain(SUBMIT_TIMEOUTS_S, repeat(SUBMIT_TIMEOUTS_S[-1]))
         while loop.time() < offered.until:
             try:
                 async with gate:
                     verdict = await self._offer(rpc, offered, next(timeouts))
-            except Exception:  # a fault of ours must not be the end of a block
-                log.exception("submitblock_failed", url=rpc.url, reason="error")
-                verdict = None
-            if verdict is not None:
+            except NotFinal as error:
+                tries.failed(str(error), loop.time())
+            except Exception as error:  # a fault of ours must not be the end of a block
+                tries.failed(repr(error), loop.time(), exc_info=True)
+            else:
+                tries.ended(verdict.state, loop.time())
                 return verdict
             await asyncio.sleep(next(waits) * random.uniform(0.5, 1.5))
+        tries.ended("given up", loop.time())
         return None
 
-    async def _offer(self, rpc: Rpc, offered: _Offered, timeout_s: float) -> Verdict | None:
+    async def _offer(self, rpc: Rpc, offered: _Offered, timeout_s: float) -> Verdict:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
         verdict = await offer(

@@ -14,12 +14,10 @@ const Z95 = 1.96;
 export function drawn(history) {
   const edge = (sign) => history.power_w.map((value, i) =>
     value == null ? null : Math.max(0, value + sign * Z95 * (history.power_sigma_w[i] ?? 0)));
-  const part = (values) => values.map((value, i) => {
-    const all = (history.accepted[i] ?? 0) + (history.stale[i] ?? 0) + (history.rejected[i] ?? 0);
-    return value == null || !all ? null : value / all;
-  });
+  const judged = history.accepted.map((accepted, i) => (accepted ?? 0) + (history.stale[i] ?? 0) + (history.rejected[i] ?? 0));
+  const part = (values) => values.map((value, i) => value == null || !judged[i] ? null : value / judged[i]);
   return {
-    ...history, low_w: edge(-1), high_w: edge(1), stale_part: part(history.stale), rejected_part: part(history.rejected),
+    ...history, judged, low_w: edge(-1), high_w: edge(1), stale_part: part(history.stale), rejected_part: part(history.rejected),
   };
 }
 
@@ -74,7 +72,7 @@ function sharesChart() {
       { name: "Stale", key: "stale_part", colour: "muted" },
       { name: "Rejected", key: "rejected_part", colour: "bad" },
     ],
-    read: (data, i) => `${count(data.accepted[i])} accepted, ${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected`,
+    read: (data, i) => `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${quantity(data.judged[i], "", 3)}`,
     summary: (data) => `Stale shares: ${extremes(data, "stale_part", percent)}. Rejected: ${extremes(data, "rejected_part", percent)}.`,
   });
 }

@@ -96,17 +96,17 @@ export function bitcoin(satoshi) {
   return `${sign}${text.slice(0, -8)}.${text.slice(-8)}\u00a0BTC`;
 }
 
-/** "42 s", "3 min", "2 h 5 min", "3 d 4 h". */
+/** "42 s", "3 min", "2 h 5 min", "3 d 4 h". No line breaks before a unit. */
 export function duration(seconds) {
   if (seconds == null || !Number.isFinite(seconds)) return NOTHING;
   const s = Math.max(0, Math.round(seconds));
-  if (s < 120) return `${s} s`;
+  if (s < 120) return `${s}\u00a0s`;
   const minutes = Math.floor(s / 60);
-  if (minutes < 60) return `${minutes} min`;
+  if (minutes < 60) return `${minutes}\u00a0min`;
   const hours = Math.floor(minutes / 60);
-  if (hours < 48) return minutes % 60 ? `${hours} h ${minutes % 60} min` : `${hours} h`;
+  if (hours < 48) return minutes % 60 ? `${hours}\u00a0h ${minutes % 60}\u00a0min` : `${hours}\u00a0h`;
   const days = Math.floor(hours / 24);
-  return hours % 24 ? `${days} d ${hours % 24} h` : `${days} d`;
+  return hours % 24 ? `${days}\u00a0d ${hours % 24}\u00a0h` : `${days}\u00a0d`;
 }
 
 /** "3 min ago" of a moment. */

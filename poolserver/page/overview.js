@@ -47,12 +47,19 @@ function setPowerRow(row, node, now) {
 
 const controlWords = (mode) => mode === "observe" ? "No rig is switched by the pool: it tells what it would do." : `Control: ${words(mode)}.`;
 
+/** What the parts of a bar are. Its own words are in its label, for who does not see it. */
+const legend = () => h("ul", { class: "legend", "aria-hidden": "true" }, [["ai", "AI"], ["accent", "Mining"], ["error", "95%"], ["limit", "Limit"]].map(([name, text]) => h("li", { class: `patch patch-${name}` }, text)));
+
 class PowerCard {
   #sites = h("ul", { class: "power-sites plain" });
   #all = h("div");
   #state = h("p", { class: "quiet power-state" });
   #none = h("p", { class: "quiet" }, "Nothing is known of power yet.");
   element = card("Power against the budget", { class: "power-card" }, this.#none, this.#all, this.#sites, this.#state);
+
+  constructor() {
+    this.element.querySelector(".card-head").append(legend());
+  }
 
   update({ store }) {
     const { status } = store;
@@ -76,7 +83,7 @@ function tiles(status) {
   return [
     ["Hashrate, 15 min", rate["15m"], "H/s", `1 h ${quantity(rate["1h"].value, "H/s")}, 1 d ${quantity(rate["1d"].value, "H/s")}`],
     ["Efficiency", power?.j_per_th, "J/TH", power ? `mining ${quantity(power.mining_w.value, "W")}` : "without power nothing is known"],
-    ["Rigs", count(status.rigs), "", status.silent_rigs ? `${count(status.silent_rigs)} silent` : "none silent", routeHash({ view: "rigs", query: { state: status.silent_rigs ? "silent" : "" } }), status.silent_rigs > 0],
+    ["Rigs", count(status.rigs), "", status.silent_rigs ? `${count(status.silent_rigs)} silent` : "none silent", routeHash({ view: "rigs", query: { state: status.silent_rigs ? "silent" : "" } }), status.troubles.some(({ code }) => code === "rigs_silent")],
     ["Stale, 1 h", rejects ? percent(rejects.stale_1h) : null, "", rejects ? `rejected ${percent(rejects.rejected_1h)}` : "no share yet"],
     ["Block worked on", template ? count(template.height) : "none", "", template ? `${template.is_outdated ? "outdated, " : ""}${duration(template.age_s)} old, ${plural(template.transactions, "transaction")}` : "rigs have no work", routeHash({ view: "nodes" }), !template || template.is_outdated],
     ["Blocks", count(found), "", `effort ${percent(status.round_effort, 0)}${status.luck == null ? "" : `, luck ${percent(status.luck, 0)}`}`, routeHash({ view: "blocks" })],

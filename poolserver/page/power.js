@@ -19,7 +19,7 @@ const WHOLE_EACH_S = 60;
 
 const COLUMNS = [
   { title: "Node", class: "c-name" },
-  { title: "Against its limit", class: "c-bar" },
+  { title: "Of limit", class: "c-bar" },
   { title: "Power", class: "c-power number" },
   { title: "Known by", class: "c-method" },
   { title: "Headroom", class: "c-room number" },

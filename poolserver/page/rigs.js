@@ -1,7 +1,7 @@
 /** All rigs: searched, sorted and filtered by the pool, shown as far as one scrolls. */
 
 import { card, h, setClass, setText } from "./dom.js";
-import { ago, count, figure, NOTHING, percent, plural, quantity } from "./format.js";
+import { ago, count, figure, figureParts, NOTHING, percent, plural, quantity } from "./format.js";
 import { PagedRigs } from "./rig_pages.js";
 import { RigPanel } from "./rig_panel.js";
 import { VirtualGrid } from "./virtual.js";
@@ -25,16 +25,26 @@ const COLUMNS = [
   { title: "Rejected", class: "c-rejected number", key: "rejected_1h" },
   { title: "Last share", class: "c-last number", key: "last_share_at", hint: "How long ago, accepted or not" },
 ];
+const RATE = COLUMNS.findIndex(({ key }) => key === "hashrate_1h");
 const USUAL = "-hashrate_1h";
+
+/** With its error in an element of its own: a phone has no room for it beside a rig's name. */
+function fillRate(cell, rate) {
+  const { text, unit } = figureParts(rate, "H/s");
+  const [value, error] = text.split(/(?= ± )/);
+  const whole = `${text}\u00a0${unit}`;
+  if (cell.textContent !== whole) cell.replaceChildren(value, h("span", { class: "error" }, error), `\u00a0${unit}`);
+}
 
 function fillCells(cells, rig, now) {
   const texts = [
     rig.worker, rig.state, rig.site, rig.node, rig.model,
-    figure(rig.hashrate_5m_h_s, "H/s"), figure(rig.hashrate_1h_h_s, "H/s"),
+    figure(rig.hashrate_5m_h_s, "H/s"), null,
     quantity(rig.power_w, "W"), rig.j_per_th == null ? NOTHING : rig.j_per_th.toFixed(1),
     percent(rig.stale_1h), percent(rig.rejected_1h), ago(rig.last_share_at, now),
   ];
-  texts.forEach((text, i) => setText(cells[i], text || NOTHING));
+  texts.forEach((text, i) => text === null || setText(cells[i], text || NOTHING));
+  fillRate(cells[RATE], rig.hashrate_1h_h_s);
   cells[1].className = `c-state state state-${rig.state}`;
 }
 

@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from poolserver.server.rig_wire import RigWire
 
 TICK_S = 1.0
+# How often a slice of what is new of rigs is told: 10,000 that come at once are in five seconds.
+TELLS_A_TICK = 20
 # How soon a renewed certificate is taken up.
 CERTIFICATE_LOOK_TICKS = 60
 
@@ -338,7 +340,9 @@ class Worker:
     async def _tick_for_ever(self) -> None:
         ticks = 0
         while True:
-            await asyncio.sleep(TICK_S)
+            for _ in range(TELLS_A_TICK):
+                await asyncio.sleep(TICK_S / TELLS_A_TICK)
+                self._tell_of_rigs()
             ticks += 1
             self.tick()
             if ticks % CERTIFICATE_LOOK_TICKS == 0:
@@ -362,6 +366,9 @@ class Worker:
         for _ in range(sweep_steps):
             self.sweep.step(now)
         self._up.send(counters_of(self, self._watch))
+        self._tell_of_rigs()
+
+    def _tell_of_rigs(self) -> None:
         if (news := self.roll.take()) or self.roll.is_all:
             self._up.send(RigsChanged(self.source, news, self.roll.is_all))
 

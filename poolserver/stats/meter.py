@@ -18,13 +18,11 @@ from typing import NamedTuple
 
 from poolserver._native import update_meter
 from poolserver.ledger.totals import ShareTotals
-from poolserver.mining.share import ShareOutcome
 
 WINDOWS_S = (60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0, 604_800.0)
 WINDOWS = ("1m", "5m", "15m", "1h", "6h", "1d", "7d")
 REJECT_WINDOWS = ("1h", "1d")
 
-_ACCEPTED, _STALE = ShareOutcome.ACCEPTED, ShareOutcome.STALE
 _N = len(WINDOWS_S)
 _H1, _D1 = WINDOWS.index("1h"), WINDOWS.index("1d")
 _GLANCED = (WINDOWS.index("5m"), _H1, _D1)
@@ -115,13 +113,14 @@ class Judged:
     def of(cls, totals: ShareTotals, work_scale: int = 1) -> "Judged":
         """What ``totals`` sum up, each proven hash standing for ``work_scale`` of them."""
         self = cls()
-        self.work = float(totals.proven_work * work_scale)
-        self.work_sq = float(totals.proven_work_sq * work_scale * work_scale)
-        self.judged = judged = sum(totals.shares)
-        self.stale = stale = totals.shares[_STALE]
-        self.rejected = judged - stale - totals.shares[_ACCEPTED]
-        if totals.best_hash is not None:
-            self.best_difficulty = totals.best_difficulty
+        (
+            self.work,
+            self.work_sq,
+            self.judged,
+            self.stale,
+            self.rejected,
+            self.best_difficulty,
+        ) = totals.figures(work_scale)
         return self
 
     def add(self, other: "Judged") -> None:
@@ -224,8 +223,9 @@ def glance(state: bytes, now_s: float, round_number: int) -> Glance:
         tau_s, work = WINDOWS_S[window], numbers[_WORK + window]
         observed_s = -tau_s * expm1(-age_s / tau_s)
         if observed_s > 0:
-            left = exp(-passed_s / tau_s) / observed_s
-            rates += (work * left, sqrt(numbers[_SQUARES + window]) * left)
+            left = exp(-passed_s / tau_s)
+            sigma = sqrt(numbers[_SQUARES + window])
+            rates += (work * left / observed_s, sigma * left / observed_s)
         else:
             rates += (0.0, 0.0)
     judged, stale, rejected = numbers[_HOUR:_DAY]

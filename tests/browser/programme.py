@@ -74,7 +74,7 @@ class Programme:
         intended = (
             "would shed 312 rigs, 1.1 MW, of Sahiwal/T2: AI hall +3 MW; binding: transformer T2",
         )
-        return PowerView(self.at, "advise", "shedding", self._nodes(), intended)
+        return PowerView(self.at, "observe", "observe", self._nodes(), intended)
 
     def configured(self) -> PowerView:
         """As the stream has it."""
@@ -105,7 +105,7 @@ class Programme:
         below = [self._container(path, i, rigs / CONTAINERS) for i in range(1, CONTAINERS + 1)]
         tops = [nodes[0] for nodes in below]
         drawn_w = sum(node.total_w.value for node in tops)
-        tight = 0.985 if path == "Sahiwal/T2" else 1.12
+        tight = 1.012 if path == "Sahiwal/T2" else 1.15
         limit = LimitView(int(round(drawn_w * tight, -5)), "physical", "transformer", "", None)
         doubted = path == "ChinaHub/T3"
         meter = MeterView(
@@ -193,7 +193,7 @@ class Programme:
             },
             journal_lag_s=0.4,
             power=self.power_status(top),
-            power_mode="advise",
+            power_mode="observe",
             power_state="shedding",
             intended=self.configured().intended,
         )  # fmt: skip
@@ -227,7 +227,7 @@ class Programme:
         if node is None:
             return None
         windows = tuple(
-            _window(window_s, node.mining_w.value, 0.1 / math.sqrt(window_s / 60) * 0.05)
+            _window(window_s, node.estimated_w.value, 0.1 / math.sqrt(window_s / 60) * 0.05)
             for window_s in (60.0, 300.0, 900.0, 3600.0, 21_600.0, 86_400.0)
         )
         ahead = LimitAhead(NOW + 6 * 3600 - 120, 240 * MW, "NTDC") if node.depth < 2 else None
@@ -261,13 +261,17 @@ def _above(
     meter: MeterView | None = None,
 ) -> NodeView:
     """A node of those right below it. Where it has a meter, that shows a little more."""
-    mining_w = sum(node.mining_w.value for node in below)
+    pue = 1.02 if kind == "transformer" else 1.0
+    estimated_w = pue * sum(node.estimated_w.value for node in below)
+    mining_w = pue * sum(node.mining_w.value for node in below)
     below_ai_w = sum(node.ai_w for node in below) + ai_w
     sigma_w = mining_w * 0.004 + 2000
-    estimated_w = mining_w * 1.03 + below_ai_w
     is_believed = meter is not None and meter.quality == "good"
-    metered_w = estimated_w * (1.004 + 0.002 * noise(path))
-    total = Figure(metered_w, 0.0025 * metered_w) if is_believed else Figure(estimated_w, sigma_w)
+    metered_w = estimated_w * (1.0117 + 0.002 * noise(path)) + below_ai_w
+    if is_believed:
+        mining_w = metered_w - below_ai_w
+    total_w = mining_w + below_ai_w
+    total = Figure(total_w, 0.0025 * total_w if is_believed else sigma_w)
     limit_w = limits[0].limit_w if limits else None
     if meter is not None:
         meter = MeterView(meter.name, meter.quality, meter.reason, metered_w, meter.at)
@@ -284,7 +288,7 @@ def _above(
         mining_w=Figure(mining_w, sigma_w),
         ai_w=below_ai_w,
         ai_known=True,
-        residual_w=Figure(metered_w - estimated_w, 2 * sigma_w) if is_believed else None,
+        residual_w=Figure(mining_w - estimated_w, 2 * sigma_w) if is_believed else None,
         hashrate_h_s=Figure(rate, rate * 0.004),
         accepted_h_s=rate * 0.997,
         rigs=sum(node.rigs for node in below),

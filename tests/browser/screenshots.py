@@ -6,26 +6,13 @@ from pathlib import Path
 
 from playwright.async_api import Browser, Page
 
-from poolserver.lookout.view import Trouble
+from poolserver.lookout.troubles import Signs, troubles
 from tests.browser.chromium import chromium, find_chromium
 from tests.browser.ground import NOW, made_up_rig
 from tests.browser.programme import Programme
 from tests.browser.stage import Stage, on_stage
 
 IMAGES = Path(__file__).parents[2] / "docs/images"
-
-TROUBLES = (
-    Trouble(
-        "over_budget",
-        "Sahiwal/T2 draws 0.7 MW more than the transformer can carry: 312 rigs are to be shed.",
-        True,
-    ),
-    Trouble(
-        "meter_stale",
-        "The meter chinahub-t3 has not been heard for 4 min: ChinaHub/T3 is estimated meanwhile.",
-        False,
-    ),
-)
 
 # name, address, theme, width, height, whether the whole length is shown
 PICTURES = (
@@ -75,6 +62,12 @@ async def picture(browser: Browser, stage: Stage, folder: Path, which: tuple[obj
     await context.close()
 
 
+def troubled_programme() -> Programme:
+    """With what the pool would say of its power."""
+    nodes = Programme().power().nodes
+    return Programme(troubles=troubles(Signs(power_nodes=nodes, up_s=1e6)))
+
+
 async def main(folder: Path, *names: str) -> None:
     """The documents' pictures, or those of these names."""
     found = find_chromium()
@@ -84,7 +77,7 @@ async def main(folder: Path, *names: str) -> None:
         for which in PICTURES:
             if which[0] not in (names or IN_DOCUMENTS):
                 continue
-            async with on_stage(Programme(troubles=TROUBLES), tick_s=60) as stage:
+            async with on_stage(troubled_programme(), tick_s=60) as stage:
                 await picture(browser, stage, folder, which)
 
 

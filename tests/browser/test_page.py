@@ -112,6 +112,8 @@ async def test_names_of_rigs_and_events_are_text_and_nothing_else(
     panel = page.get_by_role("complementary")
     await expect(panel.get_by_role("heading")).to_have_text(f"{HOSTILE}/../x?y#z")
     await expect(panel).to_contain_text("Best share")
+    await expect(panel).to_contain_text("Last share")
+    await expect(panel).to_contain_text(" s ago")
     await page.goto(f"{stage.url}#/events")
     await expect(page.get_by_role("row").filter(has_text=HOSTILE)).to_be_visible()
     assert await page.locator("img").count() == 0

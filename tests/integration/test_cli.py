@@ -5,11 +5,9 @@ import os
 import re
 import signal
 import socket
-import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from random import randbytes
@@ -27,32 +25,11 @@ from poolserver.bitcoin.target import target_from_difficulty, target_le
 from poolserver.config import load_config
 from poolserver.node.process import BitcoindProcess, free_port
 from poolserver.outfit import StartError
-from tests.integration.running import TAPROOT_REGTEST, Rig, RunningPool, rig
+from tests.integration.commands import Setup, begin, command, end_of, said_in_one_line
+from tests.integration.running import Rig, RunningPool, rig
 
-REPOSITORY = Path(__file__).parents[2]
 TAPROOT_SIGNET = "tb1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vq47zagq"
 
-CONFIG = """
-network = "{network}"
-data_dir = "var"
-[payout]
-address = "{address}"
-[[nodes]]
-url = "{url}"
-username = "poolserver"
-password = "loopback-only"
-[[listeners]]
-address = "127.0.0.1:{port}"
-start_difficulty = 1e-6
-min_difficulty = 1e-6
-max_difficulty = 1e-6
-[http]
-address = "127.0.0.1:{http_port}"
-[[sites]]
-name = "hall"
-accounts = ["demo"]
-budget_mw = 0.2
-"""
 
 BAD_CONFIG = """
 network = "regtest"
@@ -70,68 +47,6 @@ name = "hall"
 accounts = ["demo"]
 budget_mw = "much"
 """
-
-
-@dataclass
-class Ended:
-    """What a program leaves: its exit code and what it said."""
-
-    code: int
-    out: str
-    err: str
-
-
-@dataclass
-class Setup:
-    """A configuration file in a folder of its own, at ports that are free."""
-
-    folder: Path
-    url: str
-    network: str = "regtest"
-    address: str = TAPROOT_REGTEST
-    port: int = field(default_factory=free_port)
-    http_port: int = field(default_factory=free_port)
-
-    def write(self) -> Path:
-        path = self.folder / "pool.toml"
-        path.write_text(
-            CONFIG.format(
-                network=self.network,
-                address=self.address,
-                url=self.url,
-                port=self.port,
-                http_port=self.http_port,
-            )
-        )
-        return path
-
-    @property
-    def pool(self) -> RunningPool:
-        return RunningPool(self.port, self.http_port)
-
-
-async def begin(*arguments: str) -> asyncio.subprocess.Process:
-    return await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        "poolserver",
-        *arguments,
-        cwd=REPOSITORY,
-        stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-async def end_of(process: asyncio.subprocess.Process) -> Ended:
-    async with asyncio.timeout(20):
-        out, err = await process.communicate()
-    assert process.returncode is not None
-    return Ended(process.returncode, out.decode(), err.decode())
-
-
-async def command(*arguments: str) -> Ended:
-    return await end_of(await begin(*arguments))
 
 
 @asynccontextmanager
@@ -156,14 +71,6 @@ async def is_ready(pool: RunningPool) -> bool:
         return (await pool.get("/readyz"))[0] == 200
     except aiohttp.ClientError:
         return False
-
-
-def said_in_one_line(ended: Ended) -> str:
-    """The last line, which is the program's own word; no traceback is before it."""
-    assert "Traceback" not in ended.err, ended.err
-    last = ended.err.splitlines()[-1]
-    assert last.startswith("poolserver: "), ended.err
-    return last
 
 
 # --- commands that need no node --------------------------------------------------------------

@@ -11,8 +11,8 @@ from bitcoin.core import CBlock
 from poolserver.bitcoin.address import script_pubkey_from_address
 from poolserver.bitcoin.networks import REGTEST
 from poolserver.node.process import BitcoindProcess
+from tests.integration.commands import Setup, command, said_in_one_line
 from tests.integration.running import pool_config, rig, running
-from tests.integration.test_cli import Setup, command, said_in_one_line
 
 pytestmark = pytest.mark.real
 

@@ -14,16 +14,9 @@ import pytest
 from poolserver.config import Config
 from poolserver.mining.payout import Due
 from poolserver.node.process import BitcoindProcess
+from tests.integration.booked import ELSEWHERE, OPERATOR, Booked, booked, owed, paid_by_the_chain
+from tests.integration.commands import command
 from tests.integration.running import RunningPool, pool_config, rig, running
-from tests.integration.test_blocks import (
-    ELSEWHERE,
-    OPERATOR,
-    Booked,
-    booked,
-    owed,
-    paid_by_the_chain,
-)
-from tests.integration.test_cli import command
 
 pytestmark = pytest.mark.real
 

@@ -23,7 +23,7 @@ from poolserver.api.tokens import hash_of, new_token
 from poolserver.control_room.view import NodeView, PowerView
 from poolserver.lookout.view import Status
 from poolserver.node.process import free_port
-from tests.integration.test_upgrade import LOAD, mined, nothing_is_wrong
+from tests.integration.upgrading import LOAD, mined, nothing_is_wrong
 from tests.torture.ledger_stage import LedgerStage, ledger_stage
 from tests.torture.ledger_stores import SqliteStore
 from tests.torture.pool_process import PR_SET_CHILD_SUBREAPER, Orphan
@@ -276,6 +276,32 @@ async def test_workers_come_and_go(bitcoind_path: Path, tmp_path: Path) -> None:
         await nothing_is_wrong(pool.stage)
 
 
+async def test_what_is_written_during_a_reload_is_in_force_in_the_end(
+    bitcoind_path: Path, tmp_path: Path
+) -> None:
+    assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
+    async with mining(bitcoind_path, tmp_path) as pool:
+        first, good = pool.pool.pid, pool.text
+        for strikes in (9, 10):
+            pool.text = good + f"\n[limits]\nstrikes = {strikes}\n"
+            os.kill(first, signal.SIGHUP)
+            await pool.event("upgrade_begun")  # for the first; the second comes meanwhile
+        await pool.event("reload_waits")
+        # If the first one was still to read the file, it finds another one than was found good.
+        second = (await pool.event("reload_begun", 2))["config_sha256"]
+        async with asyncio.timeout(OUTCOME_S):
+            while second not in sha256s(pool, "reloaded"):  # noqa: ASYNC110 - a log
+                await asyncio.sleep(0.05)
+        async with asyncio.timeout(OUTCOME_S):
+            while len(left := alive(pool, first)) > 1:  # noqa: ASYNC110 - processes
+                await asyncio.sleep(0.1)
+        pool.pool._process = Orphan(left[0])
+        assert second != (await pool.event("reload_begun"))["config_sha256"]
+        await pool.pool.becomes_ready()
+        assert (await pool.status()).config_sha256 == second
+        await nothing_is_wrong(pool.stage, told=STORM)
+
+
 async def test_a_storm_of_signals_loses_no_share(bitcoind_path: Path, tmp_path: Path) -> None:
     """Now and then to all of our processes, as ``pkill -HUP`` does: to one that only starts too."""
     assert ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) == 0
@@ -303,6 +329,11 @@ async def test_a_storm_of_signals_loses_no_share(bitcoind_path: Path, tmp_path: 
 
 
 STORM = ("upgrade_refused", "upgrade_failed", "reload_refused", "reload_failed", "none")
+
+
+def sha256s(pool: Reloaded, event: str) -> list[str]:
+    """Of the configurations that such events are about."""
+    return [each["config_sha256"] for each in pool.pool.events(event)]
 
 
 def alive(pool: Reloaded, first: int) -> list[int]:

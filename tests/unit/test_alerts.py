@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from poolserver.lookout import troubles
+from poolserver.lookout import thresholds, troubles
+from tests.unit.lookout.signs import WRONG
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs/prometheus"
@@ -21,6 +22,52 @@ RUNBOOKS = ROOT / "docs/runbooks"
 SECTIONS = ("What it means", "Lost meanwhile", "Look at", "Do", "Over when", "How it was tested")
 # Troubles of the live page that are told by the alerts of what causes them.
 TROUBLES_ALONE = {"not_ready"}
+# Alerts that are no trouble of the live page: docs/alerts.md says why.
+ALERTS_ALONE = {
+    *("pool_down", "block_found", "block_orphaned", "block_rejected", "template_refused"),
+    *("connections_refused", "mqtt_lost", "event_loop_lag", "energy_not_closed", "ledger_unsigned"),
+}
+
+
+def plain(number: float) -> str:
+    return f"{number:.15g}"
+
+
+DROP, SIGMAS = plain(thresholds.DROP), plain(thresholds.DROP_SIGMAS)
+FREE = "poolserver_disk_free_bytes"
+# What the expressions and the waits of alerts say of the thresholds that the live page has.
+AGREED = [
+    ("NoTemplate", f"poolserver_template_age_seconds > {plain(thresholds.STALE_S)}\n"),
+    ("StaleTip", f"poolserver_template_age_seconds <= {plain(thresholds.STALE_S)}\n"),
+    ("JournalLag", f"poolserver_journal_lag_seconds > {plain(thresholds.LAG_S)}"),
+    ("DiskNearlyFull", f"{FREE} < {thresholds.DISK_FREE_BYTES >> 30} * 1024 ^ 3\n"),
+    ("DiskNearlyFull", f"{FREE} < {plain(thresholds.DISK_SOON_FREE)} * poolserver_disk_size"),
+    ("DiskFillsUp", f"{FREE} < {plain(thresholds.DISK_LATER_FREE)} * poolserver_disk_size"),
+    ("DiskFillsUp", f"{FREE} < {plain(thresholds.DISK_FREE)} * poolserver_disk_size"),
+    ("CertificateEnds", f"< {plain(thresholds.CERTIFICATE_S / 86_400)} * 86400\n"),
+    ("CertificateEnds", f">= {plain(thresholds.CERTIFICATE_URGENT_S / 86_400)} * 86400\n"),
+    ("CertificateEndsAtOnce", f"< {plain(thresholds.CERTIFICATE_URGENT_S / 86_400)} * 86400"),
+    ("HashrateDrop", f"< ignoring (window) {DROP} *\n"),
+    (
+        "HashrateDrop",
+        f'+ {SIGMAS} * poolserver_site_hashrate_sigma_hashes_per_second{{window="5m"}}',
+    ),
+    (
+        "HashrateDrop",
+        f'- {SIGMAS} * poolserver_site_hashrate_sigma_hashes_per_second{{window="6h"}}',
+    ),
+    ("HashrateDrop", f"poolserver_power_mining_watts >= {DROP} * min_over_time("),
+    ("HashrateDrop", f"mining_room_watts[{plain(thresholds.ORDER_S / 60)}m]"),
+    ("HashrateDrop", f"node) {plain(thresholds.UNEXPLAINED)} * label_replace("),
+    ("RejectRatio", f"increase{plain(thresholds.REJECTS_S / 60)}m >= {thresholds.REJECTS_OF})"),
+    ("RejectRatio", f"> {plain(100 * thresholds.REJECTED)}"),
+    ("RigsSilent", f">= {thresholds.SILENT_RIGS}\n"),
+    ("RigsSilent", f"> {plain(thresholds.SILENT)} * (poolserver_power_rigs +"),
+    ("OverBudget", f"+ {plain(thresholds.OVER_SIGMAS)} * poolserver_power_sigma_watts < 0"),
+    ("HeadroomLow", f"< {plain(thresholds.AT_LIMIT)} * poolserver_power_limit_watts"),
+    ("ResidualHigh", f"> {plain(thresholds.RESIDUAL)} * poolserver_power_metered_watts"),
+    ("ResidualHigh", f"> {plain(thresholds.RESIDUAL_SIGMAS)} * poolserver_power_estimated_sigma"),
+]
 
 
 @cache
@@ -100,9 +147,49 @@ def test_every_alert_has_a_runbook_and_every_runbook_an_alert_or_a_trouble() -> 
 
 def test_every_trouble_of_the_live_page_has_a_runbook() -> None:
     source = Path(troubles.__file__).read_text()
-    codes = re.findall(r"(?:Trouble|_urgent|_ticket)\(\s*\"(\w+)\"", source)
+    codes = set(re.findall(r"(?:Trouble|_urgent|_ticket)\(\s*\"(\w+)\"", source))
     assert len(codes) > 15
-    assert set(codes) <= runbooks().keys()
+    assert codes == runbooks().keys() - ALERTS_ALONE
+
+
+@pytest.mark.parametrize(("code", "is_urgent"), sorted({case[:2] for case in WRONG}))
+def test_what_is_urgent_on_the_live_page_pages_and_what_is_not_is_a_ticket(
+    code: str, is_urgent: bool
+) -> None:
+    labels = [rule["labels"] for rule in alerts().values()]
+    severities = {each["severity"] for each in labels if each["code"] == code}
+    if code not in TROUBLES_ALONE:
+        assert ("page" if is_urgent else "ticket") in severities
+
+
+@pytest.mark.parametrize("name", alerts())
+def test_an_alert_is_a_trouble_of_the_live_page_and_as_urgent_there(name: str) -> None:
+    code, severity = alerts()[name]["labels"]["code"], alerts()[name]["labels"]["severity"]
+    urgency = {(told, "page" if is_urgent else "ticket") for told, is_urgent, _ in WRONG}
+    assert (code, severity) in urgency or code in ALERTS_ALONE
+
+
+@pytest.mark.parametrize(("name", "says"), AGREED)
+def test_page_and_alerts_have_the_same_thresholds(name: str, says: str) -> None:
+    assert says in f"{alerts()[name]['expr']}\n"
+
+
+def test_waits_and_looks_ahead_are_those_of_the_page() -> None:
+    assert alerts()["BlockStuck"]["for"] == f"{thresholds.UNSETTLED_S / 60:.0f}m"
+    ahead = {rule["record"]: rule["expr"] for rule in rules() if "record" in rule}
+    for name, ahead_s, unit_s in (
+        ("in4h", thresholds.DISK_SOON_S, 3600),
+        ("in4d", thresholds.DISK_LATER_S, 86_400),
+    ):
+        expr = ahead[f"instance:poolserver_disk_free_bytes:{name}"]
+        assert expr.endswith(f"], {ahead_s / unit_s:.0f} * {unit_s})")
+
+
+def test_no_threshold_is_forgotten_here() -> None:
+    """Each is agreed on above, but for those that the page alone needs."""
+    named = set(re.findall(r"thresholds\.([A-Z_]+)", Path(__file__).read_text()))
+    there = {name for name in vars(thresholds) if name.isupper()}
+    assert there - named == {"FIRST_READING_S"}
 
 
 @pytest.mark.parametrize("code", runbooks())

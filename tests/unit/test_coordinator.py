@@ -17,36 +17,16 @@ from poolserver.cluster.messages import (
     WorkerEnded,
     WorkerStarted,
 )
-from poolserver.config import parse_config
-from poolserver.coordinator import Coordinator
 from poolserver.ledger.records import Record, ShareRecord, WorkerRecord
 from poolserver.ledger.segment import SegmentId, encode_header
-from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import ShareTotals, WorkerKey
 from poolserver.metrics.pool import PoolMetrics
 from poolserver.mining.share import ShareOutcome
-from poolserver.stats.meters import MeterName, Meters
+from poolserver.stats.meters import MeterName
+from tests.unit.coordinating import coordinator, metered
 from tests.unit.counters import worker_counters
 from tests.unit.ledger.strategies import encode
-from tests.unit.pool_toml import POOL_TOML
 from tests.unit.solving import template
-
-SITE = """
-[[sites]]
-name = "hall"
-accounts = ["alice"]
-budget_mw = 1
-default_j_per_th = 17.5
-pue = 1.0
-"""
-
-
-def coordinator(folder: Path) -> Coordinator:
-    config = parse_config(POOL_TOML + SITE, source="pool.toml", folder=folder, environ={})
-    (folder / "var" / "journal").mkdir(parents=True, exist_ok=True)
-    database = SqliteDatabase(folder / "var" / "ledger.sqlite")
-    nothing: Any = None
-    return Coordinator(config, nothing, nothing, nothing, database, clock=lambda: 1000.0)
 
 
 class Unlooked(dict[MeterName, bytes]):
@@ -68,15 +48,10 @@ class Unlooked(dict[MeterName, bytes]):
         self._refuse()
 
 
-def metered(pool: Coordinator) -> Meters:
-    return pool.meters
-
-
 def test_a_scrape_looks_at_no_worker(tmp_path: Path) -> None:
     pool = coordinator(tmp_path)
     meters = metered(pool)
-    totals = ShareTotals(10**15, 10**15, 10**30, best_hash=1 << 200)
-    totals.shares[0] = 1
+    totals = ShareTotals(10**15, 10**15, 10**30, [1, *[0] * 9], best_hash=1 << 200)
     shares = [(WorkerKey("hall", "alice", f"alice.{n}"), totals) for n in range(100)]
     meters.declare("alice", "alice.1", 900.0)
     meters.update(meters.judged(shares), 950.0)

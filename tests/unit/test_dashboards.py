@@ -148,3 +148,12 @@ def test_runbooks_are_linked_where_the_docs_are_said_to_be() -> None:
     text = rendered(ALL[0], "https://pool.example/")
     assert "https://pool.example/" in text
     assert "docs.example" not in text
+
+
+def test_a_histogram_that_begins_anew_with_the_coordinator_is_read_as_a_counter_that_does() -> None:
+    """Only rate() and increase() know a reset, and of each series before it is added to others."""
+    asked = [*(expr for one in ALL for expr in exprs(one)), *(rule["expr"] for rule in rules())]
+    part = re.compile(r"(\w*\(?)\s*poolserver_\w+_seconds_(?:bucket|sum|count)\b")
+    within = {before for expr in asked for before in part.findall(expr)}
+    assert "rate(" in within
+    assert within <= {"rate(", "increase("}

@@ -4,7 +4,6 @@
 """
 
 import json
-import random
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -20,6 +19,7 @@ from poolserver.server.msgspec_codec import MsgspecCodec
 from poolserver.server.session import MinerSession
 from tests.fuzz import fuzz_connection, fuzz_session, fuzz_template
 from tests.fuzz.seeds import connection_seeds, session_seeds, template_seeds
+from tests.unit.mutants import mutants
 
 CONNECTION_MUTANTS = 4000
 SESSION_MUTANTS = 400
@@ -30,27 +30,6 @@ TEMPLATE_MUTANTS = 10_000
 def watching() -> Iterator[None]:
     with fuzz_session.watching():
         yield
-
-
-def mutants(seeds: list[bytes], count: int, seed: int = 1) -> Iterator[bytes]:
-    """The seeds, and so many inputs made of them by a few edits: always the same."""
-    yield from seeds
-    chance = random.Random(seed)
-    for _ in range(count):
-        data = bytearray(chance.choice(seeds))
-        for _ in range(chance.randint(1, 4)):
-            at = chance.randrange(len(data) + 1)
-            match chance.randrange(4):
-                case 0:
-                    data[at : at + 1] = chance.randbytes(1)
-                case 1:
-                    del data[at : at + chance.randint(1, 8)]
-                case 2:
-                    data[at:at] = data[at : at + chance.randint(1, 40)]
-                case 3:
-                    other = chance.choice(seeds)
-                    data[at:at] = other[chance.randrange(len(other)) :][:80]
-        yield bytes(data)
 
 
 def hear_seeds() -> None:

@@ -132,3 +132,15 @@ def test_architecture_has_the_floors_in_their_order() -> None:
     steps = [re.findall(r"\w+", step) for step in line.split("◄")]
     floors = [{floor_of(place) for place in step} for step in steps]
     assert all(max(below) < min(above) for below, above in pairwise(floors))
+
+
+def test_no_test_imports_another() -> None:
+    """What two files of tests need has a module of its own, and a name that says what it is."""
+    tests = PACKAGE.parent / "tests"
+    found = [
+        f"{path.relative_to(tests)} imports {imported}"
+        for path in sorted(tests.rglob("*.py"))
+        for imported in imports_of(path)
+        if re.search(r"^tests\..*\btest_\w+$", imported)
+    ]
+    assert found == []

@@ -21,7 +21,7 @@ from poolserver.ledger.totals import Earning, EarningKey
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due, PayoutPlan
 from poolserver.paymaster import Paymaster, payout_terms
-from tests.unit.commands.test_payouts import CONFIG, OPERATOR, OTHER, SPLIT, THIRD
+from tests.unit.payout_toml import CONFIG, OPERATOR, OTHER, SPLIT, THIRD
 from tests.unit.solving import template
 
 SCRIPTS = {"a": b"\x52", "b": b"\x53"}

@@ -96,6 +96,24 @@ def sum_shares(native: ModuleType) -> None:
         native.skip_records(buffer, 0, 0, 0)
 
 
+def add_up_totals(native: ModuleType) -> None:
+    totals = native.ShareTotals(2**80, 2**80, 2**160, [1] * 10, 2**255, 2**40, 2**41)
+    for _ in range(3):
+        totals.add(totals.copy())
+    totals.figures(7)
+    repr(totals)
+    assert totals != native.ShareTotals()
+    good = [1, 1, 1, [1] * 10, 1, 1, 1]
+    for place, value in enumerate(("", None, 1.5, [2**63] * 10, 2**256, 2**63, "")):
+        with pytest.raises((TypeError, ValueError)):
+            native.ShareTotals(*good[:place], value)
+    with pytest.raises(TypeError):
+        totals.add(None)
+    full = native.ShareTotals(shares=[2**63 - 1] * 10)
+    with pytest.raises(ValueError, match="64 bits"):
+        full.add(full)
+
+
 def sum_without_the_lock(native: ModuleType) -> None:
     native.sum_shares(RECORDS, 0, 0, 1000, 0)
     native.skip_records(RECORDS, 0, 0, 2**40)
@@ -155,6 +173,7 @@ def refuse_lanes(c: ModuleType) -> None:
         pack_shares,
         sum_shares,
         sum_without_the_lock,
+        add_up_totals,
         check_shares,
         refuse_jobs,
         refuse_shares,

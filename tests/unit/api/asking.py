@@ -32,8 +32,8 @@ class Answer(NamedTuple):
 class Asker:
     """Asks as one who has a token, named by it."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
-        self.session = session
+    def __init__(self, session: aiohttp.ClientSession, port: int) -> None:
+        self.session, self.port = session, port
 
     async def __call__(
         self,
@@ -75,6 +75,6 @@ async def serving(
     port = await server.start("127.0.0.1", 0)
     try:
         async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
-            yield Asker(session)
+            yield Asker(session, port)
     finally:
         await server.stop()

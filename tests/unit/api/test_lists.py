@@ -23,7 +23,7 @@ from poolserver.lookout.history import Histories, Sample
 from poolserver.lookout.rig_index import SORTS
 from poolserver.lookout.view import RigLine
 from tests.unit.lookout.fleet import MadeUpFleet
-from tests.unit.lookout.test_rigs import rigs_of
+from tests.unit.lookout.fleet_of import rigs_of
 
 T = TypeVar("T")
 

@@ -15,7 +15,7 @@ from poolserver.api.http import HttpServer
 from poolserver.api.stream import stream_routes
 from poolserver.api.tokens import Token, Tokens, hash_of, new_token
 from poolserver.lookout.broadcast import MOST_READERS
-from tests.unit.lookout.test_broadcast import Stage
+from tests.unit.lookout.broadcasting import Stage
 
 TOKEN = new_token()
 TOKENS = Tokens([Token("page", hash_of(TOKEN), frozenset({"read"}), ("/",))])

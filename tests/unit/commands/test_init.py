@@ -19,7 +19,8 @@ from poolserver.cli import main
 from poolserver.commands.init_answers import Answers, configuration, setting
 from poolserver.commands.probe import probe
 from poolserver.config import Secret, load_config, parse_config
-from tests.unit.config.test_writing import ADDRESS
+
+ADDRESS = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4"  # BIP173's first test vector
 
 SCRIPTED = ("--yes", "--payout-address", ADDRESS)
 
@@ -217,3 +218,35 @@ def test_a_node_is_looked_at(status: int, body: bytes, is_good: bool, says: str)
         found = probe(url, "pool:x", "main")
     assert found.is_good == is_good
     assert says in found.text
+
+
+NOT_UTF8 = "h\udcff"
+"""As Python gives what a shell in Latin-1 has sent."""
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--payout-address", NOT_UTF8),
+        ("--node-username", NOT_UTF8, "--node-password-env", "NODE_PASSWORD"),
+        ("--node-cookie", NOT_UTF8),
+        ("--data-dir", NOT_UTF8),
+        ("--listen", NOT_UTF8),
+        ("--site", NOT_UTF8, "1", "hall"),
+        ("--site", "Hall", "1", NOT_UTF8),
+    ],
+)
+def test_what_is_no_text_is_refused_in_one_line_and_nothing_written(
+    tmp_path: Path, flags: tuple[str, ...]
+) -> None:
+    result = init(tmp_path, *SCRIPTED, *flags)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("Error: Invalid value for '--")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_whose_name_is_no_text_is_refused(tmp_path: Path) -> None:
+    result = CliRunner().invoke(main, ["init", str(tmp_path / NOT_UTF8), *SCRIPTED, "--schema"])
+    assert result.exit_code == 2
+    assert "it must be UTF-8" in result.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []

@@ -24,35 +24,10 @@ from poolserver.lookout.view import BlockLine
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.outfit import trial_factory
+from tests.unit.payout_toml import CONFIG, OPERATOR, OTHER, SPLIT, THIRD
 from tests.unit.solving import CURTIME, REGTEST_NBITS, template
 
 HASH = "00" * 31 + "0f"
-OPERATOR = "bcrt1qw508d6qejxtdg4y5r3zarvary0c5xw7kygt080"
-OTHER = "bcrt1p0xlxvlhemja6c4dqv22uapctqupfhlxm9h8z3k2e72q4k9hcz7vqc8gma6"
-THIRD = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
-CONFIG = """
-network = "regtest"
-[payout]
-address = "{operator}"
-{payout}
-[[nodes]]
-url = "http://127.0.0.1:18443"
-cookie_file = "c"
-[[listeners]]
-address = "127.0.0.1:3333"
-"""
-SPLIT = f"""
-scheme = "split"
-fee_basis_points = 150
-[[payout.shares]]
-name = "north"
-address = "{OTHER}"
-weight = 3
-[[payout.shares]]
-name = "south"
-address = "{THIRD}"
-weight = 1
-"""
 
 
 PPLNS = f"""

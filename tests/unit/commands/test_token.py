@@ -49,3 +49,10 @@ def test_its_lines_are_good_in_a_configuration(options: list[str], tmp_path: Pat
     (token,) = parse_config(text, source="pool.toml", folder=tmp_path, environ={}).api_tokens
     assert token.scopes == SCOPES
     assert (token.not_after is None) is (not options)
+
+
+@pytest.mark.parametrize("command", [["h\udcff"], ["x", "--node", "h\udcff"]])
+def test_what_is_no_text_is_refused_and_no_token_made(command: list[str]) -> None:
+    made = CliRunner().invoke(main, ["token", *command, "--scope", "read"])
+    assert (made.exit_code, made.stdout) == (2, "")
+    assert "it must be UTF-8" in made.stderr.splitlines()[-1]

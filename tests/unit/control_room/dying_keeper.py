@@ -15,7 +15,7 @@ from typing import Any
 
 from poolserver.ledger import energy_sql
 from poolserver.ledger.sqlite import SqliteDatabase
-from tests.unit.control_room.test_energy_keeper import World
+from tests.unit.control_room.energy_world import World
 from tests.unit.ledger.energies import BEGIN
 
 STEPS = ("told", "facts", "points", "closing", "closed")

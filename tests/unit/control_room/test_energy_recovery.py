@@ -11,7 +11,7 @@ from poolserver.ledger import energy_sql
 from poolserver.ledger.energy import chained
 from poolserver.ledger.sqlite import SqliteDatabase
 from tests.unit.control_room.dying_keeper import STEPS
-from tests.unit.control_room.test_energy_keeper import World, closed_after
+from tests.unit.control_room.energy_world import World, closed_after
 
 ROOT = Path(__file__).parents[3]
 

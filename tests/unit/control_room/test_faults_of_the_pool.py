@@ -13,8 +13,8 @@ from poolserver.ledger.delta import Delta
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.totals import IntervalKey, ShareTotals, WorkerKey
 from poolserver.power.silence import RigState
+from tests.unit.coordinating import SITE
 from tests.unit.pool_toml import POOL_TOML
-from tests.unit.test_coordinator import SITE
 
 WORK = 10**15
 COUNTERS = WorkerCounters(

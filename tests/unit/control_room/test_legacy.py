@@ -12,8 +12,8 @@ from poolserver.control_room import legacy
 from poolserver.control_room.view import PowerView
 from poolserver.power.signal import AiLoadSignal, BudgetSignal
 from poolserver.power.state import MeterReading
-from tests.unit.control_room.test_room import Pool
-from tests.unit.control_room.test_room import opened as opened_in
+from tests.unit.control_room.opened_room import Pool
+from tests.unit.control_room.opened_room import opened as opened_in
 
 RIGS = [f"r{rack:02}-{slot}" for rack in (1, 2) for slot in range(60)]
 SILENT = RIGS[:10]

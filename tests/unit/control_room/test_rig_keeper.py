@@ -18,7 +18,7 @@ from poolserver.power.rating import RatingSource
 from poolserver.power.rig_book import RigBook
 from poolserver.stats.meter import NO_READING, Hashrates, Reading
 from tests.unit.pool_toml import POOL_TOML
-from tests.unit.power.test_rig_book import News
+from tests.unit.power.rig_news import News
 
 SITE = """
 [[sites]]

@@ -114,8 +114,8 @@ def test_the_example_in_the_document_is_right() -> None:
     entry = " ".join(line.strip() for line in example.splitlines()).encode()
     key, numbers = parse_row(entry)
     work = int(numbers["accepted_work"])
-    totals = ShareTotals(work, work, work * work // 2, [2, *[0] * 9], None, 1728000901000)
-    totals.last_ms = 1728000902000
+    times_ms = 1728000901000, 1728000902000
+    totals = ShareTotals(work, work, work * work // 2, [2, *[0] * 9], None, *times_ms)
     assert canonical(key, 1728000900, sums(totals)) == entry
 
 

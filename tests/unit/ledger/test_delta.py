@@ -1,7 +1,6 @@
 """Deltas put together: at once, or in two steps of which any thread may do the second."""
 
 from concurrent.futures import ThreadPoolExecutor
-from copy import deepcopy
 from fractions import Fraction
 
 import pytest
@@ -81,8 +80,14 @@ def test_two_threads_may_settle_while_a_third_joins() -> None:
 
 def test_a_delta_that_does_not_follow_on_is_refused_and_changes_nothing() -> None:
     whole = delta(0)
-    before = deepcopy({name: getattr(whole, name) for name in ("progress", "intervals")})
     with pytest.raises(SequenceGap):
         whole.join(delta(400))
     whole.settle()
-    assert {name: getattr(whole, name) for name in before} == before
+    assert whole == delta(0)
+
+
+def test_sums_by_worker_are_not_those_of_an_interval_where_there_are_several() -> None:
+    quarters = {IntervalKey(begin_s, WORKERS[0]): ShareTotals(1) for begin_s in (900, 1800)}
+    whole = Delta(intervals=quarters)
+    assert whole.by_worker() == {WORKERS[0]: ShareTotals(2)}
+    assert all(each == ShareTotals(1) for each in whole.intervals.values())

@@ -23,7 +23,6 @@ from poolserver.ledger.records import (
     JournalBatch,
     Record,
     SequenceGap,
-    ShareRecord,
     TemplateRecord,
     TornTail,
     UnknownWorker,
@@ -41,12 +40,12 @@ from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 from poolserver.power.rating import Place, Rating, RatingSource
+from tests.unit.ledger.judged import RIG, share
 from tests.unit.ledger.places import places
 from tests.unit.ledger.strategies import batch_of, journals
 
 SOURCE = "pool-1/0/17"
 PJ_PER_HASH = Fraction(147, 8)  # 17.5 J/TH at PUE 1.05
-RIG = WorkerRecord(1, 1, "north", "north.rig1")
 RIG_KEY = WorkerKey("north-site", "north", "north.rig1")
 NOBODY_KEY = WorkerKey("unassigned", "", "")
 
@@ -55,19 +54,6 @@ site_of = site_lookup({"north-site": ["north"], "south-site": ["south"]})
 
 def new_fold() -> Fold:
     return Fold(site_of=site_of, place_of=places(PJ_PER_HASH))
-
-
-def share(
-    outcome: ShareOutcome = ShareOutcome.ACCEPTED,
-    *,
-    proven: bool = True,
-    work: int = 10,
-    worker_ref: int = 1,
-    unix_ms: int = 1000,
-    share_hash: int = 99,
-) -> ShareRecord:
-    hash_le = share_hash.to_bytes(32, "little")
-    return ShareRecord(worker_ref, outcome, proven, 7, unix_ms, work, hash_le)
 
 
 def fold_all(*records: Record) -> Delta:

@@ -551,7 +551,7 @@ async def test_the_last_records_of_a_process_that_died_are_read_when_asked_for(
         await keeper.take_in()
         assert len(told) == 2
         await keeper.save()
-        assert keeper._ended == {"pool-1/0/1"}
+        assert keeper._saver.ended == {"pool-1/0/1"}
     store = sqlite_store(tmp_path, to_read=True)
     assert (await store.open()).ended == {"pool-1/0/1"}
     await store.close()
@@ -573,11 +573,11 @@ async def test_a_source_does_not_end_before_its_last_records_are_saved(tmp_path:
         async with asyncio.timeout(5):
             await asyncio.to_thread(is_read.wait)
             await keeper.save()
-            assert keeper._ended == set()
+            assert keeper._saver.ended == set()
             go_on.set()
             await reading
             await keeper.save()
-        assert keeper._ended == {"pool-1/0/1"}
+        assert keeper._saver.ended == {"pool-1/0/1"}
 
 
 async def test_a_source_that_lives_does_not_end_by_being_read(
@@ -592,4 +592,4 @@ async def test_a_source_that_lives_does_not_end_by_being_read(
         await keeper.take_in()
         await keeper.save()
         assert accepted(keeper.totals) == 3
-        assert keeper._ended == set()
+        assert keeper._saver.ended == set()

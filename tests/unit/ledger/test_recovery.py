@@ -24,8 +24,8 @@ from tests.unit.ledger.dying_pool import (
     block_hash_le,
     recover,
 )
+from tests.unit.ledger.judged import RIG, share
 from tests.unit.ledger.strategies import encode
-from tests.unit.ledger.test_fold import RIG, share
 
 ROOT = Path(__file__).parents[3]
 KEY = WorkerKey("north", "north", "north.rig1")

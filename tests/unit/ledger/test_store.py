@@ -38,6 +38,7 @@ from poolserver.mining.coinbase import TxOut
 from poolserver.mining.payout import Distribution, Due
 from poolserver.mining.share import ShareOutcome
 from poolserver.power.rating import Rating, RatingSource
+from tests.unit.share_counts import share_counts
 
 SOURCE = "pool-1/0/17"
 RIG = WorkerKey("north-site", "north", "north.rig1")
@@ -58,11 +59,8 @@ async def store(database: Database) -> AsyncIterator[LedgerStore]:
 
 
 def worker(work: int, outcome: ShareOutcome, best_hash: int | None = None) -> ShareTotals:
-    totals = ShareTotals(
-        work, work + 1, work**2, best_hash=best_hash, first_ms=work % 97, last_ms=work % 97
-    )
-    totals.shares[outcome] = 1
-    return totals
+    at_ms = work % 97
+    return ShareTotals(work, work + 1, work**2, share_counts({outcome: 1}), best_hash, at_ms, at_ms)
 
 
 Sums = tuple[dict[WorkerKey, ShareTotals], dict[str, Fraction]]
@@ -150,7 +148,7 @@ async def test_work_at_nodes_adds_up_exactly_by_interval_and_rating(store: Ledge
 
 
 async def test_every_outcome_of_a_share_has_its_column(store: LedgerStore) -> None:
-    shares = [10 + outcome for outcome in ShareOutcome]
+    shares = tuple(10 + outcome for outcome in ShareOutcome)
     await store.apply(delta(0, 1, ({RIG: ShareTotals(shares=shares)}, {})))
     assert (await store.load()).totals.sites[RIG.site].shares == shares
 

@@ -22,7 +22,8 @@ KEYS = [
 
 amounts = st.integers(0, 2**100)
 counts = st.integers(0, 1000)
-maybe = st.none() | st.integers(0, 2**256 - 1)
+hashes = st.none() | st.integers(0, 2**256 - 1)
+times_ms = st.none() | st.integers(-(2**63), 2**63 - 1)
 
 share_totals = st.builds(
     ShareTotals,
@@ -30,9 +31,9 @@ share_totals = st.builds(
     proven_work=amounts,
     proven_work_sq=amounts,
     shares=st.lists(counts, min_size=len(ShareOutcome), max_size=len(ShareOutcome)),
-    best_hash=maybe,
-    first_ms=maybe,
-    last_ms=maybe,
+    best_hash=hashes,
+    first_ms=times_ms,
+    last_ms=times_ms,
 )
 energies = st.dictionaries(
     st.sampled_from(["north", "south"]), st.fractions(min_value=0, max_value=10**30)

@@ -13,7 +13,7 @@ from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.log import EventFeed
 from poolserver.lookout.keeper import EVENTS_SAVED, HISTORY, LookoutKeeper
-from tests.unit.lookout.test_overview import Stage, mine
+from tests.unit.lookout.staged import Stage, mine
 
 T = TypeVar("T")
 BEGIN_S = 1_800_000_000.0

@@ -6,58 +6,15 @@ from typing import Any
 import msgspec
 import pytest
 
-from poolserver.coordinator import Coordinator
 from poolserver.crew import berths as berth_events
-from poolserver.crew.berths import Berths
-from poolserver.handover.reload import ReloadFacts
-from poolserver.ledger.totals import ShareTotals, WorkerKey
-from poolserver.lookout.overview import Life, Overview
-from poolserver.node.group import NodeFigures
-from tests.unit.counters import node_group, worker_counters
-from tests.unit.solving import template
-from tests.unit.test_coordinator import coordinator, metered
-
-NODE = NodeFigures("a", True, True, True, 100, 0, 8, 0.01, 1.0)
-
-
-class Stage:
-    def __init__(self, folder: Path) -> None:
-        self.now = 1000.0
-        self.pool: Coordinator = coordinator(folder)
-        self.nodes = node_group(figures=lambda: [NODE], laggards={})
-        self.berths = Berths(1)
-        (berth,) = self.berths
-        berth_events.begin(berth, 1.0)
-        berth.is_linked = berth.has_listened = True
-        life = Life("regtest", "pool-1", ReloadFacts(self.pool._config, 1.0))
-        self.overview = Overview(
-            self.pool,
-            self.nodes,
-            self.berths,
-            life,
-            folder,
-            clock=lambda: self.now,
-            unix_time=lambda: 1_700_000_000.0,
-        )
-
-    def codes(self) -> list[str]:
-        return [each.code for each in self.overview.status().troubles]
+from poolserver.ledger.totals import ShareTotals
+from tests.unit.counters import worker_counters
+from tests.unit.lookout.staged import NODE, Stage, mine
 
 
 @pytest.fixture
 def stage(tmp_path: Path) -> Stage:
     return Stage(tmp_path)
-
-
-def mine(pool: Coordinator) -> None:
-    pool.template, pool.template_at = template(), 1000.0
-    pool.receive(worker_counters(rigs={"alice": 3, "bob": 1}, connections=4))
-    totals = ShareTotals(10**15, 10**15, 10**30, best_hash=1 << 200)
-    totals.shares[0] = 10
-    pool.totals.add({"hall": totals}, {})
-    meters = metered(pool)
-    meters.declare("alice", "alice.1", 900.0)
-    meters.update(meters.judged([(WorkerKey("hall", "alice", "alice.1"), totals)]), 990.0)
 
 
 def test_before_anything_is_known_there_is_a_status_all_the_same(stage: Stage) -> None:
@@ -108,6 +65,20 @@ def test_a_block_without_a_word_is_a_trouble_only_after_a_while(stage: Stage) ->
     assert stage.codes() == []
     stage.pool.receive(worker_counters(blocks_unsettled=1))
     assert stage.codes() == []
+
+
+def test_rejects_are_those_of_the_last_quarter_of_an_hour(stage: Stage) -> None:
+    mine(stage.pool)
+    of_hall = stage.pool.totals.sites["hall"]
+    of_hall.add(ShareTotals(shares=[0, 500, *[0] * 8]))  # before anybody looked
+    assert "reject_ratio" not in stage.codes()
+    of_hall.add(ShareTotals(shares=[380, 20, *[0] * 8]))
+    stage.now += 60.0
+    assert "reject_ratio" in stage.codes()
+    for _ in range(2):
+        stage.now += 900.0
+        codes = stage.codes()
+    assert "reject_ratio" not in codes
 
 
 def test_signs_of_all_parts_become_troubles(stage: Stage) -> None:

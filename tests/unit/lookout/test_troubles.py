@@ -3,151 +3,11 @@
 from typing import Any
 
 import pytest
-from msgspec.structs import replace
 
-from poolserver.control_room.view import Figure, LimitView, MeterView, NodeView
+from poolserver.control_room.view import Figure, LimitView
 from poolserver.lookout.troubles import Signs, troubles
-from poolserver.lookout.view import (
-    Hashrates,
-    NodeStatus,
-    PowerStatus,
-    RejectRatios,
-    Reload,
-    Shares,
-    SiteStatus,
-)
-
-STEADY = Figure(1e18, 1e15)
-HASHRATES = Hashrates(*[STEADY] * 7)
-LIMIT = LimitView(10_000_000, "schedule", "NTDC", "evening peak", None)
-
-
-def site(**changes: Any) -> SiteStatus:
-    well = SiteStatus(
-        name="Sahiwal",
-        budget_w=10_000_000,
-        hashrate_h_s=HASHRATES,
-        shares=Shares(1, 0, 0),
-        rejects=RejectRatios(0.001, 0.001, 0.001, 0.001),
-        rigs=1000,
-        silent_rigs=0,
-        energy_j=1,
-        best_difficulty=1.0,
-        work_scale=1,
-        power=None,
-    )
-    return replace(well, **changes)
-
-
-def power(headroom_w: float) -> PowerStatus:
-    total = Figure(10_000_000 - headroom_w, 1.0)
-    return PowerStatus(total, total, 0.0, 10_000_000, headroom_w, LIMIT, None, None, 17.5)
-
-
-def dropped(**changes: Any) -> SiteStatus:
-    return site(hashrate_h_s=replace(HASHRATES, _15m=Figure(5e17, 1e15)), **changes)
-
-
-def node(**changes: Any) -> NodeView:
-    well = NodeView(
-        path="Sahiwal",
-        name="Sahiwal",
-        kind="site",
-        depth=1,
-        configured=True,
-        total_w=Figure(8_000_000.0, 100_000.0),
-        method="shares",
-        estimated_w=Figure(8_000_000.0, 100_000.0),
-        mining_w=Figure(8_000_000.0, 100_000.0),
-        ai_w=0.0,
-        ai_known=True,
-        residual_w=None,
-        hashrate_h_s=STEADY,
-        accepted_h_s=1e18,
-        rigs=1000,
-        silent=0,
-        limit_w=10_000_000,
-        headroom_w=2_000_000.0,
-        limits=(LIMIT,),
-        meter=None,
-        calibration=None,
-    )
-    return replace(well, **changes)
-
-
-def bitcoind(name: str, *, is_up: bool = True) -> NodeStatus:
-    return NodeStatus(name, is_up, is_up, is_up, 1, 0, 8, 0.01, 1.0)
-
-
-METER = MeterView("main", "frozen", "the same for 600 s", None, None)
-BOTH = (bitcoind("a"), bitcoind("b", is_up=False))
-FAILSAFE = LimitView(5_000_000, "failsafe", "NTDC", "unheard", None)
-
-WELL: list[dict[str, Any]] = [
-    {},
-    {"nodes": (bitcoind("a"),), "sites": (site(),), "power_nodes": (node(),)},
-    {"rigs": 1000, "silent_rigs": 20},
-    # A little over the limit, within what is known of it; a few late shares; luck of a small site.
-    {"power_nodes": (node(headroom_w=-150_000.0, limits=()),)},
-    {"power_nodes": (node(residual_w=Figure(300_000.0, 100_000.0)),)},
-    {"sites": (site(rejects=RejectRatios(0.02, 0.0, 0.0, 0.0)),)},
-    {
-        "sites": (
-            site(
-                rejects=RejectRatios(0.5, 0.0, 0.0, 0.0),
-                hashrate_h_s=replace(HASHRATES, _1h=Figure(1e18, 1e17)),
-            ),
-        )
-    },
-    {"sites": (site(hashrate_h_s=replace(HASHRATES, _15m=Figure(5e17, 1e17))),)},
-    # It is held to its limit, which is why it hashes less.
-    {"sites": (dropped(power=power(headroom_w=100_000.0)),)},
-    {"sites": (site(hashrate_h_s=Hashrates(*[Figure(0.0, 0.0)] * 7), rejects=None),)},
-    {"power_nodes": (node(meter=replace(METER, quality="none", reason="")),), "up_s": 10.0},
-    {"power_nodes": (node(meter=METER, configured=False),)},
-    {"disk_free_bytes": 100 << 30, "disk_size_bytes": 1000 << 30},
-    {"certificate_left_s": 30 * 86_400.0},
-    {"unsettled_s": 5.0, "journal_lag_s": 2.0},
-    {"last_reload": Reload(1.0, True, "")},
-]
-
-WRONG: list[tuple[str, bool, dict[str, Any]]] = [
-    ("no_template", True, {"template_age_s": None, "not_ready_because": "no template yet"}),
-    ("no_template", True, {"template_age_s": 61.0, "is_stale": True, "not_ready_because": "old"}),
-    ("stale_tip", True, {"is_stale": True, "not_ready_because": "there is a newer block"}),
-    ("not_ready", True, {"not_ready_because": "no worker is listening yet"}),
-    ("node_lost", False, {"nodes": BOTH}),
-    ("nodes_lost", True, {"nodes": BOTH[1:]}),
-    ("node_behind", False, {"lagging": {"b": 3}}),
-    ("chain_split", True, {"is_split": True}),
-    ("block_unspooled", True, {"blocks_unspooled": 1}),
-    ("block_stuck", True, {"unsettled_s": 121.0}),
-    ("journal_failed", True, {"journal_failed": True}),
-    ("journal_lag", False, {"journal_lag_s": 31.0}),
-    ("journal_lag", True, {"stuck_sources": ["pool-1/0/1"]}),
-    ("disk", True, {"disk_free_bytes": 1 << 30, "disk_size_bytes": 10 << 30}),
-    ("disk", True, {"disk_free_bytes": 40 << 30, "disk_size_bytes": 1000 << 30}),
-    ("over_budget", True, {"power_nodes": (node(headroom_w=-250_000.0),)}),
-    ("headroom_low", False, {"power_nodes": (node(headroom_w=40_000.0),)}),
-    ("meter_stale", False, {"power_nodes": (node(meter=METER),)}),
-    (
-        "meter_stale",
-        False,
-        {"power_nodes": (node(meter=replace(METER, quality="none", reason="")),), "up_s": 121.0},
-    ),
-    ("residual_high", False, {"power_nodes": (node(residual_w=Figure(800_000.0, 100_000.0)),)}),
-    ("budget_unheard", True, {"power_nodes": (node(limits=(FAILSAFE,)),)}),
-    ("budget_unheard", True, {"power_nodes": (node(mining_limits=(FAILSAFE,)),)}),
-    ("pool_at_fault", True, {"pool_at_fault": True}),
-    ("rigs_silent", False, {"rigs": 1000, "silent_rigs": 21}),
-    ("hashrate_drop", True, {"sites": (dropped(),)}),
-    ("reject_ratio", False, {"sites": (site(rejects=RejectRatios(0.0, 0.04, 0.0, 0.0)),)}),
-    ("worker_down", True, {"processes_down": [1]}),
-    ("clock_wrong", True, {"is_clock_wrong": True}),
-    ("certificate", False, {"certificate_left_s": 86_400.0}),
-    ("certificate", True, {"certificate_left_s": -1.0}),
-    ("reload_failed", False, {"last_reload": Reload(1.0, False, "port 3333 is taken")}),
-]
+from tests.unit.lookout.seen import node
+from tests.unit.lookout.signs import BOTH, POWER_WITHOUT_WORK, WELL, WRONG, disk_free_of
 
 
 @pytest.mark.parametrize("signs", WELL)
@@ -202,3 +62,25 @@ def test_near_a_limit_says_on_which_side(headroom_w: float, told: str) -> None:
     (trouble,) = troubles(Signs(power_nodes=(near,)))
     assert trouble.code == "headroom_low"
     assert trouble.text == f"Sahiwal is {told}"
+
+
+def test_a_drop_that_no_power_explains_says_how_much_is_drawn_for_nothing() -> None:
+    (trouble,) = troubles(Signs(**POWER_WITHOUT_WORK))
+    assert trouble.text == (
+        "Sahiwal has lost 50% of its hashrate against the last six hours, while 4.9 MW are drawn "
+        "that no share explains: rigs that hang, mine elsewhere or cannot reach the pool."
+    )
+
+
+def test_silent_rigs_are_told_of_their_site_and_not_of_all_together_as_well() -> None:
+    both = (node(path="/", depth=0, rigs=995, silent=30), node(rigs=470, silent=30))
+    (trouble,) = troubles(Signs(power_nodes=both))
+    assert trouble.text.startswith("30 of 500 rigs of Sahiwal are connected and have sent no share")
+
+
+def test_a_disk_says_when_it_will_be_full_as_it_goes() -> None:
+    (trouble,) = troubles(Signs(**disk_free_of(100, soon=-1.0)))
+    assert trouble.text == (
+        "107.4 GB are free on the disk of data_dir, and full in four hours as it goes. When it is "
+        "full no share can be written down: make room."
+    )

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from prometheus_client.registry import Collector as MetricCollector
@@ -31,7 +31,7 @@ from poolserver.metrics.pool import PoolMetrics
 from poolserver.metrics.power import PowerSeries
 from poolserver.metrics.process import DiskMetrics, ProcessMetrics
 from poolserver.metrics.reloads import ReloadMetrics
-from poolserver.metrics.signals import SignalMetrics
+from poolserver.metrics.signals import BusMetrics, ReadingSeries
 from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.payout import PayoutPlan
 from poolserver.mining.share import ShareOutcome
@@ -137,7 +137,7 @@ def full_registry() -> CollectorRegistry:
     http = HttpMetrics(lambda: 1)
     http.observe("GET /metrics", 200, 0.001)
     registry.register(http)
-    registry.register(Written(worker_series().lines()))
+    registry.register(Written(worker_series().lines(generate_latest)))
     registry.register(ProposalMetrics({}))
     last = SignedDay(20_000, 1, b"", b"", b"", b"", 1)
     registry.register(AuditMetrics(cast(Auditor, SimpleNamespace(last=last))))
@@ -147,6 +147,7 @@ def full_registry() -> CollectorRegistry:
     bus = SimpleNamespace(is_connected=True, outcomes={("meter", "taken"): 1})
     meters = MeterBook([MeterSpec("t2", 1)])
     meters.fault("t2", "", 0.0)
-    registry.register(SignalMetrics(meters, bus))
-    registry.register(Written(PowerSeries(a_power_view).lines()))
+    registry.register(BusMetrics(bus))
+    registry.register(Written(ReadingSeries(meters).lines(generate_latest)))
+    registry.register(Written(PowerSeries(a_power_view).lines(generate_latest)))
     return registry

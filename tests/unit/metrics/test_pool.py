@@ -26,6 +26,7 @@ from poolserver.node.proving import Proof
 from poolserver.sites import PoolView, SiteView
 from poolserver.stats.meter import NO_READING, WINDOWS, Hashrates, Reading, Rejects
 from tests.unit.counters import node_group, worker_counters
+from tests.unit.share_counts import share_counts
 from tests.unit.solving import P2WPKH, REGTEST_NBITS, template
 
 READING = Reading(
@@ -110,10 +111,8 @@ def scrape(coordinator: FakeCoordinator) -> CollectorRegistry:
 
 
 def totals(**shares: int) -> ShareTotals:
-    worker = ShareTotals()
-    for name, count in shares.items():
-        worker.shares[ShareOutcome[name.upper()]] = count
-    return worker
+    counts = {ShareOutcome[name.upper()]: count for name, count in shares.items()}
+    return ShareTotals(shares=share_counts(counts))
 
 
 def test_the_version_and_the_network_are_told() -> None:

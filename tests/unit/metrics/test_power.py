@@ -45,7 +45,7 @@ def view_of(hall: NodePower, *others: PowerNode, limits: bool = True) -> PowerVi
 
 
 def text_of(view: PowerView | None) -> str:
-    return b"".join(PowerSeries(lambda: view).lines()).decode()
+    return b"".join(PowerSeries(lambda: view).lines(generate_latest)).decode()
 
 
 def told_of(view: PowerView, node: str = "hall") -> dict[str, float]:

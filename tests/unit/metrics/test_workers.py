@@ -6,6 +6,7 @@ from math import isfinite
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from prometheus_client import generate_latest
 from prometheus_client.core import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -15,15 +16,14 @@ from poolserver.metrics.lines import AT_ONCE
 from poolserver.metrics.workers import WorkerSeries
 from poolserver.mining.share import ShareOutcome
 from poolserver.stats.meters import Level, Meters
+from tests.unit.share_counts import share_counts
 
 RATE = "worker_hashrate_hashes_per_second"
 
 
 def totals(accepted: int, stale: int = 0, work: int = 10**12) -> ShareTotals:
-    sums = ShareTotals(proven_work=accepted * work, proven_work_sq=accepted * work * work)
-    sums.shares[ShareOutcome.ACCEPTED] = accepted
-    sums.shares[ShareOutcome.STALE] = stale
-    return sums
+    counts = share_counts({ShareOutcome.ACCEPTED: accepted, ShareOutcome.STALE: stale})
+    return ShareTotals(0, accepted * work, accepted * work * work, counts)
 
 
 def mining(meters: Meters, account: str, worker: str, accepted: int, stale: int = 0) -> None:
@@ -34,7 +34,7 @@ def mining(meters: Meters, account: str, worker: str, accepted: int, stale: int 
 
 def series(meters: Meters, now_s: float = 600.0, **config: object) -> Iterator[Metric]:
     terms = MetricsConfig(**({"workers": "all"} | config))  # type: ignore[arg-type]
-    text = b"".join(WorkerSeries(meters, terms, lambda: now_s).lines()).decode()
+    text = b"".join(WorkerSeries(meters, terms, lambda: now_s).lines(generate_latest)).decode()
     yield from text_string_to_metric_families(text)
 
 
@@ -91,10 +91,10 @@ def test_all_are_told_however_many(meters: Meters) -> None:
 def test_who_has_left_is_told_no_more_and_who_came_is(meters: Meters) -> None:
     mining(meters, "a", "a.old", accepted=1)
     told = WorkerSeries(meters, MetricsConfig(workers="all"), lambda: 600.0)
-    assert b"a.old" in b"".join(told.lines())
+    assert b"a.old" in b"".join(told.lines(generate_latest))
     del meters.workers.states["a", "a.old"]
     mining(meters, "a", "a.new", accepted=1)
-    text = b"".join(told.lines())
+    text = b"".join(told.lines(generate_latest))
     assert b"a.new" in text
     assert b"a.old" not in text
 

@@ -3,14 +3,14 @@
 import msgspec
 import pytest
 
-from poolserver.node.offer import Verdict, offer
+from poolserver.node.offer import NotFinal, Verdict, offer
 from poolserver.node.rpc import NodeHttpError, NodeTimeout, NodeUnreachable, RpcError
 from tests.unit.node.taking import FOUND, FakeNode
 
 OURS = "0a" * 32
 
 
-async def offered(node: FakeNode) -> Verdict | None:
+async def offered(node: FakeNode) -> Verdict:
     def is_ours(block_hash: str) -> bool:
         return block_hash == OURS
 
@@ -54,7 +54,8 @@ async def test_any_other_word_is_a_final_refusal(word: str) -> None:
 
 @pytest.mark.parametrize("word", ["prev-blk-not-found", "time-too-new"])
 async def test_a_word_that_time_can_change_is_not_final(word: str) -> None:
-    assert await offered(FakeNode(word)) is None
+    with pytest.raises(NotFinal, match=word):
+        await offered(FakeNode(word))
 
 
 async def test_bytes_that_the_node_cannot_read_are_refused_for_good() -> None:
@@ -73,4 +74,6 @@ async def test_bytes_that_the_node_cannot_read_are_refused_for_good() -> None:
     ],
 )
 async def test_a_node_in_trouble_has_said_nothing_final(trouble: Exception) -> None:
-    assert await offered(FakeNode(trouble)) is None
+    with pytest.raises(NotFinal) as caught:
+        await offered(FakeNode(trouble))
+    assert str(caught.value) == str(trouble)

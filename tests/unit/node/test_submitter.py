@@ -6,6 +6,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from poolserver.node import submitter as submitter_module
 from poolserver.node.rpc import NodeTimeout, NodeUnreachable, RpcError
@@ -62,6 +63,29 @@ async def test_a_node_in_trouble_is_tried_again_until_it_answers(
     verdict, _ = await submit(tmp_path, node)
     assert verdict.state == "accepted"
     assert len(node.submitted) == 3
+
+
+async def test_of_many_failures_each_reason_is_told_once_and_how_often_at_the_end(
+    tmp_path: Path,
+) -> None:
+    gone, behind = NodeUnreachable("gone"), "prev-blk-not-found"
+    with capture_logs() as lines:
+        await submit(tmp_path, FakeNode(gone, gone, gone, behind, gone, behind, None))
+    told = [(each["log_level"], each["event"], each.get("reason")) for each in lines]
+    assert [each for each in told if each[0] != "debug"] == [
+        ("warning", "submitblock_failed", "gone"),
+        ("warning", "submitblock_failed", behind),
+        ("info", "submitblock_over", None),
+    ]
+    assert len(told) == 3 + 4
+    end = lines[-1]
+    assert (end["failures"], end["state"], end["block"]) == (6, "accepted", FOUND.hash_hex)
+
+
+async def test_of_a_block_that_is_taken_at_once_there_is_nothing_to_tell(tmp_path: Path) -> None:
+    with capture_logs() as lines:
+        await submit(tmp_path, FakeNode(None))
+    assert lines == []
 
 
 async def test_an_answer_is_waited_for_longer_each_time(tmp_path: Path) -> None:
@@ -142,10 +166,12 @@ async def test_they_are_not_offered_it_for_ever(
     submitter = BlockSubmitter(
         [FakeNode(None), away], Spool(tmp_path), on_verdict=lambda f, v: None
     )
-    await submitter.begin(FOUND).verdict
-    async with asyncio.timeout(5):
-        await asyncio.gather(*submitter._offers)
+    with capture_logs() as lines:
+        await submitter.begin(FOUND).verdict
+        async with asyncio.timeout(5):
+            await asyncio.gather(*submitter._offers)
     assert len(away.submitted) < 1000
+    assert (lines[-1]["event"], lines[-1]["state"]) == ("submitblock_over", "given up")
     await submitter.close()
 
 
@@ -270,8 +296,10 @@ async def test_of_blocks_that_wait_for_a_node_the_newest_is_next() -> None:
 
 async def test_a_fault_of_ours_is_not_the_end_of_a_block(tmp_path: Path) -> None:
     node = FakeNode(ValueError("a fault of ours"), None)
-    verdict, _ = await submit(tmp_path, node)
+    with capture_logs() as lines:
+        verdict, _ = await submit(tmp_path, node)
     assert verdict.state == "accepted"
+    assert lines[0]["exc_info"]
     assert len(node.submitted) == 2
 
 

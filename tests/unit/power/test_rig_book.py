@@ -1,4 +1,4 @@
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from fractions import Fraction
 from threading import Thread
 
@@ -12,19 +12,7 @@ from poolserver.power.rater import Identity, Rater, SiteRatings
 from poolserver.power.rating import Place, Rating, RatingSource
 from poolserver.power.rig_book import KnownRig, RigBook, SavedRig
 from poolserver.power.tree import PowerNode, PowerTree
-
-
-@dataclass(frozen=True)
-class News:
-    worker: str = "sahiwal.a1"
-    account: str = "sahiwal"
-    address: str = "10.0.0.1"
-    user_agent: str = "cgminer/4.11.1"
-    hardware: str = ""
-    watts: int | None = None
-    j_per_th: str | None = None
-    share_work: float = 4.0
-    sessions: int = 1
+from tests.unit.power.rig_news import News
 
 
 class Site:

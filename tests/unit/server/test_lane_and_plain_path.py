@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from poolserver._native import IMPLEMENTATION
 from poolserver.mining.registry import IssuedJob, JobRegistry
-from tests.unit._native.test_submit_line import NOT_TAKEN, TAKEN
+from tests.unit._native.submit_lines import NOT_TAKEN, TAKEN
 from tests.unit.server.wire import AUTHORIZE, FakeHouse
 from tests.unit.solving import CURTIME, MASK
 
@@ -20,7 +20,7 @@ if IMPLEMENTATION != "c":
 
 from tests.fuzz import fuzz_lane
 from tests.fuzz.seeds import lane_seeds
-from tests.unit.test_fuzz_targets import mutants
+from tests.unit.mutants import mutants
 
 LANE_MUTANTS = 1000
 

@@ -23,6 +23,7 @@ from poolserver.stats.meter import (
     Reading,
     Rejects,
 )
+from tests.unit.share_counts import share_counts
 
 TH_S = 10**12
 WORK = 65_536 * 4_295_032_833  # one share of difficulty 65,536
@@ -148,9 +149,13 @@ def test_the_best_share_is_that_of_the_round_only() -> None:
 
 
 def test_what_shares_were_is_read_from_their_sums() -> None:
-    totals = ShareTotals(10, 30, 500, best_hash=1 << 220)
-    for outcome, count in (("ACCEPTED", 5), ("STALE", 2), ("JOB_NOT_FOUND", 1), ("MALFORMED", 3)):
-        totals.shares[ShareOutcome[outcome]] = count
+    counts = {
+        ShareOutcome.ACCEPTED: 5,
+        ShareOutcome.STALE: 2,
+        ShareOutcome.JOB_NOT_FOUND: 1,
+        ShareOutcome.MALFORMED: 3,
+    }
+    totals = ShareTotals(10, 30, 500, share_counts(counts), best_hash=1 << 220)
     shares = Judged.of(totals, work_scale=10)
     assert (shares.work, shares.work_sq) == (300.0, 50_000.0)
     assert (shares.judged, shares.stale, shares.rejected) == (11, 2, 4)
@@ -260,6 +265,7 @@ def test_a_meter_takes_under_200_bytes() -> None:
 
 
 @example([(0.0, 1, 0)], 5e-324)  # no time that a float can divide by
+@example([], 2.2e-311)  # and one over which is more than any
 @given(
     st.lists(st.tuples(st.floats(0, 1e5), st.integers(0, 20), st.integers(0, 5)), max_size=8),
     st.floats(0, 1e6),

@@ -10,6 +10,7 @@ from poolserver.mining.share import ShareOutcome
 from poolserver.stats import meter
 from poolserver.stats.meter import NO_READING, Reading, Rejects
 from poolserver.stats.meters import IDLE_S, OF_POOL, Level, Meters
+from tests.unit.share_counts import share_counts
 
 WORK = 10**15  # hashes of a share
 NORTH = ("alice", "bob")
@@ -22,9 +23,7 @@ def site_of(account: str) -> str:
 def share(
     *, outcome: ShareOutcome = ShareOutcome.ACCEPTED, best_hash: int = 1 << 200
 ) -> ShareTotals:
-    totals = ShareTotals(WORK, WORK, WORK**2, best_hash=best_hash)
-    totals.shares[outcome] = 1
-    return totals
+    return ShareTotals(WORK, WORK, WORK**2, share_counts({outcome: 1}), best_hash=best_hash)
 
 
 def send(
@@ -104,8 +103,7 @@ def test_rejects_and_best_shares_are_told_on_every_level() -> None:
 
 def test_what_nobody_sent_counts_for_its_site_and_the_pool_only() -> None:
     meters = Meters(site_of)
-    rejected = ShareTotals()
-    rejected.shares[ShareOutcome.UNAUTHORIZED] = 3
+    rejected = ShareTotals(shares=share_counts({ShareOutcome.UNAUTHORIZED: 3}))
     meters.update(meters.judged([(WorkerKey("unassigned", "", ""), rejected)]), 1.0)
     assert pool(meters, 1.0).rejects[0] == site(meters, "unassigned", 1.0).rejects[0] == (0.0, 1.0)
     assert not meters.accounts.states
