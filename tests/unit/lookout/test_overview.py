@@ -8,8 +8,10 @@ import pytest
 
 from poolserver.crew import berths as berth_events
 from poolserver.ledger.totals import ShareTotals
+from poolserver.mining.share import ShareOutcome
 from tests.unit.counters import worker_counters
 from tests.unit.lookout.staged import NODE, Stage, mine
+from tests.unit.share_counts import share_counts
 
 
 @pytest.fixture
@@ -70,9 +72,10 @@ def test_a_block_without_a_word_is_a_trouble_only_after_a_while(stage: Stage) ->
 def test_rejects_are_those_of_the_last_quarter_of_an_hour(stage: Stage) -> None:
     mine(stage.pool)
     of_hall = stage.pool.totals.sites["hall"]
-    of_hall.add(ShareTotals(shares=[0, 500, *[0] * 8]))  # before anybody looked
+    of_hall.add(ShareTotals(shares=share_counts({ShareOutcome.STALE: 500})))  # before all looks
     assert "reject_ratio" not in stage.codes()
-    of_hall.add(ShareTotals(shares=[380, 20, *[0] * 8]))
+    news = {ShareOutcome.ACCEPTED: 380, ShareOutcome.STALE: 20}
+    of_hall.add(ShareTotals(shares=share_counts(news)))
     stage.now += 60.0
     assert "reject_ratio" in stage.codes()
     for _ in range(2):
