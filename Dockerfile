@@ -1,4 +1,3 @@
-# syntax=docker/dockerfile:1
 # The pool with what PostgreSQL, Modbus and MQTT need. docs/container.md tells how it is run;
 # scripts/try_image.py runs these steps where there is no container engine.
 #

@@ -15,7 +15,7 @@ KILLS ?= 100
 # Tests start hundreds of processes; each would compile all modules anew where this is set (as images do).
 export PYTHONDONTWRITEBYTECODE :=
 
-.PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-tip bench-failover bench-ledger bench-programme sanitize try-arm torture \
+.PHONY: help setup demo power-day test lint types unit real integration browser screenshots docs dist bench bench-whole bench-parts bench-latency bench-growth bench-readers bench-tip bench-failover bench-ledger bench-programme sanitize try-arm torture \
 	torture-blocks torture-kills torture-outages torture-api fuzz crowd lock clean
 
 help:
@@ -32,6 +32,7 @@ help:
 	@echo "make bench-parts        where a share's CPU time goes in the running pool, by part (needs perf)"
 	@echo "make bench-latency      how long shares wait for answers, and the pauses that they wait for, named"
 	@echo "make bench-growth       15,000 connections, 100,000 workers known: CPU, memory, answers, scrapes; takes minutes"
+	@echo "make bench-readers      how long shares wait while many read the API, and how much those get"
 	@echo "make bench-tip          from a node's new tip to a rig's notify, by channel; takes minutes"
 	@echo "make bench-failover     from a node's fault to work from the other one, and back"
 	@echo "make bench-ledger       what 10,000 rigs cost the ledger, on SQLite and PostgreSQL; takes minutes"
@@ -129,6 +130,9 @@ bench-latency: $(VENV)/.dev
 
 bench-growth: $(VENV)/.dev
 	@$(PYTHON) -m bench.growth
+
+bench-readers: $(VENV)/.dev
+	@$(PYTHON) -m bench.readers
 
 sanitize: $(VENV)/.dev
 	PYTHON=$(PYTHON) scripts/sanitize.sh

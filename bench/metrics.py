@@ -49,7 +49,8 @@ from poolserver.power.tree import PowerNode, PowerTree
 from poolserver.power.uncertain import Uncertain
 from poolserver.sites import PoolView, Sites, SiteView
 from poolserver.stats.meters import Meters
-from tests.unit.metrics.full_stage import FakeCoordinator, full_registry
+from tests.unit.metrics.full_stage import FakeCoordinator
+from tests.unit.share_counts import share_counts
 
 TICK_S = 0.001
 
@@ -59,8 +60,8 @@ def crowd(count: int) -> Meters:
     meters = Meters(lambda account: "hall", max_names=count)
     for number in range(count):
         account = f"account{number // 100:04d}"
-        sums = ShareTotals(proven_work=number * 10**12, proven_work_sq=number * 10**24)
-        sums.shares[ShareOutcome.ACCEPTED] = 3
+        accepted = share_counts({ShareOutcome.ACCEPTED: 3})
+        sums = ShareTotals(number * 10**12, number * 10**24, shares=accepted)
         worker = f"{account}.container-07-rack-{number:06d}"
         meters.declare(account, worker, 0.0)
         shares = meters.judged([(WorkerKey("hall", account, worker), sums)])
@@ -214,8 +215,8 @@ def stages(workers: int, nodes: int, sites: int) -> Iterable[Scraped]:
         f"{nodes:,} power nodes with meters",
         more=lambda encode: chain(power.lines(encode), readings.lines(encode)),
     )
-    yield Scraped(f"{sites:,} sites", registry_of(Programme(sites)))
-    yield Scraped("all families, one of each", full_registry())
+    for count in (1, sites):
+        yield Scraped(f"the pool, {count:,} sites", registry_of(Programme(count)))
     yield Scraped("nothing")
 
 

@@ -31,6 +31,7 @@ COLUMNS = (
     "lag_p99_ms",
     "lag_longest_ms",
     "read_per_s",
+    "refused_per_s",
     "read_p50_ms",
     "read_p99_ms",
 )
@@ -60,8 +61,8 @@ def measure(
         assert process.stdout is not None
         read = json.loads(process.stdout.readline())
     found = probe.take()
-    answers = {f"read_{name}": value for name, value in read.items()}
-    return {**seen, **found, **answers}
+    answers = {f"read_{name}": read[name] for name in ("per_s", "p50_ms", "p99_ms")}
+    return {**seen, **found, **answers, "refused_per_s": read["refused_per_s"]}
 
 
 def report(title: str, results: list[dict[str, Any]]) -> None:

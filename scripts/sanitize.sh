@@ -40,4 +40,11 @@ import sys
 from poolserver._native import _sharecheck
 assert _sharecheck.__file__.startswith(sys.argv[1]), _sharecheck.__file__
 ' "$work"
-run -m pytest -q -p no:cacheprovider tests/unit/_native "$@"
+# As in tests/conftest.py, which is not here: a machine that is busy makes an example slow, and no rule wrong.
+cat > patient.py <<'PLUGIN'
+from hypothesis import settings
+
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
+PLUGIN
+run -m pytest -q -p no:cacheprovider -p patient tests/unit/_native "$@"

@@ -1,6 +1,6 @@
 """HTTP for operators and for Prometheus.
 
-http, door              the server, its metrics and health; how many may be connected
+http, door, connection  the server, its metrics and health; how many may be connected; one of them
 catalogue               all endpoints, the one list
 endpoint, parameters    how one is declared, and what may come in its query
 router, edge            endpoints as routes, and what is alike for all answers

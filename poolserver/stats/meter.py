@@ -223,8 +223,9 @@ def glance(state: bytes, now_s: float, round_number: int) -> Glance:
         tau_s, work = WINDOWS_S[window], numbers[_WORK + window]
         observed_s = -tau_s * expm1(-age_s / tau_s)
         if observed_s > 0:
-            left = exp(-passed_s / tau_s) / observed_s
-            rates += (work * left, sqrt(numbers[_SQUARES + window]) * left)
+            left = exp(-passed_s / tau_s)
+            sigma = sqrt(numbers[_SQUARES + window])
+            rates += (work * left / observed_s, sigma * left / observed_s)
         else:
             rates += (0.0, 0.0)
     judged, stale, rejected = numbers[_HOUR:_DAY]

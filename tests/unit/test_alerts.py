@@ -12,7 +12,7 @@ import pytest
 import yaml
 
 from poolserver.lookout import thresholds, troubles
-from tests.unit.lookout.test_troubles import WRONG
+from tests.unit.lookout.signs import WRONG
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "configs/prometheus"

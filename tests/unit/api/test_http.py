@@ -26,7 +26,7 @@ from poolserver.metrics.lines import (
 from tests.unit.stalls import watching
 
 OPENMETRICS = {"Accept": "application/openmetrics-text; version=1.0.0"}
-NODES = 2_500
+NODES = 1_000
 # The loop is to be free again within 5 ms; noise of a busy machine comes on top.
 LONGEST_S = 0.005
 

@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from poolserver.control_room.view import LimitView
 from poolserver.lookout.lately import EVERY_S, Lately, mining_room_w
 from poolserver.lookout.view import Shares
-from tests.unit.lookout.test_troubles import node, site
+from tests.unit.lookout.seen import node, site
 
 GB = 1_000_000_000
 LIMIT = LimitView(3_000_000, "override", "ops", "", None)

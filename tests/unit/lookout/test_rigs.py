@@ -134,7 +134,7 @@ async def test_the_longest_page_keeps_no_share_waiting_for_5_ms() -> None:
             waits.take()
             await rigs.page(BY_RATE, 1000, None)
             await asyncio.sleep(0.01)
-            longest.append(max(waits.take()))
+            longest.append(max(waits.take(), default=LONGEST_S))
     assert min(longest) < LONGEST_S  # what the work itself costs is the least: noise only adds
 
 

@@ -265,6 +265,7 @@ def test_a_meter_takes_under_200_bytes() -> None:
 
 
 @example([(0.0, 1, 0)], 5e-324)  # no time that a float can divide by
+@example([], 2.2e-311)  # and one over which is more than any
 @given(
     st.lists(st.tuples(st.floats(0, 1e5), st.integers(0, 20), st.integers(0, 5)), max_size=8),
     st.floats(0, 1e6),
