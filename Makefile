@@ -113,6 +113,7 @@ bench: $(VENV)/.dev
 	@$(PYTHON) bench/session.py
 	@$(PYTHON) -m bench.lane
 	@$(PYTHON) bench/journal.py
+	@$(PYTHON) -m bench.books
 	@$(PYTHON) -m bench.meters
 	@$(PYTHON) bench/template.py
 	@$(PYTHON) bench/payout.py

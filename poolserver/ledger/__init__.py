@@ -4,7 +4,7 @@ The journal, written by worker processes:
 
 records, payout_records
                         its records, as bytes
-journal, held           what a worker writes down, and holds until it is safe
+journal, held, waiting  what a worker writes down, holds until it is safe, and who waits for that
 segment, chain, source_lock, wall_clock
                         its files, whose they are, and the time that shares get
 journal_files, journal_reader, scan

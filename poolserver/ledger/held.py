@@ -5,14 +5,17 @@ are wholly in the file, bytes before ``written`` are (a short write may end insi
 ``end`` is where the next record goes. What a sync has made safe is cut off at the front.
 """
 
+from collections.abc import Iterator
 from typing import NamedTuple
 
-from poolserver._native import pack_share
-from poolserver.ledger.records import FRAME_SIZE, SHARE_SIZE
+from poolserver._native import pack_share, skip_records
+from poolserver.ledger.records import FRAME_SIZE, SHARE_SIZE, JournalBatch
 
 INITIAL_BYTES = 1 << 20
 """12,000 shares: at 109,000 shares/s (the largest design case) and a sync each 50 ms, twice
 what there is to hold, so the buffer grows only where the disk is slow."""
+BATCH_BYTES = 8 << 20
+"""A batch is a message: what was held for a failed disk may be more than one can have (link.py)."""
 _SEQUENCE = slice(FRAME_SIZE - 8, FRAME_SIZE)  # of a record's bytes
 
 
@@ -142,3 +145,16 @@ class HeldRecords:
         self._view = memoryview(bytearray(capacity))
         self._capacity = capacity
         self._room = min(capacity, self._limit)  # for shares
+
+
+def batches(source: str, first_sequence: int, count: int, records: bytes) -> Iterator[JournalBatch]:
+    """What became durable, as batches that are not too long."""
+    begin = 0
+    while len(records) - begin > BATCH_BYTES:
+        end, few = skip_records(records, begin, first_sequence, BATCH_BYTES)
+        if not few:
+            break  # damaged in memory: who reads the batch will say so
+        yield JournalBatch(source, first_sequence, few, records[begin:end])
+        begin, first_sequence, count = end, first_sequence + few, count - few
+    if count:
+        yield JournalBatch(source, first_sequence, count, records[begin:])

@@ -16,17 +16,14 @@ blocks with their shares and what these pay are always kept.
 
 import asyncio
 import time
-from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from enum import StrEnum
 from functools import partial
 from pathlib import Path
 
-from poolserver._native import skip_records
 from poolserver.histogram import DISK_S, Histogram
 from poolserver.ledger.chain import Segment, SegmentChain, SyncPoint
-from poolserver.ledger.held import HeldRecords, Mark
+from poolserver.ledger.held import HeldRecords, Mark, batches
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
     BlockRecord,
@@ -43,6 +40,7 @@ from poolserver.ledger.records import (
 )
 from poolserver.ledger.segment import SegmentId
 from poolserver.ledger.source_lock import SourceLock
+from poolserver.ledger.waiting import Callback, ReleasePolicy, Waiting, WhenFull
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution
 
@@ -50,40 +48,14 @@ SEGMENT_BYTES = 64 << 20
 """A file of 790,000 shares: a handful a day for 1,000 rigs, 8 s of 109,000 shares/s."""
 MAX_HELD_BYTES = 64 << 20
 """790,000 shares: over 6 min of a failed disk at 2,000 shares/s (10,000 rigs)."""
-BATCH_BYTES = 8 << 20
-"""A batch is a message: what was held for a failed disk may be more than one can have (link.py)."""
 FIRST_RETRY_S = 1.0
 LAST_RETRY_S = 60.0
-
 MAX_SEGMENT_AGE_S = 3600.0
 """A small site's file, too, is old enough to be deleted some day."""
-
-Callback = Callable[[], None]
 
 
 class JournalError(LedgerError):
     """The journal cannot be begun, or ended with records that could not be saved."""
-
-
-class ReleasePolicy(StrEnum):
-    """How safe a share's record is before its miner is told of it."""
-
-    AT_ONCE = "at_once"
-    """Not at all: a crash may lose shares that were answered."""
-    TURN = "turn"
-    """Written: it survives the end of the process, ``kill -9`` too."""
-    SYNC = "sync"
-    """Synced: it survives a power cut."""
-
-
-class WhenFull(StrEnum):
-    """What becomes of accepted shares while they cannot be saved."""
-
-    HOLD = "hold"
-    """They are held in memory; beyond its limit they are refused."""
-    REFUSE = "refuse"
-    """They are refused: a rig is told at once that it gets no credit, and none is told of a
-    credit that is not safe."""
 
 
 def unix_ms() -> int:
@@ -147,9 +119,7 @@ class Journal:
         self.turn = 0
         """Which turn's records are being collected: it grows with the first record of each."""
         self._turn_ms = 0
-        self._turn_waiters: deque[Callback] = deque()
-        self._sync_waiters: deque[tuple[int, Callback]] = deque()
-        self._stuck_waiters: deque[Callback] = deque()  # until a failure is over
+        self._waiting = Waiting(self._loop)
         self._flush_handle: asyncio.Handle | None = None
         self._retry_handle: asyncio.TimerHandle | None = None
         self._sync_handle: asyncio.TimerHandle | None = None
@@ -260,9 +230,9 @@ class Journal:
         if self._policy is ReleasePolicy.AT_ONCE:
             callback()
         elif self._policy is ReleasePolicy.SYNC and self._held and self.failed is None:
-            self._sync_waiters.append((self._held.next_sequence, callback))
+            self._waiting.for_sync(self._held.next_sequence, callback)
         elif self._flush_handle is not None:
-            self._turn_waiters.append(callback)
+            self._waiting.for_turn(callback)
         else:
             callback()
 
@@ -282,7 +252,7 @@ class Journal:
         self._flush_handle = None
         if self._retry_handle is None:
             self._write()
-        self._call(self._turn_waiters)
+        self._waiting.end_turn()
 
     def _retry(self) -> None:
         self._retry_handle = None
@@ -335,25 +305,13 @@ class Journal:
             if safe.sequence >= self._failed_before:
                 self._recover()
             self._order_sync()
-        released = deque[Callback]()
-        while self._sync_waiters and self._sync_waiters[0][0] <= safe.sequence:
-            released.append(self._sync_waiters.popleft()[1])
+        released = self._waiting.synced(safe.sequence)
         try:
-            self._tell(first_sequence, safe.sequence - first_sequence, records)
+            count = safe.sequence - first_sequence
+            for batch in batches(self.source, first_sequence, count, records):
+                self._on_durable(batch)
         finally:
-            self._call(released)
-
-    def _tell(self, first_sequence: int, count: int, records: bytes) -> None:
-        """Report what is durable, in batches that are not too long."""
-        begin = 0
-        while len(records) - begin > BATCH_BYTES:
-            end, few = skip_records(records, begin, first_sequence, BATCH_BYTES)
-            if not few:
-                break  # damaged in memory: who reads the batch will say so
-            self._on_durable(JournalBatch(self.source, first_sequence, few, records[begin:end]))
-            begin, first_sequence, count = end, first_sequence + few, count - few
-        if count:
-            self._on_durable(JournalBatch(self.source, first_sequence, count, records[begin:]))
+            self._waiting.call(released)
 
     async def settle(self) -> bool:
         """Write and sync at once what is recorded by now; whether that is done.
@@ -384,14 +342,7 @@ class Journal:
             self._retry_handle.cancel()
         self._retry_handle = self._loop.call_later(self._retry_s, self._retry)
         self._retry_s = min(2 * self._retry_s, LAST_RETRY_S)
-        waiting = deque(callback for _, callback in self._sync_waiters)
-        self._sync_waiters.clear()
-        if self._refuses_accepted:
-            self._stuck_waiters += waiting
-            self._stuck_waiters += self._turn_waiters
-            self._turn_waiters.clear()
-        else:
-            self._loop.call_soon(self._call, waiting)
+        self._waiting.fail(until_it_is_over=self._refuses_accepted)
 
     def _recover(self) -> None:
         if self.failed is not None:
@@ -399,17 +350,7 @@ class Journal:
             self._refuses_accepted = False
             self._retry_s = self._first_retry_s
             self._loop.call_soon(self._on_failure, None)
-            waiting, self._stuck_waiters = self._stuck_waiters, deque()
-            self._loop.call_soon(self._call, waiting)
-
-    def _call(self, waiting: deque[Callback]) -> None:
-        """One callback's error, which goes to the loop's handler, does not hold up the others."""
-        try:
-            while waiting:
-                waiting.popleft()()
-        finally:
-            if waiting:
-                self._loop.call_soon(self._call, waiting)
+            self._waiting.recover()
 
     # --- the end -------------------------------------------------------------------------
 

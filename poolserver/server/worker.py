@@ -32,7 +32,8 @@ from poolserver.cluster.messages import (
     WorkOutdated,
 )
 from poolserver.judge import SolvedBlock
-from poolserver.ledger.journal import Journal, ReleasePolicy, WhenFull
+from poolserver.ledger.journal import Journal
+from poolserver.ledger.waiting import ReleasePolicy, WhenFull
 from poolserver.ledger.wall_clock import WallClock
 from poolserver.log import Alarm
 from poolserver.mining.coinbase import CoinbaseError

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from poolserver.ledger import journal as journal_module
+from poolserver.ledger import held
 from poolserver.ledger.chain import Segment
-from poolserver.ledger.journal import Journal, JournalError, ReleasePolicy, WhenFull
+from poolserver.ledger.journal import Journal, JournalError
 from poolserver.ledger.journal_reader import read_segments
 from poolserver.ledger.payout_records import payout_records
 from poolserver.ledger.records import (
@@ -26,6 +26,7 @@ from poolserver.ledger.records import (
 )
 from poolserver.ledger.segment import SegmentId
 from poolserver.ledger.source_lock import is_live
+from poolserver.ledger.waiting import ReleasePolicy, WhenFull
 from poolserver.mining.coinbase import TxOut
 from poolserver.mining.identity import WorkerIdentity
 from poolserver.mining.payout import Distribution, Due
@@ -671,7 +672,7 @@ async def test_a_refused_share_is_in_no_file_and_no_batch_whatever_the_disk_does
 async def test_no_batch_is_longer_than_its_limit_by_more_than_a_record(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(journal_module, "BATCH_BYTES", 3 * SHARE_SIZE)
+    monkeypatch.setattr(held, "BATCH_BYTES", 3 * SHARE_SIZE)
     journal = desk.journal()
     for number in range(10):
         append(journal, number)
