@@ -340,11 +340,12 @@ class BlockSubmitter:
     async def _offer(self, rpc: Rpc, offered: _Offered, timeout_s: float) -> Verdict:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
-        verdict = await offer(
-            rpc, offered.block_hash, offered.block_json, self._ours.__contains__, timeout_s
-        )
-        self.offers.note(loop.time() - began_at)
-        return verdict
+        try:
+            return await offer(
+                rpc, offered.block_hash, offered.block_json, self._ours.__contains__, timeout_s
+            )
+        finally:
+            self.offers.note(loop.time() - began_at)
 
     def _until(self) -> float:
         return asyncio.get_running_loop().time() + KEEP_OFFERING_S

@@ -88,6 +88,13 @@ async def test_of_a_block_that_is_taken_at_once_there_is_nothing_to_tell(tmp_pat
     assert lines == []
 
 
+async def test_each_try_is_timed_also_one_that_came_to_nothing(tmp_path: Path) -> None:
+    node = FakeNode(NodeTimeout("slow"), "prev-blk-not-found", None)
+    submitter = submitter_of(tmp_path, node)
+    await submitter.begin(FOUND).verdict
+    assert sum(submitter.offers.counts) == 3
+
+
 async def test_an_answer_is_waited_for_longer_each_time(tmp_path: Path) -> None:
     node = FakeNode(*[NodeTimeout("lost")] * 5, None)
     await submit(tmp_path, node)
