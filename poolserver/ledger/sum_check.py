@@ -26,17 +26,17 @@ class SumCheck:
         if row.begin_s != self._begin_s:
             self._end_interval()
             self._begin_s = row.begin_s
-        try:
-            totals = row.totals
-        except ValueError as error:
-            text = f"this row has something else than numbers: {error}"
-            self._findings.differ("not_a_number", text, begin_s=row.begin_s, key=row.key)
-            return
         key = self._keys.get(row.names)
         if key is None:
             key = self._keys[row.names] = row.key
             self._workers[row.names] = ShareTotals()
-        self._workers[row.names].add(totals)
+        try:
+            totals = row.totals
+            self._workers[row.names].add(totals)
+        except ValueError as error:
+            text = f"this row has what cannot be added up: {error}"
+            self._findings.differ("not_a_number", text, begin_s=row.begin_s, key=key)
+            return
         if totals.accepted_work:
             self._accounts[key.site, key.account] += totals.accepted_work
 

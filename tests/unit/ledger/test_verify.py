@@ -193,6 +193,12 @@ async def test_work_that_is_no_number_is_found(tmp_path: Path) -> None:
     assert {"root", "row_changed", "not_a_number"} <= kinds(check(books))
 
 
+async def test_counts_that_are_too_large_to_be_added_up_are_found(tmp_path: Path) -> None:
+    books = await two_signed_days(tmp_path)
+    books.sql("UPDATE worker_interval SET stale = ?", 2**63 - 1)
+    assert {"root", "row_changed", "not_a_number"} <= kinds(check(books))
+
+
 # --- the chain ---------------------------------------------------------------------------
 
 
