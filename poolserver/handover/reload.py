@@ -144,7 +144,8 @@ class Reload:
                 self.mark = Reloading(checked.found.whole, self._clock())
                 if not self._begin():
                     self.mark = None
-                    return Answer("busy", checked.found.public, ("an upgrade is under way",))
+                    why = "an upgrade is under way, or the pool is ending"
+                    return Answer("busy", checked.found.public, (why,))
                 log.info("reload_begun", by=by, config_sha256=checked.found.public)
         return checked.answer
 

@@ -177,6 +177,7 @@ class Upgrade:
         self._task: asyncio.Task[None] | None = None
         self._talk: Talk | None = None
         self._wants_left = False
+        self._is_over = False
         self.heir_pid: int | None = None
         """The process that has all, once it has."""
 
@@ -186,15 +187,19 @@ class Upgrade:
         return self._task is not None
 
     def begin(self) -> bool:
-        """Start the new process and hand over to it. False: that is under way already."""
-        if self._task is not None:
-            log.warning("upgrade_refused", reason="one is under way")
+        """Start the new process and hand over to it. False: that is under way already, or this one
+        is ending."""
+        if self._task is not None or self._is_over:
+            why = "one is under way" if self._task is not None else "the pool is ending"
+            log.warning("upgrade_refused", reason=why)
             return False
         self._task = asyncio.create_task(self._run(), name="upgrade")
         return True
 
     async def close(self) -> None:
-        """This process is to end by itself: an upgrade that is under way is given up."""
+        """This process is to end by itself: an upgrade that is under way is given up, and none is
+        begun any more."""
+        self._is_over = True
         if self._task is not None and not self._task.done():
             self._task.cancel()
             await asyncio.wait([self._task])

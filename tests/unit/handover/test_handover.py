@@ -348,6 +348,16 @@ async def test_a_new_process_that_is_given_up_is_dead_before_the_talk_ends(
     assert outcome(await (rig := await pair.old.rig()).submit(await rig.job())) == "accepted"
 
 
+async def test_a_process_that_ends_begins_no_upgrade(pair: House) -> None:
+    """As for a reload whose file was still read when SIGTERM came: the heir would go on."""
+    upgrade, process = pair.upgrade()
+    await upgrade.close()
+    assert not upgrade.begin()
+    await asyncio.sleep(0)
+    assert not hasattr(process, "ended")
+    assert not upgrade.is_under_way
+
+
 async def test_another_extranonce2_size_needs_a_restart(pair: House) -> None:
     pair.extranonce2_size = 4
     upgrade, process = pair.upgrade()
