@@ -48,6 +48,8 @@ class Edge:
             self._trouble.failed(
                 "api_failed", repr(error)[:200], now, path=request.path[:200], exc_info=True
             )
+            if request.writer.output_size and request.transport is not None:
+                request.transport.abort()  # a part of its answer is sent: no other can follow
             if not is_api:
                 return web.Response(status=500, text="an error in the pool; the log has more\n")
             return ApiError("internal", "the log has more").response()

@@ -4,6 +4,7 @@ import asyncio
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from threading import get_ident
 
 import aiohttp
@@ -102,6 +103,32 @@ def test_lines_are_joined_to_pieces_of_some_size_and_what_is_left() -> None:
     assert b"".join(pieces) == b"".join(lines)
     assert all(PIECE_BYTES <= len(piece) < 2 * PIECE_BYTES for piece in pieces[:-1])
     assert list(joined([])) == [b""]
+
+
+async def test_a_scrape_that_goes_wrong_in_the_middle_is_broken_off() -> None:
+    """No other answer can follow on half of one: whoever reads must not take it for a whole."""
+
+    def failing(_: Encoder) -> Iterator[bytes]:
+        yield b"more 1\n" * PIECE_BYTES
+        raise ZeroDivisionError
+
+    server = HttpServer(CollectorRegistry(), lambda: None, more=failing)
+    port = await server.start("127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        writer.write(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        answer = b""
+        async with asyncio.timeout(10):
+            with suppress(ConnectionResetError):
+                while piece := await reader.read(1 << 16):
+                    answer += piece
+        assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+        assert answer.count(b"HTTP/1.1") == 1
+        assert not answer.endswith(b"0\r\n\r\n")
+        assert await fetch(port, "/healthz") == (200, "ok\n")
+    finally:
+        writer.close()
+        await server.stop()
 
 
 async def test_a_pool_that_is_not_ready_says_why() -> None:
