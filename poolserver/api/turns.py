@@ -30,21 +30,25 @@ class Turns:
         As ``await work`` otherwise: it is the same task that does it, and errors are the same.
         """
         pieces, waits_for = work.__await__(), self._mine()
+        error: BaseException | None = None
         while True:
-            error: BaseException | None = None
             try:
                 yield from waits_for
             except BaseException as caught:  # of whatever kind: it is the work's
                 error = caught
             try:
-                awaited = pieces.send(None) if error is None else pieces.throw(error)
+                waits_for = self._after(pieces.send(None) if error is None else pieces.throw(error))
             except StopIteration as end:
                 result: T = end.value
                 return result
-            waits_for = self._after(awaited)
+            finally:
+                error = None  # it has this frame: else both would stay until garbage is collected
 
     def _after(self, awaited: Any) -> Generator[Any, Any, None]:
-        yield awaited
+        try:
+            yield awaited
+        finally:
+            del awaited  # its error has this frame, and it its error
         yield from self._mine()
 
     def _mine(self) -> Generator[Any, Any, None]:

@@ -1,8 +1,10 @@
 """Requests' work and the loop take turns, and whoever leaves leaves nothing behind."""
 
 import asyncio
+import gc
+import weakref
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import pytest
 
@@ -165,6 +167,28 @@ async def test_errors_are_raised_as_they_are_inside_and_outside() -> None:
     assert await turns.through(catching()) == "of what was waited for"
     with pytest.raises(ZeroDivisionError):
         await turns.through(_failing())
+
+
+async def test_an_error_leaves_nothing_for_the_garbage_collector() -> None:
+    class Held:
+        pass
+
+    gone: list[weakref.ref[Held]] = []
+
+    async def work() -> None:
+        held = Held()
+        gone.append(weakref.ref(held))
+        await asyncio.to_thread(int, "none")
+
+    turns = Turns()
+    gc.disable()
+    try:
+        with suppress(ValueError):
+            await turns.through(work())
+        await asyncio.sleep(0)
+        assert gone[0]() is None
+    finally:
+        gc.enable()
 
 
 async def _given(value: str | None) -> str | None:
