@@ -1,5 +1,5 @@
 # The pool with what PostgreSQL, Modbus and MQTT need. docs/container.md tells how it is run;
-# scripts/try_image.py runs these steps where there is no container engine.
+# scripts/try_image.py builds and tries it.
 #
 # By tag, so that a build takes Debian's mended packages. To have the same base each time, name its digest:
 #   docker build --build-arg BASE=python:3.11.14-slim-bookworm@sha256:... .

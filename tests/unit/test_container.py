@@ -125,3 +125,7 @@ def test_main_does_not_start_without_an_address_of_the_operator_s() -> None:
 
 def test_the_composition_builds_this_version(composition: dict[str, Any]) -> None:
     assert composition["services"]["poolserver"]["image"] == f"poolserver:{__version__}"
+
+
+def test_the_image_is_built_of_its_base_alone() -> None:
+    assert not DOCKERFILE.startswith("# syntax=")  # BuildKit would fetch that image too

@@ -2,6 +2,7 @@
 
 import ctypes
 import gc
+import struct
 import sys
 import tracemalloc
 from collections.abc import Callable, Iterator
@@ -55,6 +56,15 @@ def hash_data(native: ModuleType) -> None:
 
 def scan(native: ModuleType) -> None:
     native.scan_nonces(bytes(80), 2**32 - 20, 40, b"\xff" * 32)
+
+
+def write_metrics(native: ModuleType) -> None:
+    labels = native.metric_labels((("a", "b"), ('c"', "d")), (b'x="', b'",y="', b'"'))
+    numbers = struct.pack("=2d", 1.5, 1e300)  # the second as Python writes it
+    native.metric_lines(b"m{", labels, b"} ", numbers, 3)
+    native.read_meters((bytes(192),), 1.0)
+    with pytest.raises(ValueError, match="as many as there are numbers"):
+        native.metric_lines(b"m{", labels, b"} ", numbers * 2, 3)
 
 
 def name_backends(native: ModuleType) -> None:
@@ -180,6 +190,7 @@ def refuse_lanes(c: ModuleType) -> None:
         hash_data,
         scan,
         take_transactions,
+        write_metrics,
         name_backends,
         remember_hashes,
         note_times,
