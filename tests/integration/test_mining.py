@@ -157,7 +157,7 @@ async def test_metrics_of_the_contract_are_there(bitcoind: BitcoindProcess, tmp_
     for name in (
         "poolserver_shares_total{",
         'poolserver_power_watts{node="demo"}',
-        'poolserver_power_limit_watts{node="demo"} 200000.0',
+        'poolserver_power_limit_watts{node="demo"} 200000',
         'poolserver_site_budget_watts{site="demo"} 200000.0',
         'poolserver_site_energy_joules_total{site="demo"}',
         "poolserver_template_age_seconds ",

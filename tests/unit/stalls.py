@@ -5,6 +5,7 @@ tick, and notes how old the tick is by then. A node of our own, a process too, s
 """
 
 import asyncio
+import math
 import socket
 import struct
 import sys
@@ -69,6 +70,10 @@ class Waits:
         """Those since the last call."""
         taken, self._seconds = self._seconds, []
         return taken
+
+    def longest_s(self) -> float:
+        """Of those since the last call; without end where the ticker had no processor meanwhile."""
+        return max(self.take(), default=math.inf)
 
 
 @asynccontextmanager

@@ -1,6 +1,7 @@
 """Who reads a list page by page sees each rig once, whatever becomes of the rigs meanwhile."""
 
 import asyncio
+import math
 import random
 import sys
 import time
@@ -120,8 +121,9 @@ async def test_an_index_of_many_rigs_keeps_no_share_waiting_for_5_ms() -> None:
             clock.now += GOOD_S
             waits.take()
             await rigs.page(RigQuery(text=f"{number}", sort="-hashrate_1h"), 200, None)
+            await asyncio.sleep(0.001)
             taken = sorted(waits.take())
-            late.append(taken[len(taken) * 9 // 10])
+            late.append(taken[len(taken) * 9 // 10] if taken else math.inf)
     assert min(late) < LONGEST_S  # what the work itself costs is the least: noise only adds
 
 
@@ -134,7 +136,7 @@ async def test_the_longest_page_keeps_no_share_waiting_for_5_ms() -> None:
             waits.take()
             await rigs.page(BY_RATE, 1000, None)
             await asyncio.sleep(0.01)
-            longest.append(max(waits.take(), default=LONGEST_S))
+            longest.append(waits.longest_s())
     assert min(longest) < LONGEST_S  # what the work itself costs is the least: noise only adds
 
 

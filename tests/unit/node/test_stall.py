@@ -49,7 +49,7 @@ async def longest_waits(do: Callable[[NodeRpc], Awaitable[object]]) -> list[floa
             waits.take()
             kept = await do(rpc)
             await asyncio.sleep(0.02)
-            longest.append(max(waits.take()))
+            longest.append(waits.longest_s())
     del kept  # before that, each was freed when the next had come
     return sorted(longest)
 
