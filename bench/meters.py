@@ -23,6 +23,7 @@ from poolserver.ledger.delta import Delta
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.ledger.totals import IntervalKey, ShareTotals, WorkerKey
+from poolserver.mining.share import ShareOutcome
 from poolserver.stats import meter
 from poolserver.stats.keeper import StatisticsKeeper
 from poolserver.stats.meter import Judged, Moment
@@ -33,9 +34,8 @@ SHARES_PER_MINUTE = 12
 
 
 def share() -> ShareTotals:
-    totals = ShareTotals(WORK, WORK, WORK**2, best_hash=random.getrandbits(200))
-    totals.shares[0] = 1
-    return totals
+    accepted = (1, *[0] * (len(ShareOutcome) - 1))
+    return ShareTotals(WORK, WORK, WORK**2, accepted, best_hash=random.getrandbits(200))
 
 
 def keys_of(workers: int) -> list[WorkerKey]:
