@@ -6,6 +6,7 @@ from, and a worker goes on with the last template that it has.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from typing import Generic, Protocol, TypeVar, cast
 
@@ -41,7 +42,8 @@ class LocalLink(Generic[M]):
     def __init__(self, loop: asyncio.AbstractEventLoop, receive: Callable[[M], None]) -> None:
         self._loop = loop
         self._receive = receive
-        self._held: list[M] | None = None
+        self._held: deque[M] | None = None
+        self._handing: asyncio.Handle | None = None
 
     def send(self, message: M) -> None:
         if self._held is None:
@@ -51,13 +53,26 @@ class LocalLink(Generic[M]):
 
     def hold(self) -> None:
         """Keep what is sent until ``let_go``: the receiver is not there, or must not act."""
-        self._held = self._held or []
+        if self._handing is not None:
+            self._handing.cancel()
+            self._handing = None
+        self._held = self._held or deque()
 
     def let_go(self) -> None:
-        """Hand over what was kept, in its order, and all that follows."""
-        held, self._held = self._held or [], None
-        for message in held:
-            self.send(message)
+        """Hand over what was kept, in its order, and all that follows.
+
+        One message in a turn of the loop: there may be all that 10,000 rigs have told of
+        themselves, which takes 60 ms to take in.
+        """
+        if self._handing is None:
+            self._handing = self._loop.call_soon(self._hand_next)
+
+    def _hand_next(self) -> None:
+        if not self._held:
+            self._held = self._handing = None
+            return
+        self._handing = self._loop.call_soon(self._hand_next)
+        self._receive(self._held.popleft())
 
 
 def frame(message: object) -> bytes:

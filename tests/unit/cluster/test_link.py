@@ -124,5 +124,29 @@ async def test_what_is_held_comes_in_its_order_when_it_is_let_go() -> None:
     assert received == []
     link.let_go()
     link.send(3)
+    for turn in range(1, 4):  # one in a turn: there may be very many
+        await asyncio.sleep(0)
+        assert received == [1, 2, 3][:turn]
+    link.send(4)
     await asyncio.sleep(0)
-    assert received == [1, 2, 3]
+    await asyncio.sleep(0)
+    assert received == [1, 2, 3, 4]
+
+
+async def test_what_is_let_go_may_be_held_again_in_the_middle() -> None:
+    received: list[object] = []
+    link: LocalLink[object] = LocalLink(asyncio.get_running_loop(), received.append)
+    link.hold()
+    for number in range(4):
+        link.send(number)
+    link.let_go()
+    await asyncio.sleep(0)
+    link.hold()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert received == [0]
+    link.let_go()
+    link.let_go()  # twice is once
+    for turn in range(2, 5):
+        await asyncio.sleep(0)
+        assert received == list(range(turn))
