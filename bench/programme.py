@@ -8,7 +8,7 @@ rest are whole runs of the pool's own parts: when an overrun shows, and how fast
 """
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from math import cos, tau
 from pathlib import Path
@@ -36,7 +36,7 @@ CALM = {
 }
 
 
-def changed(config: Config, fleets: dict[str, float | None], **settings: object) -> Config:
+def changed(config: Config, fleets: Mapping[str, float | None], **settings: object) -> Config:
     """The config with other settings of its simulation, and of all its fleets."""
     simulation: SimulationConfig = config.simulation
     changed_fleets = tuple(msgspec.structs.replace(each, **fleets) for each in simulation.fleets)

@@ -15,7 +15,7 @@ import select
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager, closing
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, closing
 from statistics import median
 from typing import cast
 
@@ -75,7 +75,8 @@ async def on_ours(listening: socket.socket) -> AsyncIterator[None]:
         listening.close()
 
 
-KINDS = {
+Serve = Callable[[socket.socket], AbstractAsyncContextManager[None]]
+KINDS: dict[str, tuple[Callable[[], asyncio.AbstractEventLoop], Serve]] = {
     "asyncio": (asyncio.SelectorEventLoop, on_transports),
     "uvloop": (uvloop.new_event_loop, on_transports),
     "ours": (uvloop.new_event_loop, on_ours),

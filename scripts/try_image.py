@@ -183,7 +183,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--stand-ins", type=Path, metavar="FOLDER")
     options = parser.parse_args()
-    services = SERVICES
+    services: tuple[str, ...] = SERVICES
     if options.stand_ins:
         folder = options.stand_ins.absolute()
         (folder / "context").mkdir(parents=True, exist_ok=True)

@@ -150,7 +150,7 @@ def main() -> None:
 
     make_loop = uvloop.new_event_loop
 
-    def probed_loop() -> asyncio.AbstractEventLoop:
+    def probed_loop() -> uvloop.Loop:
         loop = make_loop()
         loop.call_soon(Probe, loop)
         return loop

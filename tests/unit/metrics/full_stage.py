@@ -59,7 +59,7 @@ READING = Reading(Hashrates(*[1.0] * 7), Hashrates(*[1.0] * 7), (Rejects(0.0, 0.
 
 def a_power_view() -> PowerView:
     """A site with a limit and a meter, and all that it can show."""
-    meter = MeterState("m", Quality.GOOD, "", 1.0, None, 1.0)
+    meter = MeterState("m", Quality.GOOD, power_w=1.0, at_s=1.0)
     hall = NodePower("hall", meter=meter, residual_w=Uncertain(1.0), hashrate_h_s=Uncertain(1e12))
     limits = {"hall": EffectiveLimit(1, (Limit("hall", LimitKind.PHYSICAL, 1, "site"),))}
     readings = Readings({"hall": hall}, limits, limits)

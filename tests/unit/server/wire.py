@@ -143,6 +143,10 @@ class FakeHouse:
         else:
             self.sessions.add(session)
 
+    def enter_again(self, session: MinerSession) -> None:
+        session.address = self.guard.enter_again(session.host)
+        self.sessions.add(session)
+
     def leave(self, session: MinerSession) -> None:
         self.roll.leave(session)
         self.guard.leave(session, self.clock)
