@@ -72,7 +72,7 @@ function sharesChart() {
       { name: "Stale", key: "stale_part", colour: "muted" },
       { name: "Rejected", key: "rejected_part", colour: "bad" },
     ],
-    read: (data, i) => `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${plural(data.judged[i] ?? 0, "share")}`,
+    read: (data, i) => data.judged[i] ? `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${plural(data.judged[i], "share")}` : "no share",
     summary: (data) => `Stale shares: ${extremes(data, "stale_part", percent)}. Rejected: ${extremes(data, "rejected_part", percent)}.`,
   });
 }
