@@ -6,7 +6,7 @@ What is saved describes and decides nothing: after a crash up to five minutes of
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -93,10 +93,11 @@ class LookoutKeeper:
 
     def sample(self) -> None:
         """How all of it is now."""
-        status = self._shown.status()
-        samples = {"": _sample(status)}
-        samples |= {site.name: _sample(site) for site in self._shown.sites()}
-        self.histories.take(self._unix_time(), samples)
+        sites = self._shown.sites()
+        samples = {site.name: _sample(site) for site in sites}
+        self.histories.take(
+            self._unix_time(), {"": _of_all(self._shown.status(), sites), **samples}
+        )
 
     async def save(self) -> None:
         """If that fails it is done again with the next."""
@@ -109,6 +110,15 @@ class LookoutKeeper:
             self._trouble.failed("history_not_saved", str(error), self._clock())
         else:
             self._trouble.restored("history_saved_again", self._clock())
+
+
+def _of_all(status: Status, sites: Sequence[SiteStatus]) -> Sample:
+    """Where there is but one site, its limit is that of all together."""
+    sample = _sample(status)
+    powers = [site.power for site in sites if site.power is not None]
+    if sample.limit_w is None and len(powers) == 1:
+        return sample._replace(limit_w=powers[0].limit_w)
+    return sample
 
 
 def _sample(shown: Status | SiteStatus) -> Sample:
