@@ -47,7 +47,7 @@ def status(pool: Pool, under: str, depth: int | None, watch: bool, as_json: bool
     out = console()
     out.print(status_table(view, under, depth, width=out.width))
     for sentence in view.intended:
-        click.echo(sentence)
+        out.print(Text(clean(sentence)))
 
 
 def _watch(pool: Pool, under: str, depth: int | None) -> None:
