@@ -221,7 +221,8 @@ def _headroom(node: NodeView, name: str) -> Iterator[Trouble]:
     if room_w + at.OVER_SIGMAS * node.total_w.sigma < 0:
         do = "switch rigs off"
         if node.ai_w > limit.limit_w:
-            do = f"its AI load alone draws {watts(node.ai_w)}, so that rigs are not enough"
+            draws = "draws" if node.ai_known else "may draw"
+            do = f"its AI load alone {draws} {watts(node.ai_w)}, so that rigs are not enough"
         yield _urgent("over_budget", f"{name} draws {watts(-room_w)} more than {holds}: {do}.")
     elif room_w < at.AT_LIMIT * limit.limit_w:
         text = f"{watts(room_w)} below" if room_w >= 0 else f"{watts(-room_w)} over"

@@ -45,7 +45,8 @@ function powerChart() {
       { name: "Limit", key: "limit_w", colour: "text", dash: [5, 4], width: 1.5 },
     ],
     read: (data, i) => {
-      const power = data.power_w[i] == null ? NOTHING : figure({ value: data.power_w[i], sigma: data.power_sigma_w[i] ?? 0 }, "W");
+      if (data.power_w[i] == null) return NOTHING;
+      const power = figure({ value: data.power_w[i], sigma: data.power_sigma_w[i] ?? 0 }, "W");
       const limit = data.limit_w[i] == null ? "no limit" : `limit ${watts(data.limit_w[i])}`;
       return `${power}, ${limit}${data.ai_w[i] ? `, AI ${watts(data.ai_w[i])}` : ""}`;
     },
@@ -72,7 +73,7 @@ function sharesChart() {
       { name: "Stale", key: "stale_part", colour: "muted" },
       { name: "Rejected", key: "rejected_part", colour: "bad" },
     ],
-    read: (data, i) => `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${quantity(data.judged[i], "", 3)}`,
+    read: (data, i) => data.judged[i] ? `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${quantity(data.judged[i], "", 3)}` : "no share",
     summary: (data) => `Stale shares: ${extremes(data, "stale_part", percent)}. Rejected: ${extremes(data, "rejected_part", percent)}.`,
   });
 }

@@ -92,7 +92,7 @@ export class NodePanel {
   /** What the stream tells. */
   update() {
     const node = this.#app.store.nodes.get(this.#path);
-    this.#bar.hidden = !node;
+    this.#bar.hidden = node?.limit_w == null;
     if (!node) return;
     const now = this.#app.store.now();
     const power = { ...node, binding: node.limits[0] ?? null };

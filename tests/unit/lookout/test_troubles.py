@@ -39,11 +39,14 @@ def test_over_a_limit_says_where_by_how_much_and_who_binds() -> None:
     )
 
 
-def test_where_ai_load_alone_is_over_a_limit_nobody_is_sent_to_the_rigs_alone() -> None:
-    over = node(headroom_w=-1_000_000.0, ai_w=10_500_000.0)
+@pytest.mark.parametrize(("ai_known", "draws"), [(True, "draws"), (False, "may draw")])
+def test_where_ai_load_alone_is_over_a_limit_nobody_is_sent_to_the_rigs_alone(
+    ai_known: bool, draws: str
+) -> None:
+    over = node(headroom_w=-1_000_000.0, ai_w=10_500_000.0, ai_known=ai_known)
     (trouble,) = troubles(Signs(power_nodes=(over,)))
     assert trouble.text.endswith(
-        "(NTDC: evening peak): its AI load alone draws 10.5 MW, so that rigs are not enough."
+        f"(NTDC: evening peak): its AI load alone {draws} 10.5 MW, so that rigs are not enough."
     )
 
 
