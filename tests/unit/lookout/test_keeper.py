@@ -6,6 +6,8 @@ from typing import Any, TypeVar
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from poolserver.control_room.view import Figure
@@ -14,7 +16,8 @@ from poolserver.ledger.database import Connection, StoreError
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.log import EventFeed
-from poolserver.lookout.keeper import EVENTS_SAVED, HISTORY, LookoutKeeper
+from poolserver.lookout.history import SAMPLE_S
+from poolserver.lookout.keeper import EVENTS_SAVED, HISTORY, LookoutKeeper, wait_s
 from poolserver.lookout.overview import Overview
 from poolserver.lookout.view import PowerStatus, SiteStatus
 from tests.unit.lookout.staged import Stage, mine
@@ -62,6 +65,22 @@ async def test_graphs_and_events_outlive_the_process(tmp_path: Path) -> None:
         assert [rigs for rigs in history.rigs if rigs is not None] == [3] * 9
         assert all(rate is None or rate > 0 for rate in history.hashrate_h_s)
     await store.close()
+
+
+@given(
+    begin_s=st.floats(BEGIN_S, BEGIN_S + 3600),
+    early_s=st.lists(st.floats(-0.02, 0.001), min_size=30, max_size=30),
+    took_s=st.floats(0, 0.05),
+)
+def test_no_step_is_without_a_sample_though_timers_fire_early(
+    begin_s: float, early_s: list[float], took_s: float
+) -> None:
+    now_s, steps = begin_s, set()
+    for early in early_s:
+        steps.add(now_s // SAMPLE_S)
+        taken_at, now_s = now_s, now_s + took_s
+        now_s += max(0.0, wait_s(taken_at, now_s) - early)
+    assert len(steps) == max(steps) - min(steps) + 1
 
 
 class Limited:
