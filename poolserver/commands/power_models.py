@@ -10,6 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from poolserver.commands.common import console, echo_json, fail, json_option, load
+from poolserver.commands.fitting import fitting_table
+from poolserver.commands.texts import clean
 from poolserver.config import Config
 from poolserver.control_room.outfit import power_tree, rig_book
 from poolserver.ledger import rig_sql
@@ -79,9 +81,9 @@ def models(find: str, path: Path | None, as_json: bool) -> None:
         echo_json(found)
         return
     out = console()
-    out.print(models_table(found.models))
+    out.print(models_table(found.models, out.width))
     if found.rigs is not None:
-        out.print(rigs_table(found.rigs))
+        out.print(rigs_table(found.rigs, out.width))
 
 
 def _chosen(find: str) -> list[MinerModel]:
@@ -140,30 +142,30 @@ def rigs_of(config: Config, rigs: Iterable[SavedRig]) -> list[RigsLine]:
     return sorted(lines, key=lambda line: (line.site, -line.rigs))
 
 
-def models_table(lines: Iterable[ModelLine]) -> Table:
+def models_table(lines: Iterable[ModelLine], width: int) -> Table:
     """For people."""
-    table = Table(title="models by their nameplates, which are good to 5 to 10%")
-    for column in ("make", "model", "TH/s", "W", "J/TH", "cooling", "source"):
-        table.add_column(column, justify="right" if column in {"TH/s", "W", "J/TH"} else "left")
-    for line in lines:
-        figures = (f"{each:g}" for each in (line.th_s, line.watts, line.j_per_th))
-        table.add_row(line.make, line.model, *figures, line.cooling, line.source)
-    return table
-
-
-def rigs_table(lines: Iterable[RigsLine]) -> Table:
-    """For people. What rigs say of themselves is no markup of ours."""
-    table = Table(title="what rigs are taken for")
-    for column in ("site", "rigs", "by", "model", "J/TH", "from", "as"):
-        table.add_column(column, justify="right" if column in {"rigs", "J/TH"} else "left")
-    for line in lines:
-        table.add_row(
-            Text(line.site),
-            f"{line.rigs}",
-            line.by,
-            Text(line.model),
-            f"{line.j_per_th:g}",
-            line.basis,
-            Text(", ".join(line.examples)),
+    names = ("make", "model", "TH/s", "W", "J/TH", "cooling", "source")
+    rows = [
+        (
+            *(each.make, each.model, f"{each.th_s:g}", f"{each.watts:g}", f"{each.j_per_th:g}"),
+            *(each.cooling, each.source),
         )
-    return table
+        for each in lines
+    ]
+    title = "models by their nameplates, which are good to 5 to 10%"
+    texts = ("make", "model", "cooling", "source")
+    return fitting_table(names, rows, width, texts=texts, title=title)
+
+
+def rigs_table(lines: Iterable[RigsLine], width: int) -> Table:
+    """For people. What rigs say of themselves is no markup of ours."""
+    names = ("site", "rigs", "by", "model", "J/TH", "as", "from")
+    rows = [
+        (
+            *(Text(clean(each.site)), f"{each.rigs}", each.by, Text(clean(each.model))),
+            *(f"{each.j_per_th:g}", Text(clean(", ".join(each.examples))), each.basis),
+        )
+        for each in lines
+    ]
+    texts = ("site", "by", "model", "as", "from")
+    return fitting_table(names, rows, width, texts=texts, title="what rigs are taken for")

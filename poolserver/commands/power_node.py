@@ -10,6 +10,7 @@ from rich.text import Text
 
 from poolserver.commands.client import Pool, asks_pool
 from poolserver.commands.common import console, echo_json, json_option
+from poolserver.commands.fitting import fitting_table
 from poolserver.commands.texts import clean, figure_text, hashrate_text, watts_text
 from poolserver.control_room.detail import NodeDetail, RigView, WindowView
 
@@ -17,6 +18,7 @@ WIDE = 100
 """Columns of a terminal that has room for all of it."""
 _SHOWN_S = 900.0
 """The window of a rig that the table shows."""
+_COLUMNS = ("rig", "state", "hashrate", "power", "J/TH", "rated by", "model")
 
 
 @click.command()
@@ -38,7 +40,7 @@ def node(pool: Pool, node: str, rigs: int, as_json: bool) -> None:
         limit = "no limit" if limit_w is None else watts_text(limit_w)
         out.print(Text(f"from {at} on: {limit} {detail.next_limit.source}".rstrip()))
     if detail.rigs and rigs:
-        out.print(rigs_table(detail, rigs))
+        out.print(rigs_table(detail, rigs, out.width))
 
 
 def windows_table(detail: NodeDetail, *, is_wide: bool) -> Table:
@@ -60,27 +62,23 @@ def windows_table(detail: NodeDetail, *, is_wide: bool) -> Table:
     return table
 
 
-def rigs_table(detail: NodeDetail, most: int) -> Table:
+def rigs_table(detail: NodeDetail, most: int, width: int) -> Table:
     """The rigs right at the node, those first that are likeliest to hang."""
     left_out = detail.more + max(0, len(detail.rigs) - most)
-    caption = f"and {left_out:,} more" if left_out else None
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), caption=caption)
-    for column in ("rig", "state", "hashrate", "power", "J/TH", "rated by", "model"):
-        is_text = column in ("rig", "state", "rated by", "model")
-        table.add_column(column, justify="left" if is_text else "right", overflow="fold")
-    for rig in detail.rigs[:most]:
-        window = _shown(rig)
-        # Names and models are what rigs say: they are no markup of ours.
-        table.add_row(
-            Text(clean(rig.worker)),
-            rig.state,
-            hashrate_text(window.hashrate_h_s.value),
-            figure_text(window.power_w),
-            f"{rig.j_per_th:.3g}",
-            rig.rated_by,
-            Text(clean(rig.model)),
-        )
-    return table
+    rows = [_cells(rig) for rig in detail.rigs[:most]]
+    texts = ("rig", "state", "rated by", "model")
+    caption = f"and {left_out:,} more" if left_out else ""
+    return fitting_table(_COLUMNS, rows, width, texts=texts, caption=caption)
+
+
+def _cells(rig: RigView) -> tuple[str | Text, ...]:
+    """In the order of _COLUMNS. Names and models are what rigs say: they are no markup of ours."""
+    window = _shown(rig)
+    return (
+        *(Text(clean(rig.worker)), rig.state, hashrate_text(window.hashrate_h_s.value)),
+        *(figure_text(window.power_w), f"{rig.j_per_th:.3g}", rig.rated_by),
+        Text(clean(rig.model)),
+    )
 
 
 def span_text(text: Callable[[float], str], low: float, high: float) -> str:

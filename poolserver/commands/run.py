@@ -1,5 +1,6 @@
 """``poolserver run``: the pool itself."""
 
+import errno
 import os
 from pathlib import Path
 
@@ -29,5 +30,16 @@ def run(path: Path, stay: bool) -> None:
         stays = stay or os.isatty(0)
         succession = run_async(serve(config, path.absolute(), stays=stays))
     except START_ERRORS as error:
-        fail(str(error))
+        fail(why(error))
     succession.stay()
+
+
+def why(error: Exception) -> str:
+    """What kept it from starting, and where to look if it is somebody who has its port.
+
+    >>> why(OSError(errno.EADDRINUSE, "cannot listen at :: port 3333: Address already in use"))
+    'cannot listen at :: port 3333: Address already in use (ss -ltnp tells by whom)'
+    """
+    if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+        return f"{error.strerror} (ss -ltnp tells by whom)"
+    return str(error)

@@ -40,17 +40,21 @@ def shortened(text: str, width: int) -> str:
 
 
 def figure_text(figure: Figure) -> str:
-    """Watts with their error, which is shown though it be small.
+    """Watts with their error, which is shown though it be small; one that four decimals do not
+    show is told as none.
 
     >>> figure_text(Figure(21.5e3, 3.3e3)), figure_text(Figure(1.31e9, 4e6))
     ('21.5 ±3.3 kW', '1.310 ±0.004 GW')
+    >>> figure_text(Figure(30e3, 0.006))
+    '30.0 ±0.0 kW'
     """
     largest = max(abs(figure.value), figure.sigma)
     size, unit = _unit(largest, _WATTS, "W")
+    error = figure.sigma / size
     digits = 0 if unit == "W" else _digits(largest / size)
-    while digits < _MOST_DIGITS and 0 < figure.sigma / size < 0.5 * 10**-digits:
+    while digits < _MOST_DIGITS and 0.5 * 10**-_MOST_DIGITS <= error < 0.5 * 10**-digits:
         digits += 1
-    return f"{figure.value / size:.{digits}f} ±{figure.sigma / size:.{digits}f} {unit}"
+    return f"{figure.value / size:.{digits}f} ±{error:.{digits}f} {unit}"
 
 
 def watts_text(power_w: float) -> str:

@@ -41,7 +41,7 @@ def token(
     """
     made = new_token()
     click.echo(f"The token of {name}, shown this once: {made}", err=True)
-    click.echo("\n[[api_tokens]]")  # to be appended to a file
+    click.echo("\n[[api_tokens]]")  # what it is appended to may end without a line's end
     for key, value in (("name", name), ("sha256", hash_of(made))):
         click.echo(f"{key} = {_toml(value)}")
     for key, values in (("scopes", scopes), ("nodes", nodes)):

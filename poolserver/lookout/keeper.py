@@ -6,7 +6,7 @@ What is saved describes and decides nothing: after a crash up to five minutes of
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol, TypeVar
 
 import msgspec
@@ -80,23 +80,23 @@ class LookoutKeeper:
         """Sample every ten seconds, save now and then; for ever."""
         save_at = self._clock() + SAVE_INTERVAL_S
         while True:
-            self.sample()
+            taken_at = self.sample()
             if self._clock() >= save_at:
                 save_at = self._clock() + SAVE_INTERVAL_S
                 await self.save()
-            await asyncio.sleep(SAMPLE_S - self._unix_time() % SAMPLE_S)
+            await asyncio.sleep(wait_s(taken_at, self._unix_time()))
 
     async def close(self) -> None:
         """Save what there is. The store is open still."""
         if self._is_open:
             await self.save()
 
-    def sample(self) -> None:
-        """How all of it is now."""
-        status = self._shown.status()
-        samples = {"": _sample(status)}
-        samples |= {site.name: _sample(site) for site in self._shown.sites()}
-        self.histories.take(self._unix_time(), samples)
+    def sample(self) -> float:
+        """How all of it is now, and when that was, in Unix seconds."""
+        taken_at, sites = self._unix_time(), self._shown.sites()
+        samples = {site.name: _sample(site) for site in sites}
+        self.histories.take(taken_at, {"": _of_all(self._shown.status(), sites), **samples})
+        return taken_at
 
     async def save(self) -> None:
         """If that fails it is done again with the next."""
@@ -109,6 +109,27 @@ class LookoutKeeper:
             self._trouble.failed("history_not_saved", str(error), self._clock())
         else:
             self._trouble.restored("history_saved_again", self._clock())
+
+
+def wait_s(taken_at: float, now: float) -> float:
+    """Until the step after that of a sample begins; both in Unix seconds.
+
+    Timers fire up to a millisecond early: a sample just before a step begins is one of the step
+    before, and the step that has begun while it was taken needs one of its own.
+
+    >>> wait_s(20.001, 20.004), wait_s(29.9996, 30.0013)
+    (9.996, 0.0)
+    """
+    return max(0.0, round((taken_at // SAMPLE_S + 1) * SAMPLE_S - now, 6))
+
+
+def _of_all(status: Status, sites: Sequence[SiteStatus]) -> Sample:
+    """Where there is but one site, its limit is that of all together."""
+    sample = _sample(status)
+    powers = [site.power for site in sites if site.power is not None]
+    if sample.limit_w is None and len(powers) == 1:
+        return sample._replace(limit_w=powers[0].limit_w)
+    return sample
 
 
 def _sample(shown: Status | SiteStatus) -> Sample:

@@ -222,9 +222,11 @@ def _headroom(node: NodeView, name: str) -> Iterator[Trouble]:
     room_w = node.headroom_w
     holds = f"its limit of {watts(limit.limit_w)} ({_by(limit)})"
     if room_w + at.OVER_SIGMAS * node.total_w.sigma < 0:
-        yield _urgent(
-            "over_budget", f"{name} draws {watts(-room_w)} more than {holds}: switch rigs off."
-        )
+        do = "switch rigs off"
+        if node.ai_w > limit.limit_w:
+            draws = "draws" if node.ai_known else "may draw"
+            do = f"its AI load alone {draws} {watts(node.ai_w)}, so that rigs are not enough"
+        yield _urgent("over_budget", f"{name} draws {watts(-room_w)} more than {holds}: {do}.")
     elif room_w < at.AT_LIMIT * limit.limit_w:
         text = f"{watts(room_w)} below" if room_w >= 0 else f"{watts(-room_w)} over"
         doubt = "" if room_w >= 0 else ", which may be the figure's error"

@@ -117,10 +117,16 @@ export class Chart {
     return [Math.max(0, low - room), high + room];
   }
 
+  /** The newest point that anything is known of: that of a step that has just ended may not be there yet. */
+  #newest() {
+    const { hashrate_h_s: known } = this.#data;
+    const newest = known.findLastIndex((value) => value != null);
+    return newest < 0 ? known.length - 1 : newest;
+  }
+
   #read(index) {
     if (!this.#data) return;
-    const last = this.#data.hashrate_h_s.length - 1;
-    const i = index ?? last;
+    const i = index ?? this.#newest();
     const at = this.#times()[i];
     if (at == null) return setText(this.#readout, NOTHING);
     setText(this.#readout, `${moment(at, this.#data.end_s)}: ${this.#options.read(this.#data, i)}`);

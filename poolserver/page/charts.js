@@ -45,7 +45,8 @@ function powerChart() {
       { name: "Limit", key: "limit_w", colour: "text", dash: [5, 4], width: 1.5 },
     ],
     read: (data, i) => {
-      const power = data.power_w[i] == null ? NOTHING : figure({ value: data.power_w[i], sigma: data.power_sigma_w[i] ?? 0 }, "W");
+      if (data.power_w[i] == null) return NOTHING;
+      const power = figure({ value: data.power_w[i], sigma: data.power_sigma_w[i] ?? 0 }, "W");
       const limit = data.limit_w[i] == null ? "no limit" : `limit ${watts(data.limit_w[i])}`;
       return `${power}, ${limit}${data.ai_w[i] ? `, AI ${watts(data.ai_w[i])}` : ""}`;
     },

@@ -5,6 +5,8 @@ export const NOTHING = "–";
 const PREFIXES = [[1e18, "E"], [1e15, "P"], [1e12, "T"], [1e9, "G"], [1e6, "M"], [1e3, "k"], [1, ""]];
 /** Operators of power speak of thousands of megawatts. */
 const MOST = { W: 1e6 };
+/** Nothing that mines draws less: what a processor's shares come to on a test chain is told as 0 W. */
+const LEAST = { W: 1e-3 };
 /** Of a normal error, for 95%. */
 const Z95 = 1.96;
 
@@ -13,6 +15,11 @@ function prefixOf(value, unit) {
   const size = Math.abs(value);
   const most = MOST[unit] ?? Infinity;
   return PREFIXES.find(([scale]) => scale <= most && size >= scale) ?? [1, ""];
+}
+
+/** `value`, or nothing where it is too little to be told. */
+function told(value, unit) {
+  return Math.abs(value) < (LEAST[unit] ?? 0) ? 0 : value;
 }
 
 /** `decimals` behind the point, with narrow spaces between thousands, where no line breaks. */
@@ -33,21 +40,25 @@ function decimalsOf(size, digits) {
 export function quantity(value, unit, digits = 4) {
   if (value == null || !Number.isFinite(value)) return NOTHING;
   const [scale, letter] = prefixOf(value, unit);
-  const shown = value / scale;
+  const shown = told(value, unit) / scale;
   const text = plain(shown, decimalsOf(Math.abs(shown), digits));
   return unit || letter ? `${text}\u00a0${letter}${unit}` : text;
 }
 
-/** A figure in two parts: {text: "174.2 ± 3.1", unit: "kW"}. The error has two digits, the value as many decimals. */
+/**
+ * A figure in two parts: {text: "174.2 ± 3.1", unit: "kW"}. The error has two digits, the value as many decimals; an
+ * error that six digits of the value do not show is left out.
+ */
 export function figureParts(figure, unit) {
   if (figure == null || !Number.isFinite(figure.value)) return { text: NOTHING, unit: "" };
-  const { value, sigma } = figure;
-  const [scale, letter] = prefixOf(Math.max(Math.abs(value), sigma || 0), unit);
-  const error = (sigma || 0) / scale;
-  const decimals = error > 0
-    ? Math.min(decimalsOf(error, 2), decimalsOf(Math.abs(value / scale) || error, 6))
-    : decimalsOf(Math.abs(value / scale), 4);
-  const text = plain(value / scale, decimals) + (error > 0 ? ` ± ${plain(error, decimals)}` : "");
+  const value = told(figure.value, unit);
+  const sigma = told(figure.sigma || 0, unit);
+  const [scale, letter] = prefixOf(Math.max(Math.abs(value), sigma), unit);
+  const error = sigma / scale;
+  const most = decimalsOf(Math.abs(value / scale) || error, 6);
+  if (Number(error.toFixed(most)) === 0) return { text: plain(value / scale, decimalsOf(Math.abs(value / scale), 4)), unit: letter + unit };
+  const decimals = Math.min(decimalsOf(error, 2), most);
+  const text = `${plain(value / scale, decimals)} ± ${plain(error, decimals)}`;
   return { text, unit: letter + unit };
 }
 
@@ -65,7 +76,7 @@ export function interval95({ value, sigma }) {
 /** "168.1 to 180.3 kW": both ends as the upper one is told. */
 export function rangeWords(low, high, unit) {
   const [scale, letter] = prefixOf(high, unit);
-  const decimals = decimalsOf(high / scale, 4);
+  const decimals = decimalsOf(told(high, unit) / scale, 4);
   return `${plain(low / scale, decimals)} to ${plain(high / scale, decimals)}\u00a0${letter}${unit}`;
 }
 

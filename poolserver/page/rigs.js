@@ -25,6 +25,8 @@ const COLUMNS = [
   { title: "Rejected", class: "c-rejected number", key: "rejected_1h" },
   { title: "Last share", class: "c-last number", key: "last_share_at", hint: "How long ago, accepted or not" },
 ];
+/** Of rigs in these states it is asked first since when. */
+const STOPPED = ["silent", "away"];
 const RATE = COLUMNS.findIndex(({ key }) => key === "hashrate_1h");
 const USUAL = "-hashrate_1h";
 
@@ -96,6 +98,7 @@ export class RigsView {
       setText(this.#node, `${node} ✕`);
       this.#node.setAttribute("aria-label", `No longer only ${node}`);
       this.#headers();
+      setClass(this.grid.element, "by-last", STOPPED.includes(state));
       this.grid.emptyNote.textContent = q || site || state || node ? "No rig is like this." : "No rig yet. It is here once it has logged in, as account.name with an account of a site.";
       this.grid.scrollToTop();
       this.#pages.ask(asked);

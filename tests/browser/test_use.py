@@ -201,16 +201,25 @@ async def test_all_of_a_silent_rig_is_in_sight_on_a_phone(
     assert await panel.evaluate("(e) => e.scrollWidth <= e.clientWidth")
 
 
-@pytest.mark.parametrize("width", [768, 1024, 1280, 1366, 1600])
+@pytest.mark.parametrize("width", [360, 640, 800, 960, 1024, 1280, 1366, 1440])
 async def test_no_column_of_a_list_is_out_of_sight(
     open_page: OpenPage, stage: Stage, width: int
 ) -> None:
-    page = await open_page(stage.url, viewport={"width": width, "height": 860})
+    page = await open_page(stage.url, viewport={"width": width, "height": 740})
     for view in ("power", "rigs", "events"):
         await page.goto(f"{stage.url}#/{view}")
+        await ready(page)
         grid = page.locator(".grid")
-        await expect(grid).to_be_visible()
-        assert await grid.evaluate("(e) => e.scrollWidth <= e.clientWidth"), view
+        await expect(grid.get_by_role("row").nth(1)).to_be_visible()
+        assert await grid.evaluate("(grid) => grid.scrollWidth <= grid.clientWidth"), view
+
+
+async def test_of_silent_rigs_a_phone_tells_since_when(open_page: OpenPage, stage: Stage) -> None:
+    page = await open_page(stage.url, viewport={"width": 360, "height": 740})
+    last = page.get_by_role("columnheader", name="Last share")
+    for view, is_told in (("rigs", False), ("rigs?state=silent", True), ("rigs", False)):
+        await page.goto(f"{stage.url}#/{view}")
+        await expect(last).to_be_visible(visible=is_told)
 
 
 async def test_nothing_moves_for_those_who_do_not_want_it(

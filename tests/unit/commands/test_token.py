@@ -50,7 +50,7 @@ def test_what_it_is_for_must_be_told(options: list[str]) -> None:
 def test_its_lines_are_good_in_a_configuration(options: list[str], tmp_path: Path) -> None:
     scopes = [word for scope in SCOPES for word in ("--scope", scope)]
     made = CliRunner().invoke(main, ["token", "x", *scopes, *options])
-    text = POOL_TOML + made.stdout
+    text = POOL_TOML.rstrip("\n") + made.stdout  # as an editor may have left it
     (token,) = parse_config(text, source="pool.toml", folder=tmp_path, environ={}).api_tokens
     assert token.scopes == SCOPES
     assert (token.not_after is None) is (not options)

@@ -4,15 +4,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from poolserver.control_room.view import Figure
 from poolserver.ledger import energy_sql
 from poolserver.ledger.database import Connection, StoreError
 from poolserver.ledger.sqlite import SqliteDatabase
 from poolserver.ledger.store import LedgerStore
 from poolserver.log import EventFeed
-from poolserver.lookout.keeper import EVENTS_SAVED, HISTORY, LookoutKeeper
+from poolserver.lookout.history import SAMPLE_S
+from poolserver.lookout.keeper import EVENTS_SAVED, HISTORY, LookoutKeeper, wait_s
+from poolserver.lookout.overview import Overview
+from poolserver.lookout.view import PowerStatus, SiteStatus
 from tests.unit.lookout.staged import Stage, mine
 
 T = TypeVar("T")
@@ -58,6 +65,46 @@ async def test_graphs_and_events_outlive_the_process(tmp_path: Path) -> None:
         assert [rigs for rigs in history.rigs if rigs is not None] == [3] * 9
         assert all(rate is None or rate > 0 for rate in history.hashrate_h_s)
     await store.close()
+
+
+@given(
+    begin_s=st.floats(BEGIN_S, BEGIN_S + 3600),
+    early_s=st.lists(st.floats(-0.02, 0.001), min_size=30, max_size=30),
+    took_s=st.floats(0, 0.05),
+)
+def test_no_step_is_without_a_sample_though_timers_fire_early(
+    begin_s: float, early_s: list[float], took_s: float
+) -> None:
+    now_s, steps = begin_s, set()
+    for early in early_s:
+        steps.add(now_s // SAMPLE_S)
+        taken_at, now_s = now_s, now_s + took_s
+        now_s += max(0.0, wait_s(taken_at, now_s) - early)
+    assert len(steps) == max(steps) - min(steps) + 1
+
+
+class Limited:
+    """A pool with power, whose programme has no limit and whose site has one."""
+
+    def __init__(self, shown: Overview) -> None:
+        self.status = shown.status
+        self._shown = shown
+
+    def sites(self) -> list[SiteStatus]:
+        watts = Figure(150e3, 3e3)
+        power = PowerStatus(watts, watts, 0.0, 200_000, 50e3, None, None, None, 17.5)
+        return [msgspec.structs.replace(site, power=power) for site in self._shown.sites()]
+
+
+def test_the_limit_of_the_only_site_is_that_of_all(tmp_path: Path) -> None:
+    kept = Kept(tmp_path, Away())
+    kept.keeper = LookoutKeeper(
+        Limited(Stage(tmp_path).overview), kept.feed, Away(), unix_time=lambda: kept.unix_s
+    )
+    kept.sample(40)
+    history = kept.keeper.histories.history("", "1h", kept.unix_s)
+    assert history is not None
+    assert {limit_w for limit_w in history.limit_w if limit_w is not None} == {200_000}
 
 
 @pytest.mark.parametrize("saved", ["", "no", '{"": 3}', '{"": {"1h": [1, "x", 1, [], []]}}'])

@@ -39,6 +39,17 @@ def test_over_a_limit_says_where_by_how_much_and_who_binds() -> None:
     )
 
 
+@pytest.mark.parametrize(("ai_known", "draws"), [(True, "draws"), (False, "may draw")])
+def test_where_ai_load_alone_is_over_a_limit_nobody_is_sent_to_the_rigs_alone(
+    ai_known: bool, draws: str
+) -> None:
+    over = node(headroom_w=-1_000_000.0, ai_w=10_500_000.0, ai_known=ai_known)
+    (trouble,) = troubles(Signs(power_nodes=(over,)))
+    assert trouble.text.endswith(
+        f"(NTDC: evening peak): its AI load alone {draws} 10.5 MW, so that rigs are not enough."
+    )
+
+
 def test_power_of_a_small_site_is_told_in_units_that_say_something() -> None:
     can_carry = LimitView(10_000, "physical", "transformer", "", None)
     small = {"limits": (can_carry,), "total_w": Figure(14_700.0, 500.0), "headroom_w": -4_700.0}
