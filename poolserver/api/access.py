@@ -12,6 +12,9 @@ from poolserver.api.tokens import Scope, Token, Tokens
 # What proxies add: who asks is then not who is connected.
 _PASSED_ON = ("Forwarded", "X-Forwarded-For", "X-Real-IP", "Via")
 
+_WITHOUT = "Authorization: Bearer TOKEN, with a token of [[api_tokens]]"
+_UNKNOWN = "this token is none of [[api_tokens]] as they are in force: a new one takes a reload"
+
 
 class Access:
     """``read_from`` are networks whose hosts may read without a token; ``names`` those by which
@@ -53,9 +56,8 @@ class Access:
             return None
         token = self._tokens.find(authorization)
         if token is None:
-            raise ApiError(
-                "token_needed", "Authorization: Bearer TOKEN, with a token of [[api_tokens]]"
-            )
+            is_one = authorization.lower().startswith("bearer ")
+            raise ApiError("token_needed", _UNKNOWN if is_one else _WITHOUT)
         if token.not_after_s is not None and self._unix_time() > token.not_after_s:
             raise ApiError("token_needed", f"the token {token.name} is not good any more")
         return token

@@ -12,6 +12,7 @@ from rich.text import Text
 from poolserver.commands.client import AskError, Pool, asks_pool
 from poolserver.commands.common import console, echo_json, json_option
 from poolserver.commands.fitting import fitting_table
+from poolserver.commands.sites import whose_text
 from poolserver.commands.texts import clean, figure_text, hashrate_text, time_text, watts_text
 from poolserver.control_room.view import NodeView, PowerView
 
@@ -104,10 +105,9 @@ def _cells(node: NodeView, indent: int) -> Iterator[str | Text]:
 
 def _binds(node: NodeView) -> Iterator[str]:
     for binding in node.limits[:1]:
-        yield f"{binding.source} {binding.reason}".strip()
+        yield whose_text(binding)
     for binding in node.mining_limits[:1]:
-        whose = f"{binding.source} {binding.reason}".strip()
-        yield f"mining {watts_text(binding.limit_w)} {whose}"
+        yield f"mining {watts_text(binding.limit_w)} {whose_text(binding)}"
 
 
 def _by(node: NodeView) -> str:

@@ -17,6 +17,7 @@ from poolserver.commands.texts import (
     shortened,
     watts_text,
 )
+from poolserver.control_room.view import LimitView
 from poolserver.lookout.view import PowerStatus, SiteStatus
 
 BINDS_WIDTH = 24
@@ -85,7 +86,12 @@ def binding_text(power: PowerStatus | None) -> str:
     """Who says so, and why."""
     if power is None or power.binding is None:
         return ""
-    return f"{power.binding.source} {power.binding.reason}".strip()
+    return whose_text(power.binding)
+
+
+def whose_text(limit: LimitView) -> str:
+    """Who says a limit, and why: ``NTDC (evening peak)``."""
+    return f"{limit.source} ({limit.reason})" if limit.reason else limit.source
 
 
 def rigs_text(hashing: int, silent: int) -> str:

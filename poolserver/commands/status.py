@@ -139,7 +139,7 @@ def power_text(status: Status) -> Text:
         )
     binding = clean(binding_text(power))
     text.append(f"; {binding} binds" if binding else "")
-    text.append(f"; AI {watts_text(power.ai_w)}" if power.ai_w else "")
+    text.append(f"; of it AI {watts_text(power.ai_w)}" if power.ai_w else "")
     text.append("" if power.j_per_th is None else f"; {power.j_per_th:.3g} J/TH")
     return text.append(f" ({status.power_mode})")
 

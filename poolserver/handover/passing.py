@@ -13,8 +13,9 @@ import array
 import os
 import socket
 import struct
-from collections.abc import Sequence
-from contextlib import suppress
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 
 _HEAD = struct.Struct(">QI")
 FDS_AT_ONCE = 253
@@ -40,6 +41,9 @@ class Passage:
 
     def __init__(self, sock: socket.socket, timeout_s: float) -> None:
         self._sock = sock
+        self._lock = threading.Lock()
+        self._uses = 0
+        self._is_closed = False
         self.wait_at_most(timeout_s)
 
     def wait_at_most(self, timeout_s: float) -> None:
@@ -73,8 +77,31 @@ class Passage:
             self._sock.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        """The other end sees the end of what was sent."""
-        self._sock.close()
+        """The other end sees the end of what was sent.
+
+        A thread that is about to wait at a descriptor, and has its number already, would wait at
+        whatever is opened next and gets that number: so who leaves last closes it.
+        """
+        with self._lock:
+            self._is_closed = True
+            self._close_if_all_have_left()
+
+    @contextmanager
+    def _in_use(self) -> Iterator[None]:
+        with self._lock:
+            if self._is_closed:
+                raise GoneError(_GONE)
+            self._uses += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._uses -= 1
+                self._close_if_all_have_left()
+
+    def _close_if_all_have_left(self) -> None:
+        if self._is_closed and not self._uses:
+            self._sock.close()
 
     def send(self, message: bytes, fds: Sequence[int] = ()) -> None:
         """Send a message; the descriptors stay open here.
@@ -83,15 +110,21 @@ class Passage:
             PassingError: the other end is gone (GoneError), or does not read.
         """
         try:
-            self._sock.sendall(_HEAD.pack(len(message), len(fds)))
-            self._sock.sendall(message)
-            for start in range(0, len(fds), FDS_AT_ONCE):
-                some = array.array("i", fds[start : start + FDS_AT_ONCE])
-                self._sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)])
+            with self._in_use():
+                self._send(message, fds)
+        except GoneError:
+            raise
         except (BrokenPipeError, ConnectionResetError) as error:
             raise GoneError(_GONE) from error
         except OSError as error:
             raise PassingError(f"the other process cannot be told: {error}") from error
+
+    def _send(self, message: bytes, fds: Sequence[int]) -> None:
+        self._sock.sendall(_HEAD.pack(len(message), len(fds)))
+        self._sock.sendall(message)
+        for start in range(0, len(fds), FDS_AT_ONCE):
+            some = array.array("i", fds[start : start + FDS_AT_ONCE])
+            self._sock.sendmsg([b"\0"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, some)])
 
     def receive(self) -> tuple[bytes, list[int]]:
         """The next message; its descriptors are the caller's, and no child of ours inherits them.
@@ -101,12 +134,8 @@ class Passage:
         """
         fds: list[int] = []
         try:
-            size, count = _HEAD.unpack(self._exactly(_HEAD.size))
-            if size > MESSAGE_LIMIT or count > FDS_LIMIT:
-                raise PassingError(f"a message of {size} bytes with {count} descriptors")
-            message = self._exactly(size)
-            while len(fds) < count:
-                fds += self._descriptors(min(FDS_AT_ONCE, count - len(fds)))
+            with self._in_use():
+                message = self._receive(fds)
         except OSError as error:
             close_all(fds)
             if isinstance(error, PassingError):
@@ -115,6 +144,15 @@ class Passage:
                 raise GoneError(_GONE) from error
             raise PassingError(f"nothing comes of the other process: {error}") from error
         return bytes(message), fds
+
+    def _receive(self, fds: list[int]) -> bytearray:
+        size, count = _HEAD.unpack(self._exactly(_HEAD.size))
+        if size > MESSAGE_LIMIT or count > FDS_LIMIT:
+            raise PassingError(f"a message of {size} bytes with {count} descriptors")
+        message = self._exactly(size)
+        while len(fds) < count:
+            fds += self._descriptors(min(FDS_AT_ONCE, count - len(fds)))
+        return message
 
     def _exactly(self, size: int) -> bytearray:
         """So many bytes. Memory is taken as they come, and not because they are announced."""

@@ -43,6 +43,21 @@ class Trail(Generic[T]):
         return iter(self._kept)
 
 
+@dataclass(slots=True)
+class Lasting:
+    """For how long something has been so."""
+
+    _since_s: float | None = None
+
+    def s(self, is_so: bool, now_s: float) -> float:
+        """It is, or is not, at ``now_s``; in seconds, 0 while it is not."""
+        if not is_so:
+            self._since_s = None
+        elif self._since_s is None:
+            self._since_s = now_s
+        return 0.0 if self._since_s is None else now_s - self._since_s
+
+
 class Lately:
     """Of all sites, and the disk. Times are in seconds of a monotonic clock."""
 

@@ -21,7 +21,7 @@ from poolserver.ledger.rewards import Rewards
 from poolserver.ledger.totals import ShareTotals, Totals
 from poolserver.lookout.blocks import Efforts
 from poolserver.lookout.figures import hashrates, power_status, reject_ratios, shares
-from poolserver.lookout.lately import Lately
+from poolserver.lookout.lately import Lasting, Lately
 from poolserver.lookout.troubles import Signs, troubles
 from poolserver.lookout.view import NodeStatus, Reload, SiteStatus, Status, TemplateStatus
 from poolserver.mining.template import BlockTemplate
@@ -139,7 +139,8 @@ class Overview:
         self._round_at = -ROUND_EVERY_S
         self._disk: tuple[int, int] | None = None
         self._lately = Lately()
-        self._unsettled_since: float | None = None
+        self._unsettled = Lasting()
+        self._unspooled = Lasting()
 
     async def run(self) -> None:
         """Look at the disk now and then; for ever."""
@@ -243,11 +244,7 @@ class Overview:
         lately.note(sites, power_nodes, now)
         ends = [each.certificate_expires_unix for each in workers]
         first_end = min((end for end in ends if end is not None), default=None)
-        if not sum(each.blocks_unsettled for each in workers):
-            self._unsettled_since = None
-        elif self._unsettled_since is None:
-            self._unsettled_since = now
-        since = self._unsettled_since
+        unspooled = sum(each.blocks_unspooled for each in workers)
         return Signs(
             not_ready_because=pool.not_ready_because(),
             template_age_s=pool.template_age_s(),
@@ -260,8 +257,9 @@ class Overview:
             least_room_w=lately.least_room_w,
             power_nodes=power_nodes,
             pool_at_fault=any(each.pool_at_fault for each in workers),
-            unsettled_s=0.0 if since is None else now - since,
-            blocks_unspooled=sum(each.blocks_unspooled for each in workers),
+            unsettled_s=self._unsettled.s(any(each.blocks_unsettled for each in workers), now),
+            blocks_unspooled=unspooled,
+            unspooled_s=self._unspooled.s(unspooled > 0, now),
             journal_failed=any(each.journal_failed for each in workers),
             journal_lag_s=pool.keeper.lag_s(),
             stuck_sources=sorted(pool.keeper.stuck),

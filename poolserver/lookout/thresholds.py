@@ -11,6 +11,9 @@ LAG_S = 30.0
 """Books fold once a second; by half a minute they are not slow but stuck."""
 UNSETTLED_S = 60.0
 """A node answers within seconds; one that takes in a large block, within a minute."""
+UNSPOOLED_S = 5.0
+"""A disk takes a block in milliseconds. On a private network, where several are found a second, one
+is on its way whenever somebody looks."""
 
 DISK_FREE_BYTES = 2 << 30
 """The journal of 10,000 rigs at 12 shares a minute (85 bytes each) grows by 15 GB a day: what is

@@ -41,6 +41,8 @@ class Signs:
     unsettled_s: float = 0.0
     """For how long there has been a block without a node's final word."""
     blocks_unspooled: int = 0
+    unspooled_s: float = 0.0
+    """For how long there has been one."""
     journal_failed: bool = False
     journal_lag_s: float = 0.0
     stuck_sources: Sequence[str] = ()
@@ -111,11 +113,12 @@ def _nodes(signs: Signs) -> Iterator[Trouble]:
 
 
 def _blocks(signs: Signs) -> Iterator[Trouble]:
-    if signs.blocks_unspooled:
+    if signs.unspooled_s > at.UNSPOOLED_S:
+        number = signs.blocks_unspooled
+        which = "A found block is" if number == 1 else f"{number} found blocks are"
         yield _urgent(
             "block_unspooled",
-            f"{signs.blocks_unspooled} found blocks are in memory only: do not stop the pool, and "
-            "make room on the disk.",
+            f"{which} in memory only: do not stop the pool, and make room on the disk.",
         )
     if signs.unsettled_s > at.UNSETTLED_S:
         yield _urgent(

@@ -2,7 +2,7 @@
 
 import { Chart } from "./chart.js";
 import { h, setText } from "./dom.js";
-import { count, figure, moment, NOTHING, percent, quantity } from "./format.js";
+import { count, figure, moment, NOTHING, percent, plural, quantity } from "./format.js";
 
 export const SPANS = { "1h": "1 hour", "6h": "6 hours", "1d": "1 day", "7d": "7 days" };
 
@@ -73,7 +73,7 @@ function sharesChart() {
       { name: "Stale", key: "stale_part", colour: "muted" },
       { name: "Rejected", key: "rejected_part", colour: "bad" },
     ],
-    read: (data, i) => data.judged[i] ? `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${quantity(data.judged[i], "", 3)}` : "no share",
+    read: (data, i) => data.judged[i] ? `${percent(data.stale_part[i])} stale, ${percent(data.rejected_part[i])} rejected of ${plural(data.judged[i], "share")}` : "no share",
     summary: (data) => `Stale shares: ${extremes(data, "stale_part", percent)}. Rejected: ${extremes(data, "rejected_part", percent)}.`,
   });
 }
@@ -95,6 +95,7 @@ export class Charts {
   #site;
   #spans;
   #query = null;
+  #names = [];
   #timer = 0;
   #closed = false;
 
@@ -108,18 +109,25 @@ export class Charts {
   }
 
   setSites(names) {
-    const known = [...this.#site.options].map(({ value }) => value).slice(1);
-    if (known.join("\n") === names.join("\n")) return;
-    const { value } = this.#site;
-    this.#site.replaceChildren(h("option", { value: "" }, "All sites"), ...names.map((name) => h("option", { value: name }, name)));
-    this.#site.value = this.#query?.site ?? value;
+    if (names.join("\n") === this.#names.join("\n")) return;
+    const before = this.#only();
+    this.#names = names;
+    const all = this.#only() ? [] : [h("option", { value: "" }, "All sites")];
+    this.#site.replaceChildren(...all, ...names.map((name) => h("option", { value: name }, name)));
+    this.#site.value = this.#query?.site || this.#only();
+    if (this.#query && !this.#query.site && before !== this.#only()) this.#load();
+  }
+
+  /** The one site there is: it has a limit, which all sites together have where somebody said so. */
+  #only() {
+    return this.#names.length === 1 ? this.#names[0] : "";
   }
 
   routed({ span = USUAL_SPAN, site = "" }) {
     if (this.#query?.span === span && this.#query?.site === site) return;
     this.#query = { span: span in SPANS ? span : USUAL_SPAN, site };
     this.#spans.choose(this.#query.span);
-    this.#site.value = site;
+    this.#site.value = site || this.#only();
     this.#load();
   }
 
@@ -134,7 +142,7 @@ export class Charts {
     const query = this.#query;
     let waitS = 15;
     try {
-      const history = await this.#app.api.get("/history", query);
+      const history = await this.#app.api.get("/history", { ...query, site: query.site || this.#only() });
       if (this.#closed || query !== this.#query) return;
       const data = drawn(history);
       for (const chart of this.#charts) chart.show(data);

@@ -17,7 +17,7 @@ function table(caption, heads, rows) {
 
 function limitsTable(node, now) {
   const all = [...node.limits, ...node.mining_limits.map((limit) => ({ ...limit, kind: "mining" }))];
-  if (!all.length) return null; // the words above say so
+  if (!all.length) return null;  // the words above say so
   const rows = all.map((limit, i) => [
     h("span", {}, limitBy(limit), i === 0 && node.limits.length ? h("strong", { class: "binds" }, "binds") : null),
     quantity(limit.limit_w, "W"), untilWords(limit, now) || NOTHING,

@@ -7,6 +7,8 @@ that only the names of rigs speak of are added as such rigs come.
 Not bound to one thread: nodes are only ever added, and what is looked up is never changed.
 """
 
+import re
+from bisect import insort
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -96,11 +98,17 @@ class PowerTree:
         if above not in self._nodes:
             raise ValueError(f"{node.path} stands under {above}, which is not there")
         self._add(node)
-        self._children[above].append(node.path)
+        insort(self._children[above], node.path, key=self._place)
 
     def _add(self, node: PowerNode) -> None:
         self._children[node.path] = []
         self._nodes[node.path] = node
+
+    def _place(self, path: str) -> tuple[bool, tuple[str | int, ...]]:
+        """Among those below the same node, for ``sorted``: configured ones stand as they were
+        given, and behind them the others by name, in whatever order their rigs came."""
+        node = self._nodes[path]
+        return not node.is_configured, () if node.is_configured else _by_number(node.name)
 
     def __getitem__(self, path: str) -> PowerNode:
         return self._nodes[path]
@@ -116,7 +124,7 @@ class PowerTree:
         return len(self._nodes)
 
     def children(self, path: str) -> list[PowerNode]:
-        """The nodes right below."""
+        """The nodes right below: configured ones in their order, then the others by name."""
         return [self._nodes[child] for child in list(self._children[path])]
 
     def lineage(self, path: str) -> list[PowerNode]:
@@ -137,6 +145,15 @@ class PowerTree:
         """The site that the node is in; None of the programme."""
         site = self._nodes[path].site
         return self._nodes[site] if site else None
+
+
+def _by_number(name: str) -> tuple[str | int, ...]:
+    """For ``sorted``, as people count: text and numbers take turns.
+
+    >>> sorted(["r10", "r9", "r", "7"], key=_by_number)
+    ['7', 'r', 'r9', 'r10']
+    """
+    return tuple(int(part) if i % 2 else part for i, part in enumerate(re.split("([0-9]+)", name)))
 
 
 def parent_path(path: str) -> str:

@@ -189,6 +189,18 @@ async def test_no_view_is_wider_than_a_phone(
         assert await page.evaluate("innerWidth") == width, view
 
 
+async def test_all_of_a_silent_rig_is_in_sight_on_a_phone(
+    open_page: OpenPage, stage: Stage, programme: Programme
+) -> None:
+    silent = next(rig for rig in programme.rigs if rig.state == "silent")
+    page = await open_page(
+        f"{stage.url}#/rigs/{silent.worker}", viewport={"width": 360, "height": 740}
+    )
+    panel = page.get_by_role("complementary", name=silent.worker)
+    await expect(panel).to_contain_text("Last share")
+    assert await panel.evaluate("(e) => e.scrollWidth <= e.clientWidth")
+
+
 @pytest.mark.parametrize("width", [360, 640, 800, 960, 1024, 1280, 1366, 1440])
 async def test_no_column_of_a_list_is_out_of_sight(
     open_page: OpenPage, stage: Stage, width: int

@@ -68,3 +68,17 @@ def test_a_token_that_is_none_is_no_better_than_none_and_not_even_as_good(
 ) -> None:
     headers = {"Host": "localhost", "Authorization": authorization}
     assert outcome("127.0.0.1", headers) == "token_needed"
+
+
+@pytest.mark.parametrize(
+    ("authorization", "told"), [("Bearer x", "takes a reload"), ("Basic eDp5", "Bearer TOKEN")]
+)
+def test_of_a_token_that_is_not_in_force_it_is_said_what_may_be_forgotten(
+    authorization: str, told: str
+) -> None:
+    access = Access(Tokens(), LOOPBACK)
+    headers = {"Host": "localhost", "Authorization": authorization}
+    request = make_mocked_request("PUT", "/", headers, transport=Transport("127.0.0.1"))
+    with pytest.raises(ApiError) as refused:
+        access.admit(request, "budget")
+    assert told in refused.value.detail

@@ -11,10 +11,12 @@ from poolserver.api.overview import Level
 from poolserver.commands import events, workers
 from poolserver.commands.client import AskError, Pool
 from poolserver.commands.common import EXIT_NOT_REACHED
+from poolserver.control_room.view import PowerView
 from poolserver.lookout import rig_index
 from poolserver.lookout.view import Reload, RigLine, Status, Trouble
 from tests.unit.commands.conftest import Ask
 from tests.unit.commands.fake_pool import FakePool, a_rig, a_site, a_status, an_event
+from tests.unit.lookout.seen import node
 
 SCREENS = (["status"], ["sites"], ["workers"], ["blocks"], ["events"])
 ESCAPE = "\x1b"
@@ -54,9 +56,20 @@ def test_no_trouble_is_said_in_a_word(ask: Ask) -> None:
 
 def test_status_tells_power_against_budget_and_who_binds(ask: Ask) -> None:
     text = ask("status", columns=160).stdout
-    assert "1.310 ±0.004 GW of 1.32 GW, 10.0 MW free; grid evening peak binds; AI 90.0 MW" in text
+    assert "1.310 ±0.004 GW of 1.32 GW, 10.0 MW free; grid (evening peak) binds; of it AI" in text
     for site in ("Sahiwal", "Port Qasim"):
-        assert re.search(rf"{site}.*1\.32 GW.*10\.0 MW.*grid evening peak", text)
+        assert re.search(rf"{site}.*1\.32 GW.*10\.0 MW.*grid \(evening peak\)", text)
+
+
+def test_what_would_be_done_breaks_between_words_and_does_nothing_to_a_terminal(
+    pool: FakePool, ask: Ask
+) -> None:
+    told = f"would shed 24 rigs, 77.2 kW, of 2 racks in container c01: by{ESCAPE}[2J ops"
+    pool.answers["power"] = PowerView(0.0, "observe", "over", (node(path="/"),), (told,))
+    lines = ask("power", "status", columns=40).stdout.splitlines()
+    assert lines[-2].rstrip() == "would shed 24 rigs, 77.2 kW, of 2 racks"
+    assert lines[-1].startswith("in container c01: by")
+    assert ESCAPE not in "".join(lines)
 
 
 def test_status_tells_of_the_last_reload(pool: FakePool, ask: Ask) -> None:

@@ -31,6 +31,11 @@ def test_a_token_is_shown_once_and_only_its_hash_is_for_the_configuration() -> N
     }
 
 
+def test_its_lines_can_be_appended_to_a_file() -> None:
+    made = CliRunner().invoke(main, ["token", "x", "--scope", "meter"])
+    assert made.stdout.startswith("\n[[api_tokens]]\n")
+
+
 def test_without_a_node_it_is_for_all() -> None:
     made = CliRunner().invoke(main, ["power", "token", "x", "--scope", "meter"])
     assert tomllib.loads(made.stdout)["api_tokens"][0]["nodes"] == ["/"]

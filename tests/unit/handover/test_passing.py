@@ -3,6 +3,7 @@
 import os
 import socket
 import struct
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -83,6 +84,33 @@ def test_so_is_the_end_of_one_that_has_not_read_what_we_said(
         there.receive()
     with pytest.raises(GoneError):
         there.send(b"x")
+
+
+def test_a_descriptor_is_not_closed_under_a_thread_that_is_about_to_wait_at_it() -> None:
+    at_it, go_on = threading.Event(), threading.Event()
+
+    class Slow(socket.socket):
+        def recv(self, *size: int) -> bytes:
+            at_it.set()
+            assert go_on.wait(TIMEOUT_S)
+            return super().recv(*size)
+
+    a, b = socket.socketpair()
+    slow = Slow(fileno=a.detach())
+    passage = Passage(slow, 60.0)
+    with b, ThreadPoolExecutor(1) as thread:
+        heard = thread.submit(passage.receive)
+        assert at_it.wait(TIMEOUT_S)
+        passage.abort()
+        passage.close()
+        assert slow.fileno() >= 0  # or the number is another's by the time it waits
+        go_on.set()
+        with pytest.raises(GoneError):
+            heard.result(TIMEOUT_S)
+        assert slow.fileno() == -1
+    for late in (passage.receive, lambda: passage.send(b"")):
+        with pytest.raises(GoneError):
+            late()
 
 
 def test_who_says_nothing_is_not_waited_for(raw: tuple[socket.socket, Passage]) -> None:

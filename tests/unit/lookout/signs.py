@@ -75,6 +75,7 @@ WELL: list[dict[str, Any]] = [
     {"disk_free_bytes": 600 << 30, "disk_size_bytes": 1000 << 30, "disk_free_soon_bytes": -1.0},
     {"certificate_left_s": 30 * 86_400.0},
     {"unsettled_s": 60.0, "journal_lag_s": 30.0},
+    {"blocks_unspooled": 1, "unspooled_s": 5.0},
     {"last_reload": Reload(1.0, True, "")},
 ]
 
@@ -87,7 +88,7 @@ WRONG: list[tuple[str, bool, dict[str, Any]]] = [
     ("nodes_lost", True, {"nodes": BOTH[1:]}),
     ("node_behind", False, {"lagging": {"b": 3}}),
     ("chain_split", True, {"is_split": True}),
-    ("block_unspooled", True, {"blocks_unspooled": 1}),
+    ("block_unspooled", True, {"blocks_unspooled": 1, "unspooled_s": 5.1}),
     ("block_stuck", True, {"unsettled_s": 61.0}),
     ("journal_failed", True, {"journal_failed": True}),
     ("journal_lag", False, {"journal_lag_s": 31.0}),

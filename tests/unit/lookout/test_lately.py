@@ -6,7 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from poolserver.control_room.view import LimitView
-from poolserver.lookout.lately import EVERY_S, Lately, mining_room_w
+from poolserver.lookout.lately import EVERY_S, Lasting, Lately, mining_room_w
 from poolserver.lookout.view import Shares
 from tests.unit.lookout.seen import node, site
 
@@ -18,6 +18,12 @@ def shares_after(lately: Lately, shares: Shares, now_s: float) -> Shares:
     now = site(shares=shares)
     lately.note([now], [], now_s)
     return lately.shares(now)
+
+
+def test_what_has_ended_begins_anew() -> None:
+    lasting = Lasting()
+    seen = [(True, 10.0), (True, 12.0), (False, 13.0), (True, 20.0), (True, 21.0)]
+    assert [lasting.s(is_so, now_s) for is_so, now_s in seen] == [0.0, 2.0, 0.0, 0.0, 1.0]
 
 
 def test_shares_are_those_of_a_quarter_of_an_hour() -> None:

@@ -59,6 +59,15 @@ def test_children_are_those_right_below_in_their_order() -> None:
     assert paths(power_tree.children(PROGRAMME)) == ["S", "Q"]
 
 
+def test_nodes_that_only_names_speak_of_stand_by_number_whoever_came_first() -> None:
+    tree = PowerTree(
+        [PowerNode("S", "site"), PowerNode("S/T2", "other"), PowerNode("S/T1", "other")]
+    )
+    for name in ("r10", "r9", "c1", "r1"):
+        tree.add(PowerNode(f"S/{name}", "rack", is_configured=False))
+    assert [node.name for node in tree.children("S")] == ["T2", "T1", "c1", "r1", "r9", "r10"]
+
+
 def test_depth_first_shows_what_is_below_a_node_under_it() -> None:
     power_tree = tree("S", "Q", "S/b", "S/a", "S/b/x")
     assert paths(power_tree.depth_first()) == ["/", "S", "S/b", "S/b/x", "S/a", "Q"]
