@@ -81,7 +81,7 @@ def test_limits_of_mining_alone_are_shown_apart() -> None:
     (told,) = view.nodes[1].mining_limits
     assert (told.limit_w, told.kind, told.source) == (400_000, "mining", "grid")
     assert view.nodes[1].limit_w == 1_000_000
-    assert "dispatch evening peak; mining 400 kW grid frequency" in shown(view)
+    assert "dispatch (evening peak); mining 400 kW grid (frequency)" in shown(view)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +121,7 @@ def test_the_table_shows_figures_with_their_error_and_who_binds() -> None:
     text = shown(tree_view())
     assert "900 ±45 kW" in text
     assert "100 kW" in text
-    assert "dispatch evening peak" in text
+    assert "dispatch (evening peak)" in text
     assert "40, 2 silent" in text
 
 
