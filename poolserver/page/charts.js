@@ -95,7 +95,6 @@ export class Charts {
   #site;
   #spans;
   #query = null;
-  #names = [];
   #timer = 0;
   #closed = false;
 
@@ -109,25 +108,18 @@ export class Charts {
   }
 
   setSites(names) {
-    if (names.join("\n") === this.#names.join("\n")) return;
-    const before = this.#only();
-    this.#names = names;
-    const all = this.#only() ? [] : [h("option", { value: "" }, "All sites")];
-    this.#site.replaceChildren(...all, ...names.map((name) => h("option", { value: name }, name)));
-    this.#site.value = this.#query?.site || this.#only();
-    if (this.#query && !this.#query.site && before !== this.#only()) this.#load();
-  }
-
-  /** The one site there is: it has a limit, which all sites together have where somebody said so. */
-  #only() {
-    return this.#names.length === 1 ? this.#names[0] : "";
+    const known = [...this.#site.options].map(({ value }) => value).slice(1);
+    if (known.join("\n") === names.join("\n")) return;
+    const { value } = this.#site;
+    this.#site.replaceChildren(h("option", { value: "" }, "All sites"), ...names.map((name) => h("option", { value: name }, name)));
+    this.#site.value = this.#query?.site ?? value;
   }
 
   routed({ span = USUAL_SPAN, site = "" }) {
     if (this.#query?.span === span && this.#query?.site === site) return;
     this.#query = { span: span in SPANS ? span : USUAL_SPAN, site };
     this.#spans.choose(this.#query.span);
-    this.#site.value = site || this.#only();
+    this.#site.value = site;
     this.#load();
   }
 
@@ -142,7 +134,7 @@ export class Charts {
     const query = this.#query;
     let waitS = 15;
     try {
-      const history = await this.#app.api.get("/history", { ...query, site: query.site || this.#only() });
+      const history = await this.#app.api.get("/history", query);
       if (this.#closed || query !== this.#query) return;
       const data = drawn(history);
       for (const chart of this.#charts) chart.show(data);

@@ -9,7 +9,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Callable, Mapping, Sequence
-from itertools import cycle
+from itertools import count, cycle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -339,14 +339,13 @@ class Worker:
     # --- what happens by itself ----------------------------------------------------------
 
     async def _tick_for_ever(self) -> None:
-        ticks = 0
-        while True:
-            for _ in range(TELLS_A_TICK):
-                await asyncio.sleep(TICK_S / TELLS_A_TICK)
+        for told in count(1):
+            await asyncio.sleep(TICK_S / TELLS_A_TICK)
+            if told % TELLS_A_TICK:
                 self._tell_of_rigs()
-            ticks += 1
-            self.tick()
-            if ticks % CERTIFICATE_LOOK_TICKS == 0:
+            else:  # a tick tells too: never two slices in one go
+                self.tick()
+            if told % (TELLS_A_TICK * CERTIFICATE_LOOK_TICKS) == 0:
                 self.reception.look_at_certificates()
 
     def tick(self, *, sweep_steps: int = 1) -> None:
